@@ -1,0 +1,14 @@
+/* How kernels receive tensors of a population: a buffer, the element at which member 0 starts, and the
+ * stride from one member to the next (0 shares one copy). The host side is iv_arg_view. */
+#define TENSOR(type, name)                                                                         \
+    __global type *restrict name##_buffer, const uint name##_offset, const uint name##_stride
+
+/* Pointer to member r of a TENSOR argument. */
+#define MEMBER(name, r) (name##_buffer + name##_offset + (size_t)(r) * name##_stride)
+
+/* Fused multiply-add where the device has one, the fast combination elsewhere. */
+#ifdef FP_FAST_FMAF
+#define MULTIPLY_ADD(a, b, c) fma(a, b, c)
+#else
+#define MULTIPLY_ADD(a, b, c) mad(a, b, c)
+#endif

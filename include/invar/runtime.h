@@ -1,0 +1,169 @@
+/* OpenCL devices, contexts, kernels, buffers, and sequences of launches that are bound once and
+ * replayed.
+ *
+ * Everything device-side in Invar is built from these: linalg, graph and train append launches to an
+ * iv_sequence, and a training step is one iv_sequence_run. A context is used by one thread at a time.
+ */
+#ifndef INVAR_RUNTIME_H
+#define INVAR_RUNTIME_H
+
+#ifndef CL_TARGET_OPENCL_VERSION
+#define CL_TARGET_OPENCL_VERSION 120
+#endif
+#ifdef __APPLE__
+#include <OpenCL/cl.h>
+#else
+#include <CL/cl.h>
+#endif
+
+#include <invar/status.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* ------------------------------------------------------------------ devices */
+
+typedef enum { IV_DEVICE_CPU, IV_DEVICE_GPU, IV_DEVICE_OTHER } iv_device_type;
+
+typedef struct {
+    cl_platform_id platform_id;
+    cl_device_id device_id;
+    char name[256];
+    char vendor[128];
+    char platform[128];
+    char driver[128];    /* CL_DRIVER_VERSION */
+    char version[256];   /* CL_DEVICE_VERSION */
+    char c_version[128]; /* CL_DEVICE_OPENCL_C_VERSION */
+    iv_device_type type;
+    unsigned compute_units;
+    unsigned clock_mhz;
+    unsigned float_vector_width; /* native, in floats; 1 on most GPUs */
+    size_t max_work_group;       /* work-items */
+    size_t global_bytes;
+    size_t max_alloc_bytes; /* largest single buffer */
+    size_t local_bytes;
+    size_t align_bytes; /* CL_DEVICE_MEM_BASE_ADDR_ALIGN, in bytes */
+    bool unified_memory;
+    bool available; /* and has a compiler and OpenCL 1.2 */
+} iv_device_info;
+
+/* Every OpenCL device of every platform, in the ICD loader's order; the index is what --device takes.
+ * The caller frees *devices with free(). No platform at all is IV_OK with *n_devices = 0. */
+iv_status iv_devices_list(iv_device_info **devices, size_t *n_devices, iv_error *error);
+
+/* Which of `devices` a selector names. selector: NULL or "" (environment INVAR_DEVICE if set, else the
+ * first GPU, else the first CPU, else the first device), an index, "cpu", "gpu", or a part of the name
+ * or platform (case-insensitive). "all" is for callers that loop. Unavailable devices are passed over.
+ * IV_ENODEVICE, with the list of what there is and how to install a driver, if none fits. */
+iv_status iv_device_select(const iv_device_info *devices, size_t n_devices, const char *selector,
+                           size_t *index, iv_error *error);
+
+/* ------------------------------------------------------------------ contexts */
+
+typedef struct iv_context iv_context;
+
+/* Open a device: an OpenCL context and an in-order queue on it (profiling enabled if asked: event
+ * times then cost a little per launch). `error` gets the reason of a failure; later failures go to the
+ * context's own error. */
+iv_status iv_context_create(const char *selector, bool profiling, iv_context **context,
+                            iv_error *error);
+void iv_context_destroy(iv_context *context); /* NULL is fine */
+
+const iv_device_info *iv_context_device(const iv_context *context);
+iv_error *iv_context_error(iv_context *context);
+cl_context iv_context_cl(const iv_context *context);
+cl_command_queue iv_context_queue(const iv_context *context);
+
+/* Bytes in buffers that live now, and the most there ever were. */
+size_t iv_context_bytes(const iv_context *context);
+size_t iv_context_peak_bytes(const iv_context *context);
+
+/* Wait until the queue is empty. */
+iv_status iv_context_finish(iv_context *context);
+
+/* Turn an OpenCL error code into a status with a message: `what` was being done, the code's name, and
+ * what to do about it. CL_SUCCESS is IV_OK. */
+iv_status iv_cl_check(iv_context *context, cl_int code, const char *what);
+
+/* ------------------------------------------------------------------ kernels */
+
+/* A kernel from cl/FILE.cl (embedded in the library at build time), built for the context's device with
+ * `options` ("-DNAME=VALUE ..."; NULL for none). Each (file, options) is built once a context, and its
+ * binary kept in the user's cache directory, keyed by source, options, device and driver: safe against
+ * concurrent processes, and a damaged file is rebuilt. The caller releases the kernel.
+ * IV_EFAILED with the compiler's log if it does not build. */
+iv_status iv_kernel_create(iv_context *context, const char *file, const char *function,
+                           const char *options, cl_kernel *kernel);
+
+/* ------------------------------------------------------------------ buffers */
+
+/* Device memory, uninitialised. IV_ENOMEM before asking the driver if it is larger than the device's
+ * largest buffer or than what is left of its memory, with both sizes in the message.
+ * bytes = 0 gives a buffer of one alignment unit. Release with iv_buffer_release. */
+iv_status iv_buffer_create(iv_context *context, size_t bytes, cl_mem *buffer);
+void iv_buffer_release(iv_context *context, cl_mem buffer); /* NULL is fine */
+
+/* Blocking copies between host and device; offsets and sizes in bytes. */
+iv_status iv_buffer_write(iv_context *context, cl_mem buffer, size_t offset, size_t bytes,
+                          const void *data);
+iv_status iv_buffer_read(iv_context *context, cl_mem buffer, size_t offset, size_t bytes, void *data);
+
+/* Set every 32-bit word of a buffer region to `word` (bytes a multiple of 4). */
+iv_status iv_buffer_fill(iv_context *context, cl_mem buffer, size_t offset, size_t bytes,
+                         uint32_t word);
+
+/* Where a tensor of a population lies: member r starts at element offset + r * stride of `buffer`.
+ * In a kernel: TENSOR(float, x) in the argument list and MEMBER(x, r) in the body (cl/tensor.cl). */
+typedef struct {
+    cl_mem buffer;
+    size_t offset; /* elements */
+    size_t stride; /* elements from one member to the next; 0 shares one copy among all members */
+} iv_view;
+
+/* ------------------------------------------------------------------ sequences */
+
+/* A fixed list of kernel launches with their arguments bound, and calls into libraries that enqueue
+ * their own. Running it replays the list in order; nothing is allocated, built or looked up. */
+typedef struct iv_sequence iv_sequence;
+typedef struct iv_launch iv_launch;
+
+iv_status iv_sequence_create(iv_context *context, iv_sequence **sequence);
+void iv_sequence_destroy(iv_sequence *sequence); /* NULL is fine */
+iv_context *iv_sequence_context(const iv_sequence *sequence);
+size_t iv_sequence_length(const iv_sequence *sequence);
+
+/* Describe one launch: begin, its arguments in the kernel's order, end. A failure on the way (unknown
+ * kernel, out of memory) is remembered and returned by iv_launch_end, so calls in between need no
+ * checks; iv_launch_begin never returns NULL. */
+iv_launch *iv_launch_begin(iv_sequence *sequence, const char *file, const char *function,
+                           const char *options);
+void iv_arg_buffer(iv_launch *launch, cl_mem buffer);
+void iv_arg_view(iv_launch *launch, iv_view view); /* buffer, uint offset, uint stride */
+void iv_arg_uint(iv_launch *launch, size_t value); /* uint; IV_EINVAL at the end if it does not fit */
+void iv_arg_float(iv_launch *launch, float value);
+void iv_arg_local(iv_launch *launch, size_t bytes);
+void iv_arg_step(iv_launch *launch); /* uint: the step number given to iv_sequence_run */
+
+/* Append the launch. global: work-items wanted in each of `rank` dimensions (1 to 3). local: work-group
+ * sizes, or NULL for the runtime's choice (64 x 1 x 1 at most the device's limit). Global sizes are
+ * rounded up to multiples of local: kernels check their bounds. A global size of 0 appends nothing. */
+iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global, const size_t *local);
+
+/* Append a call that enqueues work of its own (CLBlast). `state` belongs to the sequence, which frees it
+ * with free(). `label` names it in profiles and must outlive the sequence. */
+typedef iv_status (*iv_sequence_function)(iv_context *context, cl_command_queue queue, void *state);
+iv_status iv_sequence_call(iv_sequence *sequence, const char *label, iv_sequence_function function,
+                           void *state);
+
+/* Device memory that lives as long as the sequence. */
+iv_status iv_sequence_buffer(iv_sequence *sequence, size_t bytes, cl_mem *buffer);
+
+/* Enqueue the whole list; `step` reaches every iv_arg_step argument. Does not wait. */
+iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step);
+
+/* Run once with an event a launch (the context must have been made with profiling) and write a table:
+ * kernel, launches, microseconds on the device, share of the total. Waits. */
+iv_status iv_sequence_profile(iv_sequence *sequence, uint32_t step, FILE *out);
+
+#endif
