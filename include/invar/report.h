@@ -1,0 +1,252 @@
+/* What a run leaves behind: its directory, log, results, tables, figures and report.
+ *
+ * Files are replaced whole or not at all, and their bytes follow from the numbers alone: only
+ * run.json holds times and names of machines. Numbers are written with the fewest digits that read
+ * back to the same value, NaN and infinities as null.
+ *
+ * Failures to write (a full disk, no permission) are IV_EFAILED with the path and the reason; files
+ * that are missing or damaged when read are IV_EDATA.
+ */
+#ifndef INVAR_REPORT_H
+#define INVAR_REPORT_H
+
+#include <invar/runtime.h>
+#include <invar/status.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* ------------------------------------------------------------------ run directory */
+
+typedef struct iv_run_dir iv_run_dir;
+
+typedef struct {
+    const char *path;             /* NULL: runs/NAME-YYYYmmdd-HHMMSS (local time), made unique */
+    const char *name;             /* the spec's name; "run" if NULL */
+    const iv_device_info *device; /* NULL: run.json has null for device and driver */
+    const uint64_t *seeds;        /* [n_seeds] */
+    size_t n_seeds;
+    bool resume; /* accept a directory that already holds a run */
+} iv_run_dir_options;
+
+/* Make the directory with models/, splits/, checkpoint/ and figures/ in it, and write run.json with
+ * status "running". Without `resume`, IV_EFAILED if the directory already holds a run: a finished
+ * one is not overwritten, an unfinished one is to be resumed. With `resume`, IV_EDATA if there is
+ * none. A resumed run keeps its first start time, and its seconds add up. */
+iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error);
+
+/* Free without changing the status on disk (NULL is fine). */
+void iv_run_dir_destroy(iv_run_dir *dir);
+
+/* The directory as a path usable from the current directory, without a trailing slash. */
+const char *iv_run_dir_path(const iv_run_dir *dir);
+
+/* Status in run.json before this process opened it ("done", "interrupted", "failed", "running" if
+ * it was killed); NULL if the directory is new. */
+const char *iv_run_dir_previous_status(const iv_run_dir *dir);
+
+/* DIR/NAME, to be freed by the caller; NULL only if memory ran out. name may have folders in it. */
+char *iv_run_dir_file(const iv_run_dir *dir, const char *name);
+
+/* Replace DIR/NAME by `bytes` bytes of `data`, atomically (spec.yaml, ...). */
+iv_status iv_run_dir_write(const iv_run_dir *dir, const char *name, const void *data, size_t bytes,
+                           iv_error *error);
+
+/* Write run.json with the end time and a status: "done", "interrupted" or "failed" (IV_EINVAL for
+ * another). */
+iv_status iv_run_dir_finish(iv_run_dir *dir, const char *status, iv_error *error);
+
+/* ------------------------------------------------------------------ metrics.jsonl */
+
+typedef struct iv_log iv_log;
+
+/* Open DIR/metrics.jsonl. offset: keep the first `offset` bytes (what a checkpoint stored) and drop
+ * the rest; 0 starts anew. IV_EDATA if the file is shorter than `offset`. */
+iv_status iv_log_open(const char *path, uint64_t offset, iv_log **log, iv_error *error);
+
+/* Add one object: begin, any number of metrics, end. A failure on the way is remembered and
+ * returned by iv_log_end. Points are kept in memory until iv_log_flush, or until they fill the
+ * buffer. split: "train", "validation", "test"; NULL leaves the key out. A float is written with
+ * the fewest digits that give the same float. */
+void iv_log_begin(iv_log *log, const char *run, uint64_t seed, uint64_t step, uint64_t epoch,
+                  const char *split);
+void iv_log_float(iv_log *log, const char *metric, float value);
+void iv_log_double(iv_log *log, const char *metric, double value);
+void iv_log_floats(iv_log *log, const char *metric, const float *values, size_t n);
+void iv_log_doubles(iv_log *log, const char *metric, const double *values, size_t n);
+iv_status iv_log_end(iv_log *log, iv_error *error);
+
+/* Write every ended point to the disk; *offset (may be NULL) is the file's length then, for the
+ * checkpoint. If the disk is full the file keeps whole lines only. */
+iv_status iv_log_flush(iv_log *log, uint64_t *offset, iv_error *error);
+
+/* Flush, close and free, also on failure (NULL is fine). */
+iv_status iv_log_close(iv_log *log, iv_error *error);
+
+/* ------------------------------------------------------------------ results.json */
+
+typedef struct {
+    char *name;
+    bool is_array;
+    size_t n; /* 1 if not an array */
+    double *values;
+} iv_metric;
+
+typedef struct {
+    char *name;
+    uint64_t seed;
+    char *status; /* "done", "diverged", "interrupted", ... */
+    char *model;  /* relative to the run directory; NULL if none */
+    size_t n_metrics;
+    iv_metric *metrics;
+} iv_result_run;
+
+/* Mean and sample standard deviation (divisor n - 1; NaN if n < 2) over seeds, in the metric's own
+ * unit: an accuracy is a fraction here and a percentage in tables. published, published_std: NaN if
+ * the paper gives none. */
+typedef struct {
+    char *row;    /* what the lines of a table are grouped by: "rotation-4" */
+    char *column; /* what is compared: "WT" */
+    char *metric;
+    double mean, std;
+    size_t n;
+    double published, published_std;
+} iv_cell;
+
+typedef struct {
+    char *claim;
+    bool holds;
+    char *evidence;
+} iv_claim;
+
+typedef struct {
+    iv_result_run *runs;
+    size_t n_runs;
+    iv_cell *cells;
+    size_t n_cells;
+    iv_claim *claims;
+    size_t n_claims;
+} iv_results;
+
+/* Begin with `iv_results results = {0};` and end with iv_results_free; every string and array is
+ * copied. The add functions fail with IV_ENOMEM only, unless said otherwise. */
+void iv_results_free(iv_results *results);
+
+/* Metrics added later go to the last run added. */
+iv_status iv_results_add_run(iv_results *results, const char *name, uint64_t seed,
+                             const char *status, const char *model, iv_error *error);
+iv_status iv_results_add_metric(iv_results *results, const char *metric, double value,
+                                iv_error *error);
+iv_status iv_results_add_metric_array(iv_results *results, const char *metric, const double *values,
+                                      size_t n, iv_error *error);
+
+/* A cell from one value a seed. A value that is not finite makes the mean NaN: a diverged seed is
+ * shown, not left out. n = 0 gives an empty cell beside the published number. */
+iv_status iv_results_add_cell(iv_results *results, const char *row, const char *column,
+                              const char *metric, const double *values, size_t n, double published,
+                              double published_std, iv_error *error);
+
+/* The same from the scalar metric `metric` of every run named `run` added so far. */
+iv_status iv_results_add_cell_of_runs(iv_results *results, const char *row, const char *column,
+                                      const char *metric, const char *run, double published,
+                                      double published_std, iv_error *error);
+
+/* evidence: the numbers that decide it, as one printf-formatted sentence. */
+iv_status iv_results_add_claim(iv_results *results, const char *claim, bool holds, iv_error *error,
+                               const char *evidence, ...) IV_PRINTF(5, 6);
+
+/* The named metric of a run, the named cell; NULL if there is none. */
+const iv_metric *iv_result_run_metric(const iv_result_run *run, const char *metric);
+const iv_cell *iv_results_cell(const iv_results *results, const char *row, const char *column,
+                               const char *metric);
+
+/* results.json as in the format above. A cell has a "status": "ok", "not finite" (mean is null) or
+ * "no runs"; a run whose status is "done" but has a metric that is not finite is written as "not
+ * finite". std is null if n < 2, published and published_std are null if there is none. */
+iv_status iv_results_write(const iv_results *results, const char *path, iv_error *error);
+
+/* The same text on a stream (`invar eval`). */
+iv_status iv_results_print(const iv_results *results, FILE *out, iv_error *error);
+
+/* Read it back; null becomes NaN. IV_EDATA with the path and the place for anything else than the
+ * format above. *results is empty on failure. */
+iv_status iv_results_read(const char *path, iv_results *results, iv_error *error);
+
+/* ------------------------------------------------------------------ tables */
+
+typedef enum { IV_TABLE_TEXT, IV_TABLE_MARKDOWN, IV_TABLE_HTML } iv_table_format;
+
+/* Every cell, ours beside the published one: `94.3 ± 0.2 (94.6 ± 0.1)`. With several metrics there
+ * is a table a row label, methods (the cells' columns) down and metrics across; with a single
+ * metric, row labels down and methods across. Labels, units and digits of the metrics in contract
+ * order are known; others are shown by name with three digits. *text is to be freed by the caller.
+ */
+iv_status iv_table_format_results(const iv_results *results, iv_table_format format, char **text,
+                                  iv_error *error);
+
+/* row,column,metric,mean,std,n,published,published_std with full precision; missing values empty.
+ */
+iv_status iv_table_write_csv(const iv_results *results, const char *path, iv_error *error);
+
+/* ------------------------------------------------------------------ figures */
+
+typedef enum { IV_SERIES_LINE, IV_SERIES_POINTS, IV_SERIES_LINE_AND_POINTS } iv_series_style;
+
+typedef struct {
+    const char *label;
+    size_t n;
+    const double *x, *y;      /* [n]; a point that is not finite leaves a gap */
+    const double *low, *high; /* [n] band around y; both or neither (NULL) */
+    iv_series_style style;
+    bool dashed; /* for reference lines and published curves */
+} iv_series;
+
+typedef struct {
+    const char *title, *x_label, *y_label; /* NULL: none */
+    bool log_x, log_y;
+    const iv_series *series;
+    size_t n_series;
+} iv_plot;
+
+/* Write DIR/NAME.csv and DIR/NAME.gp, a gnuplot script that reads it from the folder it lies in,
+ * and let gnuplot make DIR/NAME.svg and DIR/NAME.png from it. *drawn (may be NULL) is false, and
+ * the status IV_OK, if gnuplot is not installed: running `gnuplot NAME.gp` in DIR later completes
+ * the figure. IV_EFAILED with gnuplot's message if it refuses the script. */
+iv_status iv_plot_write(const iv_plot *plot, const char *dir, const char *name, bool *drawn,
+                        iv_error *error);
+
+/* One line for the user when a figure was not drawn. */
+extern const char *const iv_gnuplot_missing;
+
+/* pixels [height][width] bytes, or [height][width][3] for rgb, top row first. */
+iv_status iv_png_write_gray(const char *path, const uint8_t *pixels, size_t width, size_t height,
+                            iv_error *error);
+iv_status iv_png_write_rgb(const char *path, const uint8_t *pixels, size_t width, size_t height,
+                           iv_error *error);
+
+typedef struct {
+    const float *images; /* [rows][columns][height][width] */
+    size_t rows, columns, height, width;
+    bool is_signed; /* false: grey, each image from its minimum to its maximum. true:
+                       blue-white-red, each from minus to plus its largest magnitude, zero white */
+    unsigned
+        zoom; /* pixels a side of each image pixel; 0: chosen so that an image is about 84 wide */
+    const char *const *row_labels;    /* [rows], printable ASCII; NULL: none */
+    const char *const *column_labels; /* [columns]; NULL: none */
+} iv_image_grid;
+
+/* Draw the grid as a PNG. Pixels that are not finite are drawn in magenta. */
+iv_status iv_image_grid_write(const iv_image_grid *grid, const char *path, iv_error *error);
+
+/* ------------------------------------------------------------------ report */
+
+/* Read the run directories and write OUT_DIR/report.md and OUT_DIR/report.html: tables beside the
+ * published numbers, claims with their evidence, figures, the spec, device, versions, time. The
+ * HTML needs no other file. out_dir NULL: the run directory itself, or "." if there are several.
+ * Figures that have a script but no picture are drawn first if gnuplot is there. */
+iv_status iv_report_write(const char *const *run_dirs, size_t n_run_dirs, const char *out_dir,
+                          iv_error *error);
+
+#endif
