@@ -67,9 +67,9 @@ static inline uint iv_shuffle(uint seed, uint stream, uint epoch, uint n, uint i
 
     do {
         uint left = i >> half_bits, right = i & mask;
-        for (uint round = 0; round < 8; round++) {
-            const uint key = keys[round & 3] + round * 0x9e3779b9U;
-            const uint next = left ^ (iv_mix(iv_mix(right + key) ^ keys[(round + 1) & 3]) & mask);
+        for (uint turn = 0; turn < 8; turn++) {
+            const uint key = keys[turn & 3] + turn * 0x9e3779b9U;
+            const uint next = left ^ (iv_mix(iv_mix(right + key) ^ keys[(turn + 1) & 3]) & mask);
             left = right;
             right = next;
         }

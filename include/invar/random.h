@@ -103,10 +103,10 @@ static inline uint32_t iv_shuffle(uint32_t seed, uint32_t stream, uint32_t epoch
 
     do {
         uint32_t left = i >> half, right = i & mask;
-        for (uint32_t round = 0; round < 8; round++) {
-            const uint32_t key = keys[round & 3] + round * 0x9e3779b9U;
+        for (uint32_t turn = 0; turn < 8; turn++) {
+            const uint32_t key = keys[turn & 3] + turn * 0x9e3779b9U;
             const uint32_t next =
-                left ^ (iv_mix(iv_mix(right + key) ^ keys[(round + 1) & 3]) & mask);
+                left ^ (iv_mix(iv_mix(right + key) ^ keys[(turn + 1) & 3]) & mask);
             left = right;
             right = next;
         }

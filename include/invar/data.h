@@ -1,0 +1,201 @@
+/* Data: image sets, splits, and the files that hold arrays.
+ *
+ * Everything here runs on the host and is deterministic: the same files and seeds give the same
+ * bytes on any machine. Errors about files name the path, what was found, what was expected and
+ * what to do.
+ */
+#ifndef INVAR_DATA_H
+#define INVAR_DATA_H
+
+#include <invar/status.h>
+
+#include <stdint.h>
+
+/* ------------------------------------------------------------------ image sets */
+
+/* Labelled images. The official training images come first, then the official test images. */
+typedef struct {
+    char name[32];
+    size_t n_images;
+    size_t n_training; /* how many of them are official training images; the rest are test images */
+    size_t n_classes;  /* labels are below this */
+    size_t channels, height, width;
+    uint8_t *pixels; /* [n_images, channels, height, width], rows from the top down */
+    uint8_t *labels; /* [n_images] */
+} iv_dataset;
+
+/* Where data files are: `override` if not NULL or empty (the --data option), else $INVAR_DATA_DIR,
+ * else $XDG_DATA_HOME/invar, else ~/.local/share/invar. Writes the path, which need not exist, into
+ * `path`. IV_EINVAL if it does not fit `size` bytes, IV_EDATA if no variable tells (not even HOME).
+ */
+iv_status iv_data_directory(const char *override, char *path, size_t size, iv_error *error);
+
+/* Load an image set by name:
+ *
+ *   mnist, fashion-mnist  IDX files, plain or .gz, in DIRECTORY/NAME/   70000 of 1 x 28 x 28
+ *   cifar10               binary batches in DIRECTORY/cifar10/          60000 of 3 x 32 x 32
+ *   digits                iv_digits_make(0, ...), no file needed        n_images of 1 x 28 x 28
+ *   noise                 iv_noise_make(0, ...), no file needed         n_images of 1 x 28 x 28
+ *
+ * directory  what iv_data_directory found; not used by the built-in sets
+ * n_images   size of a built-in set, 20000 if 0; not used by the others, which are always read
+ * whole
+ *
+ * IV_EDATA if a file is missing, truncated, too long, corrupt, or not what its header or name says;
+ * IV_EINVAL for an unknown name, with the known ones. Free with iv_dataset_clear. */
+iv_status iv_dataset_load(const char *directory, const char *name, size_t n_images,
+                          iv_dataset *dataset, iv_error *error);
+
+/* Free what a dataset holds and zero it. A zeroed dataset is fine. */
+void iv_dataset_clear(iv_dataset *dataset);
+
+/* Drawn digits, 1 x 28 x 28, 10 classes, class of image i uniform: strokes drawn with a round pen
+ * of varying thickness, distorted by a random affine map and a smooth elastic displacement, with
+ * slight noise. Image i depends on the seed and i alone, not on n_images. Integer arithmetic and
+ * correctly rounded operations throughout: the bytes are the same on every machine. The first six
+ * sevenths count as official training images. */
+iv_status iv_digits_make(uint32_t seed, size_t n_images, iv_dataset *dataset, iv_error *error);
+
+/* Uniform random bytes, 1 x 28 x 28, 10 classes, label i % 10: nothing can be learned but by heart.
+ */
+iv_status iv_noise_make(uint32_t seed, size_t n_images, iv_dataset *dataset, iv_error *error);
+
+/* A seeded permutation of a pool of images: the first n_training indices are the training set, the
+ * next n_validation the validation set, the next n_test the test set, the rest unused.
+ * out  [n_pool]
+ * IV_EINVAL if the three do not fit the pool, or the pool is above 2^31 - 1. */
+iv_status iv_split(uint32_t seed, size_t n_pool, size_t n_training, size_t n_validation,
+                   size_t n_test, int32_t *out, iv_error *error);
+
+/* ------------------------------------------------------------------ the data directory */
+
+/* An image set that is read from files. */
+typedef struct {
+    const char *name;
+    const char *title;      /* one line: what it is */
+    const char *base_url;   /* official download; files lie directly under it */
+    const char *by_hand;    /* how to get it where fetch cannot; NULL if it can */
+    const char *files[6];   /* without .gz; ends with NULL */
+    const char *sha256s[6]; /* of the uncompressed files, in hexadecimal; NULL if there is none */
+} iv_dataset_source;
+
+/* The i-th known source, or NULL after the last. */
+const iv_dataset_source *iv_dataset_source_get(size_t i);
+
+/* The source of that name, or NULL. */
+const iv_dataset_source *iv_dataset_source_find(const char *name);
+
+typedef enum {
+    IV_FILE_MISSING,
+    IV_FILE_DAMAGED,   /* unreadable, cut, corrupt gzip, or an impossible size */
+    IV_FILE_DIFFERENT, /* readable, but not the published bytes */
+    IV_FILE_UNCHECKED, /* readable; no checksum is known */
+    IV_FILE_GOOD,
+} iv_file_state;
+
+/* Check file number `file` of a source, plain or .gz, against its published SHA-256.
+ * path    which file was looked at (plain if both or none exist), at least 4096 bytes
+ * sha256  hexadecimal digest of the uncompressed bytes, 65 bytes; "" if they could not be read
+ * The status is about the check itself; what it found is *state, and for a damaged file the reason
+ * is left in `error`. */
+iv_file_state iv_dataset_file_verify(const char *directory, const iv_dataset_source *source,
+                                     size_t file, char *path, char *sha256, iv_error *error);
+
+/* Bytes received so far and in total (0 if unknown) of a file; return nonzero to cancel. */
+typedef int (*iv_fetch_progress)(const char *file, uint64_t received, uint64_t total, void *state);
+
+/* Download the files of a source that are not already there in their published form. Each is
+ * checked against its SHA-256 before it gets its name; nothing else is left behind. mirror    a URL
+ * or NULL for the official site; files are at MIRROR/NAME/FILE.gz progress  NULL for none IV_EINVAL
+ * if the source can only be had by hand, IV_EDATA if the bytes are not the published ones,
+ * IV_EINTERRUPTED if cancelled, IV_EFAILED if the network or the disk fails. */
+iv_status iv_dataset_fetch(const char *directory, const iv_dataset_source *source,
+                           const char *mirror, iv_fetch_progress progress, void *state,
+                           iv_error *error);
+
+/* Write a dataset of one channel as four uncompressed IDX files with MNIST's names into a
+ * directory, which is made if it does not exist. */
+iv_status iv_dataset_write_idx(const char *directory, const iv_dataset *dataset, iv_error *error);
+
+/* ------------------------------------------------------------------ files */
+
+typedef struct {
+    const void *data;
+    size_t bytes;
+} iv_file_part;
+
+/* Write a file so that at every moment, also after a crash, `path` holds either what it held before
+ * or all of the new bytes: to a temporary file beside it, flushed to disk, then renamed. On failure
+ * the temporary file is removed. A path that is a device or a pipe (/dev/stdout) is written
+ * directly. IV_EFAILED with the system's reason: disk full, quota, permission, missing folder. */
+iv_status iv_write_file_atomically(const char *path, const void *bytes, size_t n_bytes,
+                                   iv_error *error);
+iv_status iv_write_parts_atomically(const char *path, const iv_file_part *parts, size_t n_parts,
+                                    iv_error *error);
+
+/* Read a whole file of at most `limit` bytes; the caller frees *bytes, which has a zero byte after
+ * its end. IV_EDATA if it is missing, unreadable, larger, or not a regular file. */
+iv_status iv_read_file(const char *path, size_t limit, uint8_t **bytes, size_t *n_bytes,
+                       iv_error *error);
+
+/* Make a directory and its missing parents. */
+iv_status iv_make_directories(const char *path, iv_error *error);
+
+/* ------------------------------------------------------------------ NumPy arrays */
+
+enum { IV_ARRAY_MAX_RANK = 8 };
+
+typedef enum { IV_ARRAY_UINT8, IV_ARRAY_INT32, IV_ARRAY_FLOAT32 } iv_array_type;
+
+/* An array in C order. */
+typedef struct {
+    iv_array_type type;
+    unsigned rank;
+    size_t shape[IV_ARRAY_MAX_RANK];
+    void *data;
+} iv_array;
+
+/* Write a .npy file (format 1.0, little-endian), atomically. */
+iv_status iv_npy_write(const char *path, const iv_array *array, iv_error *error);
+
+/* Read a .npy file (format 1.0 to 3.0, little-endian, C order) of one of the three types. The
+ * caller frees array->data with free(). IV_EDATA for anything else, and for a size that does not
+ * match. */
+iv_status iv_npy_read(const char *path, iv_array *array, iv_error *error);
+
+/* ------------------------------------------------------------------ safetensors */
+
+/* A named float32 tensor, row-major. */
+typedef struct {
+    const char *name;
+    unsigned rank; /* 0 for a scalar */
+    size_t shape[IV_ARRAY_MAX_RANK];
+    const float *data;
+} iv_tensor_entry;
+
+/* One string of a file's "__metadata__". */
+typedef struct {
+    const char *key;
+    const char *value;
+} iv_metadata;
+
+/* Write tensors in the given order, atomically. Data starts at a multiple of 8 bytes. IV_EINVAL for
+ * a name that is empty, not UTF-8, given twice or "__metadata__". */
+iv_status iv_safetensors_write(const char *path, const iv_tensor_entry *tensors, size_t n_tensors,
+                               const iv_metadata *metadata, size_t n_metadata, iv_error *error);
+
+typedef struct iv_safetensors iv_safetensors;
+
+/* Read a file whole and check all of it: header length and JSON, types, shapes, and that the
+ * tensors tile the data without gap or overlap. IV_EDATA if anything is wrong or a tensor is not
+ * float32. */
+iv_status iv_safetensors_open(const char *path, iv_safetensors **file, iv_error *error);
+void iv_safetensors_close(iv_safetensors *file); /* NULL is fine */
+
+/* Tensors are in the order of their data. What these return lives until the file is closed. */
+size_t iv_safetensors_count(const iv_safetensors *file);
+const iv_tensor_entry *iv_safetensors_get(const iv_safetensors *file, size_t i);
+const iv_tensor_entry *iv_safetensors_find(const iv_safetensors *file, const char *name);
+const char *iv_safetensors_metadata(const iv_safetensors *file, const char *key); /* or NULL */
+
+#endif
