@@ -1,0 +1,53 @@
+/* What the files of the runtime share: the context's inside. Other rooms use invar/runtime.h. */
+#ifndef INVAR_RUNTIME_CONTEXT_H
+#define INVAR_RUNTIME_CONTEXT_H
+
+#include <invar/runtime.h>
+
+#include <pthread.h>
+
+/* A kernel file built for the device with one set of options. */
+typedef struct {
+    const char *file; /* the embedded table's name */
+    char *options;    /* as the caller gave them; "" for none */
+    cl_program program;
+} iv_program;
+
+struct iv_context {
+    iv_device_info device;
+    size_t max_work_items[3]; /* CL_DEVICE_MAX_WORK_ITEM_SIZES of the first three dimensions */
+    cl_context cl;
+    cl_command_queue queue;
+    bool profiling;
+    iv_error error;
+
+    iv_program *programs;
+    size_t n_programs;
+
+    size_t live_bytes;
+    size_t peak_bytes;
+
+    /* What the driver reported from a thread of its own since the last failure. */
+    pthread_mutex_t notice_lock;
+    char notice[256];
+
+    /* Bounds the work that is queued and not done: see iv_context_throttle. */
+    size_t n_queued;
+    cl_event queued_event;
+};
+
+/* "CL_OUT_OF_RESOURCES" for -5; "unknown OpenCL error" for a code that is none of OpenCL 1.2. */
+const char *iv_cl_error_name(cl_int code);
+
+/* The status that an OpenCL code means, and what the user can do about it ("" if nothing is known).
+ */
+iv_status iv_cl_error_status(cl_int code, const char **advice);
+
+/* Say that n_launches were enqueued. Waits for old work where a great deal of it is outstanding, so
+ * that a training loop that never waits does not fill the host's memory with queued commands. */
+iv_status iv_context_throttle(iv_context *context, size_t n_launches);
+
+/* Release every built program. */
+void iv_programs_release(iv_context *context);
+
+#endif

@@ -1,0 +1,209 @@
+/* Kernels: embedded sources built for the context's device, once a context and once a cache. */
+#include "runtime/context.h"
+
+#include "runtime/cache.h"
+#include "runtime/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char cache_folder[] = "programs";
+
+/* fast-relaxed-math is not among them: it would lose infinities, NaNs and reproducibility. */
+static const char common_options[] = "-cl-std=CL1.2";
+
+static const iv_embedded_kernel *find_embedded(const char *file) {
+    for (const iv_embedded_kernel *embedded = iv_embedded_kernels; embedded->name; embedded++)
+        if (!strcmp(embedded->name, file)) return embedded;
+    return NULL;
+}
+
+static size_t count_lines(const iv_embedded_kernel *embedded) {
+    size_t n_lines = 0;
+    while (embedded->lines[n_lines]) n_lines++;
+    return n_lines;
+}
+
+/* ------------------------------------------------------------------ the key of the cache */
+
+/* Everything that the binary depends on: source, options, device, driver. */
+static bool program_key(const iv_context *context, const iv_embedded_kernel *embedded,
+                        const char *options, char key[IV_SHA256_HEX]) {
+    const iv_device_info *device = &context->device;
+    char platform_version[256] = "";
+    clGetPlatformInfo(device->platform_id, CL_PLATFORM_VERSION, sizeof platform_version - 1,
+                      platform_version, NULL);
+
+    const char *about[] = {options,        device->name,    device->vendor,   device->platform,
+                           device->driver, device->version, platform_version, embedded->name};
+    size_t n_about = sizeof about / sizeof *about, n_lines = count_lines(embedded);
+    const char **strings = malloc((n_about + n_lines) * sizeof *strings);
+    if (!strings) return false;
+    memcpy(strings, about, sizeof about);
+    memcpy(strings + n_about, embedded->lines, n_lines * sizeof *strings);
+    bool good = iv_sha256_strings(strings, n_about + n_lines, key);
+    free(strings);
+    return good;
+}
+
+/* ------------------------------------------------------------------ building */
+
+/* The program from a binary of an earlier build; NULL if there is none that the driver takes. */
+static cl_program build_from_cache(iv_context *context, const char *key, const char *options) {
+    void *binary;
+    size_t bytes;
+    if (!iv_cache_load(cache_folder, key, &binary, &bytes)) return NULL;
+
+    cl_int code, accepted = CL_INVALID_BINARY;
+    const unsigned char *binaries[] = {binary};
+    cl_program program = clCreateProgramWithBinary(context->cl, 1, &context->device.device_id,
+                                                   &bytes, binaries, &accepted, &code);
+    free(binary);
+    if (code == CL_SUCCESS && accepted == CL_SUCCESS &&
+        clBuildProgram(program, 1, &context->device.device_id, options, NULL, NULL) == CL_SUCCESS)
+        return program;
+
+    if (code == CL_SUCCESS && program) clReleaseProgram(program);
+    iv_cache_remove(cache_folder, key);
+    return NULL;
+}
+
+static void keep_binary(cl_program program, const char *key) {
+    size_t bytes = 0;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) ||
+        bytes == 0)
+        return;
+    unsigned char *binary = malloc(bytes);
+    if (!binary) return;
+    unsigned char *binaries[] = {binary};
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binaries, binaries, NULL) ==
+        CL_SUCCESS)
+        iv_cache_store(cache_folder, key, binary, bytes);
+    free(binary);
+}
+
+/* The message begins with the compiler's first error: warnings before it would fill it. */
+static iv_status fail_build(iv_context *context, cl_program program, const char *file,
+                            const char *options) {
+    cl_device_id device = context->device.device_id;
+    size_t bytes = 0;
+    clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes);
+    char *log = calloc(1, bytes + 1);
+    if (log && bytes)
+        clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, bytes, log, NULL);
+
+    const char *start = log ? log : "";
+    const char *error = strstr(start, "error:");
+    if (error) {
+        while (error > start && error[-1] != '\n') error--;
+        start = error;
+    }
+    while (*start == '\n' || *start == ' ') start++;
+    iv_status status = iv_fail(
+        &context->error, IV_EFAILED, "cl/%s.cl does not build on %s with options \"%s\": %s", file,
+        context->device.name, options, *start ? start : "the compiler gave no log");
+    free(log);
+    return status;
+}
+
+static iv_status build_from_source(iv_context *context, const iv_embedded_kernel *embedded,
+                                   const char *options, cl_program *program) {
+    cl_int code;
+    *program = clCreateProgramWithSource(context->cl, (cl_uint)count_lines(embedded),
+                                         (const char **)embedded->lines, NULL, &code);
+    if (code != CL_SUCCESS) {
+        *program = NULL;
+        return iv_cl_check(context, code, "creating a program");
+    }
+    code = clBuildProgram(*program, 1, &context->device.device_id, options, NULL, NULL);
+    if (code == CL_SUCCESS) return IV_OK;
+
+    iv_status status = code == CL_BUILD_PROGRAM_FAILURE || code == CL_INVALID_BUILD_OPTIONS
+                           ? fail_build(context, *program, embedded->name, options)
+                           : iv_cl_check(context, code, "building a program");
+    clReleaseProgram(*program);
+    *program = NULL;
+    return status;
+}
+
+static iv_status build(iv_context *context, const iv_embedded_kernel *embedded,
+                       const char *extra_options, cl_program *program) {
+    size_t size = sizeof common_options + 1 + strlen(extra_options);
+    char *options = malloc(size);
+    if (!options) return iv_fail(&context->error, IV_ENOMEM, "no memory to build a program");
+    snprintf(options, size, "%s%s%s", common_options, *extra_options ? " " : "", extra_options);
+
+    char key[IV_SHA256_HEX];
+    bool have_key = program_key(context, embedded, options, key);
+    iv_status status = IV_OK;
+    *program = have_key ? build_from_cache(context, key, options) : NULL;
+    if (!*program) {
+        status = build_from_source(context, embedded, options, program);
+        if (status == IV_OK && have_key) keep_binary(*program, key);
+    }
+    free(options);
+    return status;
+}
+
+/* ------------------------------------------------------------------ the context's programs */
+
+static iv_status append_program(iv_context *context, const char *file, const char *options,
+                                cl_program program) {
+    size_t bytes = strlen(options) + 1;
+    char *copy = malloc(bytes);
+    iv_program *grown =
+        realloc(context->programs, (context->n_programs + 1) * sizeof *context->programs);
+    if (grown) context->programs = grown;
+    if (!copy || !grown) {
+        free(copy);
+        return iv_fail(&context->error, IV_ENOMEM, "no memory for the table of programs");
+    }
+    memcpy(copy, options, bytes);
+    grown[context->n_programs++] = (iv_program){file, copy, program};
+    return IV_OK;
+}
+
+static iv_status find_program(iv_context *context, const char *file, const char *options,
+                              cl_program *program) {
+    for (size_t i = 0; i < context->n_programs; i++) {
+        const iv_program *built = &context->programs[i];
+        if (strcmp(built->file, file) || strcmp(built->options, options)) continue;
+        *program = built->program;
+        return IV_OK;
+    }
+
+    const iv_embedded_kernel *embedded = find_embedded(file);
+    if (!embedded)
+        return iv_fail(&context->error, IV_EFAILED, "no kernel file cl/%s.cl in this build", file);
+    iv_status status = build(context, embedded, options, program);
+    if (status != IV_OK) return status;
+    status = append_program(context, embedded->name, options, *program);
+    if (status != IV_OK) clReleaseProgram(*program);
+    return status;
+}
+
+void iv_programs_release(iv_context *context) {
+    for (size_t i = 0; i < context->n_programs; i++) {
+        clReleaseProgram(context->programs[i].program);
+        free(context->programs[i].options);
+    }
+    free(context->programs);
+    context->programs = NULL;
+    context->n_programs = 0;
+}
+
+iv_status iv_kernel_create(iv_context *context, const char *file, const char *function,
+                           const char *options, cl_kernel *kernel) {
+    cl_program program = NULL;
+    *kernel = NULL;
+    iv_status status = find_program(context, file, options ? options : "", &program);
+    if (status != IV_OK) return status;
+
+    cl_int code;
+    *kernel = clCreateKernel(program, function, &code);
+    if (code == CL_SUCCESS) return IV_OK;
+    *kernel = NULL;
+    if (code == CL_INVALID_KERNEL_NAME)
+        return iv_fail(&context->error, IV_EFAILED, "no kernel %s in cl/%s.cl", function, file);
+    return iv_cl_check(context, code, "creating a kernel");
+}

@@ -1,0 +1,284 @@
+/* Sequences: launches with their arguments bound, replayed in order. */
+#include "runtime/context.h"
+
+#include "runtime/sequence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Work-items in a work-group when the caller leaves it to us. */
+enum { LOCAL_SIZE = 64 };
+
+/* Make room for one more element of an array that doubles. */
+static void *grow(iv_sequence *sequence, void *array, size_t n, size_t *capacity, size_t bytes) {
+    if (n < *capacity) return array;
+    size_t wanted = *capacity ? 2 * *capacity : 16;
+    void *grown = realloc(array, wanted * bytes);
+    if (!grown) {
+        iv_fail(&sequence->context->error, IV_ENOMEM, "no memory for a sequence of %zu", wanted);
+        return NULL;
+    }
+    *capacity = wanted;
+    return grown;
+}
+
+iv_status iv_sequence_create(iv_context *context, iv_sequence **sequence) {
+    *sequence = calloc(1, sizeof **sequence);
+    if (!*sequence) return iv_fail(&context->error, IV_ENOMEM, "no memory for a sequence");
+    (*sequence)->context = context;
+    (*sequence)->launch.sequence = *sequence;
+    return IV_OK;
+}
+
+void iv_sequence_destroy(iv_sequence *sequence) {
+    if (!sequence) return;
+    if (sequence->launch.kernel) clReleaseKernel(sequence->launch.kernel);
+    for (size_t i = 0; i < sequence->n_entries; i++) {
+        if (sequence->entries[i].kernel) clReleaseKernel(sequence->entries[i].kernel);
+        free(sequence->entries[i].state);
+    }
+    for (size_t i = 0; i < sequence->n_buffers; i++)
+        iv_buffer_release(sequence->context, sequence->buffers[i]);
+    free(sequence->entries);
+    free(sequence->step_arguments);
+    free(sequence->buffers);
+    free(sequence);
+}
+
+iv_context *iv_sequence_context(const iv_sequence *sequence) {
+    return sequence->context;
+}
+
+size_t iv_sequence_length(const iv_sequence *sequence) {
+    return sequence->n_entries;
+}
+
+iv_status iv_sequence_buffer(iv_sequence *sequence, size_t bytes, cl_mem *buffer) {
+    *buffer = NULL;
+    void *grown = grow(sequence, sequence->buffers, sequence->n_buffers,
+                       &sequence->buffers_capacity, sizeof *sequence->buffers);
+    if (!grown) return IV_ENOMEM;
+    sequence->buffers = grown;
+    iv_status status = iv_buffer_create(sequence->context, bytes, buffer);
+    if (status == IV_OK) sequence->buffers[sequence->n_buffers++] = *buffer;
+    return status;
+}
+
+/* ------------------------------------------------------------------ describing a launch */
+
+iv_launch *iv_launch_begin(iv_sequence *sequence, const char *file, const char *function,
+                           const char *options) {
+    iv_launch *launch = &sequence->launch;
+    iv_context *context = sequence->context;
+    if (launch->kernel) clReleaseKernel(launch->kernel);
+    *launch =
+        (iv_launch){.sequence = sequence, .n_step_arguments_before = sequence->n_step_arguments};
+    snprintf(launch->label, sizeof launch->label, "%s.%s", file, function);
+    launch->status = iv_kernel_create(context, file, function, options, &launch->kernel);
+    return launch;
+}
+
+static void set_argument(iv_launch *launch, size_t bytes, const void *value) {
+    if (launch->status != IV_OK) return;
+    cl_uint index = launch->n_arguments++;
+    cl_int code = clSetKernelArg(launch->kernel, index, bytes, value);
+    if (code == CL_SUCCESS) return;
+    char what[128];
+    snprintf(what, sizeof what, "setting argument %u of %s", (unsigned)index, launch->label);
+    launch->status = iv_cl_check(launch->sequence->context, code, what);
+}
+
+void iv_arg_buffer(iv_launch *launch, cl_mem buffer) {
+    set_argument(launch, sizeof buffer, &buffer);
+}
+
+void iv_arg_view(iv_launch *launch, iv_view view) {
+    size_t bytes = SIZE_MAX;
+    if (view.buffer) clGetMemObjectInfo(view.buffer, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
+    if (launch->status == IV_OK && view.offset >= bytes)
+        launch->status = iv_fail(&launch->sequence->context->error, IV_EINVAL,
+                                 "argument %u of %s begins at element %zu of a buffer of %zu bytes",
+                                 (unsigned)launch->n_arguments, launch->label, view.offset, bytes);
+    iv_arg_buffer(launch, view.buffer);
+    iv_arg_uint(launch, view.offset);
+    iv_arg_uint(launch, view.stride);
+}
+
+void iv_arg_uint(iv_launch *launch, size_t value) {
+    if (launch->status == IV_OK && value > UINT32_MAX)
+        launch->status = iv_fail(&launch->sequence->context->error, IV_EINVAL,
+                                 "argument %u of %s is %zu, more than the 32 bits of a kernel's "
+                                 "index; lower the batch size or the number of seeds",
+                                 (unsigned)launch->n_arguments, launch->label, value);
+    cl_uint word = (cl_uint)value;
+    set_argument(launch, sizeof word, &word);
+}
+
+void iv_arg_float(iv_launch *launch, float value) {
+    set_argument(launch, sizeof value, &value);
+}
+
+void iv_arg_local(iv_launch *launch, size_t bytes) {
+    launch->local_bytes += bytes;
+    set_argument(launch, bytes, NULL);
+}
+
+void iv_arg_step(iv_launch *launch) {
+    iv_sequence *sequence = launch->sequence;
+    if (launch->status != IV_OK) return;
+    void *grown = grow(sequence, sequence->step_arguments, sequence->n_step_arguments,
+                       &sequence->step_arguments_capacity, sizeof *sequence->step_arguments);
+    if (!grown) {
+        launch->status = IV_ENOMEM;
+        return;
+    }
+    sequence->step_arguments = grown;
+    sequence->step_arguments[sequence->n_step_arguments++] =
+        (iv_step_argument){launch->kernel, launch->n_arguments};
+    iv_arg_uint(launch, 0);
+}
+
+/* ------------------------------------------------------------------ work-group sizes */
+
+/* The kernel's own reqd_work_group_size, else LOCAL_SIZE x 1 x 1 within the limits. */
+static void choose_local(const iv_launch *launch, size_t limit, size_t local[3]) {
+    const iv_context *context = launch->sequence->context;
+    size_t required[3] = {0};
+    clGetKernelWorkGroupInfo(launch->kernel, context->device.device_id,
+                             CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof required, required, NULL);
+    if (required[0]) {
+        memcpy(local, required, sizeof required);
+        return;
+    }
+    local[0] = LOCAL_SIZE;
+    while (local[0] > 1 && (local[0] > limit || local[0] > context->max_work_items[0]))
+        local[0] /= 2;
+    local[1] = local[2] = 1;
+}
+
+static iv_status check_local(const iv_launch *launch, size_t limit, const size_t local[3]) {
+    iv_context *context = launch->sequence->context;
+    bool fits = local[0] && local[1] && local[2];
+    for (int i = 0; i < 3; i++) fits = fits && local[i] <= context->max_work_items[i];
+    /* Each factor is bounded by now, so that the product cannot overflow. */
+    if (!fits || local[0] > limit || local[0] * local[1] > limit ||
+        local[0] * local[1] * local[2] > limit)
+        return iv_fail(&context->error, IV_EINVAL,
+                       "%s wants work-groups of %zu x %zu x %zu; %s allows %zu work-items for it",
+                       launch->label, local[0], local[1], local[2], context->device.name, limit);
+    if (launch->local_bytes > context->device.local_bytes)
+        return iv_fail(&context->error, IV_EINVAL, "%s wants %zu bytes of local memory; %s has %zu",
+                       launch->label, launch->local_bytes, context->device.name,
+                       context->device.local_bytes);
+    return IV_OK;
+}
+
+static iv_status set_sizes(const iv_launch *launch, iv_entry *entry, const size_t *global,
+                           const size_t *local) {
+    iv_context *context = launch->sequence->context;
+    size_t limit = 0;
+    cl_int code = clGetKernelWorkGroupInfo(launch->kernel, context->device.device_id,
+                                           CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL);
+    if (code != CL_SUCCESS) return iv_cl_check(context, code, launch->label);
+
+    size_t chosen[3] = {1, 1, 1};
+    if (local)
+        memcpy(chosen, local, entry->rank * sizeof *local);
+    else
+        choose_local(launch, limit, chosen);
+    iv_status status = check_local(launch, limit, chosen);
+    for (unsigned i = 0; i < entry->rank && status == IV_OK; i++) {
+        size_t groups = global[i] / chosen[i] + (global[i] % chosen[i] != 0);
+        entry->local[i] = chosen[i];
+        status = iv_multiply_size(groups, chosen[i], &entry->global[i], &context->error);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------ appending */
+
+static iv_status append_entry(iv_sequence *sequence, const iv_entry *entry) {
+    void *grown = grow(sequence, sequence->entries, sequence->n_entries,
+                       &sequence->entries_capacity, sizeof *sequence->entries);
+    if (!grown) return IV_ENOMEM;
+    sequence->entries = grown;
+    sequence->entries[sequence->n_entries++] = *entry;
+    return IV_OK;
+}
+
+iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global,
+                        const size_t *local) {
+    iv_sequence *sequence = launch->sequence;
+    iv_context *context = sequence->context;
+    iv_status status = launch->status;
+    iv_entry entry = {.kernel = launch->kernel, .rank = rank};
+    memcpy(entry.label, launch->label, sizeof entry.label);
+    bool empty = false;
+    cl_uint n_wanted = 0;
+
+    if (status != IV_OK) goto done;
+    if (rank < 1 || rank > 3) {
+        status = iv_fail(&context->error, IV_EINVAL, "%s: a launch has 1 to 3 dimensions, not %u",
+                         launch->label, rank);
+        goto done;
+    }
+    clGetKernelInfo(launch->kernel, CL_KERNEL_NUM_ARGS, sizeof n_wanted, &n_wanted, NULL);
+    if (n_wanted != launch->n_arguments) {
+        status = iv_fail(&context->error, IV_EINVAL, "%s takes %u arguments, not %u", launch->label,
+                         (unsigned)n_wanted, (unsigned)launch->n_arguments);
+        goto done;
+    }
+
+    for (unsigned i = 0; i < rank; i++) empty = empty || global[i] == 0;
+    if (empty) goto done;
+    status = set_sizes(launch, &entry, global, local);
+    if (status == IV_OK) status = append_entry(sequence, &entry);
+
+done:
+    if (status != IV_OK || empty) {
+        if (launch->kernel) clReleaseKernel(launch->kernel);
+        sequence->n_step_arguments = launch->n_step_arguments_before;
+    }
+    launch->kernel = NULL;
+    return status;
+}
+
+iv_status iv_sequence_call(iv_sequence *sequence, const char *label, iv_sequence_function function,
+                           void *state) {
+    iv_entry entry = {.function = function, .state = state};
+    snprintf(entry.label, sizeof entry.label, "%s", label);
+    iv_status status = append_entry(sequence, &entry);
+    if (status != IV_OK) free(state);
+    return status;
+}
+
+/* ------------------------------------------------------------------ running */
+
+iv_status iv_sequence_enqueue(iv_context *context, const iv_entry *entry, cl_event *event) {
+    if (entry->function) return entry->function(context, context->queue, entry->state);
+    cl_int code = clEnqueueNDRangeKernel(context->queue, entry->kernel, entry->rank, NULL,
+                                         entry->global, entry->local, 0, NULL, event);
+    return iv_cl_check(context, code, entry->label);
+}
+
+iv_status iv_sequence_set_step(iv_sequence *sequence, uint32_t step) {
+    cl_uint word = step;
+    for (size_t i = 0; i < sequence->n_step_arguments; i++) {
+        const iv_step_argument *argument = &sequence->step_arguments[i];
+        cl_int code = clSetKernelArg(argument->kernel, argument->index, sizeof word, &word);
+        if (code != CL_SUCCESS) return iv_cl_check(sequence->context, code, "setting the step");
+    }
+    return IV_OK;
+}
+
+iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step) {
+    iv_context *context = sequence->context;
+    iv_status status = iv_sequence_set_step(sequence, step);
+    for (size_t i = 0; i < sequence->n_entries && status == IV_OK; i++)
+        status = iv_sequence_enqueue(context, &sequence->entries[i], NULL);
+    if (status != IV_OK) return status;
+
+    /* Without a flush some drivers keep the commands until someone waits. */
+    status = iv_cl_check(context, clFlush(context->queue), "submitting to the device");
+    return status == IV_OK ? iv_context_throttle(context, sequence->n_entries) : status;
+}

@@ -1,0 +1,51 @@
+/* The inside of a sequence, shared by sequence.c (describe, run) and profile.c (run and time). */
+#ifndef INVAR_RUNTIME_SEQUENCE_H
+#define INVAR_RUNTIME_SEQUENCE_H
+
+#include "runtime/context.h"
+
+/* One launch, or one call of a library. */
+typedef struct {
+    char label[64];
+    cl_kernel kernel; /* its own object: arguments stay bound; NULL for a call */
+    unsigned rank;
+    size_t global[3];
+    size_t local[3];
+    iv_sequence_function function; /* NULL for a launch */
+    void *state;
+} iv_entry;
+
+/* An argument that gets the step number before each run. */
+typedef struct {
+    cl_kernel kernel;
+    cl_uint index;
+} iv_step_argument;
+
+struct iv_launch {
+    iv_sequence *sequence;
+    iv_status status; /* the first failure since iv_launch_begin */
+    cl_kernel kernel;
+    cl_uint n_arguments;
+    size_t local_bytes;
+    size_t n_step_arguments_before; /* of the sequence, to go back to if the launch fails */
+    char label[64];
+};
+
+struct iv_sequence {
+    iv_context *context;
+    iv_entry *entries;
+    size_t n_entries, entries_capacity;
+    iv_step_argument *step_arguments;
+    size_t n_step_arguments, step_arguments_capacity;
+    cl_mem *buffers;
+    size_t n_buffers, buffers_capacity;
+    iv_launch launch; /* the one being described */
+};
+
+/* Enqueue one entry; `event` (NULL for none) is that of a launch, untouched by a call. */
+iv_status iv_sequence_enqueue(iv_context *context, const iv_entry *entry, cl_event *event);
+
+/* Give every iv_arg_step argument its value. */
+iv_status iv_sequence_set_step(iv_sequence *sequence, uint32_t step);
+
+#endif
