@@ -1,7 +1,8 @@
 """Write the OpenCL kernel files as one C file of strings: embed.py OUTPUT SELF FILE.cl...
 
-A line `#include "name.cl"` is replaced by that file's text (once per kernel file). The string is split
-into lines so that the generated C stays readable and within every compiler's literal limits.
+A line `#include "name.cl"` is replaced by that file's text (once per kernel file), between #line
+directives, so that a compiler's message names the file and line that a person would edit. The text is
+split into lines so that the generated C stays readable and within every compiler's literal limits.
 """
 import os
 import re
@@ -13,18 +14,28 @@ texts = {os.path.basename(f): open(f, encoding="utf-8").read() for f in files}
 
 def resolve(name, seen):
     lines = []
-    for line in texts[name].splitlines():
-        match = re.match(r'\s*#include "([^"]+)"', line)
+    for number, line in enumerate(texts[name].splitlines(), 1):
+        match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
         if not match:
             lines.append(line)
-        elif match.group(1) not in seen:
-            seen.add(match.group(1))
-            lines += resolve(match.group(1), seen)
+            continue
+        included = match.group(1)
+        if included not in texts:
+            sys.exit("cl/%s:%d: %s is not among the kernel files of cl/meson.build"
+                     % (name, number, included))
+        if included not in seen:
+            seen.add(included)
+            lines.append('#line 1 "%s"' % included)
+            lines += resolve(included, seen)
+        lines.append('#line %d "%s"' % (number + 1, name))
     return lines
 
 
 def literal(line):
-    return '"' + line.replace("\\", "\\\\").replace('"', '\\"') + '\\n"'
+    # A question mark is escaped because C11 would read two of them as the start of a trigraph.
+    for character in '\\"?':
+        line = line.replace(character, "\\" + character)
+    return '"' + line + '\\n"'
 
 
 with open(output, "w", encoding="utf-8") as out:
@@ -32,7 +43,7 @@ with open(output, "w", encoding="utf-8") as out:
     for name in sorted(texts):
         stem = name[: -len(".cl")]
         out.write("static const char *const lines_%s[] = {\n" % stem)
-        for line in resolve(name, {name}):
+        for line in ['#line 1 "%s"' % name] + resolve(name, {name}):
             out.write("    " + literal(line) + ",\n")
         out.write("    NULL,\n};\n\n")
     out.write("const iv_embedded_kernel iv_embedded_kernels[] = {\n")
