@@ -1,0 +1,119 @@
+"""Which test programs there are, and how many of their cases passed: what ./check asks meson about.
+
+tests.py names BUILD [--rooms ROOM,...] [NAME...]   print the programs, one a line; NAME selects by name
+tests.py tally LOG.json                             count the cases of one `meson test` run
+
+tally prints `passed failed skipped` and, on standard error, the details of what failed. Besides a case
+that says so, these count as one failed case each: a program that ends by a signal, a time limit or a
+non-zero status that no case explains; cases promised by the plan that never came; no case at all.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+
+CASE = re.compile(r"^(not )?ok\b\s*(\d+)?\s*(?:-\s*)?(.*)$")
+PLAN = re.compile(r"^1\.\.(\d+)\s*(#\s*skip\b.*)?$", re.IGNORECASE)
+SKIP = re.compile(r"#\s*skip\b", re.IGNORECASE)
+SKIPPED_PROGRAM, HARD_ERROR = 77, 99  # exit statuses that meson gives a meaning
+
+
+class Outcome:
+    """The cases of one program."""
+
+    def __init__(self, test):
+        self.name = test["name"].split(" / ")[-1].split(":")[-1]
+        self.passed = self.failed = self.skipped = 0
+        self.details = []
+        planned, seen, open_failure = 0, 0, False
+        for line in test.get("stdout", "").splitlines():
+            plan, case = PLAN.match(line), CASE.match(line)
+            if plan:
+                planned += int(plan.group(1))
+                if plan.group(1) == "0" and plan.group(2):
+                    self.skipped += 1
+            elif case and (case.group(2) or case.group(3)):
+                seen += 1
+                open_failure = False
+                if SKIP.search(line):
+                    self.skipped += 1
+                elif case.group(1):
+                    self.failed += 1
+                    self.details.append("not ok: " + case.group(3))
+                    open_failure = True
+                else:
+                    self.passed += 1
+            elif open_failure and line.startswith("#") and len(self.details) < 60:
+                self.details.append("    " + line[1:].strip())
+        self.check_the_end(test, planned, seen)
+
+    def check_the_end(self, test, planned, seen):
+        status = test.get("returncode", 0)
+        if test.get("result") == "TIMEOUT":
+            self.fail("ran past its time limit after %d of %d cases" % (seen, planned), test)
+        elif status < 0 or status > 128:
+            signal = -status if status < 0 else status - 128
+            self.fail("ended by signal %d after %d of %d cases" % (signal, seen, planned), test)
+        elif seen < planned:
+            self.fail("stopped after %d of %d cases, exit status %d" % (seen, planned, status), test)
+        elif status == SKIPPED_PROGRAM and seen == 0:
+            self.skipped += 1
+        elif status != 0 and self.failed == 0:
+            self.fail("all cases passed, but the exit status is %d" % status, test)
+        elif seen == 0 and self.skipped == 0:
+            self.fail("ran no case", test)
+        elif self.failed:
+            self.details += self.last_words(test)
+
+    def fail(self, what, test):
+        self.failed += 1
+        self.details += [what] + self.last_words(test)
+
+    @staticmethod
+    def last_words(test):
+        return ["    | " + line for line in test.get("stderr", "").splitlines()[-30:]]
+
+
+def tally(log):
+    outcomes = []
+    if os.path.exists(log):
+        with open(log, encoding="utf-8", errors="replace") as lines:
+            outcomes = [Outcome(json.loads(line)) for line in lines if line.strip()]
+    for outcome in outcomes:
+        if outcome.failed:
+            print("--- %s: %d failed" % (outcome.name, outcome.failed), file=sys.stderr)
+            print("\n".join(outcome.details), file=sys.stderr)
+    totals = [sum(getattr(o, key) for o in outcomes) for key in ("passed", "failed", "skipped")]
+    if not outcomes:
+        print("--- no test program ran", file=sys.stderr)
+        totals[1] += 1
+    print("%d %d %d" % tuple(totals))
+
+
+def names(build, rooms, wanted):
+    meson = os.environ.get("MESON", "meson")
+    tests = json.loads(subprocess.check_output([meson, "introspect", "--tests", build]))
+    # A program lies at BUILD/tests/ROOM/PROGRAM; that room is the one it tests.
+    room_of = {t["name"]: os.path.basename(os.path.dirname(t["cmd"][0])) for t in tests}
+    for name in wanted:
+        if name not in room_of:
+            sys.exit("check: no test program %s; there are: %s" % (name, " ".join(sorted(room_of))))
+    for name, room in room_of.items():
+        if (not rooms or room in rooms) and (not wanted or name in wanted):
+            print(name)
+
+
+def main(arguments):
+    if len(arguments) == 2 and arguments[0] == "tally":
+        tally(arguments[1])
+    elif len(arguments) >= 2 and arguments[0] == "names":
+        rooms, wanted = [], arguments[2:]
+        if wanted[:1] == ["--rooms"]:
+            rooms, wanted = wanted[1].split(","), wanted[2:]
+        names(arguments[1], rooms, wanted)
+    else:
+        sys.exit(__doc__)
+
+
+main(sys.argv[1:])
