@@ -4,13 +4,18 @@
 #include "random.cl"
 #include "tensor.cl"
 
-/* out[r][i] = value * i + step for i < count.  Work-items: (count, members). */
+/* Lets a test tell two builds of this file apart by what they compute. */
+#ifndef SELFTEST_SCALE
+#define SELFTEST_SCALE 1
+#endif
+
+/* out[r][i] = SELFTEST_SCALE * value * i + step for i < count.  Work-items: (count, members). */
 __kernel void selftest_arguments(TENSOR(float, out), const uint count, const float value,
                                  const uint step) {
     const uint i = get_global_id(0);
     const uint r = get_global_id(1);
     if (i >= count) return;
-    MEMBER(out, r)[i] = value * (float)i + (float)step;
+    MEMBER(out, r)[i] = SELFTEST_SCALE * value * (float)i + (float)step;
 }
 
 /* y = a * x + y, n values.  Work-items: n. */

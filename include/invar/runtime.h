@@ -146,8 +146,11 @@ void iv_arg_local(iv_launch *launch, size_t bytes);
 void iv_arg_step(iv_launch *launch); /* uint: the step number given to iv_sequence_run */
 
 /* Append the launch. global: work-items wanted in each of `rank` dimensions (1 to 3). local: work-group
- * sizes, or NULL for the runtime's choice (64 x 1 x 1 at most the device's limit). Global sizes are
- * rounded up to multiples of local: kernels check their bounds. A global size of 0 appends nothing. */
+ * sizes, or NULL for the runtime's choice: the kernel's reqd_work_group_size, else N x 1 x 1 with N a power
+ * of two that suits global[0], at most 64 (256 on CPU devices) and at most what the device allows. Global
+ * sizes are rounded up to multiples of local: kernels check their bounds. A global size of 0 appends
+ * nothing. IV_EINVAL if the arguments are not as many as the kernel's, or if the device cannot take the
+ * work-group or its local memory. */
 iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global, const size_t *local);
 
 /* Append a call that enqueues work of its own (CLBlast). `state` belongs to the sequence, which frees it

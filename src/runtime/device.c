@@ -26,7 +26,7 @@ static void device_text(cl_device_id id, cl_device_info what, char *text, size_t
 
     const char *start = whole;
     while (isspace((unsigned char)*start)) start++;
-    snprintf(text, size, "%s", start);
+    snprintf(text, size, "%.*s", (int)size - 1, start);
     for (size_t end = strlen(text); end && isspace((unsigned char)text[end - 1]); end--)
         text[end - 1] = '\0';
 }

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Work-items in a work-group when the caller leaves it to us. */
-enum { LOCAL_SIZE = 64 };
+/* Most work-items in a work-group when the caller leaves it to us. On CPUs a group is a loop that
+ * is entered anew each time: 256 instead of 64 took an axpy of 2^14 from 5.8 to 3.6 us and of 2^20
+ * from 125 to 84 us (PoCL, two cores), and more gained nothing. */
+enum { LOCAL_SIZE = 64, LOCAL_SIZE_CPU = 256 };
 
 /* Make room for one more element of an array that doubles. */
 static void *grow(iv_sequence *sequence, void *array, size_t n, size_t *capacity, size_t bytes) {
@@ -140,20 +142,30 @@ void iv_arg_step(iv_launch *launch) {
 
 /* ------------------------------------------------------------------ work-group sizes */
 
-/* The kernel's own reqd_work_group_size, else LOCAL_SIZE x 1 x 1 within the limits. */
-static void choose_local(const iv_launch *launch, size_t limit, size_t local[3]) {
+static size_t round_up(size_t value, size_t multiple) {
+    return value % multiple ? value + (multiple - value % multiple) : value;
+}
+
+/* A power of two: not so large that most of a single group, or above LOCAL_SIZE more than an eighth
+ * of all work-items, would have nothing to do. */
+static size_t default_local(const iv_context *context, size_t global, size_t limit) {
+    size_t local = context->device.type == IV_DEVICE_CPU ? LOCAL_SIZE_CPU : LOCAL_SIZE;
+    while (local > 1 && (local > limit || local > context->max_work_items[0])) local /= 2;
+    while (local > 1 && local / 2 >= global) local /= 2;
+    while (local > LOCAL_SIZE && round_up(global, local) - global > global / 8) local /= 2;
+    return local;
+}
+
+/* The kernel's own reqd_work_group_size, else a default in the first dimension. */
+static void choose_local(const iv_launch *launch, size_t global, size_t limit, size_t local[3]) {
     const iv_context *context = launch->sequence->context;
     size_t required[3] = {0};
     clGetKernelWorkGroupInfo(launch->kernel, context->device.device_id,
                              CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof required, required, NULL);
-    if (required[0]) {
+    if (required[0])
         memcpy(local, required, sizeof required);
-        return;
-    }
-    local[0] = LOCAL_SIZE;
-    while (local[0] > 1 && (local[0] > limit || local[0] > context->max_work_items[0]))
-        local[0] /= 2;
-    local[1] = local[2] = 1;
+    else
+        local[0] = default_local(context, global, limit);
 }
 
 static iv_status check_local(const iv_launch *launch, size_t limit, const size_t local[3]) {
@@ -185,12 +197,14 @@ static iv_status set_sizes(const iv_launch *launch, iv_entry *entry, const size_
     if (local)
         memcpy(chosen, local, entry->rank * sizeof *local);
     else
-        choose_local(launch, limit, chosen);
+        choose_local(launch, global[0], limit, chosen);
     iv_status status = check_local(launch, limit, chosen);
     for (unsigned i = 0; i < entry->rank && status == IV_OK; i++) {
-        size_t groups = global[i] / chosen[i] + (global[i] % chosen[i] != 0);
         entry->local[i] = chosen[i];
-        status = iv_multiply_size(groups, chosen[i], &entry->global[i], &context->error);
+        entry->global[i] = round_up(global[i], chosen[i]);
+        if (entry->global[i] < global[i])
+            status = iv_fail(&context->error, IV_EINVAL, "%s: %zu work-items are too many",
+                             launch->label, global[i]);
     }
     return status;
 }
