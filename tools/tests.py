@@ -1,10 +1,10 @@
 """Which test programs there are, and how many of their cases passed: what ./check asks meson about.
 
 tests.py names BUILD [--rooms ROOM,...] [NAME...]   print the programs, one a line; NAME selects by name
-tests.py tally LOG.json                             count the cases of one `meson test` run
+tests.py tally TOTALS LOG.json                      count the cases of one `meson test` run
 
-tally prints `passed failed skipped` and, on standard error, the details of what failed. Besides a case
-that says so, these count as one failed case each: a program that ends by a signal, a time limit or a
+tally writes `passed failed skipped` to the file TOTALS and prints the details of what failed. Besides a
+case that says so, these count as one failed case each: a program that ends by a signal, a time limit or a
 non-zero status that no case explains; cases promised by the plan that never came; no case at all.
 """
 import json
@@ -52,7 +52,7 @@ class Outcome:
         status = test.get("returncode", 0)
         if test.get("result") == "TIMEOUT":
             self.fail("ran past its time limit after %d of %d cases" % (seen, planned), test)
-        elif status < 0 or status > 128:
+        elif status < 0 or 128 < status <= 128 + 64:  # the latter from a wrapper's shell
             signal = -status if status < 0 else status - 128
             self.fail("ended by signal %d after %d of %d cases" % (signal, seen, planned), test)
         elif seen < planned:
@@ -72,23 +72,27 @@ class Outcome:
 
     @staticmethod
     def last_words(test):
-        return ["    | " + line for line in test.get("stderr", "").splitlines()[-30:]]
+        # without blank lines, and without meson's own line about the exit status
+        lines = [line for line in test.get("stderr", "").splitlines()
+                 if line.strip() and not line.startswith("(test program exited")]
+        return ["    | " + line for line in lines[-30:]]
 
 
-def tally(log):
+def tally(totals_file, log):
     outcomes = []
     if os.path.exists(log):
         with open(log, encoding="utf-8", errors="replace") as lines:
             outcomes = [Outcome(json.loads(line)) for line in lines if line.strip()]
     for outcome in outcomes:
         if outcome.failed:
-            print("--- %s: %d failed" % (outcome.name, outcome.failed), file=sys.stderr)
-            print("\n".join(outcome.details), file=sys.stderr)
+            print("--- %s: %d failed" % (outcome.name, outcome.failed))
+            print("\n".join(outcome.details))
     totals = [sum(getattr(o, key) for o in outcomes) for key in ("passed", "failed", "skipped")]
     if not outcomes:
-        print("--- no test program ran", file=sys.stderr)
+        print("--- no test program ran")
         totals[1] += 1
-    print("%d %d %d" % tuple(totals))
+    with open(totals_file, "w", encoding="utf-8") as out:
+        out.write("%d %d %d\n" % tuple(totals))
 
 
 def names(build, rooms, wanted):
@@ -105,8 +109,8 @@ def names(build, rooms, wanted):
 
 
 def main(arguments):
-    if len(arguments) == 2 and arguments[0] == "tally":
-        tally(arguments[1])
+    if len(arguments) == 3 and arguments[0] == "tally":
+        tally(arguments[1], arguments[2])
     elif len(arguments) >= 2 and arguments[0] == "names":
         rooms, wanted = [], arguments[2:]
         if wanted[:1] == ["--rooms"]:
