@@ -1,0 +1,50 @@
+/* Element-wise operations. Work-items: (elements, members) unless a kernel says otherwise. */
+#include "tensor.cl"
+
+__kernel void add(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, sum), uint n) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i < n) MEMBER(sum, r)[i] = MEMBER(a, r)[i] + MEMBER(b, r)[i];
+}
+
+/* y = x factor, one factor a member. */
+__kernel void scale(TENSOR(const float, x), TENSOR(const float, factor), TENSOR(float, y), uint n) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i < n) MEMBER(y, r)[i] = MEMBER(x, r)[i] * MEMBER(factor, r)[0];
+}
+
+/* NaN passes, so that a diverging member shows. */
+__kernel void relu(TENSOR(const float, x), TENSOR(float, y), uint n) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i >= n) return;
+    const float value = MEMBER(x, r)[i];
+    MEMBER(y, r)[i] = value <= 0.0f ? 0.0f : value;
+}
+
+/* dx = dy where y > 0, else 0.  dy [rows x products, columns], y [rows, columns]: `products` rows of the
+ * gradient share one row of the output. */
+__kernel void relu_gradient(TENSOR(const float, dy), TENSOR(const float, y), TENSOR(float, dx),
+                            uint n, uint columns, uint products) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i >= n) return;
+    const size_t gate = i / columns / products * columns + i % columns;
+    MEMBER(dx, r)[i] = MEMBER(y, r)[gate] > 0.0f ? MEMBER(dy, r)[i] : 0.0f;
+}
+
+/* Copy a part of n elements to where it lies in the whole. */
+__kernel void place(TENSOR(const float, part), TENSOR(float, whole), uint position, uint n) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i < n) MEMBER(whole, r)[position + i] = MEMBER(part, r)[i];
+}
+
+__kernel void place_zeros(TENSOR(float, whole), uint position, uint n) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i < n) MEMBER(whole, r)[position + i] = 0.0f;
+}
+
+/* a + weight b, one number a member.  Work-items: (members). */
+__kernel void weighted_sum(TENSOR(const float, a), TENSOR(const float, b),
+                           TENSOR(const float, weight), TENSOR(float, sum), uint members) {
+    const size_t r = get_global_id(0);
+    if (r >= members) return;
+    MEMBER(sum, r)[0] = MULTIPLY_ADD(MEMBER(weight, r)[0], MEMBER(b, r)[0], MEMBER(a, r)[0]);
+}

@@ -1,0 +1,190 @@
+/* Matrix products for devices with caches and wide vectors (CPUs):  C = epilogue(op(A) B).
+ *
+ * One work-item computes a tile of MR rows and NV vectors of VW columns, held in registers for the whole
+ * sum over k. B is read as panels of NV vectors: entry (p, j) of panel t lies at t * panel_stride +
+ * p * ldb + j, which describes both a packed copy (ldb = NV * VW) and a row-major matrix read in place
+ * (panel_stride = NV * VW). A is read in place; rows past the end repeat the last row and are not stored.
+ *
+ * -DMR -DNV -DVW   the tile
+ * -DTRANSPOSE_A    A is stored [k, m]
+ * -DBIAS -DRELU -DACCUMULATE -DGATE   parts of the epilogue, in iv_gemm's order
+ *
+ * Work-items: (tiles of rows, panels, members), one a work-group. */
+#include "tensor.cl"
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+#if VW == 1
+typedef float vector;
+#define LOAD(p) (*(p))
+#define STORE(v, p) (*(p) = (v))
+#else
+typedef PASTE(float, VW) vector;
+#define LOAD(p) PASTE(vload, VW)(0, p)
+#define STORE(v, p) PASTE(vstore, VW)(v, 0, p)
+#endif
+
+typedef struct {
+    __global const float *a, *b;
+    __global float *c;
+    __global const float *bias, *gate;
+    uint m, n, k, lda, ldb, ldc, gate_rows, row, column;
+} tile;
+
+static float epilogue_scalar(float sum, const tile *t, uint i, uint j) {
+#ifdef ACCUMULATE
+    sum += t->c[(size_t)i * t->ldc + j];
+#endif
+#ifdef BIAS
+    sum += t->bias[j];
+#endif
+#ifdef RELU
+    sum = sum <= 0.0f ? 0.0f : sum;
+#endif
+#ifdef GATE
+    sum = t->gate[(size_t)(i / t->gate_rows) * t->n + j] > 0.0f ? sum : 0.0f;
+#endif
+    return sum;
+}
+
+static vector epilogue(vector sum, const tile *t, uint i, uint j) {
+#ifdef ACCUMULATE
+    sum += LOAD(t->c + (size_t)i * t->ldc + j);
+#endif
+#ifdef BIAS
+    sum += LOAD(t->bias + j);
+#endif
+#ifdef RELU
+    sum = sum <= (vector)(0.0f) ? (vector)(0.0f) : sum;
+#endif
+#ifdef GATE
+    const vector gate = LOAD(t->gate + (size_t)(i / t->gate_rows) * t->n + j);
+    sum = gate > (vector)(0.0f) ? sum : (vector)(0.0f);
+#endif
+    return sum;
+}
+
+/* The tile with `vectors` of its NV columns' vectors inside the matrix. Every caller passes a constant, so
+ * that the loops unroll and the accumulators stay in registers. */
+#define TILE(vectors)                                                                              \
+    static void compute_tile_##vectors(const tile *t) {                                            \
+        size_t rows[MR];                                                                           \
+        _Pragma("unroll") for (uint i = 0; i < MR; i++) rows[i] =                                  \
+            (size_t)min(t->row + i, t->m - 1) * A_ROW_STRIDE;                                      \
+        vector sum[MR][vectors];                                                                   \
+        _Pragma("unroll") for (uint i = 0; i < MR; i++)                                            \
+            _Pragma("unroll") for (uint j = 0; j < vectors; j++) sum[i][j] = (vector)(0.0f);       \
+        __global const float *a = t->a, *b = t->b;                                                 \
+        for (uint p = 0; p < t->k; p++) {                                                          \
+            vector right[vectors];                                                                 \
+            _Pragma("unroll") for (uint j = 0; j < vectors; j++) right[j] = LOAD(b + j * VW);      \
+            _Pragma("unroll") for (uint i = 0; i < MR; i++) {                                      \
+                const vector left = (vector)(a[rows[i]]);                                          \
+                _Pragma("unroll") for (uint j = 0; j < vectors; j++) sum[i][j] =                   \
+                    MULTIPLY_ADD(left, right[j], sum[i][j]);                                       \
+            }                                                                                      \
+            a += A_K_STRIDE;                                                                       \
+            b += t->ldb;                                                                           \
+        }                                                                                          \
+        _Pragma("unroll") for (uint i = 0; i < MR; i++) {                                          \
+            const uint row = t->row + i;                                                           \
+            if (row < t->m) {                                                                      \
+                _Pragma("unroll") for (uint j = 0; j < vectors; j++) {                             \
+                    const uint column = t->column + j * VW;                                        \
+                    __global float *c = t->c + (size_t)row * t->ldc + column;                      \
+                    if (column + VW <= t->n) {                                                     \
+                        STORE(epilogue(sum[i][j], t, row, column), c);                             \
+                    } else {                                                                       \
+                        float value[VW];                                                           \
+                        STORE(sum[i][j], value);                                                   \
+                        for (uint v = 0; column + v < t->n; v++)                                   \
+                            c[v] = epilogue_scalar(value[v], t, row, column + v);                  \
+                    }                                                                              \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+#ifdef TRANSPOSE_A
+#define A_ROW_STRIDE 1
+#define A_K_STRIDE t->lda
+#else
+#define A_ROW_STRIDE t->lda
+#define A_K_STRIDE 1
+#endif
+
+TILE(1)
+#if NV > 1
+TILE(2)
+#endif
+#if NV > 2
+TILE(3)
+#endif
+#if NV > 3
+TILE(4)
+#endif
+
+__attribute__((reqd_work_group_size(1, 1, 1)))
+__kernel void gemm_panel(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, c),
+#ifdef BIAS
+                         TENSOR(const float, bias),
+#endif
+#ifdef GATE
+                         TENSOR(const float, gate), uint gate_rows,
+#endif
+                         uint m, uint n, uint k, uint lda, uint ldb, uint panel_stride, uint ldc) {
+    const size_t r = get_global_id(2);
+    const uint panel = get_global_id(1);
+    tile t;
+    t.row = get_global_id(0) * MR;
+    t.column = panel * NV * VW;
+    t.a = MEMBER(a, r);
+    t.b = MEMBER(b, r) + (size_t)panel * panel_stride;
+    t.c = MEMBER(c, r);
+#ifdef BIAS
+    t.bias = MEMBER(bias, r);
+#endif
+#ifdef GATE
+    t.gate = MEMBER(gate, r);
+    t.gate_rows = gate_rows;
+#endif
+    t.m = m;
+    t.n = n;
+    t.k = k;
+    t.lda = lda;
+    t.ldb = ldb;
+    t.ldc = ldc;
+    switch (min((n - t.column + VW - 1) / VW, (uint)NV)) {
+    case 1: compute_tile_1(&t); break;
+#if NV > 1
+    case 2: compute_tile_2(&t); break;
+#endif
+#if NV > 2
+    case 3: compute_tile_3(&t); break;
+#endif
+#if NV > 3
+    case 4: compute_tile_4(&t); break;
+#endif
+    }
+}
+
+/* Pack op(B) [k, n] into panels [n / (NV VW)][k][NV VW], zeros past n.  B is stored [k, n], or [n, k] with
+ * -DTRANSPOSE_B.  Work-items: (vectors of columns, blocks of 16 rows, members). */
+__attribute__((reqd_work_group_size(1, 1, 1)))
+__kernel void pack_panels(TENSOR(const float, b), TENSOR(float, panels), uint n, uint k, uint ldb) {
+    const uint column = get_global_id(0) * VW, first = get_global_id(1) * 16;
+    const uint panel = get_global_id(0) / NV, within = get_global_id(0) % NV * VW;
+    const size_t r = get_global_id(2);
+    __global const float *source = MEMBER(b, r);
+    __global float *out = MEMBER(panels, r) + (size_t)panel * k * (NV * VW) + within;
+    const uint last = min(first + 16, k);
+    for (uint p = first; p < last; p++)
+        for (uint v = 0; v < VW; v++) {
+            const uint j = column + v;
+#ifdef TRANSPOSE_B
+            out[(size_t)p * (NV * VW) + v] = j < n ? source[(size_t)j * ldb + p] : 0.0f;
+#else
+            out[(size_t)p * (NV * VW) + v] = j < n ? source[(size_t)p * ldb + j] : 0.0f;
+#endif
+        }
+}

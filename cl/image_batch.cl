@@ -1,0 +1,59 @@
+/* Batches of images from bytes on the device, the group acting on the way.
+ * -DCOPIES: 0 identity, 1 random element, 2 identity and random element, 3 the whole orbit;
+ * -DSHUFFLE: 1 for a new order every epoch. */
+#include "random.cl"
+#include "tensor.cl"
+
+/* Which pool row and which element each copy of each sample of batch `step` is.
+ * draws [copies, B, 2]; labels [B].  Work-items: (samples, members). */
+__kernel void draw_samples(__global const uchar *restrict pool_labels, TENSOR(const int, indices),
+                           TENSOR(const uint, seeds), TENSOR(int, labels), TENSOR(int, draws),
+                           uint batch, uint copies, uint samples, uint elements, uint step) {
+    const size_t b = get_global_id(0), r = get_global_id(1);
+    if (b >= batch) return;
+    const uint seed = MEMBER(seeds, r)[0];
+#if SHUFFLE
+    const uint batches = samples / batch;
+    const uint sample = iv_shuffle(seed, IV_STREAM_BATCH_ORDER, step / batches, samples,
+                                   step % batches * batch + (uint)b);
+#else
+    const uint sample = min(step * batch + (uint)b, samples - 1);
+#endif
+    const int row = MEMBER(indices, r)[sample];
+    MEMBER(labels, r)[b] = pool_labels[row];
+
+    uint words[4];
+    iv_philox(seed, IV_STREAM_AUGMENTATION, step, (uint)b, words);
+    const int random_element = iv_below(words[0], elements);
+    for (uint copy = 0; copy < copies; copy++) {
+        __global int *draw = MEMBER(draws, r) + ((size_t)copy * batch + b) * 2;
+        draw[0] = row;
+#if COPIES == 0
+        draw[1] = 0;
+#elif COPIES == 1
+        draw[1] = random_element;
+#elif COPIES == 2
+        draw[1] = copy == 0 ? 0 : random_element;
+#else
+        draw[1] = copy;
+#endif
+    }
+}
+
+/* byte / 255, correctly rounded without a division: the product's error is put back. */
+static float pixel_value(uchar byte) {
+    const float value = byte;
+    const float quotient = value * (1.0f / 255.0f);
+    return fma(fma(-255.0f, quotient, value), 1.0f / 255.0f, quotient);
+}
+
+/* images[row][p] = pixels[pool row][source[element][p]] / 255.  Work-items: (pixels, rows, members). */
+__kernel void gather_images(__global const uchar *restrict pixels,
+                            __global const ushort *restrict source, TENSOR(const int, draws),
+                            TENSOR(float, images), uint n_pixels) {
+    const size_t p = get_global_id(0), row = get_global_id(1), r = get_global_id(2);
+    if (p >= n_pixels) return;
+    __global const int *draw = MEMBER(draws, r) + row * 2;
+    const uchar byte = pixels[(size_t)draw[0] * n_pixels + source[(size_t)draw[1] * n_pixels + p]];
+    MEMBER(images, r)[row * n_pixels + p] = pixel_value(byte);
+}

@@ -1,0 +1,85 @@
+/* Losses of a batch of logits [rows, C] and what they send back. Work-items: (rows, members), or
+ * (elements, members) where a kernel takes n. */
+#include "softmax.cl"
+#include "tensor.cl"
+
+/* loss[b] = -log softmax(logits[b])[label[b]];  gradient[b] = (softmax - one_hot) / rows. */
+__kernel void cross_entropy(TENSOR(const float, logits), TENSOR(const int, labels),
+                            TENSOR(float, gradient), TENSOR(float, loss), uint rows, uint classes) {
+    const size_t b = get_global_id(0), r = get_global_id(1);
+    if (b >= rows) return;
+    __global const float *row = MEMBER(logits, r) + b * classes;
+    __global float *out = MEMBER(gradient, r) + b * classes;
+    const uint label = MEMBER(labels, r)[b];
+    const float normalizer = log_sum_exp(row, classes);
+    for (uint c = 0; c < classes; c++) {
+        const float probability = exp(row[c] - normalizer);
+        out[c] = (probability - (c == label ? 1.0f : 0.0f)) / rows;
+    }
+    MEMBER(loss, r)[b] = normalizer - row[label];
+}
+
+/* distance[b] = 0.5 |a[b] - b[b]|^2. */
+__kernel void logit_distance(TENSOR(const float, a), TENSOR(const float, b),
+                             TENSOR(float, distance), uint rows, uint classes) {
+    const size_t row = get_global_id(0), r = get_global_id(1);
+    if (row >= rows) return;
+    __global const float *x = MEMBER(a, r) + row * classes;
+    __global const float *y = MEMBER(b, r) + row * classes;
+    float sum = 0.0f;
+    for (uint c = 0; c < classes; c++) sum = MULTIPLY_ADD(x[c] - y[c], x[c] - y[c], sum);
+    MEMBER(distance, r)[row] = 0.5f * sum;
+}
+
+/* da = (a - b) [weight] / rows; inverse_rows is 1 / rows. */
+#ifdef WEIGHTED
+__kernel void logit_distance_gradient(TENSOR(const float, a), TENSOR(const float, b),
+                                      TENSOR(const float, weight), TENSOR(float, da), uint n,
+                                      float inverse_rows) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i >= n) return;
+    MEMBER(da, r)[i] =
+        (MEMBER(a, r)[i] - MEMBER(b, r)[i]) * inverse_rows * MEMBER(weight, r)[0];
+}
+#else
+__kernel void logit_distance_gradient(TENSOR(const float, a), TENSOR(const float, b),
+                                      TENSOR(float, da), uint n, float inverse_rows) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i < n) MEMBER(da, r)[i] = (MEMBER(a, r)[i] - MEMBER(b, r)[i]) * inverse_rows;
+}
+#endif
+
+/* Index of the largest logit of each row, the first among equals. */
+__kernel void argmax(TENSOR(const float, logits), TENSOR(int, best), uint rows, uint classes) {
+    const size_t b = get_global_id(0), r = get_global_id(1);
+    if (b >= rows) return;
+    __global const float *row = MEMBER(logits, r) + b * classes;
+    int winner = 0;
+    for (uint c = 1; c < classes; c++)
+        if (row[c] > row[winner]) winner = c;
+    MEMBER(best, r)[b] = winner;
+}
+
+/* chosen[row] = logits[row][class of row mod B]. */
+__kernel void class_logit(TENSOR(const float, logits), TENSOR(const int, class_of),
+                          TENSOR(float, chosen), uint rows, uint classes, uint batch) {
+    const size_t row = get_global_id(0), r = get_global_id(1);
+    if (row >= rows) return;
+    MEMBER(chosen, r)[row] = MEMBER(logits, r)[row * classes + MEMBER(class_of, r)[row % batch]];
+}
+
+/* out[row][c] = 1 where c is the class of row mod B, else 0. */
+__kernel void one_hot(TENSOR(const int, class_of), TENSOR(float, out), uint n, uint classes,
+                      uint batch) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i >= n) return;
+    const int chosen = MEMBER(class_of, r)[i / classes % batch];
+    MEMBER(out, r)[i] = (int)(i % classes) == chosen ? 1.0f : 0.0f;
+}
+
+/* out[row][s][c] = 1 where s = c. */
+__kernel void identity_seed(TENSOR(float, out), uint n, uint classes) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i >= n) return;
+    MEMBER(out, r)[i] = i % classes == i / classes % classes ? 1.0f : 0.0f;
+}

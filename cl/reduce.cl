@@ -1,0 +1,30 @@
+/* Sums in a fixed order. */
+#include "tensor.cl"
+
+/* sum[c] = sum over rows of x[row][c].  Work-items: (columns, members). */
+__kernel void column_sum(TENSOR(const float, x), TENSOR(float, sum), uint rows, uint columns) {
+    const size_t c = get_global_id(0), r = get_global_id(1);
+    if (c >= columns) return;
+    __global const float *column = MEMBER(x, r) + c;
+    float total[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    uint row = 0;
+    for (; row + 4 <= rows; row += 4)
+        for (uint k = 0; k < 4; k++) total[k] += column[(size_t)(row + k) * columns];
+    for (; row < rows; row++) total[0] += column[(size_t)row * columns];
+    MEMBER(sum, r)[c] = (total[0] + total[1]) + (total[2] + total[3]);
+}
+
+/* mean[0] = mean of n values.  Work-groups: one of 64 a member. */
+__attribute__((reqd_work_group_size(64, 1, 1)))
+__kernel void mean(TENSOR(const float, values), TENSOR(float, result), uint n) {
+    const size_t lane = get_local_id(0), r = get_global_id(1);
+    __local float partial[64];
+    float sum = 0.0f;
+    for (uint i = lane; i < n; i += 64) sum += MEMBER(values, r)[i];
+    partial[lane] = sum;
+    for (uint width = 32; width > 0; width /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lane < width) partial[lane] += partial[lane + width];
+    }
+    if (lane == 0) MEMBER(result, r)[0] = partial[0] / n;
+}

@@ -1,0 +1,154 @@
+/* Reverse-mode differentiation: appends nodes that compute vector-Jacobian products. */
+#include "graph/graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What has arrived at a tensor so far. */
+typedef struct {
+    bool depends;    /* on one of the tensors differentiated for */
+    bool ones;       /* the gradient is 1 (the tensor has one element a member) */
+    iv_tensor *sum;
+} arrival;
+
+unsigned iv_gradient_shape(const iv_tensor *tensor, size_t n_products, size_t *dims) {
+    memcpy(dims, tensor->dims, tensor->rank * sizeof *dims);
+    if (n_products == 1 || tensor->rank == IV_MAX_RANK) return tensor->rank;
+    dims[tensor->rank] = dims[tensor->rank - 1];
+    dims[tensor->rank - 1] = n_products;
+    return tensor->rank + 1;
+}
+
+/* Both are slices' gradients and touch different rows of the same shape: one node holds both. */
+static bool can_concatenate(const iv_tensor *a, const iv_tensor *b) {
+    return a->producer && b->producer && a->producer->op == &op_concatenate &&
+           b->producer->op == &op_concatenate && b->producer->n_inputs == 1 &&
+           a->producer->n_inputs < MAX_INPUTS && iv_same_shape(a, b);
+}
+
+static bool overlaps(const node *parts, const node *part) {
+    const size_t first = part->attributes[1];
+    const size_t end = first + part->inputs[0]->n_elements;
+    for (size_t i = 0; i < parts->n_inputs; i++) {
+        const size_t other = parts->attributes[1 + i];
+        if (first < other + parts->inputs[i]->n_elements && other < end) return true;
+    }
+    return false;
+}
+
+iv_tensor *iv_accumulate_gradient(iv_graph *graph, iv_tensor *sum, iv_tensor *contribution) {
+    if (!sum) return contribution;
+    if (!contribution) return sum;
+    if (!can_concatenate(sum, contribution) || overlaps(sum->producer, contribution->producer))
+        return iv_add(graph, sum, contribution);
+
+    node *parts = sum->producer, *part = contribution->producer;
+    iv_tensor *inputs[MAX_INPUTS];
+    memcpy(inputs, parts->inputs, parts->n_inputs * sizeof *inputs);
+    inputs[parts->n_inputs] = part->inputs[0];
+    const size_t n_inputs = parts->n_inputs + 1;
+    node *n = iv_graph_node(graph, &op_concatenate, n_inputs, inputs, n_inputs);
+    if (!n) return NULL;
+    n->attributes[0] = n_inputs;
+    memcpy(n->attributes + 1, parts->attributes + 1, parts->n_inputs * sizeof *n->attributes);
+    n->attributes[n_inputs] = part->attributes[1];
+    return iv_graph_output(n, IV_F32, sum->rank, sum->dims);
+}
+
+static void mark_dependence(const iv_graph *graph, size_t end, arrival *arrivals,
+                            iv_tensor *const *wrt, size_t n_wrt) {
+    for (size_t i = 0; i < n_wrt; i++) arrivals[wrt[i]->id].depends = true;
+    for (size_t i = 0; i < end; i++) {
+        const node *n = graph->nodes[i];
+        bool depends = false;
+        for (size_t k = 0; k < n->n_inputs; k++)
+            depends = depends || (n->inputs[k] && arrivals[n->inputs[k]->id].depends);
+        if (depends && n->op->backward) arrivals[n->outputs[0]->id].depends = true;
+    }
+}
+
+static void receive(iv_graph *graph, arrival *arrivals, iv_tensor *tensor, iv_tensor *gradient) {
+    arrival *a = &arrivals[tensor->id];
+    if (a->ones) {
+        iv_graph_fail(graph, "a loss that enters a sum twice: use iv_weighted_sum with a weight");
+        return;
+    }
+    a->sum = iv_accumulate_gradient(graph, a->sum, gradient);
+}
+
+/* Walk the nodes backwards from y's producer. `arrivals` covers the tensors that exist before. */
+static void propagate(iv_graph *graph, const iv_tensor *y, arrival *arrivals) {
+    for (size_t i = y->producer ? y->producer->id + 1 : 0; i-- > 0;) {
+        node *n = graph->nodes[i];
+        const arrival *out = &arrivals[n->outputs[0]->id];
+        if (!out->depends || (!out->ones && !out->sum)) continue;
+
+        iv_tensor *gradients[MAX_INPUTS] = {NULL};
+        n->op->backward(graph, n, out->ones ? NULL : out->sum, gradients);
+        if (graph->status != IV_OK) return;
+        for (size_t k = 0; k < n->n_inputs; k++) {
+            if (!n->inputs[k] || !arrivals[n->inputs[k]->id].depends) continue;
+            if (gradients[k])
+                receive(graph, arrivals, n->inputs[k], gradients[k]);
+            else if (out->ones && n->inputs[k]->n_elements == 1 && n->op == &op_weighted_sum)
+                arrivals[n->inputs[k]->id].ones = true;
+        }
+    }
+}
+
+static iv_status differentiate(iv_graph *graph, iv_tensor *y, iv_tensor *seed,
+                               iv_tensor *const *wrt, size_t n_wrt, iv_tensor **gradients) {
+    for (size_t i = 0; i < n_wrt; i++) gradients[i] = NULL;
+    for (size_t i = 0; i < n_wrt && graph->status == IV_OK; i++)
+        if (!wrt[i]) iv_graph_fail(graph, "differentiation: tensor %zu is missing", i);
+    if (graph->status != IV_OK) return graph->status;
+
+    arrival *arrivals = calloc(graph->n_tensors, sizeof *arrivals);
+    if (!arrivals) {
+        graph->status = iv_fail(iv_context_error(graph->context), IV_ENOMEM,
+                                "out of memory while differentiating a graph");
+        return graph->status;
+    }
+    mark_dependence(graph, y->producer ? y->producer->id + 1 : 0, arrivals, wrt, n_wrt);
+    arrivals[y->id].ones = !seed;
+    arrivals[y->id].sum = seed;
+    propagate(graph, y, arrivals);
+
+    for (size_t i = 0; i < n_wrt && graph->status == IV_OK; i++) {
+        gradients[i] = arrivals[wrt[i]->id].sum;
+        if (!gradients[i])
+            iv_graph_fail(graph, "differentiation: the result does not depend on tensor %zu", i);
+    }
+    free(arrivals);
+    return graph->status;
+}
+
+iv_status iv_gradient(iv_graph *graph, iv_tensor *y, iv_tensor *const *wrt, size_t n_wrt,
+                      iv_tensor **gradients) {
+    if (graph->status == IV_OK && (!y || y->n_elements != 1))
+        iv_graph_fail(graph, "gradient: needs a tensor of one number a member");
+    if (graph->status != IV_OK) return graph->status;
+    return differentiate(graph, y, NULL, wrt, n_wrt, gradients);
+}
+
+iv_status iv_vector_jacobian(iv_graph *graph, iv_tensor *y, iv_tensor *seed, iv_tensor *const *wrt,
+                             size_t n_wrt, iv_tensor **gradients) {
+    if (graph->status == IV_OK && (!y || !seed || seed->n_elements % y->n_elements != 0 ||
+                                   iv_columns(seed) != iv_columns(y)))
+        iv_graph_fail(graph, "vector-Jacobian product: the seed does not fit the tensor's shape");
+    if (graph->status != IV_OK) return graph->status;
+    return differentiate(graph, y, seed, wrt, n_wrt, gradients);
+}
+
+iv_tensor *iv_jacobian(iv_graph *graph, iv_tensor *logits, iv_tensor *x) {
+    if (graph->status != IV_OK || !logits || !x) return NULL;
+    if (logits->rank != 2 || x->rank != 2 || logits->dims[0] != x->dims[0])
+        return iv_graph_fail(graph, "Jacobian: needs logits [B, C] of inputs [B, D]");
+
+    node *n = iv_graph_node(graph, &op_identity_seed, 1, &logits, 1);
+    iv_tensor *seed = iv_graph_output(
+        n, IV_F32, 3, (const size_t[]){logits->dims[0], logits->dims[1], logits->dims[1]});
+    iv_tensor *jacobian = NULL;
+    iv_vector_jacobian(graph, logits, seed, &x, 1, &jacobian);
+    return jacobian;
+}

@@ -1,0 +1,181 @@
+/* Building graphs: tensors, nodes, and the one place where building fails. */
+#include "graph/graph.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+iv_status iv_graph_create(iv_context *context, size_t n_members, iv_graph **out) {
+    *out = NULL;
+    if (n_members == 0)
+        return iv_fail(iv_context_error(context), IV_EINVAL, "a graph needs at least one member");
+    iv_graph *graph = calloc(1, sizeof *graph);
+    if (!graph) return iv_fail(iv_context_error(context), IV_ENOMEM, "out of memory for a graph");
+    graph->context = context;
+    graph->n_members = n_members;
+    *out = graph;
+    return IV_OK;
+}
+
+void iv_graph_destroy(iv_graph *graph) {
+    if (!graph) return;
+    for (size_t i = 0; i < graph->n_tensors; i++) free(graph->tensors[i]);
+    for (size_t i = 0; i < graph->n_nodes; i++) free(graph->nodes[i]);
+    free(graph->tensors);
+    free(graph->nodes);
+    free(graph);
+}
+
+iv_tensor *iv_graph_fail(iv_graph *graph, const char *format, ...) {
+    char message[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    const iv_status status =
+        iv_fail(iv_context_error(graph->context), IV_EINVAL, "graph: %s", message);
+    if (graph->status == IV_OK) graph->status = status;
+    return NULL;
+}
+
+static iv_tensor *out_of_memory(iv_graph *graph) {
+    iv_fail(iv_context_error(graph->context), IV_ENOMEM, "out of memory while building a graph");
+    if (graph->status == IV_OK) graph->status = IV_ENOMEM;
+    return NULL;
+}
+
+/* Room for one more pointer in a growing array. */
+static bool grow(void ***items, size_t n, size_t *capacity) {
+    if (n < *capacity) return true;
+    const size_t wanted = *capacity ? 2 * *capacity : 64;
+    void **grown = realloc(*items, wanted * sizeof *grown);
+    if (!grown) return false;
+    *items = grown;
+    *capacity = wanted;
+    return true;
+}
+
+static iv_tensor *new_tensor(iv_graph *graph, iv_dtype dtype, unsigned rank, const size_t *dims) {
+    if (graph->status != IV_OK) return NULL;
+    if (rank < 1 || rank > IV_MAX_RANK)
+        return iv_graph_fail(graph, "a tensor has 1 to %d axes, not %u", IV_MAX_RANK, rank);
+
+    size_t n_elements = 1;
+    for (unsigned i = 0; i < rank; i++) {
+        if (dims[i] == 0) return iv_graph_fail(graph, "axis %u of a tensor is empty", i);
+        if (iv_multiply_size(n_elements, dims[i], &n_elements, NULL) != IV_OK ||
+            n_elements > UINT32_MAX)
+            return iv_graph_fail(graph, "a tensor has more than 2^32 - 1 elements");
+    }
+    if (!grow((void ***)&graph->tensors, graph->n_tensors, &graph->tensor_capacity))
+        return out_of_memory(graph);
+    iv_tensor *tensor = calloc(1, sizeof *tensor);
+    if (!tensor) return out_of_memory(graph);
+
+    tensor->graph = graph;
+    tensor->dtype = dtype;
+    tensor->rank = rank;
+    memcpy(tensor->dims, dims, rank * sizeof *dims);
+    tensor->n_elements = n_elements;
+    tensor->slot = NO_SLOT;
+    tensor->id = graph->n_tensors;
+    graph->tensors[graph->n_tensors++] = tensor;
+    return tensor;
+}
+
+iv_tensor *iv_input(iv_graph *graph, iv_dtype dtype, unsigned rank, const size_t *dims,
+                    const iv_view *view) {
+    iv_tensor *tensor = new_tensor(graph, dtype, rank, dims);
+    if (tensor && view) iv_place(tensor, *view);
+    return tensor;
+}
+
+void iv_place(iv_tensor *tensor, iv_view view) {
+    if (!tensor) return;
+    tensor->placed = true;
+    tensor->view = view;
+}
+
+node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor *const *inputs,
+                    size_t n_required) {
+    if (graph->status != IV_OK) return NULL;
+    for (size_t i = 0; i < n_inputs; i++) {
+        if (!inputs[i] && i < n_required) {
+            iv_graph_fail(graph, "%s: input %zu is missing", op->name, i);
+            return NULL;
+        }
+        if (inputs[i] && inputs[i]->graph != graph) {
+            iv_graph_fail(graph, "%s: input %zu belongs to another graph", op->name, i);
+            return NULL;
+        }
+    }
+    if (!grow((void ***)&graph->nodes, graph->n_nodes, &graph->node_capacity)) {
+        out_of_memory(graph);
+        return NULL;
+    }
+    node *n = calloc(1, sizeof *n);
+    if (!n) {
+        out_of_memory(graph);
+        return NULL;
+    }
+    n->graph = graph;
+    n->op = op;
+    n->id = graph->n_nodes;
+    n->n_inputs = n_inputs;
+    for (size_t i = 0; i < n_inputs; i++) n->inputs[i] = inputs[i];
+    graph->nodes[graph->n_nodes++] = n;
+    return n;
+}
+
+iv_tensor *iv_graph_output(node *n, iv_dtype dtype, unsigned rank, const size_t *dims) {
+    if (!n) return NULL;
+    iv_tensor *tensor = new_tensor(n->graph, dtype, rank, dims);
+    if (!tensor) return NULL;
+    tensor->producer = n;
+    n->outputs[n->n_outputs++] = tensor;
+    return tensor;
+}
+
+unsigned iv_rank(const iv_tensor *tensor) {
+    return tensor->rank;
+}
+
+size_t iv_dim(const iv_tensor *tensor, unsigned axis) {
+    return axis < tensor->rank ? tensor->dims[axis] : 0;
+}
+
+size_t iv_elements(const iv_tensor *tensor) {
+    return tensor->n_elements;
+}
+
+size_t iv_columns(const iv_tensor *tensor) {
+    return tensor->dims[tensor->rank - 1];
+}
+
+size_t iv_rows(const iv_tensor *tensor) {
+    return tensor->n_elements / iv_columns(tensor);
+}
+
+bool iv_same_shape(const iv_tensor *a, const iv_tensor *b) {
+    return a->dtype == b->dtype && a->rank == b->rank &&
+           memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
+}
+
+iv_view iv_tensor_view(const iv_tensor *tensor) {
+    size_t offset = 0;
+    while (tensor->base) {
+        offset += tensor->base_offset;
+        tensor = tensor->base;
+    }
+    iv_view view = tensor->view;
+    view.offset += offset;
+    return view;
+}
+
+void iv_arg_tensor(iv_launch *launch, const iv_tensor *tensor) {
+    iv_arg_view(launch, iv_tensor_view(tensor));
+}
+
+iv_status iv_launch_members(emitter *e, iv_launch *launch, size_t n) {
+    return iv_launch_end(launch, 2, (const size_t[]){n, e->n_members}, NULL);
+}

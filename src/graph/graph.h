@@ -1,0 +1,124 @@
+/* Inside the graph room: tensors, nodes, the table of ops, and how an op emits its launches.
+ *
+ * An op is one file in ops/: the builder functions of the public header (shape rule), forward (append
+ * the launches that compute the outputs), backward (append nodes that compute gradients), and an entry
+ * in ops/table.c.
+ */
+#ifndef INVAR_GRAPH_GRAPH_H
+#define INVAR_GRAPH_GRAPH_H
+
+#include <invar/graph.h>
+#include <invar/linalg.h>
+
+enum { MAX_INPUTS = 4, MAX_OUTPUTS = 3, MAX_ATTRIBUTES = 6, NO_SLOT = -1 };
+
+typedef struct node node;
+
+struct iv_tensor {
+    iv_graph *graph;
+    iv_dtype dtype;
+    unsigned rank;
+    size_t dims[IV_MAX_RANK];
+    size_t n_elements;
+    node *producer; /* NULL for inputs */
+    iv_tensor *base; /* for slices and reshapes: the tensor whose memory this one shares */
+    size_t base_offset;
+    size_t id;
+    bool placed; /* lies in memory of the caller: `view` is given */
+    iv_view view;
+    /* set while compiling */
+    bool needed;
+    size_t n_uses;   /* by needed nodes */
+    size_t last_use; /* index of the last node that reads it; SIZE_MAX for outputs */
+    int slot;
+};
+
+typedef struct iv_op iv_op;
+
+struct node {
+    iv_graph *graph;
+    const iv_op *op;
+    size_t id;
+    iv_tensor *inputs[MAX_INPUTS]; /* NULL entries are absent optional inputs */
+    iv_tensor *outputs[MAX_OUTPUTS];
+    size_t n_inputs, n_outputs;
+    size_t attributes[MAX_ATTRIBUTES]; /* an op's own constants; its file names them */
+    cl_mem tables[4];
+    iv_view views[2];
+    /* set while compiling */
+    bool needed;
+    bool fused_away;         /* computed by the epilogue of the product before it */
+    iv_activation activation; /* fused into this product */
+    iv_tensor *gate;         /* fused into this product */
+};
+
+typedef struct {
+    iv_graph *graph;
+    iv_sequence *sequence;
+    size_t n_members;
+} emitter;
+
+struct iv_op {
+    const char *name;
+    /* Append the launches that compute the outputs. NULL: nothing to launch (shared memory). */
+    iv_status (*forward)(emitter *e, const node *n);
+    /* Given dL/d output 0 (NULL stands for ones, for outputs of one number a member), set gradients[i]
+     * for every input that has one. NULL: the op has no derivative. */
+    void (*backward)(iv_graph *graph, const node *n, iv_tensor *gradient, iv_tensor **gradients);
+};
+
+struct iv_graph {
+    iv_context *context;
+    size_t n_members;
+    iv_status status; /* of building; the first failure stays */
+    iv_tensor **tensors;
+    size_t n_tensors, tensor_capacity;
+    node **nodes; /* in the order of computation */
+    size_t n_nodes, node_capacity;
+};
+
+/* Ends with NULL. */
+extern const iv_op *const iv_ops[];
+
+extern const iv_op op_add, op_scale, op_relu, op_relu_gradient, op_slice, op_reshape, op_concatenate,
+    op_linear, op_linear_input_gradient, op_linear_weight_gradient, op_column_sum, op_orbit,
+    op_orbit_gradient, op_orbit_mean, op_orbit_mean_gradient, op_image_batch, op_cross_entropy,
+    op_logit_distance, op_logit_distance_gradient, op_weighted_sum, op_class_logit_sum,
+    op_class_logit_gradient, op_argmax, op_orbit_accuracy, op_orbit_logit_invariance,
+    op_orbit_distribution_invariance, op_orbit_saliency_similarity, op_identity_seed;
+
+/* ------------------------------------------------------------------ building */
+
+/* Record a failure of building and return NULL. */
+iv_tensor *iv_graph_fail(iv_graph *graph, const char *format, ...) IV_PRINTF(2, 3);
+
+/* New node and its outputs; NULL after a failure. The first n_required inputs must be there, the others
+ * may be NULL. */
+node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor *const *inputs,
+                    size_t n_required);
+iv_tensor *iv_graph_output(node *n, iv_dtype dtype, unsigned rank, const size_t *dims);
+
+/* Add nodes for the sum of what has arrived so far (may be NULL) and one more contribution; slices of one
+ * tensor are put side by side instead. */
+iv_tensor *iv_accumulate_gradient(iv_graph *graph, iv_tensor *sum, iv_tensor *contribution);
+
+/* Shape of a gradient of `tensor` that carries S products at once: dims of the tensor, with S before the
+ * last axis if S > 1. Returns the rank. */
+unsigned iv_gradient_shape(const iv_tensor *tensor, size_t n_products, size_t *dims);
+
+/* Features (last axis) and rows (the rest) of a tensor. */
+size_t iv_columns(const iv_tensor *tensor);
+size_t iv_rows(const iv_tensor *tensor);
+bool iv_same_shape(const iv_tensor *a, const iv_tensor *b);
+
+/* ------------------------------------------------------------------ emitting */
+
+/* Where a tensor lies now (its base's memory for slices and reshapes). */
+iv_view iv_tensor_view(const iv_tensor *tensor);
+
+void iv_arg_tensor(iv_launch *launch, const iv_tensor *tensor);
+
+/* End a launch of n work-items for each member: global size (n, R). */
+iv_status iv_launch_members(emitter *e, iv_launch *launch, size_t n);
+
+#endif

@@ -1,0 +1,72 @@
+/* A batch of images from bytes on the device: which samples, which group elements, and the pixels.
+ * Kernels: cl/image_batch.cl. */
+#include "graph/graph.h"
+
+#include <stdio.h>
+
+/* Outputs: images, labels, and for each copy of each sample its pool row and group element. */
+enum { IMAGES, LABELS, DRAWS };
+enum { BATCH, COPIES, N_COPIES, SHUFFLE, N_SAMPLES, N_ELEMENTS };
+enum { PIXELS, POOL_LABELS, SOURCE };
+enum { INDICES, SEEDS };
+
+void iv_image_batch(iv_graph *graph, const iv_image_source *source, size_t batch, iv_copies copies,
+                    iv_tensor **images, iv_tensor **labels) {
+    *images = *labels = NULL;
+    if (graph->status != IV_OK) return;
+    if (batch == 0 || (source->shuffle && batch > source->n_samples)) {
+        iv_graph_fail(graph, "image batch: a batch of %zu from %zu samples", batch,
+                      source->n_samples);
+        return;
+    }
+    node *n = iv_graph_node(graph, &op_image_batch, 0, NULL, 0);
+    if (!n) return;
+    const size_t n_copies = copies == IV_COPIES_ORBIT  ? source->n_elements
+                            : copies == IV_COPIES_PAIR ? 2
+                                                       : 1;
+    n->attributes[BATCH] = batch;
+    n->attributes[COPIES] = copies;
+    n->attributes[N_COPIES] = n_copies;
+    n->attributes[SHUFFLE] = source->shuffle;
+    n->attributes[N_SAMPLES] = source->n_samples;
+    n->attributes[N_ELEMENTS] = source->n_elements;
+    n->tables[PIXELS] = source->pixels;
+    n->tables[POOL_LABELS] = source->labels;
+    n->tables[SOURCE] = source->source;
+    n->views[INDICES] = source->indices;
+    n->views[SEEDS] = source->seeds;
+    *images = iv_graph_output(n, IV_F32, 3, (const size_t[]){n_copies, batch, source->n_pixels});
+    *labels = iv_graph_output(n, IV_I32, 1, &batch);
+    iv_graph_output(n, IV_I32, 3, (const size_t[]){n_copies, batch, 2});
+}
+
+static iv_status image_batch_forward(emitter *e, const node *n) {
+    const iv_tensor *images = n->outputs[IMAGES];
+    char options[96];
+    snprintf(options, sizeof options, "-DCOPIES=%zu -DSHUFFLE=%zu", n->attributes[COPIES],
+             n->attributes[SHUFFLE]);
+    iv_launch *draw = iv_launch_begin(e->sequence, "image_batch", "draw_samples", options);
+    iv_arg_buffer(draw, n->tables[POOL_LABELS]);
+    iv_arg_view(draw, n->views[INDICES]);
+    iv_arg_view(draw, n->views[SEEDS]);
+    iv_arg_tensor(draw, n->outputs[LABELS]);
+    iv_arg_tensor(draw, n->outputs[DRAWS]);
+    iv_arg_uint(draw, n->attributes[BATCH]);
+    iv_arg_uint(draw, n->attributes[N_COPIES]);
+    iv_arg_uint(draw, n->attributes[N_SAMPLES]);
+    iv_arg_uint(draw, n->attributes[N_ELEMENTS]);
+    iv_arg_step(draw);
+    const iv_status status = iv_launch_members(e, draw, n->attributes[BATCH]);
+    if (status != IV_OK) return status;
+
+    iv_launch *gather = iv_launch_begin(e->sequence, "image_batch", "gather_images", options);
+    iv_arg_buffer(gather, n->tables[PIXELS]);
+    iv_arg_buffer(gather, n->tables[SOURCE]);
+    iv_arg_tensor(gather, n->outputs[DRAWS]);
+    iv_arg_tensor(gather, images);
+    iv_arg_uint(gather, iv_columns(images));
+    return iv_launch_end(gather, 3,
+                         (const size_t[]){iv_columns(images), iv_rows(images), e->n_members}, NULL);
+}
+
+const iv_op op_image_batch = {"image_batch", image_batch_forward, NULL};

@@ -1,0 +1,118 @@
+/* Fully connected layers: y = x w^T + b, dx = dy w, dw = dy^T x, db = column sums of dy.
+ * The products go through iv_gemm; the column sum is cl/reduce.cl. */
+#include "graph/graph.h"
+
+#include <string.h>
+
+iv_tensor *iv_linear(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_tensor *b) {
+    node *n = iv_graph_node(graph, &op_linear, 3, (iv_tensor *[]){x, w, b}, 2);
+    if (!n) return NULL;
+    if (w->rank != 2 || iv_columns(x) != w->dims[1])
+        return iv_graph_fail(graph, "linear: %zu features meet weights of %zu columns",
+                             iv_columns(x), iv_columns(w));
+    if (b && b->n_elements != w->dims[0])
+        return iv_graph_fail(graph, "linear: %zu outputs meet %zu biases", w->dims[0],
+                             b->n_elements);
+    size_t dims[IV_MAX_RANK];
+    memcpy(dims, x->dims, sizeof dims);
+    dims[x->rank - 1] = w->dims[0];
+    return iv_graph_output(n, IV_F32, x->rank, dims);
+}
+
+static iv_status linear_forward(emitter *e, const node *n) {
+    const iv_tensor *x = n->inputs[0], *w = n->inputs[1], *b = n->inputs[2];
+    iv_gemm_desc gemm = {
+        .m = iv_rows(x),
+        .n = w->dims[0],
+        .k = w->dims[1],
+        .batch = e->n_members,
+        .transpose_b = true,
+        .a = iv_tensor_view(x),
+        .b = iv_tensor_view(w),
+        .c = iv_tensor_view(n->outputs[0]),
+        .lda = w->dims[1],
+        .ldb = w->dims[1],
+        .ldc = w->dims[0],
+        .activation = n->activation,
+    };
+    if (b) gemm.bias = iv_tensor_view(b);
+    return iv_gemm(e->sequence, &gemm);
+}
+
+static iv_tensor *input_gradient(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_tensor *dy) {
+    node *n = iv_graph_node(graph, &op_linear_input_gradient, 2, (iv_tensor *[]){dy, w}, 2);
+    if (!n) return NULL;
+    const size_t n_products = iv_rows(dy) / iv_rows(x);
+    size_t dims[IV_MAX_RANK];
+    const unsigned rank = iv_gradient_shape(x, n_products, dims);
+    return iv_graph_output(n, IV_F32, rank, dims);
+}
+
+static void linear_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
+                            iv_tensor **gradients) {
+    iv_tensor *x = n->inputs[0], *w = n->inputs[1], *b = n->inputs[2];
+    gradients[0] = input_gradient(graph, x, w, gradient);
+    if (iv_rows(gradient) != iv_rows(x)) return; /* several products: parameters have no gradient */
+
+    node *dw = iv_graph_node(graph, &op_linear_weight_gradient, 2, (iv_tensor *[]){gradient, x}, 2);
+    gradients[1] = iv_graph_output(dw, IV_F32, 2, w->dims);
+    if (!b) return;
+    node *db = iv_graph_node(graph, &op_column_sum, 1, &gradient, 1);
+    gradients[2] = iv_graph_output(db, IV_F32, b->rank, b->dims);
+}
+
+const iv_op op_linear = {"linear", linear_forward, linear_backward};
+
+static iv_status input_gradient_forward(emitter *e, const node *n) {
+    const iv_tensor *dy = n->inputs[0], *w = n->inputs[1];
+    iv_gemm_desc gemm = {
+        .m = iv_rows(dy),
+        .n = w->dims[1],
+        .k = w->dims[0],
+        .batch = e->n_members,
+        .a = iv_tensor_view(dy),
+        .b = iv_tensor_view(w),
+        .c = iv_tensor_view(n->outputs[0]),
+        .lda = w->dims[0],
+        .ldb = w->dims[1],
+        .ldc = w->dims[1],
+    };
+    if (n->gate) {
+        gemm.gate = iv_tensor_view(n->gate);
+        gemm.gate_rows = iv_rows(dy) / iv_rows(n->gate);
+    }
+    return iv_gemm(e->sequence, &gemm);
+}
+
+const iv_op op_linear_input_gradient = {"linear_input_gradient", input_gradient_forward, NULL};
+
+static iv_status weight_gradient_forward(emitter *e, const node *n) {
+    const iv_tensor *dy = n->inputs[0], *x = n->inputs[1];
+    const iv_gemm_desc gemm = {
+        .m = iv_columns(dy),
+        .n = iv_columns(x),
+        .k = iv_rows(x),
+        .batch = e->n_members,
+        .transpose_a = true,
+        .a = iv_tensor_view(dy),
+        .b = iv_tensor_view(x),
+        .c = iv_tensor_view(n->outputs[0]),
+        .lda = iv_columns(dy),
+        .ldb = iv_columns(x),
+        .ldc = iv_columns(x),
+    };
+    return iv_gemm(e->sequence, &gemm);
+}
+
+const iv_op op_linear_weight_gradient = {"linear_weight_gradient", weight_gradient_forward, NULL};
+
+static iv_status column_sum_forward(emitter *e, const node *n) {
+    iv_launch *launch = iv_launch_begin(e->sequence, "reduce", "column_sum", NULL);
+    iv_arg_tensor(launch, n->inputs[0]);
+    iv_arg_tensor(launch, n->outputs[0]);
+    iv_arg_uint(launch, iv_rows(n->inputs[0]));
+    iv_arg_uint(launch, iv_columns(n->inputs[0]));
+    return iv_launch_members(e, launch, iv_columns(n->inputs[0]));
+}
+
+const iv_op op_column_sum = {"column_sum", column_sum_forward, NULL};

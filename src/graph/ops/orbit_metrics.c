@@ -1,0 +1,73 @@
+/* How invariant a network is on the orbit of each sample: accuracy, logits, distribution, saliency.
+ * Kernels: cl/invariance.cl. Source: Moskalev et al. 2023, section 3. */
+#include "graph/graph.h"
+
+static iv_tensor *per_sample(iv_graph *graph, const iv_op *op, iv_tensor *orbit, iv_tensor *labels) {
+    node *n = iv_graph_node(graph, op, labels ? 2 : 1, (iv_tensor *[]){orbit, labels}, 1);
+    if (!n) return NULL;
+    if (orbit->rank != 3 || orbit->dims[0] < 2)
+        return iv_graph_fail(graph, "%s: needs [G, B, ...] with G at least 2", op->name);
+    if (labels && (labels->dtype != IV_I32 || labels->n_elements != orbit->dims[1]))
+        return iv_graph_fail(graph, "%s: needs one integer label a sample", op->name);
+    return iv_graph_output(n, IV_F32, 1, orbit->dims + 1);
+}
+
+/* Arguments of every metric kernel: orbit, [labels or table,] out, G, B, width. */
+static iv_status append_metric(emitter *e, const node *n, const char *kernel) {
+    const iv_tensor *orbit = n->inputs[0];
+    iv_launch *launch = iv_launch_begin(e->sequence, "invariance", kernel, NULL);
+    iv_arg_tensor(launch, orbit);
+    if (n->n_inputs > 1) iv_arg_tensor(launch, n->inputs[1]);
+    if (n->tables[0]) iv_arg_buffer(launch, n->tables[0]);
+    iv_arg_tensor(launch, n->outputs[0]);
+    iv_arg_uint(launch, orbit->dims[0]);
+    iv_arg_uint(launch, orbit->dims[1]);
+    iv_arg_uint(launch, orbit->dims[2]);
+    return iv_launch_members(e, launch, orbit->dims[1]);
+}
+
+iv_tensor *iv_orbit_accuracy(iv_graph *graph, iv_tensor *logits, iv_tensor *labels) {
+    if (!labels && graph->status == IV_OK)
+        return iv_graph_fail(graph, "orbit accuracy: the labels are missing");
+    return per_sample(graph, &op_orbit_accuracy, logits, labels);
+}
+
+static iv_status accuracy_forward(emitter *e, const node *n) {
+    return append_metric(e, n, "orbit_accuracy");
+}
+
+const iv_op op_orbit_accuracy = {"orbit_accuracy", accuracy_forward, NULL};
+
+iv_tensor *iv_orbit_logit_invariance(iv_graph *graph, iv_tensor *logits) {
+    return per_sample(graph, &op_orbit_logit_invariance, logits, NULL);
+}
+
+static iv_status logit_invariance_forward(emitter *e, const node *n) {
+    return append_metric(e, n, "orbit_logit_invariance");
+}
+
+const iv_op op_orbit_logit_invariance = {"orbit_logit_invariance", logit_invariance_forward, NULL};
+
+iv_tensor *iv_orbit_distribution_invariance(iv_graph *graph, iv_tensor *logits) {
+    return per_sample(graph, &op_orbit_distribution_invariance, logits, NULL);
+}
+
+static iv_status distribution_invariance_forward(emitter *e, const node *n) {
+    return append_metric(e, n, "orbit_distribution_invariance");
+}
+
+const iv_op op_orbit_distribution_invariance = {"orbit_distribution_invariance",
+                                                distribution_invariance_forward, NULL};
+
+iv_tensor *iv_orbit_saliency_similarity(iv_graph *graph, iv_tensor *saliency, cl_mem inverse) {
+    iv_tensor *similarity = per_sample(graph, &op_orbit_saliency_similarity, saliency, NULL);
+    if (similarity) similarity->producer->tables[0] = inverse;
+    return similarity;
+}
+
+static iv_status saliency_similarity_forward(emitter *e, const node *n) {
+    return append_metric(e, n, "orbit_saliency_similarity");
+}
+
+const iv_op op_orbit_saliency_similarity = {"orbit_saliency_similarity",
+                                            saliency_similarity_forward, NULL};

@@ -1,0 +1,264 @@
+/* Compiling a graph: what is needed, what fuses, which memory is shared, which launches are bound. */
+#include "graph/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static iv_tensor *root_of(iv_tensor *tensor) {
+    while (tensor->base) tensor = tensor->base;
+    return tensor;
+}
+
+/* ------------------------------------------------------------------ what is needed */
+
+/* A fused node's input shares the memory of its output; that is a compile's own decision. */
+static void unfuse(iv_graph *graph) {
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        node *n = graph->nodes[i];
+        if (n->fused_away) n->inputs[0]->base = NULL;
+        n->fused_away = n->needed = false;
+        n->activation = IV_ACTIVATION_NONE;
+        n->gate = NULL;
+    }
+}
+
+static void mark_needed(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
+    for (size_t i = 0; i < graph->n_tensors; i++) {
+        iv_tensor *tensor = graph->tensors[i];
+        tensor->needed = false;
+        tensor->n_uses = tensor->last_use = 0;
+        tensor->slot = NO_SLOT;
+    }
+    for (size_t i = 0; i < n_outputs; i++) outputs[i]->needed = true;
+    for (size_t i = graph->n_nodes; i-- > 0;) {
+        node *n = graph->nodes[i];
+        for (size_t k = 0; k < n->n_outputs; k++) n->needed = n->needed || n->outputs[k]->needed;
+        if (!n->needed) continue;
+        for (size_t k = 0; k < n->n_inputs; k++) {
+            if (!n->inputs[k]) continue;
+            n->inputs[k]->needed = true;
+            n->inputs[k]->n_uses++;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ fusion */
+
+static bool is_output(const iv_tensor *tensor, iv_tensor *const *outputs, size_t n_outputs) {
+    for (size_t i = 0; i < n_outputs; i++)
+        if (outputs[i] == tensor) return true;
+    return false;
+}
+
+/* A ReLU right after a product, and the derivative of one right after the product that carries the
+ * gradient back, become the product's epilogue. */
+static void fuse(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        node *n = graph->nodes[i];
+        if (!n->needed || (n->op != &op_relu && n->op != &op_relu_gradient)) continue;
+        iv_tensor *x = n->inputs[0];
+        if (x->n_uses != 1 || x->placed || x->base || is_output(x, outputs, n_outputs)) continue;
+        node *product = x->producer;
+        if (!product) continue;
+
+        if (n->op == &op_relu && product->op == &op_linear)
+            product->activation = IV_ACTIVATION_RELU;
+        else if (n->op == &op_relu_gradient && product->op == &op_linear_input_gradient)
+            product->gate = n->inputs[1];
+        else
+            continue;
+        x->base = n->outputs[0];
+        x->base_offset = 0;
+        n->fused_away = true;
+    }
+}
+
+/* ------------------------------------------------------------------ memory */
+
+typedef struct {
+    size_t elements; /* of one member */
+    bool free;
+} slot;
+
+typedef struct {
+    slot *slots; /* at most one a tensor */
+    size_t n_slots;
+} arena;
+
+static void read_at(iv_tensor *tensor, size_t node_id) {
+    iv_tensor *root = root_of(tensor);
+    if (root->last_use < node_id) root->last_use = node_id;
+}
+
+static void find_last_uses(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        node *n = graph->nodes[i];
+        if (!n->needed) continue;
+        for (size_t k = 0; k < n->n_inputs; k++)
+            if (n->inputs[k]) read_at(n->inputs[k], i);
+        for (size_t k = 0; k < n->n_outputs; k++) read_at(n->outputs[k], i);
+        if (n->gate) read_at(n->gate, i);
+    }
+    for (size_t i = 0; i < n_outputs; i++) root_of(outputs[i])->last_use = SIZE_MAX;
+}
+
+/* The smallest free slot that holds the tensor, else the largest free one grown, else a new one. */
+static void take_slot(arena *a, iv_tensor *tensor) {
+    const size_t wanted = tensor->n_elements;
+    int best = NO_SLOT;
+    for (size_t i = 0; i < a->n_slots; i++) {
+        if (!a->slots[i].free) continue;
+        if (best == NO_SLOT) {
+            best = (int)i;
+            continue;
+        }
+        const size_t have = a->slots[i].elements, held = a->slots[best].elements;
+        if (held < wanted ? have > held : have >= wanted && have < held) best = (int)i;
+    }
+    if (best == NO_SLOT) {
+        best = (int)a->n_slots++;
+        a->slots[best].elements = 0;
+    }
+    if (a->slots[best].elements < wanted) a->slots[best].elements = wanted;
+    a->slots[best].free = false;
+    tensor->slot = best;
+}
+
+static void assign_slots(iv_graph *graph, arena *a) {
+    for (size_t i = 0; i < graph->n_tensors; i++) {
+        iv_tensor *tensor = graph->tensors[i];
+        const bool is_input = !tensor->producer && !tensor->base;
+        if (!is_input || !tensor->needed || tensor->placed) continue;
+        tensor->last_use = SIZE_MAX; /* its contents outlive a run */
+        take_slot(a, tensor);
+    }
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        node *n = graph->nodes[i];
+        if (!n->needed) continue;
+        for (size_t k = 0; k < n->n_outputs; k++) {
+            iv_tensor *root = root_of(n->outputs[k]);
+            if (!root->placed && root->slot == NO_SLOT) take_slot(a, root);
+        }
+        for (size_t t = 0; t < graph->n_tensors; t++) {
+            const iv_tensor *tensor = graph->tensors[t];
+            if (tensor->slot != NO_SLOT && tensor->last_use == i) a->slots[tensor->slot].free = true;
+        }
+    }
+}
+
+static size_t arena_elements(const arena *a) {
+    size_t total = 0;
+    for (size_t i = 0; i < a->n_slots; i++) total += a->slots[i].elements;
+    return total;
+}
+
+/* ------------------------------------------------------------------ compiling */
+
+static iv_status lay_out(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs, arena *a) {
+    iv_error *error = iv_context_error(graph->context);
+    for (size_t i = 0; i < n_outputs && graph->status == IV_OK; i++)
+        if (!outputs[i]) iv_graph_fail(graph, "output %zu is missing", i);
+    if (graph->status != IV_OK) return graph->status;
+
+    a->n_slots = 0;
+    a->slots = calloc(graph->n_tensors + 1, sizeof *a->slots);
+    if (!a->slots) return iv_fail(error, IV_ENOMEM, "out of memory while compiling a graph");
+    unfuse(graph);
+    mark_needed(graph, outputs, n_outputs);
+    fuse(graph, outputs, n_outputs);
+    find_last_uses(graph, outputs, n_outputs);
+    assign_slots(graph, a);
+    return IV_OK;
+}
+
+/* Refuse before the driver is asked, and say what would fit. */
+static iv_status check_memory(const iv_graph *graph, const arena *a) {
+    const iv_device_info *device = iv_context_device(graph->context);
+    const size_t per_member = arena_elements(a) * sizeof(float);
+    size_t largest = 0;
+    for (size_t i = 0; i < a->n_slots; i++)
+        if (a->slots[i].elements > largest) largest = a->slots[i].elements;
+    if (per_member == 0) return IV_OK;
+
+    const size_t taken = iv_context_bytes(graph->context);
+    const size_t left = device->global_bytes > taken ? device->global_bytes - taken : 0;
+    const size_t fit_total = left / per_member;
+    const size_t fit_buffer = device->max_alloc_bytes / (largest * sizeof(float));
+    const size_t fit = fit_total < fit_buffer ? fit_total : fit_buffer;
+    if (graph->n_members <= fit) return IV_OK;
+    return iv_fail(iv_context_error(graph->context), IV_ENOMEM,
+                   "a population of %zu needs %zu MiB of working memory (%zu MiB a member, largest "
+                   "buffer %zu MiB); device \"%s\" has %zu MiB left and buffers of at most %zu MiB: a "
+                   "population of %zu would fit (training.population)",
+                   graph->n_members, graph->n_members * per_member >> 20, per_member >> 20,
+                   graph->n_members * largest * sizeof(float) >> 20, device->name, left >> 20,
+                   device->max_alloc_bytes >> 20, fit);
+}
+
+static iv_status allocate(iv_plan *plan, const arena *a) {
+    iv_graph *graph = plan->graph;
+    plan->buffers = calloc(a->n_slots + 1, sizeof *plan->buffers);
+    plan->views = calloc(graph->n_tensors + 1, sizeof *plan->views);
+    if (!plan->buffers || !plan->views)
+        return iv_fail(iv_context_error(graph->context), IV_ENOMEM,
+                       "out of memory while compiling a graph");
+    for (size_t i = 0; i < a->n_slots; i++) {
+        const size_t bytes = a->slots[i].elements * graph->n_members * sizeof(float);
+        const iv_status status = iv_buffer_create(graph->context, bytes, &plan->buffers[i]);
+        if (status != IV_OK) return status;
+        plan->n_buffers++;
+        plan->bytes += bytes;
+    }
+    for (size_t i = 0; i < graph->n_tensors; i++) {
+        iv_tensor *tensor = graph->tensors[i];
+        if (tensor->slot != NO_SLOT)
+            tensor->view = (iv_view){plan->buffers[tensor->slot], 0, tensor->n_elements};
+    }
+    for (size_t i = 0; i < graph->n_tensors; i++)
+        plan->views[i] = iv_tensor_view(graph->tensors[i]);
+    return IV_OK;
+}
+
+static iv_status emit(iv_plan *plan) {
+    emitter e = {plan->graph, plan->sequence, plan->graph->n_members};
+    for (size_t i = 0; i < plan->graph->n_nodes; i++) {
+        const node *n = plan->graph->nodes[i];
+        if (!n->needed || n->fused_away || !n->op->forward) continue;
+        const iv_status status = n->op->forward(&e, n);
+        if (status != IV_OK) return status;
+    }
+    return IV_OK;
+}
+
+iv_status iv_graph_compile(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs,
+                           iv_plan **out) {
+    *out = NULL;
+    arena a = {NULL, 0};
+    iv_plan *plan = calloc(1, sizeof *plan);
+    iv_status status = plan ? IV_OK
+                            : iv_fail(iv_context_error(graph->context), IV_ENOMEM,
+                                      "out of memory while compiling a graph");
+    if (status == IV_OK) {
+        plan->graph = graph;
+        status = lay_out(graph, outputs, n_outputs, &a);
+    }
+    if (status == IV_OK) status = check_memory(graph, &a);
+    if (status == IV_OK) status = iv_sequence_create(graph->context, &plan->sequence);
+    if (status == IV_OK) status = allocate(plan, &a);
+    if (status == IV_OK) status = emit(plan);
+    free(a.slots);
+    if (status != IV_OK)
+        iv_plan_destroy(plan);
+    else
+        *out = plan;
+    return status;
+}
+
+iv_status iv_graph_bytes(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs,
+                         size_t *bytes) {
+    arena a = {NULL, 0};
+    const iv_status status = lay_out(graph, outputs, n_outputs, &a);
+    *bytes = status == IV_OK ? arena_elements(&a) * graph->n_members * sizeof(float) : 0;
+    free(a.slots);
+    return status;
+}

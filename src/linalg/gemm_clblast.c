@@ -1,0 +1,55 @@
+/* The CLBlast engine: its strided-batched GEMM, then an epilogue kernel where one is asked for.
+ * Kernel: cl/epilogue.cl. */
+#include "linalg/gemm.h"
+
+#include <clblast_c.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* CLBlast's own codes lie beyond OpenCL's; -1024 and below are its argument checks. */
+static iv_status run(iv_context *context, cl_command_queue queue, void *state) {
+    const iv_gemm_desc *d = state;
+    const CLBlastStatusCode code = CLBlastSgemmStridedBatched(
+        CLBlastLayoutRowMajor, d->transpose_a ? CLBlastTransposeYes : CLBlastTransposeNo,
+        d->transpose_b ? CLBlastTransposeYes : CLBlastTransposeNo, d->m, d->n, d->k, 1.0f,
+        d->a.buffer, d->a.offset, d->lda, d->a.stride, d->b.buffer, d->b.offset, d->ldb,
+        d->b.stride, d->accumulate ? 1.0f : 0.0f, d->c.buffer, d->c.offset, d->ldc, d->c.stride,
+        d->batch, &queue, NULL);
+    if (code == CLBlastSuccess) return IV_OK;
+    if (code > -1024 && code < 0) return iv_cl_check(context, code, "CLBlast GEMM");
+    return iv_fail(iv_context_error(context), IV_EFAILED,
+                   "CLBlast GEMM %zux%zux%zu, batch %zu: status %d (INVAR_GEMM_ENGINE=panel avoids "
+                   "CLBlast)",
+                   d->m, d->n, d->k, d->batch, (int)code);
+}
+
+static iv_status append_epilogue(iv_sequence *sequence, const iv_gemm_desc *d) {
+    char options[64];
+    snprintf(options, sizeof options, "%s%s%s", d->bias.buffer ? " -DBIAS" : "",
+             d->activation == IV_ACTIVATION_RELU ? " -DRELU" : "", d->gate.buffer ? " -DGATE" : "");
+    iv_launch *launch = iv_launch_begin(sequence, "epilogue", "epilogue", options);
+    iv_arg_view(launch, d->c);
+    if (d->bias.buffer) iv_arg_view(launch, d->bias);
+    if (d->gate.buffer) {
+        iv_arg_view(launch, d->gate);
+        iv_arg_uint(launch, d->gate_rows);
+    }
+    iv_arg_uint(launch, d->m);
+    iv_arg_uint(launch, d->n);
+    iv_arg_uint(launch, d->ldc);
+    return iv_launch_end(launch, 3, (const size_t[]){d->n, d->m, d->batch}, NULL);
+}
+
+iv_status iv_gemm_clblast(iv_sequence *sequence, const iv_gemm_desc *desc) {
+    iv_gemm_desc *state = malloc(sizeof *state);
+    if (!state)
+        return iv_fail(iv_context_error(iv_sequence_context(sequence)), IV_ENOMEM,
+                       "out of memory for a matrix product");
+    *state = *desc;
+    const iv_status status = iv_sequence_call(sequence, "CLBlast GEMM", run, state);
+    if (status != IV_OK) return status;
+    const bool plain =
+        !desc->bias.buffer && desc->activation == IV_ACTIVATION_NONE && !desc->gate.buffer;
+    return plain ? IV_OK : append_epilogue(sequence, desc);
+}
