@@ -1,0 +1,30 @@
+/* The schema as documentation. */
+#include "spec/node.h"
+#include "spec/schema.h"
+
+#include <string.h>
+
+static const char *condition(const spec_key *key) {
+    if (key->flags & KEY_REQUIRED) return "required";
+    if (key->flags & KEY_OPTIONAL) return "optional";
+    return NULL;
+}
+
+void iv_spec_describe(FILE *out) {
+    const spec_schema *schema = &spec_builtin_schema;
+    fprintf(out,
+            "Keys of a spec. `--set KEY=VALUE` overrides one; elements of a list are KEY.0, KEY.1, "
+            "...\nKeys marked * may be listed in `sweep` (those of runs in the run's own).\n");
+    for (size_t k = 0; k < schema->n_keys; k++) {
+        const spec_key *key = &schema->keys[k];
+        size_t length = strlen(key->path);
+        if (strcmp(key->path + length - 2, "[]") == 0) continue; /* told with the list */
+        char expects[640];
+        spec_key_expects(schema, key, expects, sizeof expects);
+        fprintf(out, "\n%s%s\n    %s; %s", key->path, key->flags & KEY_SWEEPABLE ? " *" : "",
+                key->doc, expects);
+        if (condition(key)) fprintf(out, "; %s", condition(key));
+        if (key->preset) fprintf(out, "; default %s", key->preset);
+        fprintf(out, "\n");
+    }
+}

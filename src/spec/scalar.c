@@ -1,0 +1,146 @@
+/* One scalar's text to the type its key wants. */
+#include "spec/stages.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONGEST_NAME = 64, LONGEST_TEXT = 256 };
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Past the sign and the digits of an integer without leading zeros; NULL if there is none. */
+static const char *integer_end(const char *text) {
+    if (*text == '+' || *text == '-') text++;
+    if (!is_digit(*text) || (text[0] == '0' && is_digit(text[1]))) return NULL;
+    while (is_digit(*text)) text++;
+    return text;
+}
+
+static bool is_integer(const char *text) {
+    const char *end = integer_end(text);
+    return end && *end == '\0';
+}
+
+/* Decimal only: what strtod takes beyond that (hexadecimal, inf, nan) is refused. */
+static bool is_number(const char *text) {
+    const char *end = integer_end(text);
+    if (!end) {
+        end = text + (*text == '+' || *text == '-');
+        if (end[0] != '.' || !is_digit(end[1])) return false;
+    }
+    if (*end == '.') {
+        for (end++; is_digit(*end);) end++;
+    }
+    if (*end == 'e' || *end == 'E') {
+        end++;
+        if (*end == '+' || *end == '-') end++;
+        if (!is_digit(*end)) return false;
+        while (is_digit(*end)) end++;
+    }
+    return *end == '\0';
+}
+
+static bool is_name(const char *text) {
+    size_t length = strlen(text);
+    if (length < 1 || length > LONGEST_NAME) return false;
+    if (!is_letter(text[0]) && !is_digit(text[0])) return false;
+    for (const char *c = text; *c; c++) {
+        if (!is_letter(*c) && !is_digit(*c) && !strchr("._-", *c)) return false;
+    }
+    return true;
+}
+
+static bool is_null(const iv_node *node) {
+    static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
+    if (node->quoted) return false;
+    for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++) {
+        if (strcmp(node->text, nulls[i]) == 0) return true;
+    }
+    return false;
+}
+
+static const char *found(spec_context *context, const iv_node *raw) {
+    if (raw->kind == SPEC_MAP) return "is a map";
+    if (raw->kind == SPEC_LIST) return "is a list";
+    if (is_null(raw)) return "has no value";
+    const char *text = spec_format(context, raw->quoted ? "is the quoted text `%s`" : "is `%s`",
+                                   spec_shown(context, raw->text));
+    return text ? text : "is wrong";
+}
+
+static iv_status mismatch(spec_context *context, const spec_schema *schema, const spec_key *key,
+                          const char *path, const iv_node *raw) {
+    char expects[640], choice[64];
+    spec_key_expects(schema, key, expects, sizeof expects);
+    if (key->type == KEY_ENUM && raw->kind == SPEC_SCALAR) {
+        size_t best = SIZE_MAX;
+        const char *nearest = NULL;
+        for (size_t i = 0; spec_choice(key->choices, i, choice, sizeof choice); i++) {
+            if (spec_nearer(raw->text, choice, &best)) {
+                nearest = spec_copy(context, choice, strlen(choice));
+                if (!nearest) return IV_ENOMEM;
+            }
+        }
+        if (nearest) {
+            return spec_fail(context, raw->mark, "`%s` %s, expected %s; did you mean `%s`?", path,
+                             found(context, raw), expects, nearest);
+        }
+    }
+    return spec_fail(context, raw->mark, "`%s` %s, expected %s", path, found(context, raw),
+                     expects);
+}
+
+/* False if the text is not of the key's type or not in its range. */
+static bool convert(const spec_key *key, iv_node *node) {
+    const char *text = node->text;
+    spec_interval range = spec_interval_of(key->range);
+    char choice[64];
+    switch (key->type) {
+    case KEY_INTEGER:
+        if (node->quoted || !is_integer(text)) return false;
+        errno = 0;
+        node->type = SPEC_INTEGER;
+        node->integer = strtoll(text, NULL, 10);
+        node->number = (double)node->integer;
+        return errno == 0 && spec_within(range, node->number);
+    case KEY_NUMBER:
+        if (node->quoted || !is_number(text)) return false;
+        node->type = SPEC_NUMBER;
+        node->number = strtod(text, NULL) + 0.0; /* -0 reads as 0: they are one value in a name */
+        return isfinite(node->number) && spec_within(range, node->number);
+    case KEY_BOOLEAN:
+        node->type = SPEC_BOOLEAN;
+        node->boolean = strcmp(text, "true") == 0;
+        return !node->quoted && (node->boolean || strcmp(text, "false") == 0);
+    case KEY_STRING:
+        node->type = SPEC_TEXT;
+        return !is_null(node) && *text && strlen(text) <= LONGEST_TEXT;
+    case KEY_NAME: node->type = SPEC_TEXT; return !is_null(node) && is_name(text);
+    case KEY_ENUM:
+        node->type = SPEC_TEXT;
+        for (size_t i = 0; spec_choice(key->choices, i, choice, sizeof choice); i++) {
+            if (strcmp(text, choice) == 0) return true;
+        }
+        return false;
+    default: return false;
+    }
+}
+
+iv_status spec_resolve_scalar(spec_context *context, const spec_schema *schema, const spec_key *key,
+                              const char *path, const iv_node *raw, iv_node **node) {
+    if (raw->kind != SPEC_SCALAR) return mismatch(context, schema, key, path, raw);
+    *node = spec_node_new(context, SPEC_SCALAR, raw->mark);
+    if (!*node) return context->error->status;
+    (*node)->text = raw->text;
+    (*node)->quoted = raw->quoted;
+    (*node)->is_default = raw->is_default;
+    return convert(key, *node) ? IV_OK : mismatch(context, schema, key, path, raw);
+}
