@@ -162,9 +162,15 @@ const iv_metric *iv_result_run_metric(const iv_result_run *run, const char *metr
 const iv_cell *iv_results_cell(const iv_results *results, const char *row, const char *column,
                                const char *metric);
 
-/* results.json as in the format above. A cell has a "status": "ok", "not finite" (mean is null) or
- * "no runs"; a run whose status is "done" but has a metric that is not finite is written as "not
- * finite". std is null if n < 2, published and published_std are null if there is none. */
+/* Write results.json:
+ *
+ *   {"runs": [{"name", "seed", "status", "metrics": {metric: value or [values]}, "model": path}],
+ *    "cells": [{"row", "column", "metric", "mean", "std", "n", "published", "published_std",
+ * "status"}], "claims": [{"claim", "holds", "evidence"}]}
+ *
+ * A cell has status "ok", "not finite" (mean is null) or "no runs"; a run whose status is "done"
+ * but has a metric that is not finite is written as "not finite". std is null if n < 2, published
+ * and published_std are null if there is none. */
 iv_status iv_results_write(const iv_results *results, const char *path, iv_error *error);
 
 /* The same text on a stream (`invar eval`). */
@@ -242,11 +248,13 @@ iv_status iv_image_grid_write(const iv_image_grid *grid, const char *path, iv_er
 
 /* ------------------------------------------------------------------ report */
 
-/* Read the run directories and write OUT_DIR/report.md and OUT_DIR/report.html: tables beside the
- * published numbers, claims with their evidence, figures, the spec, device, versions, time. The
+/* Read the run directories and write OUT_DIR/report.html, report.md and report.csv: tables beside
+ * the published numbers, claims with their evidence, figures, the spec, device, versions, time. The
  * HTML needs no other file. out_dir NULL: the run directory itself, or "." if there are several.
- * Figures that have a script but no picture are drawn first if gnuplot is there. */
+ * Figures that have a script but no picture are drawn first; *drawn (may be NULL) is false if one
+ * could not be because gnuplot is not installed. IV_EDATA for a directory that is missing, not a
+ * run's, damaged, or has no results yet. */
 iv_status iv_report_write(const char *const *run_dirs, size_t n_run_dirs, const char *out_dir,
-                          iv_error *error);
+                          bool *drawn, iv_error *error);
 
 #endif

@@ -1,0 +1,30 @@
+/* Files of a run directory: read whole, replaced whole. */
+#ifndef INVAR_REPORT_FILE_H
+#define INVAR_REPORT_FILE_H
+
+#include "report/text.h"
+
+#include <invar/status.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Write a text atomically (iv_write_file_atomically); the text is freed whatever happens. */
+iv_status iv_file_write_text(const char *path, iv_text *text, iv_error *error);
+
+/* The whole of a regular file with a NUL after it, to be freed by the caller; *n (may be NULL)
+ * without the NUL. IV_EDATA if it cannot be read. */
+iv_status iv_file_read(const char *path, char **data, size_t *n, iv_error *error);
+
+bool iv_file_exists(const char *path);
+
+/* Make a directory and those above it; one that exists is fine. */
+iv_status iv_make_directories(const char *path, iv_error *error);
+
+/* DIR/NAME, to be freed by the caller; NULL if memory ran out. */
+char *iv_path_join(const char *dir, const char *name);
+
+/* strdup is not in C11 and behaves badly on NULL: NULL gives NULL. */
+char *iv_string_copy(const char *string);
+
+#endif

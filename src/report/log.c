@@ -1,0 +1,188 @@
+/* metrics.jsonl. Ended points collect in memory and go to the file in whole lines; when the disk is
+ * full, what the last write left of a line is cut off again. */
+#include <invar/report.h>
+
+#include "report/file.h"
+#include "report/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUFFER_BYTES = 1 << 18 };
+
+struct iv_log {
+    char *path;
+    int fd;
+    uint64_t offset; /* bytes in the file: whole lines */
+    iv_text lines;   /* ended points that are not in the file yet */
+    iv_text point;   /* the point between begin and end */
+};
+
+static void log_free(iv_log *log) {
+    if (log->fd >= 0) close(log->fd);
+    iv_text_free(&log->lines);
+    iv_text_free(&log->point);
+    free(log->path);
+    free(log);
+}
+
+iv_status iv_log_open(const char *path, uint64_t offset, iv_log **log, iv_error *error) {
+    iv_status status = IV_OK;
+    struct stat info;
+
+    *log = NULL;
+    iv_log *opened = calloc(1, sizeof *opened);
+    if (!opened) return iv_fail(error, IV_ENOMEM, "out of memory while opening %s", path);
+    opened->fd = -1;
+    opened->offset = offset;
+    opened->path = iv_string_copy(path);
+    if (!opened->path) {
+        status = iv_fail(error, IV_ENOMEM, "out of memory while opening %s", path);
+        goto done;
+    }
+    opened->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (opened->fd < 0 || fstat(opened->fd, &info) != 0) {
+        status = iv_fail(error, IV_EFAILED, "cannot write %s: %s", path, strerror(errno));
+        goto done;
+    }
+    if ((uint64_t)info.st_size < offset) {
+        status =
+            iv_fail(error, IV_EDATA,
+                    "%s holds %" PRIu64 " bytes, but the checkpoint was saved when it held %" PRIu64
+                    ": the log was shortened or belongs to another run",
+                    path, (uint64_t)info.st_size, offset);
+        goto done;
+    }
+    /* A device such as /dev/full cannot be truncated; there is nothing in it to drop either. */
+    if (S_ISREG(info.st_mode) && ftruncate(opened->fd, (off_t)offset) != 0) {
+        status = iv_fail(error, IV_EFAILED, "cannot truncate %s: %s", path, strerror(errno));
+        goto done;
+    }
+    if (S_ISREG(info.st_mode) && lseek(opened->fd, (off_t)offset, SEEK_SET) < 0) {
+        status = iv_fail(error, IV_EFAILED, "cannot write %s: %s", path, strerror(errno));
+    }
+done:
+    if (status == IV_OK)
+        *log = opened;
+    else
+        log_free(opened);
+    return status;
+}
+
+/* ------------------------------------------------------------------ one point */
+
+void iv_log_begin(iv_log *log, const char *run, uint64_t seed, uint64_t step, uint64_t epoch,
+                  const char *split) {
+    iv_text *point = &log->point;
+    iv_text_free(point);
+    iv_text_add(point, "{\"run\": ");
+    iv_text_json(point, run);
+    iv_text_format(point, ", \"seed\": %" PRIu64 ", \"step\": %" PRIu64 ", \"epoch\": %" PRIu64,
+                   seed, step, epoch);
+    if (split) {
+        iv_text_add(point, ", \"split\": ");
+        iv_text_json(point, split);
+    }
+}
+
+static void add_key(iv_text *point, const char *metric) {
+    iv_text_add(point, ", ");
+    iv_text_json(point, metric);
+    iv_text_add(point, ": ");
+}
+
+void iv_log_float(iv_log *log, const char *metric, float value) {
+    add_key(&log->point, metric);
+    iv_text_float(&log->point, value, "null");
+}
+
+void iv_log_double(iv_log *log, const char *metric, double value) {
+    add_key(&log->point, metric);
+    iv_text_double(&log->point, value, "null");
+}
+
+void iv_log_floats(iv_log *log, const char *metric, const float *values, size_t n) {
+    add_key(&log->point, metric);
+    iv_text_add(&log->point, "[");
+    for (size_t i = 0; i < n; i++) {
+        if (i) iv_text_add(&log->point, ", ");
+        iv_text_float(&log->point, values[i], "null");
+    }
+    iv_text_add(&log->point, "]");
+}
+
+void iv_log_doubles(iv_log *log, const char *metric, const double *values, size_t n) {
+    add_key(&log->point, metric);
+    iv_text_add(&log->point, "[");
+    for (size_t i = 0; i < n; i++) {
+        if (i) iv_text_add(&log->point, ", ");
+        iv_text_double(&log->point, values[i], "null");
+    }
+    iv_text_add(&log->point, "]");
+}
+
+/* ------------------------------------------------------------------ to the file */
+
+static iv_status write_lines(iv_log *log, iv_error *error) {
+    size_t written = 0;
+    while (written < log->lines.length) {
+        ssize_t n = write(log->fd, log->lines.data + written, log->lines.length - written);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            int reason = errno;
+            size_t whole = written;
+            while (whole > 0 && log->lines.data[whole - 1] != '\n') whole--;
+            /* Best effort: the disk already failed once, and the first reason is the one to report.
+             */
+            if (ftruncate(log->fd, (off_t)(log->offset + whole)) == 0) {
+                lseek(log->fd, (off_t)(log->offset + whole), SEEK_SET);
+            }
+            log->offset += whole;
+            log->lines.length -= whole;
+            memmove(log->lines.data, log->lines.data + whole, log->lines.length + 1);
+            return iv_fail(error, IV_EFAILED, "cannot write %s: %s", log->path, strerror(reason));
+        }
+        written += (size_t)n;
+    }
+    log->offset += written;
+    log->lines.length = 0;
+    return IV_OK;
+}
+
+iv_status iv_log_end(iv_log *log, iv_error *error) {
+    iv_text_add(&log->point, "}\n");
+    if (!log->point.failed) {
+        iv_text_add_bytes(&log->lines, log->point.data, log->point.length);
+    }
+    if (log->point.failed || log->lines.failed) {
+        return iv_fail(error, IV_ENOMEM, "out of memory while logging to %s", log->path);
+    }
+    return log->lines.length < BUFFER_BYTES ? IV_OK : write_lines(log, error);
+}
+
+iv_status iv_log_flush(iv_log *log, uint64_t *offset, iv_error *error) {
+    iv_status status = write_lines(log, error);
+    /* EINVAL: the path is a pipe or terminal, which has no disk to reach. */
+    if (status == IV_OK && fsync(log->fd) != 0 && errno != EINVAL) {
+        status = iv_fail(error, IV_EFAILED, "cannot write %s: %s", log->path, strerror(errno));
+    }
+    if (offset) *offset = log->offset;
+    return status;
+}
+
+iv_status iv_log_close(iv_log *log, iv_error *error) {
+    if (!log) return IV_OK;
+    iv_status status = iv_log_flush(log, NULL, error);
+    int fd = log->fd;
+    log->fd = -1;
+    if (close(fd) != 0 && status == IV_OK) {
+        status = iv_fail(error, IV_EFAILED, "cannot write %s: %s", log->path, strerror(errno));
+    }
+    log_free(log);
+    return status;
+}

@@ -1,0 +1,206 @@
+/* Gather run directories and write their report. */
+#include "report/report.h"
+
+#include "report/file.h"
+#include "report/plot.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static iv_status no_memory(iv_error *error) {
+    return iv_fail(error, IV_ENOMEM, "out of memory while writing a report");
+}
+
+/* ------------------------------------------------------------------ figures */
+
+static int compare_figures(const void *a, const void *b) {
+    return strcmp(((const iv_report_figure *)a)->name, ((const iv_report_figure *)b)->name);
+}
+
+static iv_status add_figure_file(iv_report_section *section, const char *file, iv_error *error) {
+    const char *dot = strrchr(file, '.');
+    bool script = dot && strcmp(dot, ".gp") == 0;
+    bool svg = dot && strcmp(dot, ".svg") == 0;
+    bool png = dot && strcmp(dot, ".png") == 0;
+    if (dot == file || !(script || svg || png)) return IV_OK;
+
+    size_t length = (size_t)(dot - file);
+    iv_report_figure *figure = NULL;
+    for (size_t i = 0; i < section->n_figures && !figure; i++) {
+        const char *name = section->figures[i].name;
+        if (strlen(name) == length && memcmp(name, file, length) == 0)
+            figure = &section->figures[i];
+    }
+    if (!figure) {
+        iv_report_figure *figures =
+            realloc(section->figures, (section->n_figures + 1) * sizeof *figures);
+        if (!figures) return no_memory(error);
+        section->figures = figures;
+        figure = &figures[section->n_figures];
+        *figure = (iv_report_figure){.name = iv_string_copy(file)};
+        if (!figure->name) return no_memory(error);
+        figure->name[length] = '\0';
+        section->n_figures++;
+    }
+    figure->has_script |= script;
+    figure->has_svg |= svg;
+    figure->has_png |= png;
+    return IV_OK;
+}
+
+/* List figures/ by name, and draw those that were left as scripts. */
+static iv_status gather_figures(iv_report_section *section, bool *drawn, iv_error *error) {
+    iv_status status = IV_OK;
+    char *path = iv_path_join(section->dir, "figures");
+    if (!path) return no_memory(error);
+
+    DIR *folder = opendir(path);
+    if (!folder && errno != ENOENT) {
+        status = iv_fail(error, IV_EDATA, "cannot read %s: %s", path, strerror(errno));
+    }
+    for (struct dirent *entry; folder && status == IV_OK && (entry = readdir(folder));) {
+        status = add_figure_file(section, entry->d_name, error);
+    }
+    if (folder) closedir(folder);
+    if (section->n_figures > 1) {
+        qsort(section->figures, section->n_figures, sizeof *section->figures, compare_figures);
+    }
+
+    for (size_t i = 0; status == IV_OK && i < section->n_figures; i++) {
+        iv_report_figure *figure = &section->figures[i];
+        if (figure->has_svg || figure->has_png) continue;
+        bool found;
+        status = iv_figure_draw(path, figure->name, &found, error);
+        figure->has_svg = figure->has_png = status == IV_OK && found;
+        if (!found) *drawn = false;
+    }
+    free(path);
+    return status;
+}
+
+/* ------------------------------------------------------------------ one run directory */
+
+static void free_section(iv_report_section *section) {
+    free(section->dir);
+    free(section->link);
+    iv_run_json_free(&section->run);
+    iv_results_free(&section->results);
+    iv_table_list_free(&section->tables);
+    free(section->spec);
+    for (size_t i = 0; i < section->n_figures; i++) free(section->figures[i].name);
+    free(section->figures);
+}
+
+static iv_status set_link(iv_report_section *section, bool report_is_inside, iv_error *error) {
+    iv_text link = {0};
+    if (!report_is_inside) {
+        char *absolute = realpath(section->dir, NULL);
+        iv_text_format(&link, "%s/", absolute ? absolute : section->dir);
+        free(absolute);
+    }
+    return iv_text_take(&link, &section->link, error);
+}
+
+static iv_status read_section(const char *dir, iv_report_section *section, bool *drawn,
+                              iv_error *error) {
+    iv_status status = IV_OK;
+    struct stat info;
+    section->dir = iv_string_copy(dir);
+    if (stat(dir, &info) != 0) {
+        return iv_fail(error, IV_EDATA, "cannot read the run directory %s: %s", dir,
+                       strerror(errno));
+    }
+    if (!S_ISDIR(info.st_mode)) {
+        return iv_fail(error, IV_EDATA, "%s is not a directory; expected a run directory", dir);
+    }
+
+    char *run = iv_path_join(dir, "run.json");
+    char *results = iv_path_join(dir, "results.json");
+    char *spec = iv_path_join(dir, "spec.yaml");
+    if (!section->dir || !run || !results || !spec) {
+        status = no_memory(error);
+        goto done;
+    }
+    if (!iv_file_exists(run)) {
+        status =
+            iv_fail(error, IV_EDATA, "%s is not a run directory: there is no run.json in it", dir);
+        goto done;
+    }
+    status = iv_run_json_read(run, &section->run, error);
+    if (status != IV_OK) goto done;
+    if (!iv_file_exists(results)) {
+        status = iv_fail(error, IV_EDATA,
+                         "%s has no results.json yet (status: %s); finish it with: invar resume %s",
+                         dir, section->run.status, dir);
+        goto done;
+    }
+    status = iv_results_read(results, &section->results, error);
+    if (status == IV_OK && iv_file_exists(spec)) {
+        status = iv_file_read(spec, &section->spec, NULL, error);
+    }
+    if (status == IV_OK) status = iv_table_list_make(&section->results, &section->tables, error);
+    if (status == IV_OK) status = gather_figures(section, drawn, error);
+done:
+    free(run);
+    free(results);
+    free(spec);
+    return status;
+}
+
+bool iv_report_has_published(const iv_report_section *section) {
+    for (size_t i = 0; i < section->results.n_cells; i++) {
+        if (isfinite(section->results.cells[i].published)) return true;
+    }
+    return false;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static iv_status write_in(const char *dir, const char *name, iv_text *text, iv_error *error) {
+    char *path = iv_path_join(dir, name);
+    iv_status status = path ? iv_file_write_text(path, text, error) : no_memory(error);
+    iv_text_free(text);
+    free(path);
+    return status;
+}
+
+iv_status iv_report_write(const char *const *run_dirs, size_t n_run_dirs, const char *out_dir,
+                          bool *drawn, iv_error *error) {
+    iv_status status = IV_OK;
+    bool all_drawn = true;
+    if (drawn) *drawn = true;
+    if (n_run_dirs == 0) return iv_fail(error, IV_EINVAL, "a report needs a run directory");
+
+    iv_report_section *sections = calloc(n_run_dirs, sizeof *sections);
+    if (!sections) return no_memory(error);
+    bool inside = !out_dir && n_run_dirs == 1;
+    if (!out_dir) out_dir = n_run_dirs == 1 ? run_dirs[0] : ".";
+
+    iv_text csv = {0}, markdown = {0}, html = {0};
+    iv_table_add_csv_header(&csv, true);
+    for (size_t i = 0; status == IV_OK && i < n_run_dirs; i++) {
+        status = read_section(run_dirs[i], &sections[i], &all_drawn, error);
+        if (status == IV_OK) status = set_link(&sections[i], inside, error);
+        if (status == IV_OK) iv_table_add_csv(&csv, run_dirs[i], &sections[i].results);
+    }
+    if (status == IV_OK) status = iv_report_add_markdown(&markdown, sections, n_run_dirs, error);
+    if (status == IV_OK) status = iv_report_add_html(&html, sections, n_run_dirs, error);
+
+    if (status == IV_OK) status = iv_make_directories(out_dir, error);
+    if (status == IV_OK) status = write_in(out_dir, "report.csv", &csv, error);
+    if (status == IV_OK) status = write_in(out_dir, "report.md", &markdown, error);
+    if (status == IV_OK) status = write_in(out_dir, "report.html", &html, error);
+
+    if (drawn) *drawn = all_drawn;
+    iv_text_free(&csv);
+    iv_text_free(&markdown);
+    iv_text_free(&html);
+    for (size_t i = 0; i < n_run_dirs; i++) free_section(&sections[i]);
+    free(sections);
+    return status;
+}

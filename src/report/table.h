@@ -1,0 +1,48 @@
+/* A table of strings, between results and the formats they are shown in. */
+#ifndef INVAR_REPORT_TABLE_H
+#define INVAR_REPORT_TABLE_H
+
+#include "report/text.h"
+
+#include <invar/report.h>
+
+/* lines x columns strings, row-major; the first line is the header, the first column the labels. */
+typedef struct {
+    char *title; /* NULL if none */
+    size_t n_lines, n_columns;
+    char **strings;
+} iv_table;
+
+typedef struct {
+    iv_table *tables;
+    size_t n;
+} iv_table_list;
+
+/* The tables of iv_table_format_results. Free with iv_table_list_free, also after a failure. */
+iv_status iv_table_list_make(const iv_results *results, iv_table_list *list, iv_error *error);
+void iv_table_list_free(iv_table_list *list);
+
+void iv_table_render(const iv_table *table, iv_table_format format, iv_text *text);
+
+/* How a metric is shown: label, factor to the shown unit, decimals (-1: three digits). */
+typedef struct {
+    const char *metric, *label;
+    double scale;
+    int decimals;
+} iv_metric_style;
+
+/* The style of a known metric; else its name, 1 and -1. */
+iv_metric_style iv_metric_style_of(const char *metric);
+
+/* One number in its style: fixed if that shows a digit of it ("94.3"), else with an exponent
+ * ("1.2e-11"); "n/a" if it is not finite. */
+void iv_table_number(iv_text *text, double value, const iv_metric_style *style);
+
+/* A cell: `94.3 ± 0.2 (94.6 ± 0.1)`, without what is missing. */
+void iv_table_cell(iv_text *text, const iv_cell *cell);
+
+/* The cells as CSV lines; `run`, unless NULL, becomes a first column. */
+void iv_table_add_csv_header(iv_text *text, bool with_run);
+void iv_table_add_csv(iv_text *text, const char *run, const iv_results *results);
+
+#endif

@@ -1,0 +1,143 @@
+/* Tables of strings as terminal text, Markdown, HTML; cells as CSV. */
+#include "report/table.h"
+
+#include "report/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *string_at(const iv_table *table, size_t line, size_t column) {
+    return table->strings[line * table->n_columns + column];
+}
+
+static void add_repeated(iv_text *text, const char *string, size_t n) {
+    while (n-- > 0) iv_text_add(text, string);
+}
+
+static size_t column_width(const iv_table *table, size_t column) {
+    size_t width = 0;
+    for (size_t line = 0; line < table->n_lines; line++) {
+        size_t w = iv_text_width(string_at(table, line, column));
+        if (w > width) width = w;
+    }
+    return width;
+}
+
+static void render_text(const iv_table *table, iv_text *text) {
+    size_t total = 0;
+    for (size_t c = 0; c < table->n_columns; c++) total += column_width(table, c) + (c ? 2 : 0);
+
+    if (table->title && *table->title) iv_text_format(text, "%s\n", table->title);
+    for (size_t line = 0; line < table->n_lines; line++) {
+        size_t padding = 0; /* written before the next string, so that no line ends in spaces */
+        for (size_t c = 0; c < table->n_columns; c++) {
+            const char *string = string_at(table, line, c);
+            if (*string) {
+                add_repeated(text, " ", padding);
+                iv_text_add(text, string);
+                padding = 0;
+            }
+            padding += column_width(table, c) - iv_text_width(string) + 2;
+        }
+        iv_text_add(text, "\n");
+        if (line == 0) {
+            add_repeated(text, "-", total);
+            iv_text_add(text, "\n");
+        }
+    }
+}
+
+static void render_markdown(const iv_table *table, iv_text *text) {
+    if (table->title && *table->title) {
+        iv_text_add(text, "**");
+        iv_text_markdown(text, table->title);
+        iv_text_add(text, "**\n\n");
+    }
+    for (size_t line = 0; line < table->n_lines; line++) {
+        for (size_t c = 0; c < table->n_columns; c++) {
+            iv_text_add(text, c ? " | " : "| ");
+            iv_text_markdown(text, string_at(table, line, c));
+        }
+        iv_text_add(text, " |\n");
+        if (line == 0) {
+            iv_text_add(text, "| ");
+            for (size_t c = 0; c < table->n_columns; c++) iv_text_add(text, c ? "| ---: " : "--- ");
+            iv_text_add(text, "|\n");
+        }
+    }
+}
+
+static void render_html(const iv_table *table, iv_text *text) {
+    iv_text_add(text, "<table>\n");
+    if (table->title && *table->title) {
+        iv_text_add(text, "<caption>");
+        iv_text_html(text, table->title);
+        iv_text_add(text, "</caption>\n");
+    }
+    for (size_t line = 0; line < table->n_lines; line++) {
+        iv_text_add(text, line == 0 ? "<thead><tr>" : line == 1 ? "<tbody>\n<tr>" : "<tr>");
+        for (size_t c = 0; c < table->n_columns; c++) {
+            const char *tag = line == 0 ? "th scope=\"col\"" : c == 0 ? "th scope=\"row\"" : "td";
+            iv_text_format(text, "<%s>", tag);
+            iv_text_html(text, string_at(table, line, c));
+            iv_text_format(text, "</%.2s>", tag);
+        }
+        iv_text_add(text, line == 0 ? "</tr></thead>\n" : "</tr>\n");
+    }
+    iv_text_add(text, table->n_lines > 1 ? "</tbody>\n</table>\n" : "</table>\n");
+}
+
+void iv_table_render(const iv_table *table, iv_table_format format, iv_text *text) {
+    switch (format) {
+    case IV_TABLE_TEXT: render_text(table, text); break;
+    case IV_TABLE_MARKDOWN: render_markdown(table, text); break;
+    case IV_TABLE_HTML: render_html(table, text); break;
+    }
+}
+
+iv_status iv_table_format_results(const iv_results *results, iv_table_format format, char **text,
+                                  iv_error *error) {
+    iv_table_list list;
+    iv_text out = {0};
+    *text = NULL;
+    iv_status status = iv_table_list_make(results, &list, error);
+    for (size_t t = 0; status == IV_OK && t < list.n; t++) {
+        if (t) iv_text_add(&out, "\n");
+        iv_table_render(&list.tables[t], format, &out);
+    }
+    if (status == IV_OK) status = iv_text_take(&out, text, error);
+    iv_text_free(&out);
+    iv_table_list_free(&list);
+    return status;
+}
+
+void iv_table_add_csv_header(iv_text *text, bool with_run) {
+    iv_text_format(text, "%srow,column,metric,mean,std,n,published,published_std\n",
+                   with_run ? "run," : "");
+}
+
+void iv_table_add_csv(iv_text *text, const char *run, const iv_results *results) {
+    for (size_t i = 0; i < results->n_cells; i++) {
+        const iv_cell *cell = &results->cells[i];
+        const char *labels[] = {run, cell->row, cell->column, cell->metric};
+        for (size_t k = run ? 0 : 1; k < 4; k++) {
+            iv_text_csv(text, labels[k]);
+            iv_text_add(text, ",");
+        }
+        iv_text_double(text, cell->mean, "");
+        iv_text_add(text, ",");
+        iv_text_double(text, cell->std, "");
+        iv_text_format(text, ",%zu,", cell->n);
+        iv_text_double(text, cell->published, "");
+        iv_text_add(text, ",");
+        iv_text_double(text, cell->published_std, "");
+        iv_text_add(text, "\n");
+    }
+}
+
+iv_status iv_table_write_csv(const iv_results *results, const char *path, iv_error *error) {
+    iv_text text = {0};
+    iv_table_add_csv_header(&text, false);
+    iv_table_add_csv(&text, NULL, results);
+    return iv_file_write_text(path, &text, error);
+}
