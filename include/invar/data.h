@@ -75,8 +75,8 @@ typedef struct {
     const char *title;      /* one line: what it is */
     const char *base_url;   /* official download; files lie directly under it */
     const char *by_hand;    /* how to get it where fetch cannot; NULL if it can */
-    const char *files[6];   /* without .gz; ends with NULL */
-    const char *sha256s[6]; /* of the uncompressed files, in hexadecimal; NULL if there is none */
+    const char *files[7];   /* without .gz; ends with NULL */
+    const char *sha256s[7]; /* of the uncompressed files, in hexadecimal; NULL if there is none */
 } iv_dataset_source;
 
 /* The i-th known source, or NULL after the last. */
@@ -94,10 +94,9 @@ typedef enum {
 } iv_file_state;
 
 /* Check file number `file` of a source, plain or .gz, against its published SHA-256.
- * path    which file was looked at (plain if both or none exist), at least 4096 bytes
- * sha256  hexadecimal digest of the uncompressed bytes, 65 bytes; "" if they could not be read
- * The status is about the check itself; what it found is *state, and for a damaged file the reason
- * is left in `error`. */
+ * path    out, at least 4096 bytes: the file looked at (the plain name if there is none)
+ * sha256  out, 65 bytes: hexadecimal digest of the uncompressed bytes; "" if they cannot be read
+ * What is wrong with a damaged file is left in `error`, which is no failure of this function. */
 iv_file_state iv_dataset_file_verify(const char *directory, const iv_dataset_source *source,
                                      size_t file, char *path, char *sha256, iv_error *error);
 

@@ -1,0 +1,199 @@
+/* Downloading the files of an image set: each into a temporary file beside its place, checked,
+ * renamed. */
+#include "data/file.h"
+#include "data/source.h"
+#include "data/verify.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Several times the largest published file. */
+enum { MOST_BYTES = 256 << 20 };
+
+typedef struct {
+    const char *file;
+    int descriptor;
+    int write_error; /* an errno, once writing failed */
+    uint64_t received;
+    bool too_long;
+    iv_fetch_progress progress;
+    void *progress_state;
+} transfer;
+
+static size_t take_bytes(char *bytes, size_t size, size_t count, void *state) {
+    transfer *to = state;
+    const size_t n_bytes = size * count;
+    to->received += n_bytes;
+    to->too_long = to->received > MOST_BYTES;
+    if (to->too_long) return 0;
+    to->write_error = iv_file_write(to->descriptor, bytes, n_bytes);
+    return to->write_error == 0 ? n_bytes : 0;
+}
+
+static int report_progress(void *state, curl_off_t total, curl_off_t received, curl_off_t a,
+                           curl_off_t b) {
+    const transfer *of = state;
+    (void)a;
+    (void)b;
+    if (!of->progress) return 0;
+    return of->progress(of->file, (uint64_t)received, (uint64_t)total, of->progress_state);
+}
+
+static iv_status explain(CURL *curl, CURLcode code, const transfer *of, const char *url,
+                         const char *path, const char *reason, iv_error *error) {
+    if (of->write_error != 0) return iv_file_fail(error, path, "write", of->write_error);
+    if (of->too_long || code == CURLE_FILESIZE_EXCEEDED)
+        return iv_fail(error, IV_EDATA, "%s: sends more than %d bytes; this is not the file", url,
+                       MOST_BYTES);
+
+    long response = 0;
+    switch (code) {
+    case CURLE_ABORTED_BY_CALLBACK:
+        return iv_fail(error, IV_EINTERRUPTED, "%s: download stopped", url);
+    case CURLE_HTTP_RETURNED_ERROR:
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &response);
+        return iv_fail(
+            error, IV_EFAILED,
+            "%s: the server answers %ld%s; set INVAR_DATA_MIRROR to another site that has "
+            "it, or put the file at %s by hand",
+            url, response, response == 404 ? " (not found)" : "", path);
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+        return iv_fail(
+            error, IV_EFAILED,
+            "%s: no connection (%s); if this machine is offline, download the file elsewhere "
+            "and put it at %s, or set INVAR_DATA_MIRROR",
+            url, reason, path);
+    default: return iv_fail(error, IV_EFAILED, "%s: download failed: %s", url, reason);
+    }
+}
+
+static iv_status download(const char *url, const char *path, transfer *to, iv_error *error) {
+    char reason[CURL_ERROR_SIZE] = "";
+    CURL *curl = curl_easy_init();
+    if (!curl) return iv_fail(error, IV_EFAILED, "%s: libcurl does not start", url);
+
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "invar");
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+    curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 5L);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,file");
+    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+#else
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS | CURLPROTO_FILE);
+    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
+#endif
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 30L);
+    /* Give up when less than 10 bytes a second arrive for a minute. */
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 10L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, 60L);
+    curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)MOST_BYTES);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, to);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, report_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, to);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+
+    const CURLcode code = curl_easy_perform(curl);
+    iv_status status = IV_OK;
+    if (code != CURLE_OK)
+        status =
+            explain(curl, code, to, url, path, *reason ? reason : curl_easy_strerror(code), error);
+    curl_easy_cleanup(curl);
+    return status;
+}
+
+static iv_status check(const char *temporary, const char *url, const char *expected,
+                       iv_error *error) {
+    char found[65];
+    iv_error why = {0};
+    if (iv_file_sha256(temporary, found, &why) != IV_OK)
+        return iv_fail(error, IV_EDATA, "%s: what arrived is damaged (%s); try again", url,
+                       why.message);
+    if (strcmp(found, expected) != 0)
+        return iv_fail(
+            error, IV_EDATA,
+            "%s: not the published file: SHA-256 of the uncompressed bytes is %s, expected "
+            "%s; try again or use another mirror",
+            url, found, expected);
+    return IV_OK;
+}
+
+static iv_status fetch_file(const char *path, const char *url, const char *sha256, transfer *to,
+                            iv_error *error) {
+    char temporary[IV_PATH_BYTES + IV_FILE_SUFFIX_BYTES];
+    to->descriptor = iv_file_create_beside(path, temporary, sizeof temporary);
+    if (to->descriptor < 0)
+        return iv_fail(error, IV_EFAILED, "%s: cannot be made; is its folder writable?", path);
+
+    iv_status status = download(url, path, to, error);
+    if (status == IV_OK) status = check(temporary, url, sha256, error);
+    if (status != IV_OK) {
+        iv_file_abandon(to->descriptor, temporary);
+        return status;
+    }
+    return iv_file_commit(to->descriptor, temporary, path, error);
+}
+
+/* Whether the file must be downloaded, and where to. */
+static iv_status plan_file(const char *directory, const iv_dataset_source *source, size_t file,
+                           char *path, bool *wanted, iv_error *error) {
+    char sha256[65];
+    const iv_file_state state = iv_dataset_file_verify(directory, source, file, path, sha256, NULL);
+    *wanted = state != IV_FILE_GOOD;
+    if (!*wanted) return IV_OK;
+
+    const size_t length = strlen(path);
+    const bool plain = length < 3 || strcmp(path + length - 3, ".gz") != 0;
+    if (!plain) return IV_OK;
+    /* A plain file is read before a compressed one, and it is not ours to delete. */
+    if (state != IV_FILE_MISSING)
+        return iv_fail(error, IV_EDATA, "%s: is there but is not the published file; move it away",
+                       path);
+    if (length + 4 > IV_PATH_BYTES)
+        return iv_fail(error, IV_EINVAL, "%s: the path is too long", path);
+    strcpy(path + length, ".gz");
+    return IV_OK;
+}
+
+iv_status iv_dataset_fetch(const char *directory, const iv_dataset_source *source,
+                           const char *mirror, iv_fetch_progress progress, void *state,
+                           iv_error *error) {
+    if (source->by_hand)
+        return iv_fail(error, IV_EINVAL, "%s: cannot be fetched; %s: %s/%s/", source->name,
+                       source->by_hand, directory, source->name);
+
+    char path[IV_PATH_BYTES], url[IV_PATH_BYTES];
+    const int length = snprintf(path, sizeof path, "%s/%s", directory, source->name);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return iv_fail(error, IV_EINVAL, "the data directory's path is too long");
+    iv_status status = iv_make_directories(path, error);
+    if (status != IV_OK) return status;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+        return iv_fail(error, IV_EFAILED, "libcurl does not start");
+
+    for (size_t file = 0; source->files[file] && status == IV_OK; file++) {
+        bool wanted;
+        status = plan_file(directory, source, file, path, &wanted, error);
+        if (status != IV_OK || !wanted) continue;
+
+        const int url_length =
+            mirror ? snprintf(url, sizeof url, "%s/%s/%s.gz", mirror, source->name,
+                              source->files[file])
+                   : snprintf(url, sizeof url, "%s/%s.gz", source->base_url, source->files[file]);
+        if (url_length < 0 || (size_t)url_length >= sizeof url) {
+            status = iv_fail(error, IV_EINVAL, "the mirror's address is too long");
+            break;
+        }
+        transfer to = {.file = source->files[file], .progress = progress, .progress_state = state};
+        status = fetch_file(path, url, source->sha256s[file], &to, error);
+    }
+    curl_global_cleanup();
+    return status;
+}

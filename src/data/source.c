@@ -1,0 +1,94 @@
+/* The image sets that are read from files: names, official addresses, checksums. */
+#include "data/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define IDX_NAMES                                                                                  \
+    "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",                \
+        "t10k-labels-idx1-ubyte"
+
+const char *const iv_idx_names[4] = {IDX_NAMES};
+
+static const iv_dataset_source sources[] = {
+    {
+        .name = "mnist",
+        .title = "handwritten digits, 70000 of 28 x 28 (LeCun, Cortes, Burges)",
+        .base_url = "https://ossci-datasets.s3.amazonaws.com/mnist",
+        .files = {IDX_NAMES},
+        .sha256s = {"ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"},
+    },
+    {
+        .name = "fashion-mnist",
+        .title = "articles of clothing, 70000 of 28 x 28 (Xiao, Rasul, Vollgraf 2017)",
+        /* The site has no certificate for this name; the checksums below are what is trusted. */
+        .base_url = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+        .files = {IDX_NAMES},
+        .sha256s = {"c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+                    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+                    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+                    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"},
+    },
+    {
+        .name = "cifar10",
+        .title = "photographs of ten kinds, 60000 of 3 x 32 x 32 (Krizhevsky 2009)",
+        .base_url = "https://www.cs.toronto.edu/~kriz",
+        .by_hand =
+            "download https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, unpack it, and "
+            "put data_batch_1.bin to data_batch_5.bin and test_batch.bin there",
+        .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                  "data_batch_5.bin", "test_batch.bin"},
+    },
+};
+
+const iv_dataset_source *iv_dataset_source_get(size_t i) {
+    return i < sizeof sources / sizeof *sources ? &sources[i] : NULL;
+}
+
+const iv_dataset_source *iv_dataset_source_find(const char *name) {
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        if (strcmp(sources[i].name, name) == 0) return &sources[i];
+    return NULL;
+}
+
+static iv_status compose(char *path, size_t size, iv_error *error, const char *base,
+                         const char *tail) {
+    const int length = snprintf(path, size, "%s%s", base, tail);
+    if (length < 0 || (size_t)length >= size)
+        return iv_fail(error, IV_EINVAL, "the data directory's path is longer than %zu bytes",
+                       size);
+    return IV_OK;
+}
+
+iv_status iv_data_directory(const char *override, char *path, size_t size, iv_error *error) {
+    if (override && *override) return compose(path, size, error, override, "");
+    const char *value = getenv("INVAR_DATA_DIR");
+    if (value && *value) return compose(path, size, error, value, "");
+    value = getenv("XDG_DATA_HOME");
+    /* The XDG specification: relative paths in its variables are to be ignored. */
+    if (value && *value == '/') return compose(path, size, error, value, "/invar");
+    value = getenv("HOME");
+    if (value && *value) return compose(path, size, error, value, "/.local/share/invar");
+    return iv_fail(error, IV_EDATA,
+                   "no data directory: give --data DIR or set INVAR_DATA_DIR (HOME is not set)");
+}
+
+iv_status iv_dataset_path(const char *directory, const char *set, const char *file, char *path,
+                          bool *exists, iv_error *error) {
+    static const char *const suffixes[] = {"", ".gz", ""};
+    for (int i = 0; i < 3; i++) {
+        const int length =
+            snprintf(path, IV_PATH_BYTES, "%s/%s/%s%s", directory, set, file, suffixes[i]);
+        if (length < 0 || length >= IV_PATH_BYTES)
+            return iv_fail(error, IV_EINVAL, "the data directory's path is longer than %d bytes",
+                           IV_PATH_BYTES);
+        *exists = i < 2 && access(path, F_OK) == 0;
+        if (*exists) break;
+    }
+    return IV_OK;
+}
