@@ -121,17 +121,15 @@ find_manager() {
     return 1
 }
 
+# Homebrew installs as the user. Without a terminal nobody could answer sudo's question for a password,
+# the only one there can be, so that counts as "no".
+may_install() {
+    [ "$manager" = brew ] || [ "$(id -u)" -eq 0 ] || sudo -n true >/dev/null 2>&1 ||
+        { command -v sudo >/dev/null 2>&1 && [ -t 0 ]; }
+}
+
 as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif ! command -v sudo >/dev/null 2>&1; then
-        say "this needs root and there is no sudo: $*" >&2
-        return 1
-    elif sudo -n true >/dev/null 2>&1 || ! [ -t 0 ]; then
-        sudo -n "$@" # without a terminal nobody could answer: fail instead of waiting
-    else
-        sudo "$@" # may ask for the user's password, nothing else
-    fi
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 manager_update() {
@@ -151,7 +149,7 @@ manager_install() { # PACKAGE...
     dnf) as_root dnf install -y "$@" ;;
     pacman) as_root pacman -S --needed --noconfirm "$@" ;;
     brew) HOMEBREW_NO_AUTO_UPDATE=1 HOMEBREW_NO_ENV_HINTS=1 NONINTERACTIVE=1 brew install "$@" ;;
-    esac </dev/null
+    esac
 }
 
 package_of() { # TABLE-LINE: the package for $manager
@@ -178,8 +176,9 @@ missing() {
 # copy in the sources' own scratch folder does.
 install_private_meson() {
     find_meson && return 0
-    say "meson $minimum_meson is not packaged for this system: installing a private copy in $scratch/meson"
-    [ "$manager" != apt-get ] || manager_install python3-venv >>"$install_log" 2>&1
+    have command:python3 || return 1
+    say "no meson $minimum_meson or newer: installing a private copy in $scratch/meson"
+    [ "$manager" != apt-get ] || ! may_install || manager_install python3-venv >>"$install_log" 2>&1
     python3 -m venv "$scratch/meson" >>"$install_log" 2>&1 &&
         "$scratch/meson/bin/pip" install -q "meson>=$minimum_meson" >>"$install_log" 2>&1
     find_meson
@@ -195,7 +194,10 @@ install_missing() { # PURPOSE
     if find_manager; then
         packages=$(say "$lacking" | while IFS= read -r line; do package_of "$line"; done |
             grep -v '^-$' | tr '\n' ' ')
-        if [ -n "$packages" ]; then
+        if [ -n "$packages" ] && ! may_install; then
+            say "this needs root and there is no sudo that works without asking; as root: \
+$manager $([ "$manager" = pacman ] && say -S || say install) $packages" | tee "$install_log" >&2
+        elif [ -n "$packages" ]; then
             say "installing with $manager: $packages"
             manager_update >>"$install_log" 2>&1
             # shellcheck disable=SC2086
@@ -239,9 +241,12 @@ LIST
 }
 
 install_reason() { # PACKAGE: what the package manager said about it
-    said=$(grep -F "${1%% *}" "$install_log" 2>/dev/null | grep -iE '^E:|error|unable|no match|not found' |
-        tail -n 1)
-    [ -n "$said" ] || said=$(grep -iE '^E:|error|password|root' "$install_log" 2>/dev/null | tail -n 1)
+    if grep -q '^this needs root' "$install_log"; then
+        say 'needs root'
+        return
+    fi
+    said=$(grep -F "${1%% *}" "$install_log" | grep -iE '^E:|error|unable|no match|not found' | tail -n 1)
+    [ -n "$said" ] || said=$(grep -iE '^E:|error|password' "$install_log" | tail -n 1)
     say "${said:-installed, but still not found} (log: $install_log)"
 }
 
