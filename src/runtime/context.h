@@ -23,6 +23,7 @@ struct iv_context {
 
     iv_program *programs;
     size_t n_programs;
+    cl_kernel fill_kernel; /* made by the first iv_buffer_fill */
 
     size_t live_bytes;
     size_t peak_bytes;

@@ -182,12 +182,12 @@ static bool first_by_name(const iv_device_info *devices, size_t n_devices, const
     return false;
 }
 
-static bool by_index(const iv_device_info *devices, size_t n_devices, const char *selector,
-                     size_t *index) {
+/* A number is an index if it is one of the list's; another may be part of a name ("1080"). */
+static bool parse_index(const char *selector, size_t n_devices, size_t *index) {
     char *end;
     if (!isdigit((unsigned char)*selector)) return false;
     unsigned long long value = strtoull(selector, &end, 10);
-    if (*end || value >= n_devices || !devices[value].available) return false;
+    if (*end || value >= n_devices) return false;
     *index = (size_t)value;
     return true;
 }
@@ -239,8 +239,9 @@ iv_status iv_device_select(const iv_device_info *devices, size_t n_devices, cons
         found = first_of_type(devices, n_devices, IV_DEVICE_CPU, index);
     else if (equal_ignoring_case(selector, "gpu"))
         found = first_of_type(devices, n_devices, IV_DEVICE_GPU, index);
+    else if (parse_index(selector, n_devices, index))
+        found = devices[*index].available;
     else
-        found = by_index(devices, n_devices, selector, index) ||
-                first_by_name(devices, n_devices, selector, index);
+        found = first_by_name(devices, n_devices, selector, index);
     return found ? IV_OK : fail_selection(devices, n_devices, selector, error);
 }

@@ -72,7 +72,10 @@ iv_launch *iv_launch_begin(iv_sequence *sequence, const char *file, const char *
                            const char *options) {
     iv_launch *launch = &sequence->launch;
     iv_context *context = sequence->context;
-    if (launch->kernel) clReleaseKernel(launch->kernel);
+    if (launch->kernel) { /* begun and never ended */
+        clReleaseKernel(launch->kernel);
+        sequence->n_step_arguments = launch->n_step_arguments_before;
+    }
     *launch =
         (iv_launch){.sequence = sequence, .n_step_arguments_before = sequence->n_step_arguments};
     snprintf(launch->label, sizeof launch->label, "%s.%s", file, function);
