@@ -186,8 +186,9 @@ typedef enum { IV_TABLE_TEXT, IV_TABLE_MARKDOWN, IV_TABLE_HTML } iv_table_format
 
 /* Every cell, ours beside the published one: `94.3 ± 0.2 (94.6 ± 0.1)`. With several metrics there
  * is a table a row label, methods (the cells' columns) down and metrics across; with a single
- * metric, row labels down and methods across. Labels, units and digits of the metrics in contract
- * order are known; others are shown by name with three digits. *text is to be freed by the caller.
+ * metric, row labels down and methods across. The labels, units and digits of the
+ * studies' metrics are known; others are shown by name with three digits. *text is to be freed by
+ * the caller.
  */
 iv_status iv_table_format_results(const iv_results *results, iv_table_format format, char **text,
                                   iv_error *error);

@@ -1,4 +1,6 @@
 /* Gather run directories and write their report. */
+#define _XOPEN_SOURCE 700 /* realpath */
+
 #include "report/report.h"
 
 #include "report/file.h"
