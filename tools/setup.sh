@@ -13,7 +13,7 @@ say() {
 # Homebrew keeps headers where Apple's compiler does not look, and a few libraries out of pkg-config's
 # sight. meson remembers CC with its options, so later builds by hand find them too.
 setup_homebrew() {
-    command -v brew >/dev/null 2>&1 || return 0
+    [ "$(uname -s)" = Darwin ] && command -v brew >/dev/null 2>&1 || return 0
     prefix=$(brew --prefix)
     for formula in openssl@3 zlib curl lapack libpng; do
         if [ -d "$prefix/opt/$formula/lib/pkgconfig" ]; then
