@@ -166,8 +166,8 @@ iv_status iv_dataset_fetch(const char *directory, const iv_dataset_source *sourc
                            const char *mirror, iv_fetch_progress progress, void *state,
                            iv_error *error) {
     if (source->by_hand)
-        return iv_fail(error, IV_EINVAL, "%s: cannot be fetched; %s: %s/%s/", source->name,
-                       source->by_hand, directory, source->name);
+        return iv_fail(error, IV_EINVAL, "%s: cannot be fetched; %s (%s)", source->name,
+                       source->by_hand, directory);
 
     char path[IV_PATH_BYTES], url[IV_PATH_BYTES];
     const int length = snprintf(path, sizeof path, "%s/%s", directory, source->name);

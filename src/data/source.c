@@ -40,7 +40,7 @@ static const iv_dataset_source sources[] = {
         .base_url = "https://www.cs.toronto.edu/~kriz",
         .by_hand =
             "download https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, unpack it, and "
-            "put data_batch_1.bin to data_batch_5.bin and test_batch.bin there",
+            "put its six .bin files into the folder cifar10 of the data directory",
         .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
                   "data_batch_5.bin", "test_batch.bin"},
     },
