@@ -101,9 +101,9 @@ static uint largest_magnitude(__global const float *a, uint size, __local float4
 #if VEC == 16
     uint16 many = 0;
     for (; e + 16 <= size; e += 16) many = max(many, as_uint16(vload16(0, a + e)) & 0x7fffffffu);
-    uint8 m8 = max(many.lo, many.hi);
-    uint4 m4 = max(m8.lo, m8.hi);
-    largest = max(max(m4.x, m4.y), max(m4.z, m4.w));
+    uint parts[16];
+    vstore16(many, 0, parts);
+    for (uint i = 0; i < 16; i++) largest = max(largest, parts[i]);
 #endif
     for (; e < size; e += GROUP) largest = max(largest, as_uint(a[e]) & 0x7fffffffu);
 #if GROUP > 1
@@ -403,24 +403,26 @@ svd_vectors(const uint m, const uint n, const uint batch, __global const block_t
                     }
                 }
             }
-            if (!wants_long) continue;
             for (uint b = lane; b < blocks; b += TEAM) {
                 y[b] = b < width / 2 ? inverse * rotated[b] : (block_t)(0.0f * inverse);
             }
-            for (uint j = k; j-- > 0;) {
+            const uint n_reflections = wants_long ? k : 0;
+            for (uint done = 0; done < n_reflections; done++) {
+                const uint j = k - 1 - done;
                 __global const block_t *v = vectors + j * blocks;
                 float dot = active ? lane_dot(v, y, j / VEC, blocks, lane) : 0.0f;
                 dot = team_sum((float4)(dot, 0.0f, 0.0f, 0.0f), exchange, &turn).x;
                 const float factor = factors[(size_t)matrix * k + j];
                 if (active) lane_add(y, -dot * factor, v, j / VEC, blocks, lane);
             }
-            if (!active) continue;
-            __global const float *entries = (__global const float *)y;
-            for (uint e = lane; e < l; e += TEAM) {
-                if (is_wide) {
-                    MEMBER(vt, matrix)[i * n + e] = entries[e];
-                } else {
-                    MEMBER(u, matrix)[e * k + i] = entries[e];
+            if (active && wants_long) {
+                __global const float *entries = (__global const float *)y;
+                for (uint e = lane; e < l; e += TEAM) {
+                    if (is_wide) {
+                        MEMBER(vt, matrix)[i * n + e] = entries[e];
+                    } else {
+                        MEMBER(u, matrix)[e * k + i] = entries[e];
+                    }
                 }
             }
         }

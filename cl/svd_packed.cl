@@ -23,8 +23,8 @@ static mask_t rotate_pair(__global pack_t *p, __global pack_t *q, uint k, float 
         qq = MULTIPLY_ADD(y, y, qq);
         pq = MULTIPLY_ADD(x, y, pq);
     }
-    const mask_t turns = pp > NEGLIGIBLE && qq > NEGLIGIBLE &&
-                         (pq / pp) * (pq / qq) > (pack_t)(tolerance * tolerance);
+    const mask_t turns = (pp > NEGLIGIBLE) & (qq > NEGLIGIBLE) &
+                         ((pq / pp) * (pq / qq) > (pack_t)(tolerance * tolerance));
     if (!any(turns)) return turns;
 
     const pack_t zero = 0.0f, one = 1.0f;
@@ -33,7 +33,7 @@ static mask_t rotate_pair(__global pack_t *p, __global pack_t *q, uint k, float 
     const pack_t t = select(zero, select(near, 0.5f / zeta, fabs(zeta) > 1e9f), turns);
     const pack_t cosine = 1.0f / sqrt(one + t * t);
     const pack_t sine = t * cosine, half_tangent = sine / (1.0f + cosine);
-    const mask_t swaps = turns && pp < qq;
+    const mask_t swaps = turns & (pp < qq);
     for (uint j = 0; j < k; j++) {
         const pack_t x = p[j], y = q[j];
         const pack_t new_p = MULTIPLY_ADD(-sine, MULTIPLY_ADD(half_tangent, x, y), x);
@@ -74,17 +74,16 @@ __kernel void svd_rotate_packed(const uint k, const uint batch, __global pack_t 
         lengths[i] = select((pack_t)(0.0f), sqrt(square), square > NEGLIGIBLE);
     }
     const uint n_members = min((uint)PACK, batch - first_matrix);
-    for (uint i = 0; i < k; i++) {
-        mask_t rank = 0; /* a true comparison of vectors is -1 */
-        for (uint j = 0; j < k; j++) {
-            rank -=
-                lengths[j] > lengths[i] || (lengths[j] == lengths[i] && (mask_t)(j < i ? -1 : 0));
-        }
-        const float *length = (const float *)&lengths[i];
-        const int *place = (const int *)&rank;
-        for (uint member = 0; member < n_members; member++) {
-            const uint matrix = first_matrix + member;
-            MEMBER(s, matrix)[place[member]] = length[member] * unscale[matrix];
+    for (uint member = 0; member < n_members; member++) {
+        const uint matrix = first_matrix + member;
+        for (uint i = 0; i < k; i++) {
+            const float length = ((const float *)&lengths[i])[member];
+            uint rank = 0;
+            for (uint j = 0; j < k; j++) {
+                const float other = ((const float *)&lengths[j])[member];
+                rank += other > length || (other == length && j < i);
+            }
+            MEMBER(s, matrix)[rank] = length * unscale[matrix];
         }
     }
 }
