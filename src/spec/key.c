@@ -71,12 +71,13 @@ static void expect_list(const spec_schema *schema, const spec_key *key, char *bu
     char path[128], element_text[384];
     snprintf(path, sizeof path, "%s[]", key->path);
     const spec_key *element = spec_key_find(schema, path, key->studies);
-    const char *length = spec_interval_of(key->range).low >= 1 ? "a list, not empty" : "a list";
+    bool not_empty = spec_interval_of(key->range).low >= 1;
     if (!element || element->type == KEY_MAP) {
-        snprintf(buffer, size, "%s, of maps", length);
+        snprintf(buffer, size, not_empty ? "a list of at least one map" : "a list of maps");
     } else {
         spec_key_expects(schema, element, element_text, sizeof element_text);
-        snprintf(buffer, size, "%s, each element %s", length, element_text);
+        snprintf(buffer, size, "a list%s, each element %s", not_empty ? ", not empty" : "",
+                 element_text);
     }
 }
 

@@ -152,12 +152,12 @@ static iv_status check_known(resolver *r, const char *scope, const char *path, c
 static iv_status absent(resolver *r, const spec_key *key, const char *path, const iv_node *parent,
                         const iv_node **raw) {
     if (key->flags & KEY_OPTIONAL) return IV_OK;
-    const spec_entry *swept = r->sweep ? spec_find(r->sweep, path, strlen(path)) : NULL;
-    if (swept) { /* its first value: the configurations replace it anyway */
-        *raw = swept->node->entries[0].node;
-        return IV_OK;
-    }
     if (key->flags & KEY_REQUIRED) {
+        const spec_entry *swept = r->sweep ? spec_find(r->sweep, path, strlen(path)) : NULL;
+        if (swept) { /* its first value: the configurations replace it anyway */
+            *raw = swept->node->entries[0].node;
+            return IV_OK;
+        }
         char expects[640];
         spec_key_expects(r->schema, key, expects, sizeof expects);
         return spec_fail(r->context, parent->mark, "missing key `%s`, expected %s", path, expects);

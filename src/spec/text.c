@@ -6,9 +6,14 @@
 #include <string.h>
 
 void spec_number_text(double number, char *buffer) {
-    for (int digits = 1; digits <= 17; digits++) { /* 17 always suffice for a double */
-        snprintf(buffer, 32, "%.*g", digits, number);
-        if (strtod(buffer, NULL) == number) return;
+    int decimals = 0;
+    do { /* 17 digits always suffice for a double */
+        snprintf(buffer, 32, "%.*e", decimals, number);
+    } while (strtod(buffer, NULL) != number && ++decimals < 17);
+
+    int exponent = atoi(strchr(buffer, 'e') + 1);
+    if (exponent >= -4 && exponent < 15) { /* 10 rather than 1e+01 */
+        snprintf(buffer, 32, "%.*f", decimals > exponent ? decimals - exponent : 0, number);
     }
 }
 
