@@ -15,6 +15,7 @@ static void CL_CALLBACK take_notice(const char *text, const void *data, size_t d
                                     void *user) {
     (void)data, (void)data_bytes;
     iv_context *context = user;
+    if (!context) return; /* Oclgrind passes the user's pointer in the place of the data */
     pthread_mutex_lock(&context->notice_lock);
     snprintf(context->notice, sizeof context->notice, "%s", text ? text : "");
     pthread_mutex_unlock(&context->notice_lock);

@@ -80,12 +80,16 @@ iv_launch *iv_launch_begin(iv_sequence *sequence, const char *file, const char *
         (iv_launch){.sequence = sequence, .n_step_arguments_before = sequence->n_step_arguments};
     snprintf(launch->label, sizeof launch->label, "%s.%s", file, function);
     launch->status = iv_kernel_create(context, file, function, options, &launch->kernel);
+    if (launch->status == IV_OK)
+        clGetKernelInfo(launch->kernel, CL_KERNEL_NUM_ARGS, sizeof launch->n_wanted,
+                        &launch->n_wanted, NULL);
     return launch;
 }
 
 static void set_argument(iv_launch *launch, size_t bytes, const void *value) {
     if (launch->status != IV_OK) return;
     cl_uint index = launch->n_arguments++;
+    if (index >= launch->n_wanted) return; /* iv_launch_end says how many there are */
     cl_int code = clSetKernelArg(launch->kernel, index, bytes, value);
     if (code == CL_SUCCESS) return;
     char what[128];
@@ -231,7 +235,6 @@ iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global,
     iv_entry entry = {.kernel = launch->kernel, .rank = rank};
     memcpy(entry.label, launch->label, sizeof entry.label);
     bool empty = false;
-    cl_uint n_wanted = 0;
 
     if (status != IV_OK) goto done;
     if (rank < 1 || rank > 3) {
@@ -239,10 +242,9 @@ iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global,
                          launch->label, rank);
         goto done;
     }
-    clGetKernelInfo(launch->kernel, CL_KERNEL_NUM_ARGS, sizeof n_wanted, &n_wanted, NULL);
-    if (n_wanted != launch->n_arguments) {
+    if (launch->n_arguments != launch->n_wanted) {
         status = iv_fail(&context->error, IV_EINVAL, "%s takes %u arguments, not %u", launch->label,
-                         (unsigned)n_wanted, (unsigned)launch->n_arguments);
+                         (unsigned)launch->n_wanted, (unsigned)launch->n_arguments);
         goto done;
     }
 

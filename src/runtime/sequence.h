@@ -25,7 +25,8 @@ struct iv_launch {
     iv_sequence *sequence;
     iv_status status; /* the first failure since iv_launch_begin */
     cl_kernel kernel;
-    cl_uint n_arguments;
+    cl_uint n_arguments; /* set so far */
+    cl_uint n_wanted;    /* that the kernel has */
     size_t local_bytes;
     size_t n_step_arguments_before; /* of the sequence, to go back to if the launch fails */
     char label[64];

@@ -1,0 +1,132 @@
+/* Kernel files: embedding, building, build failures, and Random123 in kernels. */
+#include "fixture.h"
+
+#include "runtime/context.h"
+#include "runtime/kernels.h"
+
+#include <Random123/philox.h>
+
+static size_t lines_with(const iv_embedded_kernel *file, const char *part) {
+    size_t n = 0;
+    for (size_t i = 0; file->lines[i]; i++) n += strstr(file->lines[i], part) != NULL;
+    return n;
+}
+
+/* selftest.cl includes philox.cl itself and through random.cl. */
+static void a_file_included_twice_is_embedded_once(void **state) {
+    (void)state;
+    const iv_embedded_kernel *file = iv_embedded_kernels;
+    while (file->name && strcmp(file->name, "selftest")) file++;
+    assert_non_null(file->name);
+    assert_int_equal(lines_with(file, "struct r123array4x32{"), 1);
+    assert_int_equal(lines_with(file, "define TENSOR("), 1);
+    assert_int_equal(lines_with(file, "static inline void iv_philox("), 1);
+}
+
+static void no_embedded_file_needs_an_include_path(void **state) {
+    (void)state;
+    size_t n_files = 0;
+    for (const iv_embedded_kernel *file = iv_embedded_kernels; file->name; file++, n_files++) {
+        assert_int_equal(lines_with(file, "#include"), 0);
+        for (size_t i = 0; file->lines[i]; i++) {
+            size_t length = strlen(file->lines[i]);
+            assert_true(length > 0 && strchr(file->lines[i], '\n') == file->lines[i] + length - 1);
+        }
+    }
+    assert_true(n_files >= 3);
+}
+
+static void a_build_failure_shows_the_compilers_error(void **state) {
+    (void)state;
+    iv_context *context = open_device(false);
+    cl_kernel kernel = (cl_kernel)context;
+    const char *const parts[] = {"undeclared_on_purpose", "cl/selftest.cl", "-DSELFTEST_BROKEN",
+                                 iv_context_device(context)->name};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        iv_status status =
+            iv_kernel_create(context, "selftest", "selftest_axpy", "-DSELFTEST_BROKEN", &kernel);
+        assert_null(kernel);
+        assert_fails(context, status, IV_EFAILED, parts[i]);
+    }
+
+    assert_ok(context, iv_kernel_create(context, "selftest", "selftest_axpy", NULL, &kernel));
+    clReleaseKernel(kernel);
+    iv_context_destroy(context);
+}
+
+static void unknown_files_and_kernels_are_named(void **state) {
+    (void)state;
+    iv_context *context = open_device(false);
+    cl_kernel kernel;
+    assert_fails(context, iv_kernel_create(context, "nonesuch", "axpy", NULL, &kernel), IV_EFAILED,
+                 "cl/nonesuch.cl");
+    assert_fails(context, iv_kernel_create(context, "selftest", "nonesuch", NULL, &kernel),
+                 IV_EFAILED, "no kernel nonesuch in cl/selftest.cl");
+    iv_context_destroy(context);
+}
+
+static void a_file_is_built_once_for_each_set_of_options(void **state) {
+    (void)state;
+    iv_context *context = open_device(false);
+    const char *const options[] = {NULL, "", "-DSELFTEST_SCALE=2", NULL, "-DSELFTEST_SCALE=2"};
+    const size_t n_programs[] = {1, 1, 2, 2, 2};
+    for (size_t i = 0; i < 5; i++) {
+        cl_kernel kernel;
+        assert_ok(context,
+                  iv_kernel_create(context, "selftest", "selftest_axpy", options[i], &kernel));
+        assert_int_equal(context->n_programs, n_programs[i]);
+        clReleaseKernel(kernel);
+    }
+    iv_context_destroy(context);
+}
+
+/* The oracle is the library's host side; its own known answer guards against both being off:
+ * counter and key all ones, 10 rounds (kat_vectors of Random123: "philox4x32 10 ffffffff..."). */
+static void philox_in_kernels_gives_random123s_bits(void **state) {
+    (void)state;
+    philox4x32_ctr_t ones = {{~0U, ~0U, ~0U, ~0U}};
+    philox4x32_key_t ones_key = {{~0U, ~0U}};
+    const uint32_t known[4] = {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd};
+    ones = philox4x32_R(10, ones, ones_key);
+    assert_memory_equal(ones.v, known, sizeof known);
+
+    enum { N = 1000 };
+    const uint32_t keys[][2] = {{0, 0}, {~0U, 1}, {0x12345678, 0x9abcdef0}};
+    iv_context *context = open_device(false);
+    for (size_t k = 0; k < 3; k++) {
+        iv_sequence *sequence;
+        cl_mem out;
+        uint32_t got[4 * N];
+        assert_ok(context, iv_sequence_create(context, &sequence));
+        assert_ok(context, iv_sequence_buffer(sequence, sizeof got, &out));
+        iv_launch *launch = iv_launch_begin(sequence, "selftest", "selftest_philox", NULL);
+        iv_arg_buffer(launch, out);
+        iv_arg_uint(launch, N);
+        iv_arg_uint(launch, keys[k][0]);
+        iv_arg_uint(launch, keys[k][1]);
+        assert_ok(context, iv_launch_end(launch, 1, (size_t[]){N}, NULL));
+        assert_ok(context, iv_sequence_run(sequence, 0));
+        assert_ok(context, iv_buffer_read(context, out, 0, sizeof got, got));
+
+        for (uint32_t i = 0; i < N; i++) {
+            philox4x32_ctr_t counter = {{i, 1, 2, 3}};
+            philox4x32_key_t key = {{keys[k][0], keys[k][1]}};
+            counter = philox4x32(counter, key);
+            assert_memory_equal(&got[4 * i], counter.v, 4 * sizeof *got);
+        }
+        iv_sequence_destroy(sequence);
+    }
+    iv_context_destroy(context);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_included_twice_is_embedded_once),
+        cmocka_unit_test(no_embedded_file_needs_an_include_path),
+        cmocka_unit_test(a_build_failure_shows_the_compilers_error),
+        cmocka_unit_test(unknown_files_and_kernels_are_named),
+        cmocka_unit_test(a_file_is_built_once_for_each_set_of_options),
+        cmocka_unit_test(philox_in_kernels_gives_random123s_bits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
