@@ -62,7 +62,7 @@ static iv_status read_file(const char *path, char **text, size_t *n_bytes, iv_er
 iv_status iv_spec_load(const char *path, const char *const *overrides, size_t n_overrides,
                        iv_spec **spec, iv_error *error) {
     char *text;
-    size_t n_bytes;
+    size_t n_bytes = 0;
     *spec = NULL;
     iv_status status = read_file(path, &text, &n_bytes, error);
     if (status == IV_OK) {
