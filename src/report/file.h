@@ -1,4 +1,4 @@
-/* Files of a run directory: read whole, replaced whole. */
+/* Files of a run directory, on top of the data room's atomic writes. */
 #ifndef INVAR_REPORT_FILE_H
 #define INVAR_REPORT_FILE_H
 
@@ -13,18 +13,16 @@
 iv_status iv_file_write_text(const char *path, iv_text *text, iv_error *error);
 
 /* The whole of a regular file with a NUL after it, to be freed by the caller; *n (may be NULL)
- * without the NUL. IV_EDATA if it cannot be read. */
+ * without the NUL. IV_EDATA if it cannot be read, or is too large to belong into a run directory's
+ * report. */
 iv_status iv_file_read(const char *path, char **data, size_t *n, iv_error *error);
 
 bool iv_file_exists(const char *path);
 
-/* Make a directory and those above it; one that exists is fine. */
-iv_status iv_make_directories(const char *path, iv_error *error);
-
 /* DIR/NAME, to be freed by the caller; NULL if memory ran out. */
 char *iv_path_join(const char *dir, const char *name);
 
-/* strdup is not in C11 and behaves badly on NULL: NULL gives NULL. */
+/* A copy to be freed by the caller; NULL gives NULL. */
 char *iv_string_copy(const char *string);
 
 #endif

@@ -6,9 +6,10 @@
 #include "report/file.h"
 #include "report/plot.h"
 
+#include <invar/data.h>
+
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

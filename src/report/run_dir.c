@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -80,7 +81,9 @@ static iv_status write_run_json(const iv_run_dir *dir, const char *status, const
     iv_text_add(&text, "],\n");
     add_member(&text, "start", dir->start);
     add_member(&text, "end", end);
-    iv_text_format(&text, "  \"seconds\": %.3f,\n  \"status\": ", seconds);
+    iv_text_add(&text, "  \"seconds\": ");
+    iv_text_double(&text, round(seconds * 1000) / 1000, "null");
+    iv_text_add(&text, ",\n  \"status\": ");
     iv_text_json(&text, status);
     iv_text_add(&text, "\n}\n");
 

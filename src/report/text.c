@@ -81,13 +81,23 @@ static void add_number(iv_text *text, char *digits) {
     iv_text_add(text, digits);
 }
 
+/* Digits before the point of a whole number that is not long, so that 100 is not written 1e+02;
+ * else 1. */
+static int shortest_start(double value) {
+    int n = 1;
+    if (value == floor(value) && fabs(value) < 1e7) {
+        for (double limit = 10; fabs(value) >= limit; limit *= 10) n++;
+    }
+    return n;
+}
+
 void iv_text_double(iv_text *text, double value, const char *missing) {
     if (!isfinite(value)) {
         iv_text_add(text, missing);
         return;
     }
     char digits[40];
-    for (int precision = 1; precision <= 17; precision++) {
+    for (int precision = shortest_start(value); precision <= 17; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, value);
         if (strtod(digits, NULL) == value) break;
     }
@@ -100,7 +110,7 @@ void iv_text_float(iv_text *text, float value, const char *missing) {
         return;
     }
     char digits[40];
-    for (int precision = 1; precision <= 9; precision++) {
+    for (int precision = shortest_start((double)value); precision <= 9; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, (double)value);
         if (strtof(digits, NULL) == value) break;
     }

@@ -1,0 +1,341 @@
+/* Plots, their data and scripts, and pictures. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scratch.h"
+
+#include <invar/report.h>
+
+#include <png.h>
+
+#include <math.h>
+
+static bool have_gnuplot(void) {
+    return system("gnuplot --version >/dev/null 2>&1") == 0;
+}
+
+/* ------------------------------------------------------------------ plots */
+
+static const double x[] = {1, 10, 100}, y[] = {0.5, 0.25, 0.125}, low[] = {0.4, 0.2, 0.1},
+                    high[] = {0.6, 0.3, 0.15}, gap[] = {1, NAN, 3}, x_other[] = {2, 3};
+
+static void the_csv_has_one_x_for_series_that_share_it(void **state) {
+    iv_error error = {0};
+    const iv_series series[] = {
+        {.label = "WT, it's", .n = 3, .x = x, .y = y, .low = low, .high = high},
+        {.label = "DA", .n = 3, .x = x, .y = gap}};
+    const iv_plot plot = {.series = series, .n_series = 2};
+    assert_ok(iv_plot_write(&plot, *state, "fig3", NULL, &error), &error);
+    char *text = slurp(in_scratch(state, "fig3.csv"), NULL);
+    assert_string_equal(text, "x,\"WT, it's\",\"WT, it's low\",\"WT, it's high\",DA\n"
+                              "1,0.5,0.4,0.6,1\n10,0.25,0.2,0.3,nan\n100,0.125,0.1,0.15,3\n");
+    free(text);
+    text = slurp(in_scratch(state, "fig3.gp"), NULL);
+    assert_contains(text, "data = 'fig3.csv'");
+    assert_contains(text, "using 1:3:4 with filledcurves");
+    assert_contains(text, "using 1:2 with lines");
+    assert_contains(text, "title 'WT, it''s'");
+    assert_contains(text, "using 1:5 with lines");
+    free(text);
+}
+
+static void series_with_different_x_have_columns_of_their_own(void **state) {
+    iv_error error = {0};
+    const iv_series series[] = {{.label = "a", .n = 3, .x = x, .y = y},
+                                {.label = "b", .n = 2, .x = x_other, .y = y}};
+    const iv_plot plot = {.series = series, .n_series = 2};
+    assert_ok(iv_plot_write(&plot, *state, "f", NULL, &error), &error);
+    char *text = slurp(in_scratch(state, "f.csv"), NULL);
+    assert_string_equal(text, "a x,a,b x,b\n1,0.5,2,0.5\n10,0.25,3,0.25\n100,0.125,,\n");
+    free(text);
+    text = slurp(in_scratch(state, "f.gp"), NULL);
+    assert_contains(text, "using 3:4 with lines");
+    free(text);
+}
+
+static void gnuplot_draws_every_kind_of_plot(void **state) {
+    if (!have_gnuplot()) skip();
+    iv_error error = {0};
+    const double nothing[] = {NAN, NAN, NAN}, constant[] = {2, 2, 2};
+    const iv_series full[] = {{.label = "WT_1 it's \"x\" {/Bold $a} `date`",
+                               .n = 3,
+                               .x = x,
+                               .y = y,
+                               .low = low,
+                               .high = high},
+                              {.label = "DA", .n = 3, .x = x, .y = gap, .style = IV_SERIES_POINTS},
+                              {.label = "b",
+                               .n = 2,
+                               .x = x_other,
+                               .y = y,
+                               .style = IV_SERIES_LINE_AND_POINTS,
+                               .dashed = true}};
+    const iv_series empty[] = {{.n = 3, .x = x, .y = nothing}},
+                    flat[] = {{.n = 3, .x = x, .y = constant}};
+    const iv_series single[] = {{.n = 1, .x = x, .y = y}};
+    const iv_plot plots[] = {
+        {.title = "It's\na title",
+         .x_label = "step",
+         .y_label = "σmax(J)",
+         .series = full,
+         .n_series = 3},
+        {.log_x = true, .log_y = true, .series = full, .n_series = 3},
+        {.series = empty, .n_series = 1},
+        {.log_y = true, .series = empty, .n_series = 1},
+        {.series = flat, .n_series = 1},
+        {.log_y = true, .series = flat, .n_series = 1},
+        {.series = single, .n_series = 1},
+    };
+    for (size_t i = 0; i < sizeof plots / sizeof *plots; i++) {
+        bool drawn;
+        size_t n;
+        assert_ok(iv_plot_write(&plots[i], *state, "figure", &drawn, &error), &error);
+        assert_true(drawn);
+        char *svg = slurp(in_scratch(state, "figure.svg"), &n);
+        assert_contains(svg, "</svg>");
+        if (i == 0) assert_contains(svg, "WT_1 it's");
+        free(svg);
+        char *png = slurp(in_scratch(state, "figure.png"), &n);
+        assert_true(n > 1000);
+        assert_memory_equal(png, "\x89PNG\r\n\x1a\n", 8);
+        assert_int_equal(remove(in_scratch(state, "figure.svg")), 0);
+        assert_int_equal(remove(in_scratch(state, "figure.png")), 0);
+        free(png);
+    }
+}
+
+/* The kept script and data are all a user needs. */
+static void the_script_runs_again_in_another_folder(void **state) {
+    if (!have_gnuplot()) skip();
+    iv_error error = {0};
+    const iv_series series[] = {{.label = "a", .n = 3, .x = x, .y = y}};
+    const iv_plot plot = {.series = series, .n_series = 1};
+    char command[4 * SCRATCH_PATH];
+    assert_ok(iv_plot_write(&plot, *state, "f", NULL, &error), &error);
+    snprintf(command, sizeof command,
+             "mkdir '%s/b' && cp '%s/f.gp' '%s/f.csv' '%s/b' && cd '%s/b' && gnuplot f.gp",
+             (char *)*state, (char *)*state, (char *)*state, (char *)*state, (char *)*state);
+    assert_int_equal(system(command), 0);
+    assert_true(exists(in_scratch(state, "b/f.svg")));
+    assert_true(exists(in_scratch(state, "b/f.png")));
+    char *first = slurp(in_scratch(state, "f.svg"), NULL);
+    char *second = slurp(in_scratch(state, "b/f.svg"), NULL);
+    assert_string_equal(first, second);
+    free(first);
+    free(second);
+}
+
+static void without_gnuplot_the_script_is_still_there(void **state) {
+    iv_error error = {0};
+    bool drawn = true;
+    const iv_series series[] = {{.label = "a", .n = 3, .x = x, .y = y}};
+    const iv_plot plot = {.series = series, .n_series = 1};
+    char *path = strdup(getenv("PATH") ? getenv("PATH") : "");
+    setenv("PATH", *state, 1);
+    iv_status status = iv_plot_write(&plot, *state, "f", &drawn, &error);
+    setenv("PATH", path, 1);
+    free(path);
+    assert_ok(status, &error);
+    assert_false(drawn);
+    assert_true(exists(in_scratch(state, "f.csv")));
+    assert_true(exists(in_scratch(state, "f.gp")));
+    assert_int_equal(count_entries(*state), 2);
+}
+
+static void a_failing_gnuplot_is_reported_with_its_message(void **state) {
+    iv_error error = {0};
+    bool drawn = true;
+    const iv_series series[] = {{.label = "a", .n = 3, .x = x, .y = y}};
+    const iv_plot plot = {.series = series, .n_series = 1};
+    spill(in_scratch(state, "gnuplot"),
+          "#!/bin/sh\n: > f.svg\necho 'line 3: something is wrong' >&2\nexit 1\n");
+    assert_int_equal(chmod(in_scratch(state, "gnuplot"), 0755), 0);
+    char *path = strdup(getenv("PATH") ? getenv("PATH") : "");
+    setenv("PATH", *state, 1);
+    iv_status status = iv_plot_write(&plot, *state, "f", &drawn, &error);
+    setenv("PATH", path, 1);
+    free(path);
+    assert_int_equal(status, IV_EFAILED);
+    assert_false(drawn);
+    assert_contains(error.message, "something is wrong");
+    assert_false(exists(in_scratch(state, "f.svg")));
+}
+
+static void impossible_plots_are_refused(void **state) {
+    const iv_series series[] = {{.n = 3, .x = x, .y = y, .low = low}};
+    const iv_plot empty = {.n_series = 0}, half_band = {.series = series, .n_series = 1};
+    iv_error error = {0};
+    assert_int_equal(iv_plot_write(&empty, *state, "f", NULL, &error), IV_EINVAL);
+    iv_error_clear(&error);
+    assert_int_equal(iv_plot_write(&half_band, *state, "f", NULL, &error), IV_EINVAL);
+    iv_error_clear(&error);
+    assert_int_equal(iv_plot_write(&half_band, *state, "../f", NULL, &error), IV_EINVAL);
+    assert_contains(error.message, "../f");
+    assert_int_equal(count_entries(*state), 0);
+}
+
+/* ------------------------------------------------------------------ pictures */
+
+/* libpng's simplified reader, as RGB. */
+static uint8_t *decode(const char *path, unsigned *width, unsigned *height) {
+    png_image image = {.version = PNG_IMAGE_VERSION};
+    assert_true(png_image_begin_read_from_file(&image, path));
+    image.format = PNG_FORMAT_RGB;
+    uint8_t *pixels = malloc(PNG_IMAGE_SIZE(image));
+    assert_true(png_image_finish_read(&image, NULL, pixels, 0, NULL));
+    *width = image.width;
+    *height = image.height;
+    return pixels;
+}
+
+static void pictures_decode_to_the_same_pixels(void **state) {
+    enum { WIDTH = 13, HEIGHT = 7 };
+    iv_error error = {0};
+    uint8_t pixels[HEIGHT * WIDTH * 3];
+    unsigned width, height;
+    for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37 + i / 11);
+    const char *path = in_scratch(state, "a.png");
+
+    assert_ok(iv_png_write_rgb(path, pixels, WIDTH, HEIGHT, &error), &error);
+    uint8_t *back = decode(path, &width, &height);
+    assert_int_equal(width, WIDTH);
+    assert_int_equal(height, HEIGHT);
+    assert_memory_equal(back, pixels, sizeof pixels);
+    free(back);
+
+    assert_ok(iv_png_write_gray(path, pixels, WIDTH, HEIGHT, &error), &error);
+    back = decode(path, &width, &height);
+    assert_int_equal(width, WIDTH);
+    for (size_t i = 0; i < WIDTH * HEIGHT; i++) {
+        for (size_t c = 0; c < 3; c++) assert_int_equal(back[3 * i + c], pixels[i]);
+    }
+    free(back);
+}
+
+static void pictures_that_cannot_be_written_are_reported(void **state) {
+    iv_error error = {0};
+    uint8_t pixel[3] = {0};
+    assert_int_equal(iv_png_write_rgb(in_scratch(state, "no/a.png"), pixel, 1, 1, &error),
+                     IV_EFAILED);
+    assert_contains(error.message, "no/a.png");
+    iv_error_clear(&error);
+    assert_int_equal(iv_png_write_gray(in_scratch(state, "a.png"), pixel, 0, 1, &error), IV_EINVAL);
+    assert_int_equal(count_entries(*state), 0);
+}
+
+static const uint8_t *pixel_at(const uint8_t *pixels, unsigned width, size_t px, size_t py) {
+    return pixels + (py * width + px) * 3;
+}
+
+/* Two images of 1 x 3 pixels, zoomed five times: their colours in order, whatever lies between. */
+static void grids_are_normalised_image_by_image(void **state) {
+    iv_error error = {0};
+    const float images[] = {0, 10, 20, 5, 5, NAN};
+    const iv_image_grid grid = {
+        .images = images, .rows = 2, .columns = 1, .height = 1, .width = 3, .zoom = 5};
+    const char *path = in_scratch(state, "grid.png");
+    unsigned width, height;
+    assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+    uint8_t *pixels = decode(path, &width, &height);
+
+    /* 10 is half-way from 0 to 20, and 255 / 2 rounds to 128; a constant image is middle grey. */
+    const uint8_t expected[6][3] = {{0, 0, 0},       {128, 128, 128}, {255, 255, 255},
+                                    {128, 128, 128}, {128, 128, 128}, {255, 0, 255}};
+    const size_t margin = 4, step = 5 + 4;
+    for (size_t i = 0; i < 6; i++) {
+        const uint8_t *p =
+            pixel_at(pixels, width, margin + i % 3 * 5 + 2, margin + i / 3 * step + 2);
+        assert_memory_equal(p, expected[i], 3);
+    }
+    free(pixels);
+}
+
+static void signed_grids_are_white_at_zero_and_symmetric(void **state) {
+    iv_error error = {0};
+    const float images[] = {-2, 0, 1, 2};
+    const iv_image_grid grid = {.images = images,
+                                .rows = 1,
+                                .columns = 1,
+                                .height = 1,
+                                .width = 4,
+                                .zoom = 3,
+                                .is_signed = true};
+    const char *path = in_scratch(state, "grid.png");
+    unsigned width, height;
+    assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+    uint8_t *pixels = decode(path, &width, &height);
+    const uint8_t *p[4];
+    for (size_t i = 0; i < 4; i++) p[i] = pixel_at(pixels, width, 4 + 3 * i + 1, 4 + 1);
+    assert_true(p[0][2] > p[0][0]); /* minus is blue */
+    assert_true(p[1][0] == 255 && p[1][1] == 255 && p[1][2] == 255);
+    assert_true(p[3][0] > p[3][2]); /* plus is red */
+    for (size_t c = 0; c < 3; c++) {
+        /* 1 is half-way between white and the end; rounding moves either by at most one half. */
+        assert_true(abs(2 * p[2][c] - 255 - p[3][c]) <= 1);
+    }
+    free(pixels);
+}
+
+static void labels_do_not_cover_images(void **state) {
+    iv_error error = {0};
+    const float images[4] = {1, 1, 1, 1};
+    const char *const rows[] = {"a long row label", "b"}, *const columns[] = {"a long column", "c"};
+    iv_image_grid grid = {.images = images,
+                          .rows = 2,
+                          .columns = 2,
+                          .height = 1,
+                          .width = 1,
+                          .zoom = 9,
+                          .is_signed = true};
+    unsigned width, height, plain_width, plain_height;
+    const char *path = in_scratch(state, "grid.png");
+    assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+    free(decode(path, &plain_width, &plain_height));
+    grid.row_labels = rows;
+    grid.column_labels = columns;
+    assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+    uint8_t *pixels = decode(path, &width, &height);
+    assert_true(width > plain_width && height > plain_height);
+    size_t full = 0, dark = 0;
+    for (size_t i = 0; i < (size_t)width * height; i++) {
+        full += pixels[3 * i] == 0xb2 && pixels[3 * i + 1] == 0x18 && pixels[3 * i + 2] == 0x2b;
+        dark += pixels[3 * i] < 0x40;
+    }
+    assert_int_equal(full, 4 * 9 * 9);
+    assert_true(dark > 100);
+    free(pixels);
+}
+
+static void impossible_grids_are_refused(void **state) {
+    const float image[1] = {0};
+    const iv_image_grid empty = {.images = image, .rows = 0, .columns = 1, .height = 1, .width = 1};
+    const iv_image_grid huge = {
+        .images = image, .rows = SIZE_MAX, .columns = 2, .height = SIZE_MAX, .width = 1};
+    iv_error error = {0};
+    assert_int_equal(iv_image_grid_write(&empty, in_scratch(state, "g.png"), &error), IV_EINVAL);
+    iv_error_clear(&error);
+    assert_int_equal(iv_image_grid_write(&huge, in_scratch(state, "g.png"), &error), IV_EINVAL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        SCRATCH_TEST(the_csv_has_one_x_for_series_that_share_it),
+        SCRATCH_TEST(series_with_different_x_have_columns_of_their_own),
+        SCRATCH_TEST(gnuplot_draws_every_kind_of_plot),
+        SCRATCH_TEST(the_script_runs_again_in_another_folder),
+        SCRATCH_TEST(without_gnuplot_the_script_is_still_there),
+        SCRATCH_TEST(a_failing_gnuplot_is_reported_with_its_message),
+        SCRATCH_TEST(impossible_plots_are_refused),
+        SCRATCH_TEST(pictures_decode_to_the_same_pixels),
+        SCRATCH_TEST(pictures_that_cannot_be_written_are_reported),
+        SCRATCH_TEST(grids_are_normalised_image_by_image),
+        SCRATCH_TEST(signed_grids_are_white_at_zero_and_symmetric),
+        SCRATCH_TEST(labels_do_not_cover_images),
+        SCRATCH_TEST(impossible_grids_are_refused),
+    };
+    return cmocka_run_group_tests_name("figures", tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+/* Tables as text, Markdown, HTML and CSV. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scratch.h"
+
+#include <invar/report.h>
+
+#include <locale.h>
+#include <math.h>
+
+/* A cell whose values have this mean and deviation: two values at mean ± std / sqrt(2). */
+static void add(iv_results *results, const char *row, const char *column, const char *metric,
+                double mean, double std, double published, double published_std) {
+    iv_error error = {0};
+    double values[] = {mean - std / sqrt(2), mean + std / sqrt(2)};
+    assert_ok(iv_results_add_cell(results, row, column, metric, values, isnan(std) ? 1 : 2,
+                                  published, published_std, &error),
+              &error);
+    if (isnan(std)) {
+        iv_cell *cell = &results->cells[results->n_cells - 1];
+        cell->mean = mean;
+    }
+}
+
+static char *format(const iv_results *results, iv_table_format kind) {
+    iv_error error = {0};
+    char *text;
+    assert_ok(iv_table_format_results(results, kind, &text, &error), &error);
+    return text;
+}
+
+static void assert_table(iv_results *results, iv_table_format kind, const char *expected) {
+    char *text = format(results, kind);
+    assert_string_equal(text, expected);
+    free(text);
+    iv_results_free(results);
+}
+
+static void metrics_stand_across_in_the_papers_units(void **state) {
+    (void)state;
+    iv_results r = {0};
+    add(&r, "rotation-4", "WT", "accuracy", 0.943, 0.002, 0.946, 0.001);
+    add(&r, "rotation-4", "WT", "li", 1.2e-11, 3.4e-12, 0, 0);
+    add(&r, "rotation-4", "DA", "accuracy", 0.9405, 0.005, 0.94, 0.005);
+    add(&r, "rotation-4", "DA", "li", 98.61, 5.37, 98.6, 5.4);
+    add(&r, "shift-3", "IR", "accuracy", 0.9, NAN, 0.931, NAN);
+    add(&r, "shift-3", "IR", "sigma_max_jacobian", 12.345, 0.001, NAN, NAN);
+    assert_table(&r, IV_TABLE_TEXT,
+                 "rotation-4\n"
+                 "    Acc. (%)                 LI\n"
+                 "------------------------------------------------------------\n"
+                 "WT  94.3 ± 0.2 (94.6 ± 0.1)  1.2e-11 ± 3.4e-12 (0.00 ± 0.00)\n"
+                 "DA  94.0 ± 0.5 (94.0 ± 0.5)  98.61 ± 5.37 (98.60 ± 5.40)\n"
+                 "\n"
+                 "shift-3\n"
+                 "    Acc. (%)     σmax(J)\n"
+                 "-----------------------------\n"
+                 "IR  90.0 (93.1)  12.35 ± 0.00\n");
+}
+
+static void a_single_metric_has_methods_across(void **state) {
+    (void)state;
+    iv_results r = {0};
+    add(&r, "MNIST", "learned", "accuracy", 0.9876, 0.001, NAN, NAN);
+    add(&r, "MNIST", "fixed", "accuracy", 0.9, 0.001, NAN, NAN);
+    add(&r, "F|MNIST", "learned", "accuracy", 0.8, 0.001, NAN, NAN);
+    assert_table(&r, IV_TABLE_MARKDOWN,
+                 "**Acc. (%)**\n\n"
+                 "|  | learned | fixed |\n"
+                 "| --- | ---: | ---: |\n"
+                 "| MNIST | 98.8 ± 0.1 | 90.0 ± 0.1 |\n"
+                 "| F\\|MNIST | 80.0 ± 0.1 |  |\n");
+}
+
+static void a_single_method_has_metrics_across_in_one_table(void **state) {
+    (void)state;
+    iv_results r = {0};
+    add(&r, "depth 1", "ours", "mse_code", 0.012345, 0.001, NAN, NAN);
+    add(&r, "depth 1", "ours", "other_metric", 1234567, 10, NAN, NAN);
+    add(&r, "depth 2", "ours", "mse_code", 1.5e-7, 2e-8, NAN, NAN);
+    assert_table(&r, IV_TABLE_TEXT,
+                 "ours\n"
+                 "         MSE code        other_metric\n"
+                 "-------------------------------------\n"
+                 "depth 1  0.0123 ± 0.001  1.23e6 ± 10\n"
+                 "depth 2  1.5e-7 ± 2e-8\n");
+}
+
+static void what_is_missing_is_shown_as_missing(void **state) {
+    (void)state;
+    iv_error error = {0};
+    iv_results r = {0};
+    double diverged[] = {1, NAN};
+    assert_ok(iv_results_add_cell(&r, "a", "WT", "li", diverged, 2, 0.5, NAN, &error), &error);
+    assert_ok(iv_results_add_cell(&r, "a", "DA", "li", NULL, 0, 0.5, 0.1, &error), &error);
+    assert_table(&r, IV_TABLE_TEXT,
+                 "LI\n"
+                 "   WT                 DA\n"
+                 "-------------------------------------\n"
+                 "a  not finite (0.50)  – (0.50 ± 0.10)\n");
+}
+
+static void html_is_escaped(void **state) {
+    (void)state;
+    iv_results r = {0};
+    add(&r, "<script>alert('x')</script>", "a & \"b\"", "li", 1, NAN, NAN, NAN);
+    char *text = format(&r, IV_TABLE_HTML);
+    assert_contains(text, "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;");
+    assert_contains(text, "a &amp; &quot;b&quot;");
+    assert_lacks(text, "<script");
+    assert_contains(text, "<th scope=\"col\">");
+    free(text);
+    iv_results_free(&r);
+}
+
+static void csv_fields_are_quoted_and_numbers_are_whole(void **state) {
+    iv_error error = {0};
+    iv_results r = {0};
+    const char *path = in_scratch(state, "table.csv");
+    add(&r, "a,b", "say \"x\"", "two\nlines", 1.0 / 3, NAN, 0.1, NAN);
+    add(&r, "plain", "c", "li", 2, 0, NAN, NAN);
+    assert_ok(iv_table_write_csv(&r, path, &error), &error);
+    char *text = slurp(path, NULL);
+    assert_string_equal(text,
+                        "row,column,metric,mean,std,n,published,published_std\n"
+                        "\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",0.3333333333333333,,1,0.1,\n"
+                        "plain,c,li,2,0,2,,\n");
+    free(text);
+    iv_results_free(&r);
+}
+
+static void no_cells_give_an_empty_text(void **state) {
+    (void)state;
+    iv_results r = {0};
+    assert_table(&r, IV_TABLE_TEXT, "");
+}
+
+/* A program that embeds the library may use a decimal comma. */
+static void files_do_not_depend_on_the_locale(void **state) {
+    iv_error error = {0};
+    iv_results r = {0};
+    const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"};
+    bool found = false;
+    for (size_t i = 0; i < 4 && !found; i++) found = setlocale(LC_NUMERIC, names[i]) != NULL;
+    if (!found) skip();
+    const char *path = in_scratch(state, "results.json");
+    add(&r, "a", "b", "li", 0.5, NAN, 0.25, NAN);
+    iv_status status = iv_results_write(&r, path, &error);
+    setlocale(LC_NUMERIC, "C");
+    assert_ok(status, &error);
+    char *text = slurp(path, NULL);
+    assert_contains(text, "\"mean\": 0.5,");
+    free(text);
+    iv_results_free(&r);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(metrics_stand_across_in_the_papers_units),
+        cmocka_unit_test(a_single_metric_has_methods_across),
+        cmocka_unit_test(a_single_method_has_metrics_across_in_one_table),
+        cmocka_unit_test(what_is_missing_is_shown_as_missing),
+        cmocka_unit_test(html_is_escaped),
+        SCRATCH_TEST(csv_fields_are_quoted_and_numbers_are_whole),
+        cmocka_unit_test(no_cells_give_an_empty_text),
+        SCRATCH_TEST(files_do_not_depend_on_the_locale),
+    };
+    return cmocka_run_group_tests_name("table", tests, NULL, NULL);
+}

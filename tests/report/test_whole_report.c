@@ -1,0 +1,217 @@
+/* invar report: from run directories to report.html, report.md and report.csv. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scratch.h"
+
+#include <invar/report.h>
+
+#include <math.h>
+
+static const char nasty[] = "</pre><script>alert(\"1\")</script>";
+
+/* A finished run with everything in it; `name` is also the folder. */
+static void make_run(void **state, const char *name, bool with_figures) {
+    iv_error error = {0};
+    const uint64_t seeds[] = {4, 5};
+    const iv_device_info device = {
+        .name = "Device & Sons", .platform = "Plat<form>", .driver = "9.9"};
+    const iv_run_dir_options options = {.path = in_scratch(state, name),
+                                        .name = name,
+                                        .device = &device,
+                                        .seeds = seeds,
+                                        .n_seeds = 2};
+    iv_run_dir *dir;
+    assert_ok(iv_run_dir_create(&options, &dir, &error), &error);
+    char spec[200];
+    snprintf(spec, sizeof spec, "study: regularization\nname: %s # ``` %s\n", name, nasty);
+    assert_ok(iv_run_dir_write(dir, "spec.yaml", spec, strlen(spec), &error), &error);
+
+    iv_results results = {0};
+    const double accuracy[] = {0.943, 0.943}, li[] = {0.25, NAN};
+    iv_status status = iv_results_add_run(&results, "WT", 4, "done", NULL, &error);
+    status |= iv_results_add_metric(&results, "li", 0.25, &error);
+    status |= iv_results_add_run(&results, "WT", 5, "done", NULL, &error);
+    status |= iv_results_add_metric(&results, "li", NAN, &error);
+    status |=
+        iv_results_add_cell(&results, "r", "WT", "accuracy", accuracy, 2, 0.946, 0.001, &error);
+    status |= iv_results_add_cell(&results, "r", "WT", "li", li, 2, NAN, NAN, &error);
+    status |= iv_results_add_claim(&results, "WT < DA", false, &error, "%s", nasty);
+    char *path = iv_run_dir_file(dir, "results.json");
+    status |= iv_results_write(&results, path, &error);
+    free(path);
+    assert_ok(status, &error);
+    iv_results_free(&results);
+
+    if (with_figures) {
+        char file[100];
+        snprintf(file, sizeof file, "%s/figures/b.svg", name);
+        spill(in_scratch(state, file), "<svg>abc</svg>");
+        snprintf(file, sizeof file, "%s/figures/a&b.png", name);
+        spill(in_scratch(state, file), "M");
+    }
+    assert_ok(iv_run_dir_finish(dir, "done", &error), &error);
+    iv_run_dir_destroy(dir);
+}
+
+static void assert_report(void **state, const char *const *runs, size_t n, const char *out) {
+    iv_error error = {0};
+    (void)state;
+    assert_ok(iv_report_write(runs, n, out, NULL, &error), &error);
+}
+
+static void one_run_is_reported_in_its_own_directory(void **state) {
+    make_run(state, "table1", true);
+    const char *runs[] = {in_scratch(state, "table1")};
+    assert_report(state, runs, 1, NULL);
+
+    char *html = slurp(in_scratch(state, "table1/report.html"), NULL);
+    assert_contains(html, "<title>table1</title>");
+    assert_contains(html, "94.3 ± 0.0 (94.6 ± 0.1)");
+    assert_contains(html, "not finite");
+    assert_contains(html, "WT &lt; DA");
+    assert_contains(html, "Device &amp; Sons (Plat&lt;form&gt;)");
+    assert_contains(html, "WT seed 5 not finite");
+    assert_contains(html, "study: regularization");
+    /* Base64 by hand: "M" is 010011 01|0000; "<svg>abc</svg>" from the coreutils' base64. */
+    assert_contains(html, "src=\"data:image/png;base64,TQ==\"");
+    assert_contains(html, "src=\"data:image/svg+xml;base64,PHN2Zz5hYmM8L3N2Zz4=\"");
+    assert_contains(html, "alt=\"a&amp;b\"");
+    assert_lacks(html, "<script");
+    assert_lacks(html, "src=\"figures");
+    assert_lacks(html, "http://");
+    assert_lacks(html, "https://");
+    free(html);
+
+    char *markdown = slurp(in_scratch(state, "table1/report.md"), NULL);
+    assert_contains(markdown, "# table1\n");
+    assert_contains(markdown, "| r | 94.3 ± 0.0 (94.6 ± 0.1) | not finite |");
+    assert_contains(markdown, "![b](<figures/b.svg>)");
+    assert_contains(markdown, "| WT &lt; DA | **no** |");
+    assert_contains(markdown,
+                    "\n````yaml\nstudy: regularization\n"); /* longer than the fence inside */
+    free(markdown);
+
+    char *csv = slurp(in_scratch(state, "table1/report.csv"), NULL);
+    assert_contains(csv, "run,row,column,metric,mean,std,n,published,published_std\n");
+    assert_contains(csv, "/table1,r,WT,accuracy,0.943,0,2,0.946,0.001\n");
+    assert_contains(csv, "/table1,r,WT,li,,,2,,\n");
+    free(csv);
+}
+
+static void several_runs_share_one_report(void **state) {
+    make_run(state, "one", false);
+    make_run(state, "two", true);
+    const char *runs[] = {in_scratch(state, "one"), in_scratch(state, "two")};
+    assert_report(state, runs, 2, in_scratch(state, "out/deep"));
+    char *html = slurp(in_scratch(state, "out/deep/report.html"), NULL);
+    assert_contains(html, "<h1>one</h1>");
+    assert_contains(html, "<h1>two</h1>");
+    free(html);
+    char *markdown = slurp(in_scratch(state, "out/deep/report.md"), NULL);
+    assert_contains(markdown, "/two/figures/b.svg>)");
+    free(markdown);
+    assert_false(exists(in_scratch(state, "one/report.html")));
+}
+
+static void the_same_run_gives_the_same_report(void **state) {
+    make_run(state, "run", true);
+    const char *runs[] = {in_scratch(state, "run")};
+    assert_report(state, runs, 1, in_scratch(state, "a"));
+    assert_report(state, runs, 1, in_scratch(state, "b"));
+    char *first = slurp(in_scratch(state, "a/report.html"), NULL);
+    char *second = slurp(in_scratch(state, "b/report.html"), NULL);
+    assert_string_equal(first, second);
+    free(first);
+    free(second);
+}
+
+static void figures_left_as_scripts_are_drawn(void **state) {
+    if (system("gnuplot --version >/dev/null 2>&1") != 0) skip();
+    make_run(state, "run", false);
+    iv_error error = {0};
+    const double x[] = {1, 2}, y[] = {3, 4};
+    const iv_series series[] = {{.label = "a", .n = 2, .x = x, .y = y}};
+    const iv_plot plot = {.series = series, .n_series = 1};
+    assert_ok(iv_plot_write(&plot, in_scratch(state, "run/figures"), "f", NULL, &error), &error);
+    remove(in_scratch(state, "run/figures/f.svg"));
+    remove(in_scratch(state, "run/figures/f.png"));
+    const char *runs[] = {in_scratch(state, "run")};
+    bool drawn = false;
+    assert_ok(iv_report_write(runs, 1, NULL, &drawn, &error), &error);
+    assert_true(drawn);
+    assert_true(exists(in_scratch(state, "run/figures/f.svg")));
+    char *html = slurp(in_scratch(state, "run/report.html"), NULL);
+    assert_contains(html, "alt=\"f\" src=\"data:image/svg+xml;base64,");
+    free(html);
+}
+
+static void without_gnuplot_the_report_says_what_is_not_drawn(void **state) {
+    make_run(state, "run", false);
+    spill(in_scratch(state, "run/figures/f.gp"), "plot x\n");
+    const char *runs[] = {in_scratch(state, "run")};
+    iv_error error = {0};
+    bool drawn = true;
+    char *path = strdup(getenv("PATH") ? getenv("PATH") : "");
+    setenv("PATH", *state, 1);
+    iv_status status = iv_report_write(runs, 1, NULL, &drawn, &error);
+    setenv("PATH", path, 1);
+    free(path);
+    assert_ok(status, &error);
+    assert_false(drawn);
+    char *html = slurp(in_scratch(state, "run/report.html"), NULL);
+    assert_contains(html, "f: not drawn; run gnuplot f.gp in figures/");
+    free(html);
+}
+
+static void assert_refused(void **state, const char *name, const char *message) {
+    iv_error error = {0};
+    const char *runs[] = {in_scratch(state, name)};
+    assert_int_equal(iv_report_write(runs, 1, NULL, NULL, &error), IV_EDATA);
+    assert_contains(error.message, message);
+    assert_contains(error.message, name);
+}
+
+static void missing_and_damaged_run_directories_are_named(void **state) {
+    assert_refused(state, "nothing", "No such file");
+    spill(in_scratch(state, "file"), "x");
+    assert_refused(state, "file", "not a directory");
+    assert_int_equal(mkdir(in_scratch(state, "empty"), 0777), 0);
+    assert_refused(state, "empty", "no run.json");
+
+    make_run(state, "run", false);
+    spill(in_scratch(state, "run/results.json"), "{\"runs\": [");
+    assert_refused(state, "run", "results.json:1:");
+    remove(in_scratch(state, "run/results.json"));
+    assert_refused(state, "run", "invar resume");
+    spill(in_scratch(state, "run/run.json"), "{}");
+    assert_refused(state, "run", "\"status\"");
+    assert_false(exists(in_scratch(state, "run/report.html")));
+}
+
+static void an_unwritable_place_is_reported(void **state) {
+    make_run(state, "run", false);
+    spill(in_scratch(state, "file"), "x");
+    iv_error error = {0};
+    const char *runs[] = {in_scratch(state, "run")};
+    assert_int_equal(iv_report_write(runs, 1, in_scratch(state, "file/out"), NULL, &error),
+                     IV_EFAILED);
+    assert_contains(error.message, "file");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        SCRATCH_TEST(one_run_is_reported_in_its_own_directory),
+        SCRATCH_TEST(several_runs_share_one_report),
+        SCRATCH_TEST(the_same_run_gives_the_same_report),
+        SCRATCH_TEST(figures_left_as_scripts_are_drawn),
+        SCRATCH_TEST(without_gnuplot_the_report_says_what_is_not_drawn),
+        SCRATCH_TEST(missing_and_damaged_run_directories_are_named),
+        SCRATCH_TEST(an_unwritable_place_is_reported),
+    };
+    return cmocka_run_group_tests_name("whole report", tests, NULL, NULL);
+}
