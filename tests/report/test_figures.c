@@ -58,7 +58,7 @@ static void series_with_different_x_have_columns_of_their_own(void **state) {
 }
 
 static void gnuplot_draws_every_kind_of_plot(void **state) {
-    if (!have_gnuplot()) skip();
+    if (!have_gnuplot()) SKIP_BECAUSE("gnuplot is not installed");
     iv_error error = {0};
     const double nothing[] = {NAN, NAN, NAN}, constant[] = {2, 2, 2};
     const iv_series full[] = {{.label = "WT_1 it's \"x\" {/Bold $a} `date`",
@@ -110,7 +110,7 @@ static void gnuplot_draws_every_kind_of_plot(void **state) {
 
 /* The kept script and data are all a user needs. */
 static void the_script_runs_again_in_another_folder(void **state) {
-    if (!have_gnuplot()) skip();
+    if (!have_gnuplot()) SKIP_BECAUSE("gnuplot is not installed");
     iv_error error = {0};
     const iv_series series[] = {{.label = "a", .n = 3, .x = x, .y = y}};
     const iv_plot plot = {.series = series, .n_series = 1};

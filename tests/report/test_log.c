@@ -176,7 +176,7 @@ static void a_device_without_room_is_reported(void **state) {
     (void)state;
     iv_error error = {0};
     iv_log *log;
-    if (access("/dev/full", W_OK) != 0) skip();
+    if (access("/dev/full", W_OK) != 0) SKIP_BECAUSE("there is no /dev/full");
     assert_ok(iv_log_open("/dev/full", 0, &log, &error), &error);
     log_point(log, 1);
     assert_int_equal(iv_log_close(log, &error), IV_EFAILED);

@@ -131,7 +131,7 @@ static void the_same_run_gives_the_same_report(void **state) {
 }
 
 static void figures_left_as_scripts_are_drawn(void **state) {
-    if (system("gnuplot --version >/dev/null 2>&1") != 0) skip();
+    if (system("gnuplot --version >/dev/null 2>&1") != 0) SKIP_BECAUSE("gnuplot is not installed");
     make_run(state, "run", false);
     iv_error error = {0};
     const double x[] = {1, 2}, y[] = {3, 4};
