@@ -139,7 +139,7 @@ iv_status iv_image_grid_write(const iv_image_grid *grid, const char *path, iv_er
         if (needed > left) left = needed;
     }
     for (size_t c = 0; grid->column_labels && c < grid->columns; c++) {
-        size_t needed = label_width(grid->column_labels[c]) + GAP;
+        size_t needed = label_width(grid->column_labels[c]) + 3 * GAP;
         if (needed > step_x) step_x = needed;
         top = LABEL_HEIGHT + 2 * GAP;
     }
