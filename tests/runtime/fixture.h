@@ -14,16 +14,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The default device, or a skipped test where there is none. */
+/* Leave a test that cannot run here. Not cmocka's skip(), whose "not ok # SKIP" Meson counts as
+ * failed. */
+#define SKIP_BECAUSE(reason)                                                                       \
+    do {                                                                                           \
+        print_message("# skipped: %s: %s\n", __func__, reason);                                    \
+        return;                                                                                    \
+    } while (0)
+
+/* For main: true, with TAP that says so, where there is no device to test on. */
+static inline bool no_device_to_test(void) {
+    iv_error error = {0};
+    iv_context *context = NULL;
+    iv_status status = iv_context_create(NULL, false, &context, &error);
+    iv_context_destroy(context);
+    if (status == IV_ENODEVICE) printf("1..0 # SKIP %s\n", error.message);
+    return status == IV_ENODEVICE;
+}
+
 static inline iv_context *open_device(bool profiling) {
     iv_error error = {0};
     iv_context *context = NULL;
-    iv_status status = iv_context_create(NULL, profiling, &context, &error);
-    if (status == IV_ENODEVICE) {
-        print_message("skipped: %s\n", error.message);
-        skip();
-    }
-    if (status != IV_OK) fail_msg("%s", error.message);
+    if (iv_context_create(NULL, profiling, &context, &error) != IV_OK)
+        fail_msg("%s", error.message);
     return context;
 }
 

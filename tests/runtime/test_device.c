@@ -154,7 +154,7 @@ static int open_without_drivers(void) {
 static void without_drivers_the_message_says_how_to_install_one(void **state) {
     (void)state;
 #ifdef __APPLE__
-    skip(); /* OpenCL is part of the system */
+    SKIP_BECAUSE("OpenCL is part of this system");
 #endif
     char folder[] = "/tmp/invar-no-drivers-XXXXXX", command[4096], message[2048] = "";
     assert_non_null(mkdtemp(folder));
@@ -169,11 +169,8 @@ static void without_drivers_the_message_says_how_to_install_one(void **state) {
     rmdir(folder);
 
     assert_true(WIFEXITED(result));
-    if (WEXITSTATUS(result) == STILL_DEVICES) {
-        print_message(
-            "skipped: this OpenCL library does not look for drivers in OCL_ICD_VENDORS\n");
-        skip();
-    }
+    if (WEXITSTATUS(result) == STILL_DEVICES)
+        SKIP_BECAUSE("this OpenCL library does not look for drivers in OCL_ICD_VENDORS");
     assert_int_equal(WEXITSTATUS(result), 3);
     assert_non_null(strstr(message, "no OpenCL device"));
     assert_non_null(strstr(message, "install"));
@@ -188,7 +185,7 @@ static void listed_devices_are_plausible(void **state) {
     iv_device_info *devices;
     size_t n_devices;
     assert_int_equal(iv_devices_list(&devices, &n_devices, &error), IV_OK);
-    if (n_devices == 0) skip();
+    if (n_devices == 0) SKIP_BECAUSE("no OpenCL device");
     for (size_t i = 0; i < n_devices; i++) {
         assert_true(strlen(devices[i].name) > 0);
         assert_true(strlen(devices[i].platform) > 0);

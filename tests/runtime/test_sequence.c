@@ -384,6 +384,7 @@ static void a_profile_without_profiling_is_refused(void **state) {
 }
 
 int main(void) {
+    if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_replay_gets_its_step_and_touches_its_views_only),
         cmocka_unit_test(queued_runs_keep_their_own_steps),
