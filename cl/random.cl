@@ -58,7 +58,7 @@ static inline uint iv_shuffle(uint seed, uint stream, uint epoch, uint n, uint i
 {
     if (n < 2) return 0;
 
-    uint half_bits = 1;
+    uint half_bits = 3;
     while (((n - 1) >> half_bits) >> half_bits) half_bits++;
     const uint mask = (1U << half_bits) - 1;
 

@@ -86,14 +86,15 @@ static inline uint32_t iv_mix(uint32_t x) {
 }
 
 /* Where a pseudo-random permutation of [0, n) sends i < n, without storing it: sample i of an
- * epoch. A balanced Feistel network of 8 rounds on the even number of bits that holds n, walked
- * until it comes back below n (fewer than 4 turns on average). n is at most 2^31; 0 if n is
- * below 2. */
+ * epoch. A balanced Feistel network of 8 rounds on the even number of bits, at least 6, that holds
+ * n, walked until it comes back below n (fewer than 4 turns on average for n > 16). n is at most
+ * 2^31; 0 if n is below 2. */
 static inline uint32_t iv_shuffle(uint32_t seed, uint32_t stream, uint32_t epoch, uint32_t n,
                                   uint32_t i) {
     if (n < 2) return 0;
 
-    uint32_t half = 1;
+    /* At least 3: Feistel networks on 4 bits reach only a part of all permutations. */
+    uint32_t half = 3;
     while (((n - 1) >> half) >> half) half++;
     const uint32_t mask = (1U << half) - 1;
 
