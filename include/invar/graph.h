@@ -78,7 +78,7 @@ iv_tensor *iv_relu(iv_graph *graph, iv_tensor *x);
 iv_tensor *iv_orbit(iv_graph *graph, iv_tensor *x, cl_mem source, cl_mem inverse, size_t n_elements);
 
 /* x [G, B, H] -> [B, H]: mean over the first axis. The G values are summed in order of size, so the
- * result is the same bits for any order of the group's elements: pooling is exactly invariant. G <= 16. */
+ * result is the same bits for any order of the group's elements: pooling is exactly invariant. G <= 64. */
 iv_tensor *iv_orbit_mean(iv_graph *graph, iv_tensor *x);
 
 /* Part of a tensor along its first axis; shares memory. count = 1 drops the axis. */

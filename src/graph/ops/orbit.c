@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { MAX_ELEMENTS = 16 };
+enum { MAX_ELEMENTS = 64 };
 
 iv_tensor *iv_orbit(iv_graph *graph, iv_tensor *x, cl_mem source, cl_mem inverse,
                     size_t n_elements) {

@@ -1,0 +1,17 @@
+/* All of Invar. */
+#ifndef INVAR_INVAR_H
+#define INVAR_INVAR_H
+
+#include <invar/data.h>
+#include <invar/graph.h>
+#include <invar/linalg.h>
+#include <invar/random.h>
+#include <invar/report.h>
+#include <invar/runtime.h>
+#include <invar/spec.h>
+#include <invar/status.h>
+#include <invar/studies.h>
+#include <invar/train.h>
+#include <invar/transform.h>
+
+#endif

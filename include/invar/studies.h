@@ -1,0 +1,47 @@
+/* The papers' studies: each takes a resolved spec and leaves a run directory. */
+#ifndef INVAR_STUDIES_H
+#define INVAR_STUDIES_H
+
+#include <invar/report.h>
+#include <invar/spec.h>
+#include <invar/train.h>
+
+typedef struct {
+    const iv_spec *spec;
+    iv_context *context;
+    const char *data_dir; /* see iv_data_directory */
+    iv_run_dir *dir;
+    bool resume; /* go on from the directory's checkpoint */
+    const volatile sig_atomic_t *stop;
+    const iv_progress *progress;
+    void (*message)(void *state, const char *text); /* a line of news; NULL for none */
+    void *message_state;
+} iv_study_job;
+
+/* What a population would take. */
+typedef struct {
+    char name[96]; /* of its runs */
+    size_t n_members;
+    size_t bytes;         /* device memory, at once */
+    double seconds;       /* of training, from a few measured steps; NaN without a device */
+} iv_estimate;
+
+typedef struct {
+    const char *name; /* the spec's `study` */
+
+    /* Train everything, measure it, write models, splits, logs, checkpoints and figures into the run
+     * directory, and fill `results`. Metrics are logged to metrics.jsonl. Errors are in the context's
+     * error; IV_EINTERRUPTED leaves a checkpoint that `resume` continues from, bit for bit. */
+    iv_status (*run)(const iv_study_job *job, iv_results *results);
+
+    /* Recompute every metric of a finished run from its exported models. Writes nothing. */
+    iv_status (*evaluate)(const iv_study_job *job, iv_results *results);
+
+    /* Device memory and time of each population, in order. The caller frees *estimates. */
+    iv_status (*estimate)(const iv_study_job *job, iv_estimate **estimates, size_t *n_estimates);
+} iv_study;
+
+/* NULL if there is none of that name. */
+const iv_study *iv_study_find(const char *name);
+
+#endif

@@ -1,0 +1,101 @@
+/* Populations in training: parameters, the optimizer, the loop, checkpoints.
+ *
+ * The parameters of all R members lie in one buffer [R, P], so that the optimizer is one pass over it.
+ */
+#ifndef INVAR_TRAIN_H
+#define INVAR_TRAIN_H
+
+#include <invar/data.h>
+#include <invar/graph.h>
+
+#include <signal.h>
+
+/* ------------------------------------------------------------------ parameters */
+
+typedef struct iv_parameters iv_parameters;
+
+enum { IV_PARAMETER_NAME = 48 };
+
+typedef struct {
+    char name[IV_PARAMETER_NAME]; /* as in the model file: "layers.0.weight" */
+    unsigned rank;
+    size_t dims[IV_MAX_RANK];
+    float bound; /* initial values are uniform on [-bound, bound) */
+} iv_parameter_desc;
+
+/* Uninitialised parameters for R members; the descriptions are copied. */
+iv_status iv_parameters_create(iv_context *context, size_t n_members,
+                               const iv_parameter_desc *descs, size_t n_parameters,
+                               iv_parameters **parameters);
+void iv_parameters_destroy(iv_parameters *parameters); /* NULL is fine */
+
+/* Draw initial values: tensor number i of a member from (its seed, IV_STREAM_INITIAL, i).
+ * seeds [R] */
+iv_status iv_parameters_initialize(iv_parameters *parameters, const uint32_t *seeds);
+
+size_t iv_parameters_count(const iv_parameters *parameters);
+const iv_parameter_desc *iv_parameters_desc(const iv_parameters *parameters, size_t i);
+
+/* Parameter i as an input of a graph, and where it lies. */
+iv_tensor *iv_parameters_tensor(const iv_parameters *parameters, iv_graph *graph, size_t i);
+iv_view iv_parameters_view(const iv_parameters *parameters, size_t i);
+
+/* Write one member's parameters to a safetensors file, or read them from one. Reading: IV_EDATA if the
+ * file's tensors are not exactly these. */
+iv_status iv_parameters_export(const iv_parameters *parameters, size_t member, const char *path,
+                               const iv_metadata *metadata, size_t n_metadata);
+iv_status iv_parameters_import(iv_parameters *parameters, size_t member, const char *path);
+
+/* ------------------------------------------------------------------ Adam */
+
+typedef struct iv_adam iv_adam;
+
+typedef struct {
+    const float *learning_rates; /* [R] */
+    float beta1, beta2, epsilon;
+} iv_adam_desc;
+
+/* Adam without weight decay (Kingma and Ba 2015, with bias correction; the same update as PyTorch's). */
+iv_status iv_adam_create(iv_parameters *parameters, const iv_adam_desc *desc, iv_adam **adam);
+void iv_adam_destroy(iv_adam *adam); /* NULL is fine */
+
+/* Where the gradient of parameter i has to be: iv_place it there. */
+iv_view iv_adam_gradient_view(const iv_adam *adam, size_t i);
+
+/* Append the update of all parameters of all members to a sequence: one launch. The step number of the
+ * sequence counts from 0. */
+iv_status iv_adam_append(iv_adam *adam, iv_sequence *sequence);
+
+/* ------------------------------------------------------------------ the loop */
+
+/* How far long work has come; called often, from the thread that works. */
+typedef struct {
+    void (*update)(void *state, const char *what, uint64_t done, uint64_t total);
+    void *state;
+} iv_progress;
+
+void iv_progress_update(const iv_progress *progress, const char *what, uint64_t done,
+                        uint64_t total); /* NULL progress or update is fine */
+
+/* Run `plan` for steps *step .. end - 1, advancing *step and reporting progress towards `total`. Keeps a bounded number of steps in the queue.
+ * Checks `stop` (may be NULL) and the clock after each of those: returns IV_EINTERRUPTED with the queue
+ * empty if it became nonzero, and IV_OK early, with *step below end, once `seconds` have passed (0: no
+ * limit), so that the caller can save a checkpoint. */
+iv_status iv_train(iv_context *context, iv_plan *plan, uint32_t *step, uint32_t end,
+                   uint32_t total, double seconds, const volatile sig_atomic_t *stop,
+                   const iv_progress *progress, const char *what);
+
+/* Seconds of a clock that only moves forward. */
+double iv_seconds(void);
+
+/* ------------------------------------------------------------------ checkpoints */
+
+/* Everything that a population needs to go on: parameters and optimizer state of all members, and
+ * texts of the caller (step, position in the log). Written atomically. */
+iv_status iv_checkpoint_write(const char *path, iv_parameters *parameters, iv_adam *adam,
+                              const iv_metadata *metadata, size_t n_metadata);
+
+/* Read it back into a population of the same shape. IV_EDATA if it is damaged or of another shape. */
+iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *parameters, iv_adam *adam);
+
+#endif

@@ -1,0 +1,104 @@
+/* invar check: what a spec asks for and what it would take; starts nothing. */
+#include "cli/cli.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static iv_status print_runs(const iv_spec *spec, iv_error *error) {
+    iv_spec_expansion expansion = {0};
+    const iv_status status = iv_spec_expand(spec, &expansion, error);
+    if (status != IV_OK) return status;
+    const iv_node *root = iv_spec_root(spec);
+    const size_t n_seeds = iv_spec_length(root, "seeds");
+    printf("%s: %s study, %zu run%s x %zu seed%s\n\n", iv_spec_string(root, "name"),
+           iv_spec_string(root, "study"), expansion.n_runs, expansion.n_runs == 1 ? "" : "s",
+           n_seeds, n_seeds == 1 ? "" : "s");
+    for (size_t i = 0; i < expansion.n_runs; i++) printf("    %s\n", expansion.runs[i].name);
+    iv_spec_expansion_release(&expansion);
+    return IV_OK;
+}
+
+static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
+    const iv_study *study = iv_study_find(iv_spec_string(iv_spec_root(spec), "study"));
+    iv_estimate *estimates;
+    size_t n;
+    const iv_study_job job = {.spec = spec, .context = context};
+    const iv_status status = study->estimate(&job, &estimates, &n);
+    if (status != IV_OK) return status;
+    double total = 0;
+    size_t most = 0;
+    char text[32];
+    printf("\n%-28s %8s %12s %16s\n", "population", "members", "memory", "training");
+    for (size_t i = 0; i < n; i++) {
+        cli_format_seconds(estimates[i].seconds, text, sizeof text);
+        printf("%-28s %8zu %8zu MiB %16s\n", estimates[i].name, estimates[i].n_members,
+               estimates[i].bytes >> 20, text);
+        total += estimates[i].seconds;
+        if (estimates[i].bytes > most) most = estimates[i].bytes;
+    }
+    cli_format_seconds(total, text, sizeof text);
+    printf("%-28s %8s %8zu MiB %16s\n\non %s, from a few measured steps; measuring the metrics comes "
+           "on top\n",
+           "all, one after another", "", most >> 20, text, iv_context_device(context)->name);
+    free(estimates);
+    return IV_OK;
+}
+
+static int run(int argc, char **argv) {
+    const char *path = NULL, *device = NULL, *value;
+    const char **overrides = calloc((size_t)argc + 1, sizeof *overrides);
+    size_t n_overrides = 0;
+    iv_spec *spec = NULL;
+    iv_context *context = NULL;
+    iv_error error = {0};
+    int exit_status = 0;
+    if (!overrides) return 1;
+    for (int i = 1; i < argc; i++) {
+        int taken = cli_option(argc, argv, &i, "device", &device);
+        if (taken == 0 && (taken = cli_option(argc, argv, &i, "set", &value)) == 1)
+            overrides[n_overrides++] = value;
+        if (taken < 0) {
+            exit_status = cli_usage_error(&cli_check, "%s needs a value", argv[i]);
+            goto done;
+        }
+        if (taken == 1) continue;
+        if (argv[i][0] == '-' || path) {
+            exit_status = cli_usage_error(&cli_check, "unexpected argument \"%s\"", argv[i]);
+            goto done;
+        }
+        path = argv[i];
+    }
+    if (!path) {
+        exit_status = cli_usage_error(&cli_check, "needs a spec file");
+        goto done;
+    }
+    iv_status status = iv_spec_load(path, overrides, n_overrides, &spec, &error);
+    if (status == IV_OK) status = print_runs(spec, &error);
+    if (status == IV_OK) {
+        status = iv_context_create(device, false, &context, &error);
+        if (status == IV_ENODEVICE && !device) {
+            printf("\nno OpenCL device here: memory and time cannot be estimated\n");
+            goto done;
+        }
+    }
+    if (status == IV_OK) {
+        status = print_estimates(spec, context);
+        if (status != IV_OK) error = *iv_context_error(context);
+    }
+    if (status != IV_OK) exit_status = cli_fail(&error);
+
+done:
+    iv_context_destroy(context);
+    iv_spec_destroy(spec);
+    free(overrides);
+    return exit_status;
+}
+
+const cli_command cli_check = {
+    "check", "validate a spec; print its runs, memory and time; start nothing",
+    "usage: invar check SPEC.yaml [--set KEY=VALUE]... [--device SEL]\n\n"
+    "Validate the spec and print every run it expands to, with the device memory and the training time of\n"
+    "each population. Time comes from a few measured steps on blank images.\n",
+    run};

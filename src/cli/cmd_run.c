@@ -1,0 +1,278 @@
+/* invar run and invar resume: train and measure what a spec describes. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    const char *spec_path;
+    const char **overrides;
+    size_t n_overrides;
+    const char *device, *out, *data;
+    bool resume, quiet;
+} run_options;
+
+/* Everything a run holds open. */
+typedef struct {
+    const run_options *options;
+    iv_spec *spec;
+    char *spec_text;
+    iv_context *context;
+    iv_run_dir *dir;
+    uint64_t *seeds;
+    iv_results results;
+    cli_progress progress;
+} running;
+
+iv_status cli_spec_text(const iv_spec *spec, char **text, iv_error *error) {
+    size_t size;
+    *text = NULL;
+    FILE *stream = open_memstream(text, &size);
+    if (!stream) return iv_fail(error, IV_ENOMEM, "out of memory for the resolved spec");
+    const iv_status status = iv_spec_write(spec, stream, error);
+    if (fclose(stream) != 0 && status == IV_OK)
+        return iv_fail(error, IV_ENOMEM, "out of memory for the resolved spec");
+    return status;
+}
+
+static iv_status read_seeds(running *r, iv_error *error) {
+    const iv_node *root = iv_spec_root(r->spec);
+    const size_t n = iv_spec_length(root, "seeds");
+    r->seeds = malloc(n * sizeof *r->seeds);
+    if (!r->seeds) return iv_fail(error, IV_ENOMEM, "out of memory for the seeds");
+    for (size_t i = 0; i < n; i++)
+        r->seeds[i] = (uint64_t)iv_spec_integer(iv_spec_element(root, "seeds", i), "");
+    return IV_OK;
+}
+
+static iv_status open_directory(running *r, iv_error *error) {
+    const iv_node *root = iv_spec_root(r->spec);
+    const iv_run_dir_options options = {
+        .path = r->options->out,
+        .name = iv_spec_string(root, "name"),
+        .device = iv_context_device(r->context),
+        .seeds = r->seeds,
+        .n_seeds = iv_spec_length(root, "seeds"),
+        .resume = r->options->resume,
+    };
+    return iv_run_dir_create(&options, &r->dir, error);
+}
+
+/* A run goes on only with the very spec it began with. */
+static iv_status same_spec(running *r, iv_error *error) {
+    iv_spec *begun = NULL;
+    char *text = NULL, *path = cli_path(r->options->out, "spec.yaml");
+    iv_status status = path ? iv_spec_load(path, NULL, 0, &begun, error)
+                            : iv_fail(error, IV_ENOMEM, "out of memory");
+    if (status == IV_OK) status = cli_spec_text(begun, &text, error);
+    if (status == IV_OK && strcmp(text, r->spec_text) != 0)
+        status = iv_fail(error, IV_EINVAL,
+                         "%s differs from the spec that %s began with: resume it with `invar resume "
+                         "%s`, or give another --out",
+                         r->options->spec_path, r->options->out, r->options->out);
+    iv_spec_destroy(begun);
+    free(text);
+    free(path);
+    return status;
+}
+
+static iv_status write_results(running *r, iv_error *error) {
+    char *json = iv_run_dir_file(r->dir, "results.json");
+    iv_status status = json ? iv_results_write(&r->results, json, error)
+                            : iv_fail(error, IV_ENOMEM, "out of memory for the results");
+    free(json);
+    return status;
+}
+
+static iv_status print_outcome(running *r, iv_error *error) {
+    char *table = NULL;
+    const iv_status status =
+        iv_table_format_results(&r->results, IV_TABLE_TEXT, &table, error);
+    if (status == IV_OK) {
+        printf("\n%s\n", table);
+        for (size_t i = 0; i < r->results.n_claims; i++)
+            printf("%-14s %s\n               %s\n",
+                   r->results.claims[i].holds ? "holds" : "does not hold",
+                   r->results.claims[i].claim, r->results.claims[i].evidence);
+        printf("\nresults: %s (report.html, results.json, metrics.jsonl, models/, figures/)\n",
+               iv_run_dir_path(r->dir));
+    }
+    free(table);
+    return status;
+}
+
+static const char *status_word(iv_status status) {
+    return status == IV_OK ? "done" : status == IV_EINTERRUPTED ? "interrupted" : "failed";
+}
+
+/* Train, measure and write; the run's status on disk is right whatever happens. */
+static iv_status carry_out(running *r, iv_error *error) {
+    char data_dir[4096];
+    const iv_study *study =
+        iv_study_find(iv_spec_string(iv_spec_root(r->spec), "study"));
+    if (!study) return iv_fail(error, IV_EINVAL, "this study is not built in");
+    iv_status status =
+        iv_data_directory(r->options->data, data_dir, sizeof data_dir, error);
+    const iv_progress progress = {cli_progress_update, &r->progress};
+    const iv_study_job job = {
+        .spec = r->spec,
+        .context = r->context,
+        .data_dir = data_dir,
+        .dir = r->dir,
+        .resume = r->options->resume,
+        .stop = cli_catch_stop(),
+        .progress = &progress,
+        .message = cli_progress_message,
+        .message_state = &r->progress,
+    };
+    if (status == IV_OK)
+        status = iv_run_dir_write(r->dir, "spec.yaml", r->spec_text, strlen(r->spec_text), error);
+    if (status == IV_OK && (status = study->run(&job, &r->results)) != IV_OK)
+        *error = *iv_context_error(r->context);
+    cli_progress_end(&r->progress);
+    if (status == IV_OK) status = write_results(r, error);
+
+    iv_error late = {0};
+    const iv_status finished = iv_run_dir_finish(r->dir, status_word(status), &late);
+    if (status == IV_OK && finished != IV_OK) {
+        *error = late;
+        status = finished;
+    }
+    bool drawn;
+    const char *dirs[] = {iv_run_dir_path(r->dir)};
+    if (status == IV_OK) status = iv_report_write(dirs, 1, NULL, &drawn, error);
+    if (status == IV_OK) status = print_outcome(r, error);
+    if (status == IV_EINTERRUPTED)
+        fprintf(stderr, "invar: interrupted; `invar resume %s` goes on from here\n",
+                iv_run_dir_path(r->dir));
+    return status;
+}
+
+static int perform(const run_options *options) {
+    running r = {.options = options};
+    iv_error error = {0};
+    cli_progress_init(&r.progress, options->quiet);
+    iv_status status = iv_spec_load(options->spec_path, options->overrides, options->n_overrides,
+                                    &r.spec, &error);
+    if (status == IV_OK) status = cli_spec_text(r.spec, &r.spec_text, &error);
+    if (status == IV_OK) status = read_seeds(&r, &error);
+    if (status == IV_OK && options->resume) status = same_spec(&r, &error);
+    if (status == IV_OK) status = iv_context_create(options->device, false, &r.context, &error);
+    if (status == IV_OK) status = open_directory(&r, &error);
+    if (status == IV_OK) {
+        const char *before = iv_run_dir_previous_status(r.dir);
+        if (before && strcmp(before, "done") == 0) {
+            iv_run_dir_finish(r.dir, "done", &error);
+            printf("%s is finished: nothing to resume\n", iv_run_dir_path(r.dir));
+        } else {
+            status = carry_out(&r, &error);
+        }
+    }
+    const int exit_status = status == IV_OK             ? 0
+                            : status == IV_EINTERRUPTED ? iv_exit_status(status)
+                                                        : cli_fail(&error);
+    iv_results_free(&r.results);
+    iv_run_dir_destroy(r.dir);
+    iv_context_destroy(r.context);
+    iv_spec_destroy(r.spec);
+    free(r.spec_text);
+    free(r.seeds);
+    return exit_status;
+}
+
+/* ------------------------------------------------------------------ arguments */
+
+/* 1 taken, 0 another argument, -1 its value is missing. */
+static int common_option(int argc, char **argv, int *i, run_options *o) {
+    int taken = cli_option(argc, argv, i, "device", &o->device);
+    if (taken == 0) taken = cli_option(argc, argv, i, "data", &o->data);
+    if (taken == 0 && strcmp(argv[*i], "--quiet") == 0) {
+        o->quiet = true;
+        taken = 1;
+    }
+    return taken;
+}
+
+static int run(int argc, char **argv) {
+    run_options o = {0};
+    char seeds[64];
+    int exit_status;
+    o.overrides = calloc((size_t)argc + 1, sizeof *o.overrides);
+    if (!o.overrides) return 1;
+    for (int i = 1; i < argc; i++) {
+        const char *value;
+        int taken = common_option(argc, argv, &i, &o);
+        if (taken == 0) taken = cli_option(argc, argv, &i, "out", &o.out);
+        if (taken == 0 && (taken = cli_option(argc, argv, &i, "set", &value)) == 1)
+            o.overrides[o.n_overrides++] = value;
+        if (taken == 0 && (taken = cli_option(argc, argv, &i, "seeds", &value)) == 1) {
+            snprintf(seeds, sizeof seeds, "seeds=%.50s", value);
+            o.overrides[o.n_overrides++] = seeds;
+        }
+        if (taken == 0 && strcmp(argv[i], "--resume") == 0) {
+            o.resume = true;
+            taken = 1;
+        }
+        if (taken < 0) {
+            exit_status = cli_usage_error(&cli_run, "%s needs a value", argv[i]);
+            goto done;
+        }
+        if (taken == 1) continue;
+        if (argv[i][0] == '-' || o.spec_path) {
+            exit_status = cli_usage_error(&cli_run, "unexpected argument \"%s\"", argv[i]);
+            goto done;
+        }
+        o.spec_path = argv[i];
+    }
+    if (!o.spec_path)
+        exit_status = cli_usage_error(&cli_run, "needs a spec file");
+    else if (o.resume && !o.out)
+        exit_status = cli_usage_error(&cli_run, "--resume needs --out, the directory of the run");
+    else
+        exit_status = perform(&o);
+
+done:
+    free(o.overrides);
+    return exit_status;
+}
+
+const cli_command cli_run = {
+    "run", "train and measure what a spec describes",
+    "usage: invar run SPEC.yaml [OPTIONS]\n\n"
+    "Train every run of the spec, measure it, and write models, metrics, tables and figures into a run\n"
+    "directory. Ctrl-C stops it with a checkpoint; `invar resume RUN_DIR` goes on.\n\n"
+    "    --set KEY=VALUE   change a value of the spec (training.epochs=10); may be repeated\n"
+    "    --seeds N         the same as --set seeds=N\n"
+    "    --device SEL      index, part of the name, cpu or gpu (default: $INVAR_DEVICE, else the first GPU)\n"
+    "    --out DIR         run directory (default: runs/NAME-DATE-TIME)\n"
+    "    --resume          go on with the unfinished run in --out\n"
+    "    --data DIR        data directory (default: $INVAR_DATA_DIR, else ~/.local/share/invar)\n"
+    "    --quiet           no progress\n",
+    run};
+
+static int resume(int argc, char **argv) {
+    run_options o = {.resume = true};
+    for (int i = 1; i < argc; i++) {
+        const int taken = common_option(argc, argv, &i, &o);
+        if (taken < 0) return cli_usage_error(&cli_resume, "%s needs a value", argv[i]);
+        if (taken == 1) continue;
+        if (argv[i][0] == '-' || o.out)
+            return cli_usage_error(&cli_resume, "unexpected argument \"%s\"", argv[i]);
+        o.out = argv[i];
+    }
+    if (!o.out) return cli_usage_error(&cli_resume, "needs a run directory");
+    char *spec = cli_path(o.out, "spec.yaml");
+    if (!spec) return 1;
+    o.spec_path = spec;
+    const int exit_status = perform(&o);
+    free(spec);
+    return exit_status;
+}
+
+const cli_command cli_resume = {
+    "resume", "go on with an interrupted run",
+    "usage: invar resume RUN_DIR [--device SEL] [--data DIR] [--quiet]\n\n"
+    "Go on from the run's last checkpoint. On the same device the results are the same bytes as those of\n"
+    "a run that was never interrupted.\n",
+    resume};

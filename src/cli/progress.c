@@ -1,0 +1,82 @@
+/* How far long work has come, on standard error, and stopping it. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const double terminal_seconds = 0.2, plain_seconds = 15;
+
+void cli_format_seconds(double seconds, char *text, size_t size) {
+    const long s = seconds < 0 ? 0 : seconds > 1e8 ? 100000000 : (long)(seconds + 0.5);
+    if (s >= 3600)
+        snprintf(text, size, "%ld h %02ld min", s / 3600, s % 3600 / 60);
+    else if (s >= 60)
+        snprintf(text, size, "%ld min %02ld s", s / 60, s % 60);
+    else
+        snprintf(text, size, "%ld s", s);
+}
+
+void cli_progress_init(cli_progress *p, bool quiet) {
+    memset(p, 0, sizeof *p);
+    p->quiet = quiet;
+    p->terminal = isatty(STDERR_FILENO) == 1;
+}
+
+static void clear_line(cli_progress *p) {
+    if (p->line_open) fputs("\r\033[K", stderr);
+    p->line_open = false;
+}
+
+void cli_progress_update(void *state, const char *what, uint64_t done, uint64_t total) {
+    cli_progress *p = state;
+    if (p->quiet || !what) return;
+    const double now = iv_seconds();
+    if (strncmp(p->what, what, sizeof p->what - 1) != 0 || done < p->first) {
+        snprintf(p->what, sizeof p->what, "%s", what);
+        p->first = done;
+        p->start = p->last_shown = now;
+        return;
+    }
+    if (now - p->last_shown < (p->terminal ? terminal_seconds : plain_seconds)) return;
+    p->last_shown = now;
+
+    const double rate = (double)(done - p->first) / (now - p->start);
+    char left[32] = "?";
+    if (rate > 0) cli_format_seconds((double)(total - done) / rate, left, sizeof left);
+    const double percent = total ? 100.0 * (double)done / (double)total : 100.0;
+    fprintf(stderr, "%s%s: %.0f%% (%llu of %llu, %.4g/s, %s left)%s", p->terminal ? "\r" : "",
+            p->what, percent, (unsigned long long)done, (unsigned long long)total, rate, left,
+            p->terminal ? "\033[K" : "\n");
+    fflush(stderr);
+    p->line_open = p->terminal;
+}
+
+void cli_progress_message(void *state, const char *text) {
+    cli_progress *p = state;
+    if (p->quiet) return;
+    clear_line(p);
+    fprintf(stderr, "%s\n", text);
+}
+
+void cli_progress_end(cli_progress *p) {
+    clear_line(p);
+    fflush(stderr);
+}
+
+/* A signal handler can reach nothing but a global. */
+static volatile sig_atomic_t stop_requested;
+
+static void request_stop(int signal_number) {
+    (void)signal_number;
+    if (stop_requested) _exit(130);
+    stop_requested = 1;
+}
+
+const volatile sig_atomic_t *cli_catch_stop(void) {
+    struct sigaction action = {.sa_handler = request_stop};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return &stop_requested;
+}

@@ -1,0 +1,255 @@
+/* Figures of the regularization study: curves against epochs, saliency maps over orbits. */
+#include "studies/regularization.h"
+
+#include <jansson.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ curves */
+
+/* One curve: means over seeds at each logged epoch. */
+typedef struct {
+    char label[128];
+    double *epochs, *sums, *counts;
+    size_t n, capacity;
+} curve;
+
+typedef struct {
+    const char *split, *metric;
+    size_t layer; /* of an array metric; SIZE_MAX for a number */
+} quantity;
+
+static bool add_value(curve *c, double epoch, double value) {
+    size_t i = 0;
+    while (i < c->n && c->epochs[i] != epoch) i++;
+    if (i == c->capacity) {
+        const size_t wanted = c->capacity ? 2 * c->capacity : 64;
+        double **const columns[] = {&c->epochs, &c->sums, &c->counts};
+        for (size_t k = 0; k < 3; k++) {
+            double *grown = realloc(*columns[k], wanted * sizeof *grown);
+            if (!grown) return false;
+            *columns[k] = grown;
+        }
+        c->capacity = wanted;
+    }
+    if (i == c->n) {
+        c->epochs[i] = epoch;
+        c->sums[i] = c->counts[i] = 0;
+        c->n++;
+    }
+    c->sums[i] += value;
+    c->counts[i]++;
+    return true;
+}
+
+static void free_curve(curve *c) {
+    free(c->epochs);
+    free(c->sums);
+    free(c->counts);
+}
+
+/* Value of a quantity in a logged point; false if the point has none. */
+static bool value_of(const json_t *point, const char *run, const quantity *q, double *value) {
+    const char *name = json_string_value(json_object_get(point, "run"));
+    const char *split = json_string_value(json_object_get(point, "split"));
+    if (!name || !split || strcmp(name, run) != 0 || strcmp(split, q->split) != 0) return false;
+    const json_t *entry = json_object_get(point, q->metric);
+    if (q->layer != SIZE_MAX) entry = json_array_get(entry, q->layer);
+    if (!entry) return false;
+    *value = json_is_number(entry) ? json_number_value(entry) : NAN;
+    return true;
+}
+
+static iv_status read_points(const iv_study_job *job, json_t **points) {
+    iv_error *error = iv_context_error(job->context);
+    char *path = iv_run_dir_file(job->dir, "metrics.jsonl");
+    *points = json_array();
+    FILE *file = path ? fopen(path, "rb") : NULL;
+    iv_status status = IV_OK;
+    if (!*points || !file)
+        status = iv_fail(error, IV_EFAILED, "cannot read %s for the figures",
+                         path ? path : "metrics.jsonl");
+    while (status == IV_OK) {
+        json_error_t reason;
+        json_t *point = json_loadf(file, JSON_DISABLE_EOF_CHECK, &reason);
+        if (!point) break;
+        json_array_append_new(*points, point);
+    }
+    if (file) fclose(file);
+    free(path);
+    return status;
+}
+
+typedef struct {
+    const iv_study_job *job;
+    const reg_plan *plan;
+    json_t *points;
+} drawing;
+
+/* One plot of n_quantities for every run: the mean over seeds against the epoch. */
+static iv_status draw(const drawing *d, const char *name, const char *title, const char *y_label,
+                      bool log_y, const quantity *quantities, size_t n_quantities) {
+    iv_error *error = iv_context_error(d->job->context);
+    const size_t n = d->plan->expansion.n_runs * n_quantities;
+    curve *curves = calloc(n, sizeof *curves);
+    iv_series *series = calloc(n, sizeof *series);
+    iv_status status =
+        curves && series ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory for a figure");
+    for (size_t i = 0; i < n && status == IV_OK; i++) {
+        const char *run = d->plan->expansion.runs[i / n_quantities].name;
+        const quantity *q = &quantities[i % n_quantities];
+        curve *c = &curves[i];
+        if (q->layer == SIZE_MAX)
+            snprintf(c->label, sizeof c->label, "%.100s", run);
+        else
+            snprintf(c->label, sizeof c->label, "%.100s layer %zu", run, q->layer);
+        size_t index;
+        const json_t *point;
+        json_array_foreach(d->points, index, point) {
+            double value;
+            if (value_of(point, run, q, &value) &&
+                !add_value(c, json_number_value(json_object_get(point, "epoch")), value))
+                status = iv_fail(error, IV_ENOMEM, "out of memory for a figure");
+        }
+        for (size_t k = 0; k < c->n; k++) c->sums[k] /= c->counts[k];
+        series[i] = (iv_series){.label = c->label, .n = c->n, .x = c->epochs, .y = c->sums};
+    }
+    char *folder = iv_run_dir_file(d->job->dir, "figures");
+    if (status == IV_OK && folder) {
+        const iv_plot plot = {.title = title,
+                              .x_label = "epoch",
+                              .y_label = y_label,
+                              .log_y = log_y,
+                              .series = series,
+                              .n_series = n};
+        bool drawn;
+        status = iv_plot_write(&plot, folder, name, &drawn, error);
+        if (status == IV_OK && !drawn && d->job->message)
+            d->job->message(d->job->message_state, iv_gnuplot_missing);
+    }
+    free(folder);
+    for (size_t i = 0; i < n && curves; i++) free_curve(&curves[i]);
+    free(curves);
+    free(series);
+    return status;
+}
+
+static iv_status draw_weights(const drawing *d) {
+    quantity layers[REG_MAX_LAYERS];
+    const size_t n = d->plan->populations[0].layers;
+    for (size_t l = 0; l < n; l++) layers[l] = (quantity){"train", "sigma_max", l};
+    return draw(d, "spectral-decay-weights", "Largest singular value of each layer",
+                "sigma_max(W_l)", false, layers, n);
+}
+
+iv_status reg_figures_draw_curves(const iv_study_job *job, const reg_plan *plan) {
+    const iv_node *root = iv_spec_root(job->spec);
+    const bool accuracy = iv_spec_lists(root, "figures.names", "accuracy");
+    const bool decay = iv_spec_lists(root, "figures.names", "spectral-decay");
+    const bool drift = iv_spec_lists(root, "figures.names", "drift");
+    if (!accuracy && !decay && !drift) return IV_OK;
+
+    drawing d = {.job = job, .plan = plan};
+    iv_status status = read_points(job, &d.points);
+    if (status == IV_OK && accuracy)
+        status = draw(&d, "accuracy", "Accuracy over the orbit, validation images", "accuracy",
+                      false, &(quantity){"validation", "accuracy", SIZE_MAX}, 1);
+    if (status == IV_OK && decay && plan->sigma_max_jacobian)
+        status = draw(&d, "spectral-decay-jacobian", "Sensitivity to the input", "sigma_max(J)",
+                      false, &(quantity){"validation", "sigma_max_jacobian", SIZE_MAX}, 1);
+    if (status == IV_OK && decay && plan->sigma_max) status = draw_weights(&d);
+    if (status == IV_OK && drift && plan->si)
+        status = draw(&d, "saliency-similarity", "Saliency similarity, validation images", "SI",
+                      false, &(quantity){"validation", "si", SIZE_MAX}, 1);
+    json_decref(d.points);
+    return status;
+}
+
+/* ------------------------------------------------------------------ saliency */
+
+static iv_status draw_grid(const iv_study_job *job, const char *prefix, const char *run,
+                           const float *images, bool is_signed, size_t n_images, size_t n_elements,
+                           const iv_group *group) {
+    iv_error *error = iv_context_error(job->context);
+    const size_t n_pixels = group->n_pixels;
+    enum { MOST = 64 }; /* the schema's bound on images; groups have at most 49 elements */
+    char name[256], labels[MOST][16], rows[MOST][16];
+    const char *row_labels[MOST], *column_labels[MOST];
+    float *grid = malloc(n_images * n_elements * n_pixels * sizeof *grid);
+    if (!grid) return iv_fail(error, IV_ENOMEM, "out of memory for a figure");
+    for (size_t b = 0; b < n_images; b++)
+        for (size_t g = 0; g < n_elements; g++)
+            memcpy(grid + (b * n_elements + g) * n_pixels, images + (g * n_images + b) * n_pixels,
+                   n_pixels * sizeof *grid);
+    for (size_t g = 0; g < n_elements; g++) {
+        snprintf(labels[g], sizeof labels[g], "g%zu", g);
+        column_labels[g] = labels[g];
+    }
+    for (size_t b = 0; b < n_images; b++) {
+        snprintf(rows[b], sizeof rows[b], "%zu", b);
+        row_labels[b] = rows[b];
+    }
+    snprintf(name, sizeof name, "figures/%s-%s.png", prefix, run);
+    char *path = iv_run_dir_file(job->dir, name);
+    const iv_image_grid layout = {.images = grid,
+                                  .rows = n_images,
+                                  .columns = n_elements,
+                                  .height = group->side,
+                                  .width = group->side,
+                                  .is_signed = is_signed,
+                                  .row_labels = row_labels,
+                                  .column_labels = column_labels};
+    const iv_status status = path ? iv_image_grid_write(&layout, path, error)
+                                  : iv_fail(error, IV_ENOMEM, "out of memory for a figure");
+    free(path);
+    free(grid);
+    return status;
+}
+
+/* Saliency of the predicted class on every element's copy of the first test images. */
+iv_status reg_figures_draw_saliency(const iv_study_job *job, const reg_model *model,
+                                    const iv_image_source *images) {
+    const reg_population *p = model->population;
+    const size_t n_elements = model->group->n_elements, n_pixels = model->group->n_pixels;
+    const size_t asked = (size_t)iv_spec_integer(p->config, "figures.saliency_images");
+    const size_t n_images = asked < images->n_samples ? asked : images->n_samples;
+    const size_t member_size = n_elements * n_images * n_pixels;
+    const uint32_t first_seed =
+        (uint32_t)iv_spec_integer(iv_spec_element(iv_spec_root(job->spec), "seeds", 0), "");
+    iv_graph *g = NULL;
+    iv_plan *plan = NULL;
+    float *maps = malloc(p->n_members * member_size * sizeof *maps);
+    iv_status status = maps ? iv_graph_create(job->context, p->n_members, &g)
+                            : iv_fail(iv_context_error(job->context), IV_ENOMEM,
+                                      "out of memory for the saliency maps");
+    iv_tensor *parameters[2 * REG_MAX_LAYERS], *orbit = NULL, *labels, *saliency = NULL;
+    if (status == IV_OK) {
+        reg_model_tensors(model, g, parameters);
+        iv_image_batch(g, images, n_images, IV_COPIES_ORBIT, &orbit, &labels);
+        iv_tensor *x =
+            iv_reshape(g, orbit, 2, (const size_t[]){n_elements * n_images, n_pixels});
+        iv_tensor *logits = reg_model_logits(model, g, parameters, x);
+        iv_tensor *by_element =
+            iv_reshape(g, logits, 3, (const size_t[]){n_elements, n_images, REG_CLASSES});
+        iv_tensor *predicted = iv_argmax(g, iv_slice(g, by_element, 0, 1));
+        iv_gradient(g, iv_class_logit_sum(g, logits, predicted), &x, 1, &saliency);
+        status = iv_graph_compile(g, (iv_tensor *[]){orbit, saliency}, 2, &plan);
+    }
+    if (status == IV_OK) status = iv_plan_run(plan, 0);
+    iv_tensor *const drawn[] = {orbit, saliency};
+    for (size_t i = 0; i < 2 && status == IV_OK; i++) {
+        status = iv_plan_read(plan, drawn[i], maps);
+        for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
+            if (p->members[r].seed == first_seed)
+                status = draw_grid(job, i == 0 ? "images" : "saliency", p->members[r].run->name,
+                                   maps + r * member_size, i == 1, n_images, n_elements,
+                                   model->group);
+    }
+    iv_plan_destroy(plan);
+    iv_graph_destroy(g);
+    free(maps);
+    return status;
+}

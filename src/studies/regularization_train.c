@@ -1,0 +1,235 @@
+/* Training one population of the regularization study: curves, checkpoints, going on from one. */
+#include "studies/regularization.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOSS_TEXT = 20 }; /* characters of one loss in a checkpoint */
+
+typedef struct {
+    reg_study *study;
+    size_t index;
+    reg_model *model;
+    reg_training training;
+    reg_weight_norms norms;
+    reg_measure *validation; /* NULL if there are no validation images */
+    uint32_t step;
+    size_t next_epoch; /* whose point is logged next */
+    float *losses;     /* [R] of the last step, once there was one */
+    double *sigma_max; /* [R, layers] */
+    reg_metrics *metrics;
+} session;
+
+uint64_t reg_checkpoint_number(const iv_safetensors *file, const char *key) {
+    const char *text = iv_safetensors_metadata(file, key);
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
+/* ------------------------------------------------------------------ checkpoints */
+
+static iv_status save(session *s) {
+    const iv_study_job *job = s->study->job;
+    iv_error *error = iv_context_error(job->context);
+    const size_t n_members = s->model->population->n_members;
+    char population[24], step[24], epoch[24], offset[24];
+    uint64_t log_bytes;
+    iv_status status = iv_log_flush(s->study->log, &log_bytes, error);
+    if (status != IV_OK) return status;
+
+    char *losses = calloc(n_members, LOSS_TEXT);
+    char *path = iv_run_dir_file(job->dir, "checkpoint/population.safetensors");
+    if (!losses || !path) {
+        status = iv_fail(error, IV_ENOMEM, "out of memory for a checkpoint");
+        goto done;
+    }
+    for (size_t r = 0, n = 0; r < n_members; r++)
+        n += (size_t)snprintf(losses + n, LOSS_TEXT, "%.9g ", (double)s->losses[r]);
+    snprintf(population, sizeof population, "%zu", s->index);
+    snprintf(step, sizeof step, "%" PRIu32, s->step);
+    snprintf(epoch, sizeof epoch, "%zu", s->next_epoch);
+    snprintf(offset, sizeof offset, "%" PRIu64, log_bytes);
+    const iv_metadata metadata[] = {{"population", population},
+                                    {"step", step},
+                                    {"next_epoch", epoch},
+                                    {"log_bytes", offset},
+                                    {"losses", losses}};
+    status = iv_checkpoint_write(path, s->model->parameters, s->training.adam, metadata,
+                                 sizeof metadata / sizeof *metadata);
+
+done:
+    free(losses);
+    free(path);
+    return status;
+}
+
+/* A checkpoint is worth saving although the work was stopped: keep the reason it stopped. */
+static iv_status save_after_interrupt(session *s) {
+    iv_error *error = iv_context_error(s->study->job->context);
+    const iv_error reason = *error;
+    iv_error_clear(error);
+    const iv_status status = save(s);
+    if (status != IV_OK) return status;
+    *error = reason;
+    return reason.status;
+}
+
+static iv_status load(session *s) {
+    iv_safetensors *file = s->study->resume;
+    const iv_status status =
+        iv_checkpoint_read(file, s->model->parameters, s->training.adam);
+    if (status != IV_OK) return status;
+    s->step = (uint32_t)reg_checkpoint_number(file, "step");
+    s->next_epoch = (size_t)reg_checkpoint_number(file, "next_epoch");
+    const char *text = iv_safetensors_metadata(file, "losses");
+    for (size_t r = 0; r < s->model->population->n_members && text; r++) {
+        char *end;
+        s->losses[r] = strtof(text, &end);
+        text = end;
+    }
+    iv_safetensors_close(file);
+    s->study->resume = NULL;
+    return IV_OK;
+}
+
+/* ------------------------------------------------------------------ curves */
+
+static iv_status log_training(session *s, size_t epoch) {
+    const reg_population *p = s->model->population;
+    iv_log *log = s->study->log;
+    for (size_t r = 0; r < p->n_members; r++) {
+        iv_log_begin(log, p->members[r].run->name, p->members[r].seed, s->step, epoch, "train");
+        if (epoch > 0) iv_log_float(log, "loss", s->losses[r]);
+        if (s->study->plan.sigma_max)
+            iv_log_doubles(log, "sigma_max", s->sigma_max + r * p->layers, p->layers);
+        const iv_status status = iv_log_end(log, iv_context_error(s->model->context));
+        if (status != IV_OK) return status;
+    }
+    return IV_OK;
+}
+
+static iv_status log_validation(session *s, size_t epoch) {
+    const reg_population *p = s->model->population;
+    const reg_plan *plan = &s->study->plan;
+    iv_log *log = s->study->log;
+    for (size_t r = 0; r < p->n_members; r++) {
+        const reg_metrics *m = &s->metrics[r];
+        iv_log_begin(log, p->members[r].run->name, p->members[r].seed, s->step, epoch,
+                     "validation");
+        if (plan->accuracy) iv_log_double(log, "accuracy", m->accuracy);
+        if (plan->li) iv_log_double(log, "li", m->li);
+        if (plan->di) iv_log_double(log, "di", m->di);
+        if (plan->si) iv_log_double(log, "si", m->si);
+        if (plan->sigma_max_jacobian)
+            iv_log_double(log, "sigma_max_jacobian", m->sigma_max_jacobian);
+        const iv_status status = iv_log_end(log, iv_context_error(s->model->context));
+        if (status != IV_OK) return status;
+    }
+    return IV_OK;
+}
+
+/* Everything is measured before anything is logged: an interrupt leaves no half of a point. */
+static iv_status log_point(session *s) {
+    const iv_study_job *job = s->study->job;
+    const size_t epoch = s->step / s->training.steps_per_epoch;
+    iv_status status = IV_OK;
+    if (s->study->plan.sigma_max) status = reg_weight_norms_run(&s->norms, s->sigma_max);
+    if (status == IV_OK && s->validation)
+        status = reg_measure_run(s->validation, job->stop, NULL, NULL, s->metrics);
+    if (status == IV_OK) status = log_training(s, epoch);
+    if (status == IV_OK && s->validation) status = log_validation(s, epoch);
+    return status;
+}
+
+/* ------------------------------------------------------------------ training */
+
+static iv_status open_session(session *s, const reg_pool *pool, cl_mem splits) {
+    const reg_population *p = s->model->population;
+    const reg_plan *plan = &s->study->plan;
+    const size_t n_members = p->n_members;
+    s->losses = calloc(n_members, sizeof *s->losses);
+    s->sigma_max = calloc(n_members * p->layers, sizeof *s->sigma_max);
+    s->metrics = calloc(n_members, sizeof *s->metrics);
+    if (!s->losses || !s->sigma_max || !s->metrics)
+        return iv_fail(iv_context_error(s->model->context), IV_ENOMEM,
+                       "out of memory for a population");
+
+    iv_image_source images;
+    reg_images_of(s->model, pool, splits, 0, p->n_train, true, &images);
+    iv_status status = reg_training_create(s->model, &images, &s->training);
+    if (status == IV_OK && plan->sigma_max) status = reg_weight_norms_create(s->model, &s->norms);
+    if (status == IV_OK && p->n_validation > 0) {
+        reg_images_of(s->model, pool, splits, p->n_train, p->n_validation, false, &images);
+        const size_t n_jacobians = !plan->sigma_max_jacobian   ? 0
+                                   : plan->jacobian_samples > 0 ? plan->jacobian_samples
+                                                                : p->n_validation;
+        status = reg_measure_create(s->model, &images, n_jacobians, &s->validation);
+    }
+    return status;
+}
+
+static void close_session(session *s) {
+    reg_measure_destroy(s->validation);
+    reg_weight_norms_clear(&s->norms);
+    reg_training_clear(&s->training);
+    free(s->losses);
+    free(s->sigma_max);
+    free(s->metrics);
+}
+
+/* Train to the next point of the curves and log it; save when the time has come. */
+static iv_status train_to_next_point(session *s, const char *label, double *last_save) {
+    const iv_study_job *job = s->study->job;
+    const reg_population *p = s->model->population;
+    const size_t steps_per_epoch = s->training.steps_per_epoch;
+    const double every = iv_spec_number(p->config, "training.checkpoint_seconds");
+    const uint32_t end = (uint32_t)(p->epochs * steps_per_epoch);
+    const uint32_t boundary = (uint32_t)(s->next_epoch * steps_per_epoch);
+
+    const uint32_t before = s->step;
+    const double left = every > 0 ? every - (iv_seconds() - *last_save) : 0;
+    iv_status status = iv_train(job->context, s->training.plan, &s->step, boundary, end,
+                                every > 0 ? (left > 0.001 ? left : 0.001) : 0, job->stop,
+                                job->progress, label);
+    if (s->step != before && (status == IV_OK || status == IV_EINTERRUPTED)) {
+        const iv_status read = iv_plan_read(s->training.plan, s->training.loss, s->losses);
+        if (status == IV_OK) status = read;
+    }
+    if (status == IV_OK && s->step == boundary) {
+        status = log_point(s);
+        if (status == IV_OK)
+            s->next_epoch = s->next_epoch == p->epochs ? p->epochs + 1
+                            : s->next_epoch + s->study->plan.every_epochs < p->epochs
+                                ? s->next_epoch + s->study->plan.every_epochs
+                                : p->epochs;
+    }
+    if (status == IV_OK && every > 0 && iv_seconds() - *last_save >= every) {
+        status = save(s);
+        *last_save = iv_seconds();
+    }
+    return status;
+}
+
+iv_status reg_train(reg_study *study, size_t index, reg_model *model, const reg_pool *pool,
+                    cl_mem splits) {
+    const reg_population *p = model->population;
+    session s = {.study = study, .index = index, .model = model};
+    iv_status status = open_session(&s, pool, splits);
+    if (status == IV_OK && study->resume) {
+        status = load(&s);
+    } else if (status == IV_OK) {
+        status = save(&s); /* from here on, a resumed run starts with this population */
+    }
+
+    char label[160];
+    snprintf(label, sizeof label, "%s%s%s x %zu", p->members[0].run->base,
+             *p->members[0].run->variant ? " " : "", p->members[0].run->variant, p->n_members);
+    double last_save = iv_seconds();
+    while (status == IV_OK && s.next_epoch <= p->epochs)
+        status = train_to_next_point(&s, label, &last_save);
+    if (status == IV_EINTERRUPTED) status = save_after_interrupt(&s);
+    if (status == IV_OK) status = save(&s); /* what follows may be interrupted too */
+    close_session(&s);
+    return status;
+}
