@@ -37,6 +37,9 @@ typedef struct {
  * none. A resumed run keeps its first start time, and its seconds add up. */
 iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error);
 
+/* An existing directory to read from; nothing is written. Such a handle cannot be finished. */
+iv_status iv_run_dir_open(const char *path, iv_run_dir **dir, iv_error *error);
+
 /* Free without changing the status on disk (NULL is fine). */
 void iv_run_dir_destroy(iv_run_dir *dir);
 

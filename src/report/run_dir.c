@@ -232,6 +232,20 @@ done:
     return status;
 }
 
+iv_status iv_run_dir_open(const char *path, iv_run_dir **out, iv_error *error) {
+    struct stat info;
+    *out = NULL;
+    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
+        return iv_fail(error, IV_EDATA, "%s is not a directory with a run in it", path);
+    iv_run_dir *dir = calloc(1, sizeof *dir);
+    if (!dir || !(dir->path = strdup(path))) {
+        free(dir);
+        return iv_fail(error, IV_ENOMEM, "out of memory for a run directory");
+    }
+    *out = dir;
+    return IV_OK;
+}
+
 void iv_run_dir_destroy(iv_run_dir *dir) {
     if (!dir) return;
     free(dir->path);
