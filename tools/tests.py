@@ -16,6 +16,8 @@ import sys
 CASE = re.compile(r"^(not )?ok\b\s*(\d+)?\s*(?:-\s*)?(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)\s*(#\s*skip\b.*)?$", re.IGNORECASE)
 SKIP = re.compile(r"#\s*skip\b", re.IGNORECASE)
+# cmocka's skip() prints "not ok", which meson takes for a failure. Tests print this and return instead.
+SKIPPED_CASE = re.compile(r"^#\s*skipped:", re.IGNORECASE)
 SKIPPED_PROGRAM, HARD_ERROR = 77, 99  # exit statuses that meson gives a meaning
 
 
@@ -26,7 +28,7 @@ class Outcome:
         self.name = test["name"].split(" / ")[-1].split(":")[-1]
         self.passed = self.failed = self.skipped = 0
         self.details = []
-        planned, seen, open_failure = 0, 0, False
+        planned, seen, open_failure, skipping = 0, 0, False, False
         for line in test.get("stdout", "").splitlines():
             plan, case = PLAN.match(line), CASE.match(line)
             if plan:
@@ -36,7 +38,7 @@ class Outcome:
             elif case and (case.group(2) or case.group(3)):
                 seen += 1
                 open_failure = False
-                if SKIP.search(line):
+                if SKIP.search(line) or (skipping and not case.group(1)):
                     self.skipped += 1
                 elif case.group(1):
                     self.failed += 1
@@ -44,6 +46,9 @@ class Outcome:
                     open_failure = True
                 else:
                     self.passed += 1
+                skipping = False
+            elif SKIPPED_CASE.match(line):
+                skipping = True
             elif open_failure and line.startswith("#") and len(self.details) < 60:
                 self.details.append("    " + line[1:].strip())
         self.check_the_end(test, planned, seen)
