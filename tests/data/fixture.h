@@ -32,9 +32,10 @@ static inline void remove_tree(const char *path) {
     if (folder) {
         struct dirent *entry;
         while ((entry = readdir(folder))) {
-            char child[1024];
+            char child[1400];
             if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-            snprintf(child, sizeof child, "%s/%s", path, entry->d_name);
+            if (snprintf(child, sizeof child, "%s/%s", path, entry->d_name) >= (int)sizeof child)
+                continue;
             struct stat found;
             if (lstat(child, &found) == 0 && S_ISDIR(found.st_mode))
                 remove_tree(child);
@@ -95,14 +96,13 @@ static inline void assert_fails(iv_status status, iv_status expected, iv_error *
     iv_error_clear(error);
 }
 
-/* The folder of the real data sets, or a skipped test. */
+/* The folder of the real data sets. For main: NULL, with TAP that says so, where it is not known.
+ */
 static inline const char *real_data(void) {
     const char *directory = getenv("INVAR_DATA_DIR");
-    if (!directory || !*directory) {
-        print_message("skipped: INVAR_DATA_DIR is not set\n");
-        skip();
-    }
-    return directory;
+    if (directory && *directory) return directory;
+    printf("1..0 # SKIP INVAR_DATA_DIR is not set\n");
+    return NULL;
 }
 
 #endif

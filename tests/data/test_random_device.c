@@ -7,12 +7,7 @@
 static iv_context *open_device(void) {
     iv_error error = {0};
     iv_context *context = NULL;
-    const iv_status status = iv_context_create(NULL, false, &context, &error);
-    if (status == IV_ENODEVICE) {
-        print_message("skipped: %s\n", error.message);
-        skip();
-    }
-    assert_ok(status, &error);
+    assert_ok(iv_context_create(NULL, false, &context, &error), &error);
     return context;
 }
 
@@ -107,6 +102,14 @@ static void initial_parameters_are_the_hosts(void **state) {
 }
 
 int main(void) {
+    iv_error error = {0};
+    iv_context *context = NULL;
+    if (iv_context_create(NULL, false, &context, &error) == IV_ENODEVICE) {
+        printf("1..0 # SKIP %s\n", error.message);
+        return 0;
+    }
+    iv_context_destroy(context);
+
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(device_draws_the_hosts_bits),
         cmocka_unit_test(initial_parameters_are_the_hosts),

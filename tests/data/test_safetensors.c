@@ -1,0 +1,237 @@
+/* safetensors: the bytes that the format's description prescribes, and what is refused. */
+#include "fixture.h"
+
+#include <math.h>
+
+static char *folder;
+
+static int make_it(void **state) {
+    (void)state;
+    folder = make_folder();
+    return 0;
+}
+
+static int remove_it(void **state) {
+    (void)state;
+    remove_folder(folder);
+    return 0;
+}
+
+static size_t compose(const char *header, const void *data, size_t data_bytes, uint8_t *out) {
+    const size_t length = strlen(header);
+    for (int i = 0; i < 8; i++) out[i] = (uint8_t)(length >> (8 * i));
+    memcpy(out + 8, header, length);
+    memcpy(out + 8 + length, data, data_bytes);
+    return 8 + length + data_bytes;
+}
+
+/* 1.0f, -2.0f, 0.5f, little-endian. */
+static const uint8_t three_floats[] = {0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0, 0, 0, 0, 0x3f};
+
+static void tensors_are_written_as_the_format_says(void **state) {
+    (void)state;
+    iv_error error = {0};
+    const float values[] = {1.0f, -2.0f, 0.5f};
+    const iv_tensor_entry tensors[] = {{"w", 2, {1, 2}, values}, {"b", 1, {1}, values + 2}};
+    const iv_metadata metadata = {"k", "v \"1\""};
+    uint8_t *bytes, expected[512];
+    size_t n_bytes;
+    assert_ok(iv_safetensors_write(in(folder, "m"), tensors, 2, &metadata, 1, &error), &error);
+    assert_ok(iv_read_file(in(folder, "m"), 1000, &bytes, &n_bytes, &error), &error);
+    const char *header = "{\"__metadata__\":{\"k\":\"v \\\"1\\\"\"},"
+                         "\"w\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
+                         "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}";
+    char padded[256];
+    snprintf(padded, sizeof padded, "%-*s", (int)((strlen(header) + 7) / 8 * 8), header);
+    assert_int_equal(n_bytes, compose(padded, three_floats, sizeof three_floats, expected));
+    assert_memory_equal(bytes, expected, n_bytes);
+    free(bytes);
+}
+
+static void what_is_written_is_read_back(void **state) {
+    (void)state;
+    iv_error error = {0};
+    float values[60];
+    for (int i = 0; i < 60; i++) values[i] = sinf((float)i);
+    const iv_tensor_entry tensors[] = {{"layers.0.weight", 3, {3, 4, 5}, values},
+                                       {"scalar", 0, {0}, values + 7},
+                                       {"empty", 2, {0, 3}, NULL},
+                                       {"gewölbt", 1, {2}, values + 9}};
+    const iv_metadata metadata[] = {{"run", "{\"seed\": 1}"}, {"", ""}};
+    iv_safetensors *file;
+    assert_ok(iv_safetensors_write(in(folder, "m"), tensors, 4, metadata, 2, &error), &error);
+    assert_ok(iv_safetensors_open(in(folder, "m"), &file, &error), &error);
+    assert_int_equal(iv_safetensors_count(file), 4);
+    assert_null(iv_safetensors_get(file, 4));
+    for (int i = 0; i < 4; i++) {
+        const iv_tensor_entry *found = iv_safetensors_find(file, tensors[i].name);
+        size_t n = 1;
+        assert_non_null(found);
+        assert_int_equal(found->rank, tensors[i].rank);
+        for (unsigned k = 0; k < found->rank; k++) {
+            assert_int_equal(found->shape[k], tensors[i].shape[k]);
+            n *= found->shape[k];
+        }
+        if (n > 0) assert_memory_equal(found->data, tensors[i].data, n * sizeof(float));
+    }
+    assert_string_equal(iv_safetensors_get(file, 0)->name, "layers.0.weight");
+    assert_null(iv_safetensors_find(file, "layers.0"));
+    assert_string_equal(iv_safetensors_metadata(file, "run"), "{\"seed\": 1}");
+    assert_string_equal(iv_safetensors_metadata(file, ""), "");
+    assert_null(iv_safetensors_metadata(file, "none"));
+    iv_safetensors_close(file);
+
+    assert_ok(iv_safetensors_write(in(folder, "m"), NULL, 0, NULL, 0, &error), &error);
+    assert_ok(iv_safetensors_open(in(folder, "m"), &file, &error), &error);
+    assert_int_equal(iv_safetensors_count(file), 0);
+    assert_null(iv_safetensors_metadata(file, "run"));
+    iv_safetensors_close(file);
+}
+
+static void bad_names_are_not_written(void **state) {
+    (void)state;
+    const float value = 0;
+    static const char *const names[] = {"", "__metadata__", "a", "not UTF-8 \xff"};
+    for (int i = 0; i < 4; i++) {
+        iv_error error = {0};
+        const iv_tensor_entry tensors[] = {{"a", 0, {0}, &value}, {names[i], 0, {0}, &value}};
+        assert_fails(iv_safetensors_write(in(folder, "m"), tensors, 2, NULL, 0, &error), IV_EINVAL,
+                     &error, NULL);
+    }
+    iv_error error = {0};
+    const iv_metadata metadata = {"k", "\xff"};
+    assert_fails(iv_safetensors_write(in(folder, "m"), NULL, 0, &metadata, 1, &error), IV_EINVAL,
+                 &error, "UTF-8", NULL);
+    assert_int_equal(count_files(folder), 0);
+}
+
+static void assert_opens(const char *header, size_t data_bytes, int good) {
+    uint8_t bytes[1024];
+    iv_safetensors *file;
+    iv_error error = {0};
+    const size_t n_bytes = compose(header, three_floats, data_bytes, bytes);
+    write_bytes(in(folder, "m"), bytes, n_bytes);
+    const iv_status status = iv_safetensors_open(in(folder, "m"), &file, &error);
+    if (good) {
+        assert_ok(status, &error);
+    } else {
+        if (status == IV_OK) fail_msg("was read: %s", header);
+        assert_fails(status, IV_EDATA, &error, "/m", NULL);
+        assert_null(file);
+    }
+    iv_safetensors_close(file);
+}
+
+#define TENSOR(name, shape, begin, end)                                                            \
+    "\"" name "\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":[" begin "," end "]}"
+
+static void other_orders_and_spaces_are_read(void **state) {
+    (void)state;
+    assert_opens("{" TENSOR("b", "[1]", "8", "12") "," TENSOR("a", "[2]", "0", "8") "}", 12, 1);
+    assert_opens("{ " TENSOR("a", "[3]", "0", "12") " }     ", 12, 1);
+    assert_opens("{\"a\":{\"data_offsets\":[0,12],\"shape\":[3],\"dtype\":\"F32\"}}", 12, 1);
+    assert_opens("{" TENSOR("e", "[0]", "4", "4") "," TENSOR("a", "[]", "0", "4") "}", 4, 1);
+    assert_opens("{\"__metadata__\":{}}", 0, 1);
+}
+
+static void wrong_headers_are_refused(void **state) {
+    (void)state;
+    static const char *const headers[] = {
+        "",
+        "{",
+        "[]",
+        "{}",
+        "{\"a\":1}",
+        "{\"a\":{}}",
+        "{" TENSOR("a", "[3]", "0", "12") "} x",
+        "{\"a\":{\"dtype\":\"F16\",\"shape\":[6],\"data_offsets\":[0,12]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12],\"more\":0}}",
+        "{\"a\":{\"dtype\":32,\"shape\":[3],\"data_offsets\":[0,12]}}",
+        "{" TENSOR("a", "[2]", "0", "12") "}",
+        "{" TENSOR("a", "[4]", "0", "16") "}",
+        "{" TENSOR("a", "[3]", "4", "16") "}",
+        "{" TENSOR("a", "[2]", "4", "12") "}",
+        "{" TENSOR("a", "[2]", "0", "8") "}",
+        "{" TENSOR("a", "[-3]", "0", "12") "}",
+        "{" TENSOR("a", "[1.5,2]", "0", "12") "}",
+        "{" TENSOR("a", "[3]", "12", "0") "}",
+        "{" TENSOR("a", "[3]", "-1", "11") "}",
+        "{" TENSOR("a", "[3]", "0", "99999999999999999999") "}",
+        "{" TENSOR("a", "[4611686018427387904,4,3]", "0", "12") "}",
+        "{" TENSOR("a", "[3,1,1,1,1,1,1,1,1]", "0", "12") "}",
+        "{" TENSOR("a", "3", "0", "12") "}",
+        "{" TENSOR("a", "[2]", "0", "8") "," TENSOR("b", "[2]", "4", "12") "}",
+        "{" TENSOR("a", "[1]", "0", "4") "," TENSOR("b", "[1]", "8", "12") "}",
+        "{" TENSOR("a", "[3]", "0", "12") "," TENSOR("a", "[3]", "0", "12") "}",
+        "{\"__metadata__\":{\"k\":1}," TENSOR("a", "[3]", "0", "12") "}",
+        "{\"__metadata__\":[]," TENSOR("a", "[3]", "0", "12") "}",
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) assert_opens(headers[i], 12, 0);
+}
+
+static void every_truncated_file_is_refused(void **state) {
+    (void)state;
+    uint8_t bytes[256];
+    const size_t n_bytes = compose("{" TENSOR("a", "[3]", "0", "12") "}", three_floats, 12, bytes);
+    for (size_t n = 0; n < n_bytes; n++) {
+        iv_safetensors *file;
+        iv_error error = {0};
+        write_bytes(in(folder, "m"), bytes, n);
+        assert_fails(iv_safetensors_open(in(folder, "m"), &file, &error), IV_EDATA, &error, "/m",
+                     NULL);
+    }
+}
+
+static void a_nonsensical_header_length_is_refused(void **state) {
+    (void)state;
+    uint8_t bytes[256];
+    const size_t n_bytes = compose("{" TENSOR("a", "[3]", "0", "12") "}", three_floats, 12, bytes);
+    for (int i = 1; i < 8; i++) {
+        iv_safetensors *file;
+        iv_error error = {0};
+        bytes[i] = 0xff;
+        write_bytes(in(folder, "m"), bytes, n_bytes);
+        assert_fails(iv_safetensors_open(in(folder, "m"), &file, &error), IV_EDATA, &error,
+                     "header", NULL);
+        bytes[i] = 0;
+    }
+}
+
+/* Where the reference implementation is installed it must read the same. */
+static void the_reference_implementation_reads_what_is_written(void **state) {
+    (void)state;
+    char command[2048];
+    iv_error error = {0};
+    if (system("python3 -c 'import numpy, safetensors.numpy' >/dev/null 2>&1") != 0) {
+        print_message("# skipped: no python3 with safetensors here\n");
+        return;
+    }
+    const float values[] = {1, 2, 3, 4, 5, 6};
+    const iv_tensor_entry tensors[] = {{"b", 2, {2, 2}, values}, {"a", 1, {2}, values + 4}};
+    const iv_metadata metadata = {"run", "{}"};
+    assert_ok(iv_safetensors_write(in(folder, "m"), tensors, 2, &metadata, 1, &error), &error);
+    snprintf(
+        command, sizeof command,
+        "python3 -c \"from safetensors import safe_open; from safetensors.numpy import load_file; "
+        "m = load_file('%s'); assert m['b'].tolist() == [[1, 2], [3, 4]]; "
+        "assert m['a'].tolist() == [5, 6] and len(m) == 2; "
+        "assert safe_open('%s', 'np').metadata() == {'run': '{}'}\"",
+        in(folder, "m"), in(folder, "m"));
+    assert_int_equal(system(command), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_it, remove_it)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(tensors_are_written_as_the_format_says),
+        TEST(what_is_written_is_read_back),
+        TEST(bad_names_are_not_written),
+        TEST(other_orders_and_spaces_are_read),
+        TEST(wrong_headers_are_refused),
+        TEST(every_truncated_file_is_refused),
+        TEST(a_nonsensical_header_length_is_refused),
+        TEST(the_reference_implementation_reads_what_is_written),
+    };
+    return cmocka_run_group_tests_name("safetensors", tests, NULL, NULL);
+}
