@@ -1,0 +1,308 @@
+/* Image sets by name, splits, and where the data directory is. No file of the real sets is needed.
+ */
+#include "fixture.h"
+
+#include "data/idx.h"
+#include "data/source.h"
+
+static char *folder;
+
+static int make_it(void **state) {
+    (void)state;
+    folder = make_folder();
+    return 0;
+}
+
+static int remove_it(void **state) {
+    (void)state;
+    remove_folder(folder);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ the data directory */
+
+static void assert_directory(const char *override, const char *expected) {
+    char path[256];
+    iv_error error = {0};
+    assert_ok(iv_data_directory(override, path, sizeof path, &error), &error);
+    assert_string_equal(path, expected);
+}
+
+static void the_data_directory_is_found_in_the_documented_order(void **state) {
+    (void)state;
+    static const char *const names[] = {"INVAR_DATA_DIR", "XDG_DATA_HOME", "HOME"};
+    char *before[3];
+    for (int i = 0; i < 3; i++) before[i] = getenv(names[i]) ? strdup(getenv(names[i])) : NULL;
+
+    setenv("INVAR_DATA_DIR", "/i", 1);
+    setenv("XDG_DATA_HOME", "/x", 1);
+    setenv("HOME", "/h", 1);
+    assert_directory("here", "here");
+    assert_directory(NULL, "/i");
+    assert_directory("", "/i");
+    setenv("INVAR_DATA_DIR", "", 1);
+    assert_directory(NULL, "/x/invar");
+    setenv("XDG_DATA_HOME", "relative", 1);
+    assert_directory(NULL, "/h/.local/share/invar");
+    unsetenv("XDG_DATA_HOME");
+    assert_directory(NULL, "/h/.local/share/invar");
+
+    char path[8];
+    iv_error error = {0};
+    assert_fails(iv_data_directory(NULL, path, sizeof path, &error), IV_EINVAL, &error, NULL);
+    unsetenv("HOME");
+    assert_fails(iv_data_directory(NULL, path, sizeof path, &error), IV_EDATA, &error, "--data",
+                 "INVAR_DATA_DIR", NULL);
+
+    for (int i = 0; i < 3; i++) {
+        if (before[i])
+            setenv(names[i], before[i], 1);
+        else
+            unsetenv(names[i]);
+        free(before[i]);
+    }
+}
+
+/* ------------------------------------------------------------------ IDX sets */
+
+enum { TRAINING = 5, TEST = 3, PIXELS = 4 };
+
+static const char *file_of(const char *set, int file) {
+    char name[128];
+    snprintf(name, sizeof name, "%s/%s", set, iv_idx_names[file]);
+    return in(folder, name);
+}
+
+/* A small set of 2 x 2 images whose pixels count up, and labels 0 1 2 ... */
+static void write_set(const char *set) {
+    iv_error error = {0};
+    uint8_t values[TRAINING * PIXELS];
+    for (size_t i = 0; i < sizeof values; i++) values[i] = (uint8_t)i;
+    const size_t training[] = {TRAINING, 2, 2}, test[] = {TEST, 2, 2};
+    assert_ok(iv_make_directories(in(folder, set), &error), &error);
+    assert_ok(iv_idx_write(file_of(set, 0), 3, training, values, &error), &error);
+    assert_ok(iv_idx_write(file_of(set, 1), 1, training, values, &error), &error);
+    assert_ok(iv_idx_write(file_of(set, 2), 3, test, values + 1, &error), &error);
+    assert_ok(iv_idx_write(file_of(set, 3), 1, test, values + 1, &error), &error);
+}
+
+static void training_images_are_pooled_before_test_images(void **state) {
+    (void)state;
+    iv_dataset dataset;
+    iv_error error = {0};
+    write_set("own");
+    assert_ok(iv_dataset_load(folder, "own", 0, &dataset, &error), &error);
+    assert_string_equal(dataset.name, "own");
+    assert_int_equal(dataset.n_images, TRAINING + TEST);
+    assert_int_equal(dataset.n_training, TRAINING);
+    assert_int_equal(dataset.n_classes, 5);
+    assert_true(dataset.channels == 1 && dataset.height == 2 && dataset.width == 2);
+    for (int i = 0; i < TRAINING * PIXELS; i++) assert_int_equal(dataset.pixels[i], i);
+    for (int i = 0; i < TEST * PIXELS; i++)
+        assert_int_equal(dataset.pixels[TRAINING * PIXELS + i], i + 1);
+    static const uint8_t labels[] = {0, 1, 2, 3, 4, 1, 2, 3};
+    assert_memory_equal(dataset.labels, labels, sizeof labels);
+    iv_dataset_clear(&dataset);
+    assert_null(dataset.pixels);
+    iv_dataset_clear(&dataset);
+}
+
+static void a_missing_file_is_named_with_what_to_do(void **state) {
+    (void)state;
+    iv_dataset dataset;
+    iv_error error = {0};
+    assert_fails(iv_dataset_load(folder, "mnist", 0, &dataset, &error), IV_EDATA, &error,
+                 "mnist/train-images-idx3-ubyte", "invar data fetch mnist", "--data", NULL);
+    assert_fails(iv_dataset_load(folder, "cifar10", 0, &dataset, &error), IV_EDATA, &error,
+                 "cifar10/data_batch_1.bin", "cifar-10-binary.tar.gz", NULL);
+    for (int file = 1; file < 4; file++) {
+        write_set("own");
+        unlink(file_of("own", file));
+        assert_fails(iv_dataset_load(folder, "own", 0, &dataset, &error), IV_EDATA, &error,
+                     iv_idx_names[file], "missing", NULL);
+        assert_null(dataset.pixels);
+    }
+}
+
+static void an_unknown_name_is_answered_with_the_known_ones(void **state) {
+    (void)state;
+    iv_dataset dataset;
+    iv_error error = {0};
+    write_set("own");
+    static const char *const names[] = {"mnsit", "", ".", "..", "../own", "own/"};
+    for (int i = 0; i < 6; i++)
+        assert_fails(iv_dataset_load(folder, names[i], 0, &dataset, &error), IV_EINVAL, &error,
+                     "mnist", "fashion-mnist", "cifar10", "digits", "noise", NULL);
+    assert_fails(iv_dataset_load(NULL, "nothing", 0, &dataset, &error), IV_EINVAL, &error,
+                 "nothing", NULL);
+}
+
+static void a_set_under_a_published_name_must_have_its_size(void **state) {
+    (void)state;
+    iv_dataset dataset;
+    iv_error error = {0};
+    write_set("mnist");
+    assert_fails(iv_dataset_load(folder, "mnist", 0, &dataset, &error), IV_EDATA, &error,
+                 "train-images-idx3-ubyte", "number of items 5", "expected 60000", NULL);
+}
+
+static void labels_and_images_must_agree(void **state) {
+    (void)state;
+    iv_dataset dataset;
+    iv_error error = {0};
+    const uint8_t zeros[64] = {0};
+    const size_t fewer[] = {TRAINING - 1}, larger[] = {TEST, 2, 3};
+    write_set("own");
+    assert_ok(iv_idx_write(file_of("own", 1), 1, fewer, zeros, &error), &error);
+    assert_fails(iv_dataset_load(folder, "own", 0, &dataset, &error), IV_EDATA, &error,
+                 "train-labels-idx1-ubyte", "4 labels", "5 images", NULL);
+    write_set("own");
+    assert_ok(iv_idx_write(file_of("own", 2), 3, larger, zeros, &error), &error);
+    assert_fails(iv_dataset_load(folder, "own", 0, &dataset, &error), IV_EDATA, &error, "2 x 2",
+                 "2 x 3", NULL);
+}
+
+/* Blank files of the published size, then one label that is no class. */
+static void a_label_out_of_range_is_refused(void **state) {
+    (void)state;
+    iv_dataset dataset;
+    iv_error error = {0};
+    uint8_t *zeros = calloc(60000, 28 * 28);
+    const size_t training[] = {60000, 28, 28}, test[] = {10000, 28, 28};
+    assert_ok(iv_make_directories(in(folder, "mnist"), &error), &error);
+    assert_ok(iv_idx_write(file_of("mnist", 0), 3, training, zeros, &error), &error);
+    assert_ok(iv_idx_write(file_of("mnist", 1), 1, training, zeros, &error), &error);
+    assert_ok(iv_idx_write(file_of("mnist", 2), 3, test, zeros, &error), &error);
+    zeros[9999] = 10;
+    assert_ok(iv_idx_write(file_of("mnist", 3), 1, test, zeros, &error), &error);
+    assert_fails(iv_dataset_load(folder, "mnist", 0, &dataset, &error), IV_EDATA, &error,
+                 "t10k-labels-idx1-ubyte", "label 9999 is 10", "less than 10", NULL);
+    zeros[9999] = 9;
+    assert_ok(iv_idx_write(file_of("mnist", 3), 1, test, zeros, &error), &error);
+    assert_ok(iv_dataset_load(folder, "mnist", 0, &dataset, &error), &error);
+    assert_int_equal(dataset.n_images, 70000);
+    assert_int_equal(dataset.labels[69999], 9);
+    iv_dataset_clear(&dataset);
+    free(zeros);
+}
+
+static void a_made_set_is_read_back(void **state) {
+    (void)state;
+    iv_dataset made, read;
+    iv_error error = {0};
+    assert_ok(iv_digits_make(3, 70, &made, &error), &error);
+    assert_ok(iv_dataset_write_idx(in(folder, "new/own"), &made, &error), &error);
+    assert_ok(iv_dataset_load(in(folder, "new"), "own", 0, &read, &error), &error);
+    assert_int_equal(read.n_images, 70);
+    assert_int_equal(read.n_training, 60);
+    assert_memory_equal(read.pixels, made.pixels, 70 * 28 * 28);
+    assert_memory_equal(read.labels, made.labels, 70);
+    iv_dataset_clear(&read);
+    made.n_training = 70;
+    assert_fails(iv_dataset_write_idx(in(folder, "b"), &made, &error), IV_EINVAL, &error, NULL);
+    made.channels = 3;
+    assert_fails(iv_dataset_write_idx(in(folder, "b"), &made, &error), IV_EINVAL, &error, NULL);
+    iv_dataset_clear(&made);
+}
+
+/* ------------------------------------------------------------------ CIFAR-10 */
+
+enum { RECORD = 3073, RECORDS = 10000 };
+
+static void write_batch(int batch, size_t n_bytes, int bad_label) {
+    char name[64];
+    uint8_t *bytes = calloc(1, n_bytes + RECORD);
+    for (size_t i = 0; i * RECORD < n_bytes; i++) {
+        bytes[i * RECORD] = (uint8_t)(i % 10);
+        bytes[i * RECORD + 1] = (uint8_t)(batch + 1);      /* red, first pixel */
+        bytes[i * RECORD + 1 + 1024] = (uint8_t)(i % 251); /* green, first pixel */
+        bytes[i * RECORD + 1 + 3071] = (uint8_t)(i % 241); /* blue, last pixel */
+    }
+    if (bad_label) bytes[RECORD] = 10;
+    snprintf(name, sizeof name, batch < 5 ? "cifar10/data_batch_%d.bin" : "cifar10/test_batch.bin",
+             batch + 1);
+    write_bytes(in(folder, name), bytes, n_bytes);
+    free(bytes);
+}
+
+static void cifar_batches_are_read_in_order(void **state) {
+    (void)state;
+    iv_dataset dataset;
+    iv_error error = {0};
+    assert_int_equal(mkdir(in(folder, "cifar10"), 0777), 0);
+    for (int batch = 0; batch < 6; batch++) write_batch(batch, (size_t)RECORD * RECORDS, 0);
+    assert_ok(iv_dataset_load(folder, "cifar10", 0, &dataset, &error), &error);
+    assert_true(dataset.n_images == 60000 && dataset.n_training == 50000 &&
+                dataset.n_classes == 10);
+    assert_true(dataset.channels == 3 && dataset.height == 32 && dataset.width == 32);
+    for (size_t i = 0; i < 60000; i += 997) {
+        const uint8_t *image = dataset.pixels + i * 3072;
+        assert_int_equal(dataset.labels[i], i % 10000 % 10);
+        assert_int_equal(image[0], i / 10000 + 1);
+        assert_int_equal(image[1024], i % 10000 % 251);
+        assert_int_equal(image[3071], i % 10000 % 241);
+    }
+    iv_dataset_clear(&dataset);
+
+    write_batch(5, (size_t)RECORD * RECORDS - 1, 0);
+    assert_fails(iv_dataset_load(folder, "cifar10", 0, &dataset, &error), IV_EDATA, &error,
+                 "test_batch.bin", "truncated", "30730000", "30729999", NULL);
+    write_batch(5, (size_t)RECORD * RECORDS + 1, 0);
+    assert_fails(iv_dataset_load(folder, "cifar10", 0, &dataset, &error), IV_EDATA, &error,
+                 "test_batch.bin", "too long", NULL);
+    write_batch(5, (size_t)RECORD * RECORDS, 1);
+    assert_fails(iv_dataset_load(folder, "cifar10", 0, &dataset, &error), IV_EDATA, &error,
+                 "test_batch.bin", "label 1 is 10", NULL);
+    assert_null(dataset.pixels);
+}
+
+/* ------------------------------------------------------------------ splits */
+
+static void a_split_is_a_permutation_that_depends_on_its_seed_alone(void **state) {
+    (void)state;
+    enum { N = 1000 };
+    int32_t first[N], second[N], other[N];
+    uint8_t seen[N] = {0};
+    iv_error error = {0};
+    assert_ok(iv_split(4, N, 600, 200, 200, first, &error), &error);
+    assert_ok(iv_split(4, N, 10, 0, 0, second, &error), &error);
+    assert_ok(iv_split(5, N, 600, 200, 200, other, &error), &error);
+    assert_memory_equal(first, second, sizeof first);
+    assert_memory_not_equal(first, other, sizeof first);
+    for (int i = 0; i < N; i++) {
+        assert_in_range(first[i], 0, N - 1);
+        assert_int_equal(seen[first[i]]++, 0);
+    }
+}
+
+static void a_split_that_does_not_fit_is_refused(void **state) {
+    (void)state;
+    int32_t out[10];
+    iv_error error = {0};
+    assert_ok(iv_split(0, 10, 5, 3, 2, out, &error), &error);
+    assert_fails(iv_split(0, 10, 5, 3, 3, out, &error), IV_EINVAL, &error, "5 training",
+                 "3 validation", "3 test", "10 images", NULL);
+    assert_fails(iv_split(0, 10, 11, 0, 0, out, &error), IV_EINVAL, &error, NULL);
+    assert_fails(iv_split(0, 10, SIZE_MAX, 2, 1, out, &error), IV_EINVAL, &error, NULL);
+    assert_fails(iv_split(0, 10, 2, SIZE_MAX, SIZE_MAX, out, &error), IV_EINVAL, &error, NULL);
+    assert_fails(iv_split(0, (size_t)1 << 31, 1, 1, 1, out, &error), IV_EINVAL, &error, NULL);
+}
+
+#define TEST_CASE(name) cmocka_unit_test_setup_teardown(name, make_it, remove_it)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_data_directory_is_found_in_the_documented_order),
+        TEST_CASE(training_images_are_pooled_before_test_images),
+        TEST_CASE(a_missing_file_is_named_with_what_to_do),
+        TEST_CASE(an_unknown_name_is_answered_with_the_known_ones),
+        TEST_CASE(a_set_under_a_published_name_must_have_its_size),
+        TEST_CASE(labels_and_images_must_agree),
+        TEST_CASE(a_label_out_of_range_is_refused),
+        TEST_CASE(a_made_set_is_read_back),
+        TEST_CASE(cifar_batches_are_read_in_order),
+        cmocka_unit_test(a_split_is_a_permutation_that_depends_on_its_seed_alone),
+        cmocka_unit_test(a_split_that_does_not_fit_is_refused),
+    };
+    return cmocka_run_group_tests_name("image sets", tests, NULL, NULL);
+}
