@@ -1,7 +1,8 @@
-/* What follows a matrix product whose engine has no epilogue of its own, in iv_gemm's order:
- * bias, activation, gate.  -DBIAS -DRELU -DGATE.  Work-items: (columns, rows, members). */
+/* What surrounds a matrix product whose engine has no epilogue of its own. */
 #include "tensor.cl"
 
+/* Bias, activation, gate, in iv_gemm's order.  -DBIAS -DRELU -DGATE.
+ * Work-items: (columns, rows, members). */
 __kernel void epilogue(TENSOR(float, c),
 #ifdef BIAS
                        TENSOR(const float, bias),
@@ -24,4 +25,15 @@ __kernel void epilogue(TENSOR(float, c),
     value = MEMBER(gate, r)[i / gate_rows * n + j] > 0.0f ? value : 0.0f;
 #endif
     *entry = value;
+}
+
+/* sums[i] = sum over p of a[i * row_stride + p * k_stride].  Work-items: (rows, members). */
+__kernel void row_sums(TENSOR(const float, a), TENSOR(float, sums), uint m, uint k, uint row_stride,
+                       uint k_stride) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i >= m) return;
+    __global const float *row = MEMBER(a, r) + i * row_stride;
+    float sum = 0.0f;
+    for (uint p = 0; p < k; p++) sum += row[(size_t)p * k_stride];
+    MEMBER(sums, r)[i] = sum;
 }

@@ -8,6 +8,7 @@
  * -DMR -DNV -DVW   the tile
  * -DTRANSPOSE_A    A is stored [k, m]
  * -DBIAS -DRELU -DACCUMULATE -DGATE   parts of the epilogue, in iv_gemm's order
+ * -DROW_SUMS       the work-items of the first panel also sum the rows of op(A)
  *
  * Work-items: (tiles of rows, panels, members), one a work-group. */
 #include "tensor.cl"
@@ -28,8 +29,25 @@ typedef struct {
     __global const float *a, *b;
     __global float *c;
     __global const float *bias, *gate;
+    __global float *row_sums;
     uint m, n, k, lda, ldb, ldc, gate_rows, row, column;
 } tile;
+
+#ifdef ROW_SUMS
+/* The rows of this tile summed over k, in order. */
+static void sum_rows(const tile *t, uint row_stride, uint k_stride) {
+    float sum[MR];
+    size_t rows[MR];
+    _Pragma("unroll") for (uint i = 0; i < MR; i++) {
+        rows[i] = (size_t)min(t->row + i, t->m - 1) * row_stride;
+        sum[i] = 0.0f;
+    }
+    __global const float *a = t->a;
+    for (uint p = 0; p < t->k; p++, a += k_stride)
+        _Pragma("unroll") for (uint i = 0; i < MR; i++) sum[i] += a[rows[i]];
+    for (uint i = 0; i < MR && t->row + i < t->m; i++) t->row_sums[t->row + i] = sum[i];
+}
+#endif
 
 static float epilogue_scalar(float sum, const tile *t, uint i, uint j) {
 #ifdef ACCUMULATE
@@ -106,9 +124,11 @@ static vector epilogue(vector sum, const tile *t, uint i, uint j) {
     }
 
 #ifdef TRANSPOSE_A
+#define TRANSPOSED_A 1
 #define A_ROW_STRIDE 1
 #define A_K_STRIDE t->lda
 #else
+#define TRANSPOSED_A 0
 #define A_ROW_STRIDE t->lda
 #define A_K_STRIDE 1
 #endif
@@ -132,6 +152,9 @@ __kernel void gemm_panel(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
 #ifdef GATE
                          TENSOR(const float, gate), uint gate_rows,
 #endif
+#ifdef ROW_SUMS
+                         TENSOR(float, row_sums),
+#endif
                          uint m, uint n, uint k, uint lda, uint ldb, uint panel_stride, uint ldc) {
     const size_t r = get_global_id(2);
     const uint panel = get_global_id(1);
@@ -154,6 +177,10 @@ __kernel void gemm_panel(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
     t.lda = lda;
     t.ldb = ldb;
     t.ldc = ldc;
+#ifdef ROW_SUMS
+    t.row_sums = MEMBER(row_sums, r);
+    if (panel == 0) sum_rows(&t, TRANSPOSED_A ? 1 : lda, TRANSPOSED_A ? lda : 1);
+#endif
     switch (min((n - t.column + VW - 1) / VW, (uint)NV)) {
     case 1: compute_tile_1(&t); break;
 #if NV > 1

@@ -1,6 +1,6 @@
 /* Batches of images from bytes on the device, the group acting on the way.
  * -DCOPIES: 0 identity, 1 random element, 2 identity and random element, 3 the whole orbit;
- * -DSHUFFLE: 1 for a new order every epoch. */
+ * -DSHUFFLE: 1 for a new order every epoch; -DBLOCK: pixels a work-item. */
 #include "random.cl"
 #include "tensor.cl"
 
@@ -40,20 +40,25 @@ __kernel void draw_samples(__global const uchar *restrict pool_labels, TENSOR(co
     }
 }
 
-/* byte / 255, correctly rounded without a division: the product's error is put back. */
+/* images[row][p] = pixels[pool row][source[element][p]] / 255, correctly rounded without a division: the
+ * product's error is put back. A work-item takes BLOCK pixels of a row: one on GPUs, so that neighbours
+ * read and write together; a row on CPUs.  n_pixels: of an image.
+ * Work-items: (blocks of a row, rows, members). */
 static float pixel_value(uchar byte) {
     const float value = byte;
     const float quotient = value * (1.0f / 255.0f);
     return fma(fma(-255.0f, quotient, value), 1.0f / 255.0f, quotient);
 }
 
-/* images[row][p] = pixels[pool row][source[element][p]] / 255.  Work-items: (pixels, rows, members). */
 __kernel void gather_images(__global const uchar *restrict pixels,
                             __global const ushort *restrict source, TENSOR(const int, draws),
                             TENSOR(float, images), uint n_pixels) {
-    const size_t p = get_global_id(0), row = get_global_id(1), r = get_global_id(2);
-    if (p >= n_pixels) return;
+    const size_t first = get_global_id(0) * BLOCK, row = get_global_id(1), r = get_global_id(2);
+    if (first >= n_pixels) return;
     __global const int *draw = MEMBER(draws, r) + row * 2;
-    const uchar byte = pixels[(size_t)draw[0] * n_pixels + source[(size_t)draw[1] * n_pixels + p]];
-    MEMBER(images, r)[row * n_pixels + p] = pixel_value(byte);
+    __global const uchar *image = pixels + (size_t)draw[0] * n_pixels;
+    __global const ushort *table = source + (size_t)draw[1] * n_pixels;
+    __global float *out = MEMBER(images, r) + row * n_pixels;
+    const size_t end = min(first + BLOCK, (size_t)n_pixels);
+    for (size_t p = first; p < end; p++) out[p] = pixel_value(image[table[p]]);
 }

@@ -33,12 +33,12 @@ __kernel void orbit_mean(TENSOR(const float, x), TENSOR(float, y), uint n) {
     if (i >= n) return;
     float value[G];
     float nan_guard = 0.0f;
-    for (uint g = 0; g < G; g++) {
+    _Pragma("unroll") for (uint g = 0; g < G; g++) {
         value[g] = MEMBER(x, r)[(size_t)g * n + i];
         nan_guard += value[g] - value[g];
     }
-    for (uint end = G - 1; end > 0; end--)
-        for (uint k = 0; k < end; k++) {
+    _Pragma("unroll") for (uint end = G - 1; end > 0; end--)
+        _Pragma("unroll") for (uint k = 0; k < end; k++) {
             const float low = fmin(value[k], value[k + 1]);
             value[k + 1] = fmax(value[k], value[k + 1]);
             value[k] = low;

@@ -43,6 +43,54 @@ static inline uint iv_below(uint word, uint n)
     return mul_hi(word, n);
 }
 
+/* Two independent standard normal numbers: see random.h for why it is written like this. */
+static inline void iv_normal(uint word0, uint word1, float out[2]) {
+    /* u = k / 2^24 on (0, 1] as 2^exponent (1 + t), sqrt(1/2) < 1 + t <= sqrt(2) */
+    const float k = (float)((word0 >> 8) + 1);
+    uint bits = as_uint(k);
+    int exponent = (int)(bits >> 23) - 127 - 24;
+    bits = (bits & 0x007fffffU) | 0x3f800000U;
+    if (bits > 0x3fb504f3U) {
+        bits -= 0x00800000U;
+        exponent++;
+    }
+    const float t = as_float(bits) - 1.0f, e = (float)exponent;
+
+    float p = 7.0376836292e-2f;
+    p = fma(p, t, -1.1514610310e-1f);
+    p = fma(p, t, 1.1676998740e-1f);
+    p = fma(p, t, -1.2420140846e-1f);
+    p = fma(p, t, 1.4249322787e-1f);
+    p = fma(p, t, -1.6668057665e-1f);
+    p = fma(p, t, 2.0000714765e-1f);
+    p = fma(p, t, -2.4999993993e-1f);
+    p = fma(p, t, 3.3333331174e-1f);
+    p = fma(p, t, -0.5f);
+    const float log_mantissa = fma(t * t, p, t);
+    const float log_u = fma(e, 0.693359375f, fma(e, -2.12194440e-4f, log_mantissa));
+
+    /* radius = sqrt(-2 log u): Newton's method for the reciprocal root, then one step for the root */
+    const float square = -2.0f * log_u;
+    float reciprocal = as_float(0x5f3759dfU - (as_uint(square) >> 1));
+    for (int i = 0; i < 3; i++)
+        reciprocal = reciprocal * fma(-0.5f * square, reciprocal * reciprocal, 1.5f);
+    float radius = square * reciprocal;
+    radius = fma(fma(-radius, radius, square), 0.5f * reciprocal, radius);
+    if (square == 0.0f) radius = 0.0f;
+
+    /* quarter turns from the two upper bits of word1, and an angle on [-pi/4, pi/4) from the next 24 */
+    const uint quarter = word1 >> 30;
+    const float angle = (float)((int)((word1 >> 6) & 0xffffffU) - (1 << 23)) * 0x1.921fb6p-24f;
+    const float z = angle * angle;
+    float s = fma(fma(-1.9515295891e-4f, z, 8.3321608736e-3f), z, -1.6666654611e-1f);
+    float c = fma(fma(2.443315711809948e-5f, z, -1.388731625493765e-3f), z, 4.166664568298827e-2f);
+    s = fma(z * angle, s, angle);
+    c = fma(z, fma(z, c, -0.5f), 1.0f);
+    const float x = (quarter & 1) ? -s : c, y = (quarter & 1) ? c : s;
+    out[0] = radius * ((quarter & 2) ? -x : x);
+    out[1] = radius * ((quarter & 2) ? -y : y);
+}
+
 static inline uint iv_mix(uint x)
 {
     x ^= x >> 16;
@@ -58,22 +106,24 @@ static inline uint iv_shuffle(uint seed, uint stream, uint epoch, uint n, uint i
 {
     if (n < 2) return 0;
 
-    uint half_bits = 3;
-    while (((n - 1) >> half_bits) >> half_bits) half_bits++;
-    const uint mask = (1U << half_bits) - 1;
+    uint a = 1;
+    for (uint bit = 1U << 15; bit > 0; bit >>= 1)
+        if ((ulong)(a + bit) * (a + bit) <= n) a += bit;
+    a = a < 8 ? 8 : a;
+    const uint rows = (n + a - 1) / a, b = rows < 8 ? 8 : rows;
 
     uint keys[4];
     iv_philox(seed, stream, epoch, 0xffffffffU, keys);
 
     do {
-        uint left = i >> half_bits, right = i & mask;
-        for (uint turn = 0; turn < 8; turn++) {
-            const uint key = keys[turn & 3] + turn * 0x9e3779b9U;
-            const uint next = left ^ (iv_mix(iv_mix(right + key) ^ keys[(turn + 1) & 3]) & mask);
-            left = right;
-            right = next;
+        uint left = i / b, right = i % b;
+        for (uint turn = 0; turn < 8; turn += 2) {
+            left += iv_below(iv_mix(right + keys[turn & 3] + turn * 0x9e3779b9U), a);
+            left -= left >= a ? a : 0;
+            right += iv_below(iv_mix(left + keys[(turn + 1) & 3] + turn * 0x9e3779b9U), b);
+            right -= right >= b ? b : 0;
         }
-        i = left << half_bits | right;
+        i = left * b + right;
     } while (i >= n);
     return i;
 }

@@ -36,6 +36,7 @@ typedef struct {
     iv_activation activation;
     iv_view gate;
     size_t gate_rows; /* rows of C that share a row of the gate; 1 if 0 */
+    iv_view row_sums; /* m values a member: sums over k of the rows of op(A); NULL buffer for none */
     iv_gemm_engine engine;
 } iv_gemm_desc;
 

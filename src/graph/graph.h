@@ -81,7 +81,7 @@ struct iv_graph {
 extern const iv_op *const iv_ops[];
 
 extern const iv_op op_add, op_scale, op_relu, op_relu_gradient, op_slice, op_reshape, op_concatenate,
-    op_linear, op_linear_input_gradient, op_linear_weight_gradient, op_column_sum, op_orbit,
+    op_linear, op_linear_input_gradient, op_linear_weight_gradient, op_orbit,
     op_orbit_gradient, op_orbit_mean, op_orbit_mean_gradient, op_image_batch, op_cross_entropy,
     op_logit_distance, op_logit_distance_gradient, op_weighted_sum, op_class_logit_sum,
     op_class_logit_gradient, op_argmax, op_orbit_accuracy, op_orbit_logit_invariance,

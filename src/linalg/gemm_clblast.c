@@ -41,13 +41,26 @@ static iv_status append_epilogue(iv_sequence *sequence, const iv_gemm_desc *d) {
     return iv_launch_end(launch, 3, (const size_t[]){d->n, d->m, d->batch}, NULL);
 }
 
+/* Sums over k of op(A): of columns as stored where A is transposed. */
+static iv_status append_row_sums(iv_sequence *sequence, const iv_gemm_desc *d) {
+    iv_launch *launch = iv_launch_begin(sequence, "epilogue", "row_sums", NULL);
+    iv_arg_view(launch, d->a);
+    iv_arg_view(launch, d->row_sums);
+    iv_arg_uint(launch, d->m);
+    iv_arg_uint(launch, d->k);
+    iv_arg_uint(launch, d->transpose_a ? 1 : d->lda);
+    iv_arg_uint(launch, d->transpose_a ? d->lda : 1);
+    return iv_launch_end(launch, 2, (const size_t[]){d->m, d->batch}, NULL);
+}
+
 iv_status iv_gemm_clblast(iv_sequence *sequence, const iv_gemm_desc *desc) {
     iv_gemm_desc *state = malloc(sizeof *state);
     if (!state)
         return iv_fail(iv_context_error(iv_sequence_context(sequence)), IV_ENOMEM,
                        "out of memory for a matrix product");
     *state = *desc;
-    const iv_status status = iv_sequence_call(sequence, "CLBlast GEMM", run, state);
+    iv_status status = iv_sequence_call(sequence, "CLBlast GEMM", run, state);
+    if (status == IV_OK && desc->row_sums.buffer) status = append_row_sums(sequence, desc);
     if (status != IV_OK) return status;
     const bool plain =
         !desc->bias.buffer && desc->activation == IV_ACTIVATION_NONE && !desc->gate.buffer;

@@ -64,11 +64,12 @@ iv_status iv_gemm_panel(iv_sequence *sequence, const iv_gemm_desc *d) {
         panel_stride = panel_width * d->k;
     }
 
-    char more[96], options[192];
-    snprintf(more, sizeof more, "%s%s%s%s%s", d->transpose_a ? " -DTRANSPOSE_A" : "",
+    char more[128], options[192];
+    snprintf(more, sizeof more, "%s%s%s%s%s%s", d->transpose_a ? " -DTRANSPOSE_A" : "",
              d->bias.buffer ? " -DBIAS" : "",
              d->activation == IV_ACTIVATION_RELU ? " -DRELU" : "",
-             d->accumulate ? " -DACCUMULATE" : "", d->gate.buffer ? " -DGATE" : "");
+             d->accumulate ? " -DACCUMULATE" : "", d->gate.buffer ? " -DGATE" : "",
+             d->row_sums.buffer ? " -DROW_SUMS" : "");
     tile_options(tile, more, options, sizeof options);
     iv_launch *launch = iv_launch_begin(sequence, "gemm_panel", "gemm_panel", options);
     iv_arg_view(launch, d->a);
@@ -79,6 +80,7 @@ iv_status iv_gemm_panel(iv_sequence *sequence, const iv_gemm_desc *d) {
         iv_arg_view(launch, d->gate);
         iv_arg_uint(launch, d->gate_rows);
     }
+    if (d->row_sums.buffer) iv_arg_view(launch, d->row_sums);
     iv_arg_uint(launch, d->m);
     iv_arg_uint(launch, d->n);
     iv_arg_uint(launch, d->k);

@@ -43,8 +43,10 @@ void iv_image_batch(iv_graph *graph, const iv_image_source *source, size_t batch
 static iv_status image_batch_forward(emitter *e, const node *n) {
     const iv_tensor *images = n->outputs[IMAGES];
     char options[96];
-    snprintf(options, sizeof options, "-DCOPIES=%zu -DSHUFFLE=%zu", n->attributes[COPIES],
-             n->attributes[SHUFFLE]);
+    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
+    const size_t block = cpu ? iv_columns(images) : 1;
+    snprintf(options, sizeof options, "-DCOPIES=%zu -DSHUFFLE=%zu -DBLOCK=%zu",
+             n->attributes[COPIES], n->attributes[SHUFFLE], block);
     iv_launch *draw = iv_launch_begin(e->sequence, "image_batch", "draw_samples", options);
     iv_arg_buffer(draw, n->tables[POOL_LABELS]);
     iv_arg_view(draw, n->views[INDICES]);
@@ -65,8 +67,10 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     iv_arg_tensor(gather, n->outputs[DRAWS]);
     iv_arg_tensor(gather, images);
     iv_arg_uint(gather, iv_columns(images));
-    return iv_launch_end(gather, 3,
-                         (const size_t[]){iv_columns(images), iv_rows(images), e->n_members}, NULL);
+    return iv_launch_end(
+        gather, 3,
+        (const size_t[]){iv_columns(images) / block, iv_rows(images), e->n_members},
+        cpu ? (const size_t[]){1, 1, 1} : NULL);
 }
 
 const iv_op op_image_batch = {"image_batch", image_batch_forward, NULL};

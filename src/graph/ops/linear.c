@@ -1,5 +1,5 @@
-/* Fully connected layers: y = x w^T + b, dx = dy w, dw = dy^T x, db = column sums of dy.
- * The products go through iv_gemm; the column sum is cl/reduce.cl. */
+/* Fully connected layers: y = x w^T + b, dx = dy w, dw = dy^T x, db = column sums of dy, which the
+ * product for dw gives along the way. All go through iv_gemm. */
 #include "graph/graph.h"
 
 #include <string.h>
@@ -56,9 +56,7 @@ static void linear_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
 
     node *dw = iv_graph_node(graph, &op_linear_weight_gradient, 2, (iv_tensor *[]){gradient, x}, 2);
     gradients[1] = iv_graph_output(dw, IV_F32, 2, w->dims);
-    if (!b) return;
-    node *db = iv_graph_node(graph, &op_column_sum, 1, &gradient, 1);
-    gradients[2] = iv_graph_output(db, IV_F32, b->rank, b->dims);
+    if (b) gradients[2] = iv_graph_output(dw, IV_F32, b->rank, b->dims);
 }
 
 const iv_op op_linear = {"linear", linear_forward, linear_backward};
@@ -86,9 +84,10 @@ static iv_status input_gradient_forward(emitter *e, const node *n) {
 
 const iv_op op_linear_input_gradient = {"linear_input_gradient", input_gradient_forward, NULL};
 
+/* Outputs: dw, and db if the layer has a bias. */
 static iv_status weight_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *dy = n->inputs[0], *x = n->inputs[1];
-    const iv_gemm_desc gemm = {
+    iv_gemm_desc gemm = {
         .m = iv_columns(dy),
         .n = iv_columns(x),
         .k = iv_rows(x),
@@ -101,18 +100,9 @@ static iv_status weight_gradient_forward(emitter *e, const node *n) {
         .ldb = iv_columns(x),
         .ldc = iv_columns(x),
     };
+    if (n->n_outputs > 1 && n->outputs[1]->needed)
+        gemm.row_sums = iv_tensor_view(n->outputs[1]);
     return iv_gemm(e->sequence, &gemm);
 }
 
 const iv_op op_linear_weight_gradient = {"linear_weight_gradient", weight_gradient_forward, NULL};
-
-static iv_status column_sum_forward(emitter *e, const node *n) {
-    iv_launch *launch = iv_launch_begin(e->sequence, "reduce", "column_sum", NULL);
-    iv_arg_tensor(launch, n->inputs[0]);
-    iv_arg_tensor(launch, n->outputs[0]);
-    iv_arg_uint(launch, iv_rows(n->inputs[0]));
-    iv_arg_uint(launch, iv_columns(n->inputs[0]));
-    return iv_launch_members(e, launch, iv_columns(n->inputs[0]));
-}
-
-const iv_op op_column_sum = {"column_sum", column_sum_forward, NULL};

@@ -28,13 +28,15 @@ const iv_op op_relu = {"relu", relu_forward, relu_backward};
 
 static iv_status relu_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *gradient = n->inputs[0], *y = n->inputs[1];
-    iv_launch *launch = iv_launch_begin(e->sequence, "elementwise", "relu_gradient", NULL);
+    const size_t n_products = iv_rows(gradient) / iv_rows(y);
+    iv_launch *launch = iv_launch_begin(e->sequence, "elementwise", "relu_gradient",
+                                        n_products > 1 ? "-DSHARED_GATE" : NULL);
     iv_arg_tensor(launch, gradient);
     iv_arg_tensor(launch, y);
     iv_arg_tensor(launch, n->outputs[0]);
     iv_arg_uint(launch, gradient->n_elements);
     iv_arg_uint(launch, iv_columns(y));
-    iv_arg_uint(launch, iv_rows(gradient) / iv_rows(y));
+    iv_arg_uint(launch, n_products);
     return iv_launch_members(e, launch, gradient->n_elements);
 }
 

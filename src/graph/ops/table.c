@@ -12,7 +12,6 @@ const iv_op *const iv_ops[] = {
     &op_linear,
     &op_linear_input_gradient,
     &op_linear_weight_gradient,
-    &op_column_sum,
     &op_orbit,
     &op_orbit_gradient,
     &op_orbit_mean,
