@@ -44,7 +44,8 @@ static inline uint iv_below(uint word, uint n)
 }
 
 /* Two independent standard normal numbers: see random.h for why it is written like this. */
-static inline void iv_normal(uint word0, uint word1, float out[2]) {
+static inline void iv_normal(uint word0, uint word1, float out[2])
+{
     /* u = k / 2^24 on (0, 1] as 2^exponent (1 + t), sqrt(1/2) < 1 + t <= sqrt(2) */
     const float k = (float)((word0 >> 8) + 1);
     uint bits = as_uint(k);

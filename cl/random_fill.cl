@@ -17,9 +17,9 @@ __kernel void uniform_fill(TENSOR(float, x), __global const uint *restrict seeds
         member[4 * i + k] = bound * iv_uniform_symmetric(words[k]);
 }
 
-/* What random.h computes for (seed, stream, step, index), index the work-item: eight words each.
- * out [n, 8]: four Philox words, iv_uniform's and iv_uniform_symmetric's bits, iv_below(word 2, bound),
- * iv_shuffle(seed, stream, step, n, index). */
+/* What random.h computes for (seed, stream, step, index), index the work-item: ten words each.
+ * out [n, 10]: four Philox words, iv_uniform's and iv_uniform_symmetric's bits, iv_below(word 2, bound),
+ * iv_shuffle(seed, stream, step, n, index), the bits of iv_normal(words 0 and 1). */
 __kernel void random_words(__global uint *restrict out, const uint seed, const uint stream,
                            const uint step, const uint bound, const uint n)
 {
@@ -28,10 +28,15 @@ __kernel void random_words(__global uint *restrict out, const uint seed, const u
 
     uint words[4];
     iv_philox(seed, stream, step, i, words);
-    __global uint *const row = out + 8 * (size_t)i;
+    __global uint *const row = out + 10 * (size_t)i;
     for (uint k = 0; k < 4; k++) row[k] = words[k];
     row[4] = as_uint(iv_uniform(words[0]));
     row[5] = as_uint(iv_uniform_symmetric(words[1]));
     row[6] = iv_below(words[2], bound);
     row[7] = iv_shuffle(seed, stream, step, n, i);
+
+    float normal[2];
+    iv_normal(words[0], words[1], normal);
+    row[8] = as_uint(normal[0]);
+    row[9] = as_uint(normal[1]);
 }

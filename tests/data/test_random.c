@@ -70,6 +70,76 @@ static void bounded_integers_stay_below_their_bound(void **state) {
     assert_int_equal(iv_below(0x80000000, 10), 5);
 }
 
+/* Chi-square with d degrees of freedom has mean d and variance 2 d; for d >= 5 a value beyond
+ * d + 6 sqrt(2 d) + 12 has probability below 1e-6 (checked against its tail for d = 5, 23, 399).
+ * The draws are fixed by the seeds, so a pass stays a pass. */
+static void assert_uniform(const char *what, const double *counts, size_t n_cells,
+                           double expected) {
+    double sum = 0;
+    for (size_t i = 0; i < n_cells; i++)
+        sum += (counts[i] - expected) * (counts[i] - expected) / expected;
+    const double freedom = (double)n_cells - 1;
+    if (sum > freedom + 6 * sqrt(2 * freedom) + 12)
+        fail_msg("%s: chi-square %g with %g degrees of freedom", what, sum, freedom);
+}
+
+/* Box and Muller in double precision from the same two words. */
+static void normal_oracle(uint32_t word0, uint32_t word1, double out[2]) {
+    const double pi = 3.14159265358979323846;
+    const double radius = sqrt(-2 * log(ldexp((word0 >> 8) + 1.0, -24)));
+    const double turn = (word1 >> 30) / 4.0 + ldexp((double)((word1 >> 6) & 0xffffff), -26) - 0.125;
+    out[0] = radius * cos(2 * pi * turn);
+    out[1] = radius * sin(2 * pi * turn);
+}
+
+/* Each of the three factors has a relative error of at most 2 units in the last place (2^-23), and
+ * the radius is at most 5.77: 6 * 5.77 * 2^-24 * 2 = 4e-6; measured 8e-7. */
+static void assert_normal_is_right(uint32_t word0, uint32_t word1) {
+    float found[2];
+    double expected[2];
+    iv_normal(word0, word1, found);
+    normal_oracle(word0, word1, expected);
+    for (int i = 0; i < 2; i++)
+        if (!(fabs((double)found[i] - expected[i]) < 1e-6))
+            fail_msg("words %08x %08x: %.9g, expected %.9g", word0, word1, (double)found[i],
+                     expected[i]);
+}
+
+static void normals_are_those_of_the_formula(void **state) {
+    (void)state;
+    static const uint32_t edges[] = {0,          0xff,       0x100,      0x3fffffff, 0x40000000,
+                                     0x5a827999, 0x7fffffff, 0x80000000, 0xb504f300, 0xb504f400,
+                                     0xc0000000, 0xffffff00, 0xffffffff, 0xfffffeff};
+    const size_t n = sizeof edges / sizeof *edges;
+    for (size_t i = 0; i < n * n; i++) assert_normal_is_right(edges[i / n], edges[i % n]);
+    for (uint32_t i = 0; i < 200000; i++) {
+        uint32_t words[4];
+        iv_philox(3, IV_STREAM_TEST, 0, i, words);
+        assert_normal_is_right(words[0], words[1]);
+    }
+}
+
+/* Shares of 400000 numbers in 40 cells that the normal law makes equally likely, and of the pairs.
+ */
+static void normals_follow_the_normal_law_and_pairs_are_independent(void **state) {
+    (void)state;
+    enum { CELLS = 40, DRAWS = 200000 };
+    double counts[CELLS] = {0}, pairs[100] = {0};
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        uint32_t words[4];
+        float normal[2];
+        iv_philox(9, IV_STREAM_TEST, 1, i, words);
+        iv_normal(words[0], words[1], normal);
+        const double first = 0.5 * erfc(-(double)normal[0] / sqrt(2));
+        const double second = 0.5 * erfc(-(double)normal[1] / sqrt(2));
+        counts[(int)(first * CELLS)]++;
+        counts[(int)(second * CELLS)]++;
+        pairs[(int)(first * 10) * 10 + (int)(second * 10)]++;
+    }
+    assert_uniform("normal numbers", counts, CELLS, 2.0 * DRAWS / CELLS);
+    assert_uniform("pairs of them", pairs, 100, DRAWS / 100.0);
+}
+
 static int is_permutation(const int32_t *values, uint32_t n) {
     uint8_t *seen = calloc(n + 1, 1);
     int good = 1;
@@ -116,19 +186,6 @@ static void shuffle_of_two_to_the_31_stays_in_range(void **state) {
         assert_true(iv_shuffle(1, IV_STREAM_TEST, 0, n, i) < n);
         assert_true(iv_shuffle(1, IV_STREAM_TEST, 0, n, n - 1 - i) < n);
     }
-}
-
-/* Chi-square with d degrees of freedom has mean d and variance 2 d; for d >= 5 a value beyond
- * d + 6 sqrt(2 d) + 12 has probability below 1e-6 (checked against its tail for d = 5, 23, 399).
- * The draws are fixed by the seeds, so a pass stays a pass. */
-static void assert_uniform(const char *what, const double *counts, size_t n_cells,
-                           double expected) {
-    double sum = 0;
-    for (size_t i = 0; i < n_cells; i++)
-        sum += (counts[i] - expected) * (counts[i] - expected) / expected;
-    const double freedom = (double)n_cells - 1;
-    if (sum > freedom + 6 * sqrt(2 * freedom) + 12)
-        fail_msg("%s: chi-square %g with %g degrees of freedom", what, sum, freedom);
 }
 
 typedef void (*permuter)(uint32_t seed, uint32_t n, int32_t *out);
@@ -221,6 +278,8 @@ int main(void) {
         cmocka_unit_test(philox_places_its_arguments_as_documented),
         cmocka_unit_test(uniforms_are_exact_multiples_in_their_range),
         cmocka_unit_test(bounded_integers_stay_below_their_bound),
+        cmocka_unit_test(normals_are_those_of_the_formula),
+        cmocka_unit_test(normals_follow_the_normal_law_and_pairs_are_independent),
         cmocka_unit_test(permutation_holds_every_index_once),
         cmocka_unit_test(shuffle_sends_every_index_to_another_place),
         cmocka_unit_test(shuffle_of_two_to_the_31_stays_in_range),

@@ -12,20 +12,23 @@ static iv_context *open_device(void) {
 }
 
 static void host_row(uint32_t seed, uint32_t stream, uint32_t step, uint32_t bound, uint32_t n,
-                     uint32_t index, uint32_t row[8]) {
+                     uint32_t index, uint32_t row[10]) {
     iv_philox(seed, stream, step, index, row);
     const float uniform = iv_uniform(row[0]), symmetric = iv_uniform_symmetric(row[1]);
     memcpy(&row[4], &uniform, sizeof uniform);
     memcpy(&row[5], &symmetric, sizeof symmetric);
     row[6] = iv_below(row[2], bound);
     row[7] = iv_shuffle(seed, stream, step, n, index);
+    float normal[2];
+    iv_normal(row[0], row[1], normal);
+    memcpy(&row[8], normal, sizeof normal);
 }
 
 static void compare_words(iv_context *context, uint32_t seed, uint32_t stream, uint32_t step,
                           uint32_t bound, uint32_t n) {
     iv_sequence *sequence = NULL;
     cl_mem out = NULL;
-    const size_t bytes = 8 * sizeof(uint32_t) * n, global = n;
+    const size_t bytes = 10 * sizeof(uint32_t) * n, global = n;
     uint32_t *rows = malloc(bytes);
     assert_ok(iv_sequence_create(context, &sequence), iv_context_error(context));
     assert_ok(iv_buffer_create(context, bytes, &out), iv_context_error(context));
@@ -40,9 +43,9 @@ static void compare_words(iv_context *context, uint32_t seed, uint32_t stream, u
     assert_ok(iv_sequence_run(sequence, 0), iv_context_error(context));
     assert_ok(iv_buffer_read(context, out, 0, bytes, rows), iv_context_error(context));
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t expected[8];
+        uint32_t expected[10];
         host_row(seed, stream, step, bound, n, i, expected);
-        assert_memory_equal(rows + 8 * (size_t)i, expected, sizeof expected);
+        assert_memory_equal(rows + 10 * (size_t)i, expected, sizeof expected);
     }
     iv_buffer_release(context, out);
     iv_sequence_destroy(sequence);
@@ -55,7 +58,7 @@ static void device_draws_the_hosts_bits(void **state) {
     compare_words(context, 0, IV_STREAM_TEST, 0, 10, 1);
     compare_words(context, 1, IV_STREAM_BATCH_ORDER, 3, 4, 2);
     compare_words(context, 0xffffffffU, IV_STREAM_TEST, 0xffffffffU, 0xffffffffU, 257);
-    compare_words(context, 12345, IV_STREAM_AUGMENTATION, 678, 3, 1000);
+    compare_words(context, 12345, IV_STREAM_AUGMENTATION, 678, 3, 20000);
     iv_context_destroy(context);
 }
 
