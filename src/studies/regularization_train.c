@@ -15,6 +15,7 @@ typedef struct {
     reg_training training;
     reg_weight_norms norms;
     reg_measure *validation; /* NULL if there are no validation images */
+    bool jacobians;          /* are part of what is measured on them */
     uint32_t step;
     size_t next_epoch; /* whose point is logged next */
     float *losses;     /* [R] of the last step, once there was one */
@@ -121,8 +122,7 @@ static iv_status log_validation(session *s, size_t epoch) {
         if (plan->li) iv_log_double(log, "li", m->li);
         if (plan->di) iv_log_double(log, "di", m->di);
         if (plan->si) iv_log_double(log, "si", m->si);
-        if (plan->sigma_max_jacobian)
-            iv_log_double(log, "sigma_max_jacobian", m->sigma_max_jacobian);
+        if (s->jacobians) iv_log_double(log, "sigma_max_jacobian", m->sigma_max_jacobian);
         const iv_status status = iv_log_end(log, iv_context_error(s->model->context));
         if (status != IV_OK) return status;
     }
@@ -161,7 +161,10 @@ static iv_status open_session(session *s, const reg_pool *pool, cl_mem splits) {
     if (status == IV_OK && plan->sigma_max) status = reg_weight_norms_create(s->model, &s->norms);
     if (status == IV_OK && p->n_validation > 0) {
         reg_images_of(s->model, pool, splits, p->n_train, p->n_validation, false, &images);
-        const size_t n_jacobians = !plan->sigma_max_jacobian   ? 0
+        /* Jacobians are the dearest metric: along the way only where their decay is drawn. */
+        s->jacobians = plan->sigma_max_jacobian &&
+                       iv_spec_lists(p->config, "figures.names", "spectral-decay");
+        const size_t n_jacobians = !s->jacobians                ? 0
                                    : plan->jacobian_samples > 0 ? plan->jacobian_samples
                                                                 : p->n_validation;
         status = reg_measure_create(s->model, &images, n_jacobians, &s->validation);
