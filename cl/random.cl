@@ -117,7 +117,8 @@ static inline uint iv_shuffle(uint seed, uint stream, uint epoch, uint n, uint i
     iv_philox(seed, stream, epoch, 0xffffffffU, keys);
 
     do {
-        uint left = i / b, right = i % b;
+        /* Not i % b: compilers turn the pair into a `freeze` that Oclgrind does not know. */
+        uint left = i / b, right = i - left * b;
         for (uint turn = 0; turn < 8; turn += 2) {
             left += iv_below(iv_mix(right + keys[turn & 3] + turn * 0x9e3779b9U), a);
             left -= left >= a ? a : 0;
