@@ -125,7 +125,11 @@ static void a_full_disk_is_reported(void **state) {
     (void)state;
     iv_error error = {0};
     FILE *full = fopen("/dev/full", "w");
-    if (!full) skip();
+    if (!full) {
+        /* Not cmocka's skip(), whose "not ok # SKIP" Meson counts as failed. */
+        print_message("# skipped: %s: there is no /dev/full\n", __func__);
+        return;
+    }
     iv_spec *spec = parse_good(SMALL, NULL);
     assert_int_equal(iv_spec_write(spec, full, &error), IV_EFAILED);
     assert_true(error.message[0] != '\0');
