@@ -22,16 +22,31 @@ typedef struct {
 typedef struct {
     char name[96]; /* of its runs */
     size_t n_members;
-    size_t bytes;         /* device memory, at once */
-    double seconds;       /* of training, from a few measured steps; NaN without a device */
+    size_t bytes;   /* device memory, at once */
+    double seconds; /* of training, from a few measured steps; NaN without a device */
 } iv_estimate;
+
+/* One training step, ready to be replayed and timed. */
+typedef struct {
+    iv_plan *plan; /* a run is one step of all members */
+    double flops;  /* of its matrix products, all members together */
+    void *state;   /* the study's own */
+} iv_study_step;
+
+/* A step at the published size, on made-up data, that `invar bench` knows by name. */
+typedef struct {
+    const char *name; /* "rotation-4-da" */
+    iv_status (*open)(iv_context *context, size_t n_members, iv_study_step *step);
+    void (*close)(iv_study_step *step); /* after a successful open */
+} iv_study_step_entry;
 
 typedef struct {
     const char *name; /* the spec's `study` */
 
-    /* Train everything, measure it, write models, splits, logs, checkpoints and figures into the run
-     * directory, and fill `results`. Metrics are logged to metrics.jsonl. Errors are in the context's
-     * error; IV_EINTERRUPTED leaves a checkpoint that `resume` continues from, bit for bit. */
+    /* Train everything, measure it, write models, splits, logs, checkpoints and figures into the
+     * run directory, and fill `results`. Metrics are logged to metrics.jsonl. Errors are in the
+     * context's error; IV_EINTERRUPTED leaves a checkpoint that `resume` continues from, bit for
+     * bit. */
     iv_status (*run)(const iv_study_job *job, iv_results *results);
 
     /* Recompute every metric of a finished run from its exported models. Writes nothing. */
@@ -39,7 +54,12 @@ typedef struct {
 
     /* Device memory and time of each population, in order. The caller frees *estimates. */
     iv_status (*estimate)(const iv_study_job *job, iv_estimate **estimates, size_t *n_estimates);
+
+    const iv_study_step_entry *steps; /* ends with a NULL name; NULL for none */
 } iv_study;
+
+/* The i-th study, or NULL after the last. */
+const iv_study *iv_study_get(size_t i);
 
 /* NULL if there is none of that name. */
 const iv_study *iv_study_find(const char *name);

@@ -5,6 +5,7 @@
  *   regularization_setting.c   from the spec to populations
  *   regularization_model.c     one population on the device: network, training plan
  *   regularization_estimate.c  memory and time beforehand
+ *   regularization_step.c      single training steps, to be timed
  *   regularization_measure.c   metrics of a population on a set of images
  *   regularization_results.c   cells, claims
  *   regularization_figures.c   figures
@@ -193,6 +194,7 @@ iv_status reg_figures_draw_saliency(const iv_study_job *job, const reg_model *mo
 iv_status reg_run(const iv_study_job *job, iv_results *results);
 iv_status reg_evaluate(const iv_study_job *job, iv_results *results);
 iv_status reg_estimate(const iv_study_job *job, iv_estimate **estimates, size_t *n_estimates);
+extern const iv_study_step_entry reg_steps[];
 
 /* Drift sets as the results name them. */
 size_t reg_drift_sets(const iv_node *config, const char *trained_on,

@@ -4,8 +4,12 @@
 #include <string.h>
 
 static const iv_study studies[] = {
-    {"regularization", reg_run, reg_evaluate, reg_estimate},
+    {"regularization", reg_run, reg_evaluate, reg_estimate, reg_steps},
 };
+
+const iv_study *iv_study_get(size_t i) {
+    return i < sizeof studies / sizeof *studies ? &studies[i] : NULL;
+}
 
 const iv_study *iv_study_find(const char *name) {
     for (size_t i = 0; i < sizeof studies / sizeof *studies; i++)
