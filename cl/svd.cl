@@ -32,11 +32,14 @@ typedef float block_t;
 #define NAN_BITS      0x7fc00000u
 
 #if VEC == 16
+/* By an array, not by halves of vectors: Oclgrind 21.10 fails on the shuffles that those turn into.
+ * Compilers for CPUs make the same few instructions of both. */
 static float horizontal_sum(float16 x) {
-    float8 a = x.lo + x.hi;
-    float4 b = a.lo + a.hi;
-    float2 c = b.lo + b.hi;
-    return c.x + c.y;
+    float parts[16];
+    vstore16(x, 0, parts);
+    for (uint i = 0; i < 8; i++) parts[i] += parts[i + 8];
+    for (uint i = 0; i < 4; i++) parts[i] += parts[i + 4];
+    return (parts[0] + parts[2]) + (parts[1] + parts[3]);
 }
 #else
 static float horizontal_sum(float x) {
@@ -176,12 +179,12 @@ static void reduce(__global block_t *w, uint k, uint blocks, __global float *low
 #if VEC > 1
         for (uint c = first * VEC; c < j; c++) entries[c] = 0.0f;
 #endif
-        /* All work-items read the row before the barrier in their sum; then one changes it. */
         const float head = entries[j];
         const float square = lane_dot(v, v, first, blocks, lane);
         const float length = sqrt(team_sum((float4)(square, 0.0f, 0.0f, 0.0f), exchange, turn).x);
         const uint reflects = length * length > NEGLIGIBLE;
         const float factor = reflects ? 1.0f / (length * (length + fabs(head))) : 0.0f;
+        barrier(CLK_GLOBAL_MEM_FENCE); /* all have read the row */
         if (item == 0) {
             lower_row[j * entry_stride] = reflects ? -copysign(length, head) : head;
             entries[j] = head + copysign(length, head);
@@ -406,7 +409,7 @@ svd_vectors(const uint m, const uint n, const uint batch, __global const block_t
             for (uint b = lane; b < blocks; b += TEAM) {
                 y[b] = b < width / 2 ? inverse * rotated[b] : (block_t)(0.0f * inverse);
             }
-            const uint n_reflections = wants_long ? k : 0;
+            const uint n_reflections = wants_long && is_finite ? k : 0;
             for (uint done = 0; done < n_reflections; done++) {
                 const uint j = k - 1 - done;
                 __global const block_t *v = vectors + j * blocks;
