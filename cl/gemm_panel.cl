@@ -3,12 +3,14 @@
  * One work-item computes a tile of MR rows and NV vectors of VW columns, held in registers for the whole
  * sum over k. B is read as panels of NV vectors: entry (p, j) of panel t lies at t * panel_stride +
  * p * ldb + j, which describes both a packed copy (ldb = NV * VW) and a row-major matrix read in place
- * (panel_stride = NV * VW). A is read in place; rows past the end repeat the last row and are not stored.
+ * (panel_stride = NV * VW). A is read in place, rows past the end repeating the last one, or as packed
+ * strips of MR rows.
  *
  * -DMR -DNV -DVW   the tile
  * -DTRANSPOSE_A    A is stored [k, m]
+ * -DPACKED_A       A is packed as [m / MR][k][MR]; lda is then the elements of a strip
  * -DBIAS -DRELU -DACCUMULATE -DGATE   parts of the epilogue, in iv_gemm's order
- * -DROW_SUMS       the work-items of the first panel also sum the rows of op(A)
+ * -DROW_SUMS=0|1   the work-items of the first panel also sum the rows of op(A); 1: add to what is there
  *
  * Work-items: (tiles of rows, panels, members), one a work-group. */
 #include "tensor.cl"
@@ -25,6 +27,18 @@ typedef PASTE(float, VW) vector;
 #define STORE(v, p) PASTE(vstore, VW)(v, 0, p)
 #endif
 
+/* Where row i of the tile lies in A, and how far it is to the next k. */
+#if defined(PACKED_A)
+#define A_ROW(t, i) ((size_t)((t)->row / MR) * (t)->lda + (i))
+#define A_K_STRIDE(t) MR
+#elif defined(TRANSPOSE_A)
+#define A_ROW(t, i) ((size_t)min((t)->row + (i), (t)->m - 1))
+#define A_K_STRIDE(t) (t)->lda
+#else
+#define A_ROW(t, i) ((size_t)min((t)->row + (i), (t)->m - 1) * (t)->lda)
+#define A_K_STRIDE(t) 1
+#endif
+
 typedef struct {
     __global const float *a, *b;
     __global float *c;
@@ -35,15 +49,15 @@ typedef struct {
 
 #ifdef ROW_SUMS
 /* The rows of this tile summed over k, in order. */
-static void sum_rows(const tile *t, uint row_stride, uint k_stride) {
+static void sum_rows(const tile *t) {
     float sum[MR];
     size_t rows[MR];
     _Pragma("unroll") for (uint i = 0; i < MR; i++) {
-        rows[i] = (size_t)min(t->row + i, t->m - 1) * row_stride;
-        sum[i] = 0.0f;
+        rows[i] = A_ROW(t, i);
+        sum[i] = ROW_SUMS && t->row + i < t->m ? t->row_sums[t->row + i] : 0.0f;
     }
     __global const float *a = t->a;
-    for (uint p = 0; p < t->k; p++, a += k_stride)
+    for (uint p = 0; p < t->k; p++, a += A_K_STRIDE(t))
         _Pragma("unroll") for (uint i = 0; i < MR; i++) sum[i] += a[rows[i]];
     for (uint i = 0; i < MR && t->row + i < t->m; i++) t->row_sums[t->row + i] = sum[i];
 }
@@ -87,8 +101,7 @@ static vector epilogue(vector sum, const tile *t, uint i, uint j) {
 #define TILE(vectors)                                                                              \
     static void compute_tile_##vectors(const tile *t) {                                            \
         size_t rows[MR];                                                                           \
-        _Pragma("unroll") for (uint i = 0; i < MR; i++) rows[i] =                                  \
-            (size_t)min(t->row + i, t->m - 1) * A_ROW_STRIDE;                                      \
+        _Pragma("unroll") for (uint i = 0; i < MR; i++) rows[i] = A_ROW(t, i);                     \
         vector sum[MR][vectors];                                                                   \
         _Pragma("unroll") for (uint i = 0; i < MR; i++)                                            \
             _Pragma("unroll") for (uint j = 0; j < vectors; j++) sum[i][j] = (vector)(0.0f);       \
@@ -101,7 +114,7 @@ static vector epilogue(vector sum, const tile *t, uint i, uint j) {
                 _Pragma("unroll") for (uint j = 0; j < vectors; j++) sum[i][j] =                   \
                     MULTIPLY_ADD(left, right[j], sum[i][j]);                                       \
             }                                                                                      \
-            a += A_K_STRIDE;                                                                       \
+            a += A_K_STRIDE(t);                                                                    \
             b += t->ldb;                                                                           \
         }                                                                                          \
         _Pragma("unroll") for (uint i = 0; i < MR; i++) {                                          \
@@ -123,15 +136,6 @@ static vector epilogue(vector sum, const tile *t, uint i, uint j) {
         }                                                                                          \
     }
 
-#ifdef TRANSPOSE_A
-#define TRANSPOSED_A 1
-#define A_ROW_STRIDE 1
-#define A_K_STRIDE t->lda
-#else
-#define TRANSPOSED_A 0
-#define A_ROW_STRIDE t->lda
-#define A_K_STRIDE 1
-#endif
 
 TILE(1)
 #if NV > 1
@@ -179,7 +183,7 @@ __kernel void gemm_panel(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
     t.ldc = ldc;
 #ifdef ROW_SUMS
     t.row_sums = MEMBER(row_sums, r);
-    if (panel == 0) sum_rows(&t, TRANSPOSED_A ? 1 : lda, TRANSPOSED_A ? lda : 1);
+    if (panel == 0) sum_rows(&t);
 #endif
     switch (min((n - t.column + VW - 1) / VW, (uint)NV)) {
     case 1: compute_tile_1(&t); break;
@@ -195,6 +199,30 @@ __kernel void gemm_panel(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
     }
 }
 
+#if VW == 16
+/* Four perfect shuffles of rows and columns transpose a block of 16 x 16. */
+static float16 interleave_low(float16 a, float16 b) {
+    return (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6,
+                     a.s7, b.s7);
+}
+
+static float16 interleave_high(float16 a, float16 b) {
+    return (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se,
+                     a.sf, b.sf);
+}
+
+static void transpose_block(float16 *block) {
+    _Pragma("unroll") for (uint turn = 0; turn < 4; turn++) {
+        float16 mixed[16];
+        _Pragma("unroll") for (uint i = 0; i < 8; i++) {
+            mixed[2 * i] = interleave_low(block[i], block[i + 8]);
+            mixed[2 * i + 1] = interleave_high(block[i], block[i + 8]);
+        }
+        _Pragma("unroll") for (uint i = 0; i < 16; i++) block[i] = mixed[i];
+    }
+}
+#endif
+
 /* Pack op(B) [k, n] into panels [n / (NV VW)][k][NV VW], zeros past n.  B is stored [k, n], or [n, k] with
  * -DTRANSPOSE_B.  Work-items: (vectors of columns, blocks of 16 rows, members). */
 __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -205,6 +233,22 @@ __kernel void pack_panels(TENSOR(const float, b), TENSOR(float, panels), uint n,
     __global const float *source = MEMBER(b, r);
     __global float *out = MEMBER(panels, r) + (size_t)panel * k * (NV * VW) + within;
     const uint last = min(first + 16, k);
+#if VW == 16
+    if (column + 16 <= n && first + 16 <= k) {
+#ifdef TRANSPOSE_B
+        float16 block[16];
+        _Pragma("unroll") for (uint v = 0; v < 16; v++) block[v] =
+            vload16(0, source + (size_t)(column + v) * ldb + first);
+        transpose_block(block);
+        _Pragma("unroll") for (uint p = 0; p < 16; p++)
+            vstore16(block[p], 0, out + (size_t)(first + p) * (NV * 16));
+#else
+        for (uint p = first; p < last; p++)
+            vstore16(vload16(0, source + (size_t)p * ldb + column), 0, out + (size_t)p * (NV * 16));
+#endif
+        return;
+    }
+#endif
     for (uint p = first; p < last; p++)
         for (uint v = 0; v < VW; v++) {
             const uint j = column + v;
@@ -212,6 +256,25 @@ __kernel void pack_panels(TENSOR(const float, b), TENSOR(float, panels), uint n,
             out[(size_t)p * (NV * VW) + v] = j < n ? source[(size_t)j * ldb + p] : 0.0f;
 #else
             out[(size_t)p * (NV * VW) + v] = j < n ? source[(size_t)p * ldb + j] : 0.0f;
+#endif
+        }
+}
+
+/* Pack op(A) [m, k] into strips [m / MR][k][MR], zeros past m.  A is stored [m, k], or [k, m] with
+ * -DTRANSPOSE_A.  Work-items: (strips, blocks of 64 of k, members). */
+__attribute__((reqd_work_group_size(1, 1, 1)))
+__kernel void pack_strips(TENSOR(const float, a), TENSOR(float, strips), uint m, uint k, uint lda) {
+    const uint row = get_global_id(0) * MR, first = get_global_id(1) * 64;
+    const size_t r = get_global_id(2);
+    __global const float *source = MEMBER(a, r);
+    __global float *out = MEMBER(strips, r) + (size_t)get_global_id(0) * k * MR;
+    const uint last = min(first + 64, k);
+    for (uint p = first; p < last; p++)
+        _Pragma("unroll") for (uint i = 0; i < MR; i++) {
+#ifdef TRANSPOSE_A
+            out[p * MR + i] = row + i < m ? source[(size_t)p * lda + row + i] : 0.0f;
+#else
+            out[p * MR + i] = row + i < m ? source[(size_t)(row + i) * lda + p] : 0.0f;
 #endif
         }
 }

@@ -26,8 +26,8 @@ static iv_status choose_engine(const iv_gemm_desc *desc, iv_context *context,
     if (*engine != IV_ENGINE_AUTO) return IV_OK;
     const char *forced = getenv("INVAR_GEMM_ENGINE");
     if (!forced || !*forced)
-        *engine = iv_context_device(context)->type == IV_DEVICE_CPU ? IV_ENGINE_PANEL
-                                                                     : IV_ENGINE_CLBLAST;
+        *engine =
+            iv_context_device(context)->type == IV_DEVICE_CPU ? IV_ENGINE_PANEL : IV_ENGINE_CLBLAST;
     else if (strcmp(forced, "clblast") == 0)
         *engine = IV_ENGINE_CLBLAST;
     else if (strcmp(forced, "panel") == 0)
@@ -47,6 +47,6 @@ iv_status iv_gemm(iv_sequence *sequence, const iv_gemm_desc *desc) {
     if (d.gate_rows == 0) d.gate_rows = 1;
     status = choose_engine(desc, context, &d.engine);
     if (status != IV_OK) return status;
-    return d.engine == IV_ENGINE_PANEL ? iv_gemm_panel(sequence, &d)
+    return d.engine == IV_ENGINE_PANEL ? iv_gemm_panel(sequence, &d, NULL)
                                        : iv_gemm_clblast(sequence, &d);
 }

@@ -1,40 +1,50 @@
-/* The panel engine: packs B into panels where it cannot be read in place, then one register-tiled kernel.
- * Kernels: cl/gemm_panel.cl. */
+/* The panel engine: packs what cannot be read well in place, then one register-tiled kernel, in
+ * blocks of k that keep a panel in the second-level cache. Kernels: cl/gemm_panel.cl. */
 #include "linalg/gemm.h"
 
 #include <stdio.h>
 
-typedef struct {
-    size_t rows, vectors, width; /* MR, NV, VW */
-} tile_shape;
+/* Blocks of k: a panel of 48 columns is then 192 KiB, a fraction of any second-level cache. */
+static const size_t block_k = 1024;
 
-/* Accumulators, one row of B and a broadcast must fit the vector registers: 32 with AVX-512 and NEON, 16
- * with AVX2. */
-static tile_shape choose_tile(const iv_device_info *device) {
-    if (device->float_vector_width >= 16) return (tile_shape){8, 3, 16};
-    if (device->float_vector_width >= 8) return (tile_shape){6, 2, 8};
-    return (tile_shape){8, 3, 4};
+/* An operand of more than this is packed where its rows lie far apart: below, caches and their
+ * prefetchers cope, and packing would cost more than it saves. */
+static const size_t pack_bytes = (size_t)1 << 20;
+
+/* Accumulators, one row of B and a broadcast must fit the vector registers: 32 with AVX-512 and
+ * NEON, 16 with AVX2. */
+static iv_panel_tile choose_tile(const iv_device_info *device) {
+    if (device->float_vector_width >= 16) return (iv_panel_tile){8, 3, 16};
+    if (device->float_vector_width >= 8) return (iv_panel_tile){6, 2, 8};
+    return (iv_panel_tile){8, 3, 4};
 }
 
-static void tile_options(tile_shape tile, const char *more, char *options, size_t size) {
-    snprintf(options, size, "-DMR=%zu -DNV=%zu -DVW=%zu%s", tile.rows, tile.vectors, tile.width,
+static void tile_options(const iv_panel_tile *tile, const char *more, char *options, size_t size) {
+    snprintf(options, size, "-DMR=%zu -DNV=%zu -DVW=%zu%s", tile->rows, tile->vectors, tile->width,
              more);
 }
 
-/* Append the packing of B and describe where the panels lie. */
-static iv_status pack(iv_sequence *sequence, const iv_gemm_desc *d, tile_shape tile,
-                      iv_view *panels) {
-    const size_t panel_width = tile.vectors * tile.width;
-    const size_t n_vectors = (d->n + panel_width - 1) / panel_width * tile.vectors;
-    const size_t n_members = d->b.stride == 0 ? 1 : d->batch;
-    panels->offset = 0;
-    panels->stride = d->b.stride == 0 ? 0 : n_vectors * tile.width * d->k;
+static size_t divide_up(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
 
+/* Scratch for a packed operand of `elements` a member (one copy if the members share it). */
+static iv_status packed_view(iv_sequence *sequence, size_t elements, size_t batch, bool shared,
+                             iv_view *view) {
     size_t bytes;
     iv_error *error = iv_context_error(iv_sequence_context(sequence));
-    iv_status status =
-        iv_multiply_size(n_vectors * tile.width * d->k, n_members * sizeof(float), &bytes, error);
-    if (status == IV_OK) status = iv_sequence_buffer(sequence, bytes, &panels->buffer);
+    *view = (iv_view){NULL, 0, shared ? 0 : elements};
+    const iv_status status =
+        iv_multiply_size(elements, (shared ? 1 : batch) * sizeof(float), &bytes, error);
+    return status == IV_OK ? iv_sequence_buffer(sequence, bytes, &view->buffer) : status;
+}
+
+static iv_status pack_b(iv_sequence *sequence, const iv_gemm_desc *d, const iv_panel_tile *tile,
+                        iv_view *panels) {
+    const size_t n_vectors = divide_up(d->n, tile->vectors * tile->width) * tile->vectors;
+    const bool shared = d->b.stride == 0;
+    const iv_status status =
+        packed_view(sequence, n_vectors * tile->width * d->k, d->batch, shared, panels);
     if (status != IV_OK) return status;
 
     char options[128];
@@ -45,50 +55,108 @@ static iv_status pack(iv_sequence *sequence, const iv_gemm_desc *d, tile_shape t
     iv_arg_uint(launch, d->n);
     iv_arg_uint(launch, d->k);
     iv_arg_uint(launch, d->ldb);
-    return iv_launch_end(launch, 3, (const size_t[]){n_vectors, (d->k + 15) / 16, n_members},
+    return iv_launch_end(launch, 3,
+                         (const size_t[]){n_vectors, divide_up(d->k, 16), shared ? 1 : d->batch},
                          (const size_t[]){1, 1, 1});
 }
 
-iv_status iv_gemm_panel(iv_sequence *sequence, const iv_gemm_desc *d) {
-    const tile_shape tile = choose_tile(iv_context_device(iv_sequence_context(sequence)));
-    const size_t panel_width = tile.vectors * tile.width;
-    const size_t n_panels = (d->n + panel_width - 1) / panel_width;
+static iv_status pack_a(iv_sequence *sequence, const iv_gemm_desc *d, const iv_panel_tile *tile,
+                        iv_view *strips) {
+    const size_t n_strips = divide_up(d->m, tile->rows);
+    const bool shared = d->a.stride == 0;
+    const iv_status status =
+        packed_view(sequence, n_strips * tile->rows * d->k, d->batch, shared, strips);
+    if (status != IV_OK) return status;
 
-    /* Whole vectors of a row-major B can be read where they lie. */
-    iv_view b = d->b;
-    size_t ldb = d->ldb, panel_stride = panel_width;
-    if (d->transpose_b || d->n % tile.width != 0) {
-        const iv_status status = pack(sequence, d, tile, &b);
-        if (status != IV_OK) return status;
-        ldb = panel_width;
-        panel_stride = panel_width * d->k;
-    }
-
-    char more[128], options[192];
-    snprintf(more, sizeof more, "%s%s%s%s%s%s", d->transpose_a ? " -DTRANSPOSE_A" : "",
-             d->bias.buffer ? " -DBIAS" : "",
-             d->activation == IV_ACTIVATION_RELU ? " -DRELU" : "",
-             d->accumulate ? " -DACCUMULATE" : "", d->gate.buffer ? " -DGATE" : "",
-             d->row_sums.buffer ? " -DROW_SUMS" : "");
-    tile_options(tile, more, options, sizeof options);
-    iv_launch *launch = iv_launch_begin(sequence, "gemm_panel", "gemm_panel", options);
+    char options[128];
+    tile_options(tile, d->transpose_a ? " -DTRANSPOSE_A" : "", options, sizeof options);
+    iv_launch *launch = iv_launch_begin(sequence, "gemm_panel", "pack_strips", options);
     iv_arg_view(launch, d->a);
+    iv_arg_view(launch, *strips);
+    iv_arg_uint(launch, d->m);
+    iv_arg_uint(launch, d->k);
+    iv_arg_uint(launch, d->lda);
+    return iv_launch_end(launch, 3,
+                         (const size_t[]){n_strips, divide_up(d->k, 64), shared ? 1 : d->batch},
+                         (const size_t[]){1, 1, 1});
+}
+
+/* Operands as the kernel reads them: in place or packed. */
+typedef struct {
+    iv_view a, b;
+    size_t lda, ldb, panel_stride;
+    bool packed_a, packed_b;
+} operands;
+
+/* The product of one block of k, [first, first + count): the first block sets C, later ones add to
+ * it, the last one ends with the epilogue. */
+static iv_status append_block(iv_sequence *sequence, const iv_gemm_desc *d,
+                              const iv_panel_tile *tile, const operands *o, size_t first,
+                              size_t count) {
+    const bool is_first = first == 0, is_last = first + count == d->k;
+    const bool bias = is_last && d->bias.buffer, gate = is_last && d->gate.buffer;
+    char more[160], options[224];
+    snprintf(more, sizeof more, "%s%s%s%s%s%s%s",
+             d->transpose_a && !o->packed_a ? " -DTRANSPOSE_A" : "",
+             o->packed_a ? " -DPACKED_A" : "", bias ? " -DBIAS" : "",
+             is_last && d->activation == IV_ACTIVATION_RELU ? " -DRELU" : "",
+             d->accumulate || !is_first ? " -DACCUMULATE" : "", gate ? " -DGATE" : "",
+             !d->row_sums.buffer ? ""
+             : is_first          ? " -DROW_SUMS=0"
+                                 : " -DROW_SUMS=1");
+    tile_options(tile, more, options, sizeof options);
+
+    iv_view a = o->a, b = o->b;
+    a.offset += o->packed_a ? first * tile->rows : d->transpose_a ? first * d->lda : first;
+    b.offset += first * o->ldb;
+    iv_launch *launch = iv_launch_begin(sequence, "gemm_panel", "gemm_panel", options);
+    iv_arg_view(launch, a);
     iv_arg_view(launch, b);
     iv_arg_view(launch, d->c);
-    if (d->bias.buffer) iv_arg_view(launch, d->bias);
-    if (d->gate.buffer) {
+    if (bias) iv_arg_view(launch, d->bias);
+    if (gate) {
         iv_arg_view(launch, d->gate);
         iv_arg_uint(launch, d->gate_rows);
     }
     if (d->row_sums.buffer) iv_arg_view(launch, d->row_sums);
     iv_arg_uint(launch, d->m);
     iv_arg_uint(launch, d->n);
-    iv_arg_uint(launch, d->k);
-    iv_arg_uint(launch, d->lda);
-    iv_arg_uint(launch, ldb);
-    iv_arg_uint(launch, panel_stride);
+    iv_arg_uint(launch, count);
+    iv_arg_uint(launch, o->lda);
+    iv_arg_uint(launch, o->ldb);
+    iv_arg_uint(launch, o->panel_stride);
     iv_arg_uint(launch, d->ldc);
+    const size_t n_panels = divide_up(d->n, tile->vectors * tile->width);
     return iv_launch_end(launch, 3,
-                         (const size_t[]){(d->m + tile.rows - 1) / tile.rows, n_panels, d->batch},
+                         (const size_t[]){divide_up(d->m, tile->rows), n_panels, d->batch},
                          (const size_t[]){1, 1, 1});
+}
+
+iv_status iv_gemm_panel(iv_sequence *sequence, const iv_gemm_desc *d, const iv_panel_tile *given) {
+    const iv_panel_tile tile =
+        given ? *given : choose_tile(iv_context_device(iv_sequence_context(sequence)));
+    const size_t panel_width = tile.vectors * tile.width;
+    const size_t bytes_a = d->k * d->m * sizeof(float), bytes_b = d->k * d->n * sizeof(float);
+    operands o = {.a = d->a, .b = d->b, .lda = d->lda, .ldb = d->ldb, .panel_stride = panel_width};
+
+    /* Whole vectors of a row-major B can be read where they lie. */
+    iv_status status = IV_OK;
+    o.packed_b = d->transpose_b || d->n % tile.width != 0 ||
+                 (bytes_b > pack_bytes && d->m >= 32 * tile.rows);
+    if (o.packed_b) {
+        status = pack_b(sequence, d, &tile, &o.b);
+        o.ldb = panel_width;
+        o.panel_stride = panel_width * d->k;
+    }
+    o.packed_a = d->transpose_a && bytes_a > pack_bytes && d->n >= 4 * panel_width;
+    if (status == IV_OK && o.packed_a) {
+        status = pack_a(sequence, d, &tile, &o.a);
+        o.lda = tile.rows * d->k;
+    }
+
+    const size_t n_blocks = divide_up(d->k, block_k), step = divide_up(d->k, n_blocks);
+    for (size_t first = 0; first < d->k && status == IV_OK; first += step)
+        status =
+            append_block(sequence, d, &tile, &o, first, d->k - first < step ? d->k - first : step);
+    return status;
 }
