@@ -37,7 +37,8 @@ typedef struct {
  * none. A resumed run keeps its first start time, and its seconds add up. */
 iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error);
 
-/* An existing directory to read from; nothing is written. Such a handle cannot be finished. */
+/* An existing directory to read from; nothing is written. Such a handle cannot be finished.
+ * IV_EDATA if there is no such directory, or if its run.json is damaged. */
 iv_status iv_run_dir_open(const char *path, iv_run_dir **dir, iv_error *error);
 
 /* Free without changing the status on disk (NULL is fine). */
@@ -47,7 +48,7 @@ void iv_run_dir_destroy(iv_run_dir *dir);
 const char *iv_run_dir_path(const iv_run_dir *dir);
 
 /* Status in run.json before this process opened it ("done", "interrupted", "failed", "running" if
- * it was killed); NULL if the directory is new. */
+ * it was killed); NULL if there was none. */
 const char *iv_run_dir_previous_status(const iv_run_dir *dir);
 
 /* DIR/NAME, to be freed by the caller; NULL only if memory ran out. name may have folders in it. */

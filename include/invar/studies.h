@@ -43,6 +43,10 @@ typedef struct {
 typedef struct {
     const char *name; /* the spec's `study` */
 
+    /* Refuse what cannot succeed, before a run directory is made (`dir` is not used): IV_EDATA if
+     * an image set is missing or damaged, IV_ENOMEM if a population does not fit the device. */
+    iv_status (*prepare)(const iv_study_job *job);
+
     /* Train everything, measure it, write models, splits, logs, checkpoints and figures into the
      * run directory, and fill `results`. Metrics are logged to metrics.jsonl. Errors are in the
      * context's error; IV_EINTERRUPTED leaves a checkpoint that `resume` continues from, bit for

@@ -23,6 +23,7 @@ typedef struct {
     uint64_t *seeds;
     iv_results results;
     cli_progress progress;
+    char data_dir[4096];
 } running;
 
 iv_status cli_spec_text(const iv_spec *spec, char **text, iv_error *error) {
@@ -106,26 +107,38 @@ static const char *status_word(iv_status status) {
     return status == IV_OK ? "done" : status == IV_EINTERRUPTED ? "interrupted" : "failed";
 }
 
+/* Whether the run in --out is finished already. */
+static iv_status already_done(running *r, bool *done, iv_error *error) {
+    iv_run_dir *dir;
+    *done = false;
+    const iv_status status = iv_run_dir_open(r->options->out, &dir, error);
+    if (status != IV_OK) return status;
+    const char *before = iv_run_dir_previous_status(dir);
+    *done = before && strcmp(before, "done") == 0;
+    iv_run_dir_destroy(dir);
+    return IV_OK;
+}
+
 /* Train, measure and write; the run's status on disk is right whatever happens. */
 static iv_status carry_out(running *r, iv_error *error) {
-    char data_dir[4096];
-    const iv_study *study =
-        iv_study_find(iv_spec_string(iv_spec_root(r->spec), "study"));
+    const iv_study *study = iv_study_find(iv_spec_string(iv_spec_root(r->spec), "study"));
     if (!study) return iv_fail(error, IV_EINVAL, "this study is not built in");
-    iv_status status =
-        iv_data_directory(r->options->data, data_dir, sizeof data_dir, error);
     const iv_progress progress = {cli_progress_update, &r->progress};
-    const iv_study_job job = {
+    iv_study_job job = {
         .spec = r->spec,
         .context = r->context,
-        .data_dir = data_dir,
-        .dir = r->dir,
+        .data_dir = r->data_dir,
         .resume = r->options->resume,
         .stop = cli_catch_stop(),
         .progress = &progress,
         .message = cli_progress_message,
         .message_state = &r->progress,
     };
+    iv_status status = study->prepare(&job);
+    if (status != IV_OK) *error = *iv_context_error(r->context);
+    if (status == IV_OK) status = open_directory(r, error);
+    if (status != IV_OK) return status;
+    job.dir = r->dir;
     if (status == IV_OK)
         status = iv_run_dir_write(r->dir, "spec.yaml", r->spec_text, strlen(r->spec_text), error);
     if (status == IV_OK && (status = study->run(&job, &r->results)) != IV_OK)
@@ -143,9 +156,11 @@ static iv_status carry_out(running *r, iv_error *error) {
     const char *dirs[] = {iv_run_dir_path(r->dir)};
     if (status == IV_OK) status = iv_report_write(dirs, 1, NULL, &drawn, error);
     if (status == IV_OK) status = print_outcome(r, error);
-    if (status == IV_EINTERRUPTED)
-        fprintf(stderr, "invar: interrupted; `invar resume %s` goes on from here\n",
+    if (status == IV_EINTERRUPTED) {
+        iv_error_clear(error);
+        iv_fail(error, status, "interrupted; `invar resume %s` goes on from here",
                 iv_run_dir_path(r->dir));
+    }
     return status;
 }
 
@@ -153,25 +168,22 @@ static int perform(const run_options *options) {
     running r = {.options = options};
     iv_error error = {0};
     cli_progress_init(&r.progress, options->quiet);
+    bool done = false;
     iv_status status = iv_spec_load(options->spec_path, options->overrides, options->n_overrides,
                                     &r.spec, &error);
     if (status == IV_OK) status = cli_spec_text(r.spec, &r.spec_text, &error);
     if (status == IV_OK) status = read_seeds(&r, &error);
     if (status == IV_OK && options->resume) status = same_spec(&r, &error);
-    if (status == IV_OK) status = iv_context_create(options->device, false, &r.context, &error);
-    if (status == IV_OK) status = open_directory(&r, &error);
-    if (status == IV_OK) {
-        const char *before = iv_run_dir_previous_status(r.dir);
-        if (before && strcmp(before, "done") == 0) {
-            iv_run_dir_finish(r.dir, "done", &error);
-            printf("%s is finished: nothing to resume\n", iv_run_dir_path(r.dir));
-        } else {
-            status = carry_out(&r, &error);
-        }
+    if (status == IV_OK && options->resume) status = already_done(&r, &done, &error);
+    if (status == IV_OK && done) {
+        printf("%s is finished: nothing to resume\n", options->out);
+    } else {
+        if (status == IV_OK)
+            status = iv_data_directory(options->data, r.data_dir, sizeof r.data_dir, &error);
+        if (status == IV_OK) status = iv_context_create(options->device, false, &r.context, &error);
+        if (status == IV_OK) status = carry_out(&r, &error);
     }
-    const int exit_status = status == IV_OK             ? 0
-                            : status == IV_EINTERRUPTED ? iv_exit_status(status)
-                                                        : cli_fail(&error);
+    const int exit_status = status == IV_OK ? 0 : cli_fail(&error);
     iv_results_free(&r.results);
     iv_run_dir_destroy(r.dir);
     iv_context_destroy(r.context);

@@ -242,8 +242,18 @@ iv_status iv_run_dir_open(const char *path, iv_run_dir **out, iv_error *error) {
         free(dir);
         return iv_fail(error, IV_ENOMEM, "out of memory for a run directory");
     }
-    *out = dir;
-    return IV_OK;
+    char *run_json = iv_run_dir_file(dir, "run.json");
+    iv_status status = IV_OK;
+    if (!run_json)
+        status = iv_fail(error, IV_ENOMEM, "out of memory for a run directory");
+    else if (iv_file_exists(run_json))
+        status = iv_run_json_read(run_json, &dir->previous, error);
+    free(run_json);
+    if (status == IV_OK)
+        *out = dir;
+    else
+        iv_run_dir_destroy(dir);
+    return status;
 }
 
 void iv_run_dir_destroy(iv_run_dir *dir) {

@@ -1,6 +1,7 @@
 /* Inside the regularization study (Moskalev et al. 2023): how it is split into files.
  *
  *   regularization.c           the study: populations one after another, trained or read back
+ *   regularization_prepare.c   what can be refused before anything begins
  *   regularization_train.c     training a population: curves, checkpoints, going on from one
  *   regularization_setting.c   from the spec to populations
  *   regularization_model.c     one population on the device: network, training plan
@@ -191,6 +192,7 @@ iv_status reg_figures_draw_saliency(const iv_study_job *job, const reg_model *mo
                                     const iv_image_source *images);
 
 /* The study's entries in the table of studies (see iv_study). */
+iv_status reg_prepare(const iv_study_job *job);
 iv_status reg_run(const iv_study_job *job, iv_results *results);
 iv_status reg_evaluate(const iv_study_job *job, iv_results *results);
 iv_status reg_estimate(const iv_study_job *job, iv_estimate **estimates, size_t *n_estimates);

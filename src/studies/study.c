@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const iv_study studies[] = {
-    {"regularization", reg_run, reg_evaluate, reg_estimate, reg_steps},
+    {"regularization", reg_prepare, reg_run, reg_evaluate, reg_estimate, reg_steps},
 };
 
 const iv_study *iv_study_get(size_t i) {
