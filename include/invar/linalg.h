@@ -13,9 +13,11 @@
 typedef enum { IV_ACTIVATION_NONE, IV_ACTIVATION_RELU } iv_activation;
 
 typedef enum {
-    IV_ENGINE_AUTO,    /* panel on CPU devices, CLBlast elsewhere; INVAR_GEMM_ENGINE overrides */
+    IV_ENGINE_AUTO,    /* what was tuned for the device (invar/tune.h), else by its type and the size;
+                          INVAR_GEMM_ENGINE=clblast, panel or tiled overrides */
     IV_ENGINE_CLBLAST, /* CLBlast's strided-batched GEMM, then an epilogue kernel */
     IV_ENGINE_PANEL,   /* own register-tiled kernel, for devices with caches and wide vectors */
+    IV_ENGINE_TILED,   /* own kernel with blocks in local memory, for GPUs */
 } iv_gemm_engine;
 
 /* For every member r < batch:  C_r = epilogue(op(A_r) op(B_r)),  op(A) [m, k], op(B) [k, n], C [m, n].

@@ -19,34 +19,67 @@ static iv_status check(const iv_gemm_desc *d, iv_error *error) {
     return IV_OK;
 }
 
-/* One engine for a device and a shape, whatever the batch: members must not change bits with it. */
-static iv_status choose_engine(const iv_gemm_desc *desc, iv_context *context,
-                               iv_gemm_engine *engine) {
-    *engine = desc->engine;
+static const char *const engine_names[] = {
+    [IV_ENGINE_CLBLAST] = "clblast", [IV_ENGINE_PANEL] = "panel", [IV_ENGINE_TILED] = "tiled"};
+
+/* IV_ENGINE_AUTO if the environment names none. */
+static iv_status engine_of_environment(iv_error *error, iv_gemm_engine *engine) {
+    *engine = IV_ENGINE_AUTO;
+    const char *name = getenv("INVAR_GEMM_ENGINE");
+    if (!name || !*name) return IV_OK;
+    for (int i = IV_ENGINE_CLBLAST; i <= IV_ENGINE_TILED; i++)
+        if (strcmp(name, engine_names[i]) == 0) *engine = (iv_gemm_engine)i;
     if (*engine != IV_ENGINE_AUTO) return IV_OK;
-    const char *forced = getenv("INVAR_GEMM_ENGINE");
-    if (!forced || !*forced)
-        *engine =
-            iv_context_device(context)->type == IV_DEVICE_CPU ? IV_ENGINE_PANEL : IV_ENGINE_CLBLAST;
-    else if (strcmp(forced, "clblast") == 0)
-        *engine = IV_ENGINE_CLBLAST;
-    else if (strcmp(forced, "panel") == 0)
-        *engine = IV_ENGINE_PANEL;
-    else
-        return iv_fail(iv_context_error(context), IV_EINVAL,
-                       "INVAR_GEMM_ENGINE=%s: the engines are clblast and panel", forced);
+    return iv_fail(error, IV_EINVAL,
+                   "INVAR_GEMM_ENGINE=%s: the engines are clblast, panel and tiled", name);
+}
+
+/* On CPU devices the panel kernel, made for caches and wide vectors. Elsewhere the tiled one, whose
+ * epilogue costs nothing, up to where CLBlast's packed kernel is known to win by its packing: its
+ * own database turns to that between 700 and 2000 cubed on discrete GPUs. */
+iv_gemm_choice iv_gemm_default_choice(const iv_device_info *device, const iv_gemm_desc *desc) {
+    const double volume = (double)desc->m * (double)desc->n * (double)desc->k;
+    if (device->type == IV_DEVICE_CPU) return (iv_gemm_choice){.engine = IV_ENGINE_PANEL};
+    if (device->type == IV_DEVICE_GPU && volume >= 1024.0 * 1024.0 * 1024.0)
+        return (iv_gemm_choice){.engine = IV_ENGINE_CLBLAST};
+    return (iv_gemm_choice){.engine = IV_ENGINE_TILED};
+}
+
+iv_status iv_gemm_choose(iv_context *context, const iv_gemm_desc *desc, iv_gemm_choice *choice) {
+    iv_gemm_engine wanted = desc->engine;
+    iv_status status = IV_OK;
+    if (wanted == IV_ENGINE_AUTO)
+        status = engine_of_environment(iv_context_error(context), &wanted);
+    if (status != IV_OK) return status;
+
+    *choice = iv_gemm_default_choice(iv_context_device(context), desc);
+    if (wanted != IV_ENGINE_AUTO && choice->engine != wanted)
+        *choice = (iv_gemm_choice){.engine = wanted};
     return IV_OK;
 }
 
-iv_status iv_gemm(iv_sequence *sequence, const iv_gemm_desc *desc) {
+iv_status iv_gemm_append(iv_sequence *sequence, const iv_gemm_desc *desc,
+                         const iv_gemm_choice *choice) {
     iv_context *context = iv_sequence_context(sequence);
-    iv_status status = check(desc, iv_context_error(context));
+    const iv_status status = check(desc, iv_context_error(context));
     if (status != IV_OK) return status;
 
     iv_gemm_desc d = *desc;
     if (d.gate_rows == 0) d.gate_rows = 1;
-    status = choose_engine(desc, context, &d.engine);
-    if (status != IV_OK) return status;
-    return d.engine == IV_ENGINE_PANEL ? iv_gemm_panel(sequence, &d, NULL)
-                                       : iv_gemm_clblast(sequence, &d);
+    switch (choice->engine) {
+    case IV_ENGINE_CLBLAST: return iv_gemm_clblast(sequence, &d);
+    case IV_ENGINE_PANEL:
+        return iv_gemm_panel(sequence, &d, choice->panel.rows ? &choice->panel : NULL);
+    case IV_ENGINE_TILED:
+        return iv_gemm_tiled(sequence, &d, choice->tiled.rows ? &choice->tiled : NULL);
+    case IV_ENGINE_AUTO: break;
+    }
+    return iv_fail(iv_context_error(context), IV_EINVAL, "gemm: there is no engine %d",
+                   (int)choice->engine);
+}
+
+iv_status iv_gemm(iv_sequence *sequence, const iv_gemm_desc *desc) {
+    iv_gemm_choice choice;
+    const iv_status status = iv_gemm_choose(iv_sequence_context(sequence), desc, &choice);
+    return status == IV_OK ? iv_gemm_append(sequence, desc, &choice) : status;
 }

@@ -1,5 +1,5 @@
-/* Inside the linalg room: the engines behind iv_gemm and how one is chosen. A description that reaches
- * an engine is checked and has gate_rows >= 1. */
+/* Inside the linalg room: the engines behind iv_gemm and how one is chosen. A description that
+ * reaches an engine is checked and has gate_rows >= 1. */
 #ifndef INVAR_LINALG_GEMM_H
 #define INVAR_LINALG_GEMM_H
 
@@ -10,8 +10,8 @@ typedef struct {
     size_t rows, vectors, width;
 } iv_panel_tile;
 
-/* What a work-group of the tiled engine computes, `rows` x `columns` entries of C, in steps of `depth`
- * along k; a work-item computes item_rows x item_columns of them. */
+/* What a work-group of the tiled engine computes, `rows` x `columns` entries of C, in steps of
+ * `depth` along k; a work-item computes item_rows x item_columns of them. */
 typedef struct {
     size_t rows, columns, depth, item_rows, item_columns;
 } iv_gemm_tile;
@@ -24,9 +24,9 @@ typedef struct {
     iv_gemm_tile tiled;
 } iv_gemm_choice;
 
-/* One choice for a device and a product, whatever the batch: a member must not change its bits with the
- * population. INVAR_GEMM_ENGINE, then what the tuner found, then a default of the device's type.
- * IV_EINVAL if INVAR_GEMM_ENGINE names no engine. */
+/* One choice for a device and a product, whatever the batch: a member must not change its bits with
+ * the population. INVAR_GEMM_ENGINE, then what the tuner found, then a default of the device's
+ * type. IV_EINVAL if INVAR_GEMM_ENGINE names no engine. */
 iv_status iv_gemm_choose(iv_context *context, const iv_gemm_desc *desc, iv_gemm_choice *choice);
 
 /* The choice where nothing was tuned. */
