@@ -31,7 +31,8 @@ void iv_graph_destroy(iv_graph *graph); /* after the plans made from it; NULL is
 iv_tensor *iv_input(iv_graph *graph, iv_dtype dtype, unsigned rank, const size_t *dims,
                     const iv_view *view);
 
-/* Let a computed tensor be written to memory of the caller instead of the plan's own. */
+/* Let a computed tensor be written to memory of the caller instead of the plan's own. Fails for slices and
+ * reshapes, which have no memory of their own, and for a second place. */
 void iv_place(iv_tensor *tensor, iv_view view);
 
 /* Shape of a tensor, without the axis of members. */
@@ -131,7 +132,8 @@ iv_tensor *iv_orbit_saliency_similarity(iv_graph *graph, iv_tensor *saliency, cl
 /* ------------------------------------------------------------------ derivatives */
 
 /* Gradients of a one-number-a-member tensor with respect to `wrt` (parameters or inputs): gradients[i]
- * has the shape of wrt[i]. IV_EINVAL if y does not depend on one of them. */
+ * has the shape of wrt[i]. IV_EINVAL if y does not depend on one of them, or through something that has
+ * no derivative (a metric, a gradient, the factor of iv_scale). */
 iv_status iv_gradient(iv_graph *graph, iv_tensor *y, iv_tensor *const *wrt, size_t n_wrt,
                       iv_tensor **gradients);
 
@@ -160,10 +162,11 @@ iv_status iv_graph_bytes(iv_graph *graph, iv_tensor *const *outputs, size_t n_ou
 /* Replay. `step` numbers the batch and whatever else depends on time. Does not wait. */
 iv_status iv_plan_run(iv_plan *plan, uint32_t step);
 
-/* Where a tensor lies: an input, an output, or memory given by the caller. */
+/* Where a tensor lies: an input, an output, or memory given by the caller. No buffer for others. */
 iv_view iv_plan_view(const iv_plan *plan, const iv_tensor *tensor);
 
-/* Read an output of all members: values [R, elements], float or int32. Waits. */
+/* Read an output of all members: values [R, elements], float or int32. Waits. IV_EINVAL if the plan does
+ * not keep the tensor. */
 iv_status iv_plan_read(iv_plan *plan, const iv_tensor *tensor, void *values);
 
 /* The plan's list, to append to (an optimizer's update, a singular value decomposition) before it runs. */

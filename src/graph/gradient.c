@@ -4,16 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What has arrived at a tensor so far. */
+/* What has arrived at a tensor so far: the sum of both. */
 typedef struct {
-    bool depends;    /* on one of the tensors differentiated for */
-    bool ones;       /* the gradient is 1 (the tensor has one element a member) */
+    bool depends; /* on one of the tensors differentiated for */
+    bool one;     /* a gradient of 1 (the tensor has one element a member) */
     iv_tensor *sum;
 } arrival;
 
 unsigned iv_gradient_shape(const iv_tensor *tensor, size_t n_products, size_t *dims) {
     memcpy(dims, tensor->dims, tensor->rank * sizeof *dims);
-    if (n_products == 1 || tensor->rank == IV_MAX_RANK) return tensor->rank;
+    if (n_products == 1) return tensor->rank;
+    if (tensor->rank == IV_MAX_RANK) return IV_MAX_RANK + 1; /* refused where it is used */
     dims[tensor->rank] = dims[tensor->rank - 1];
     dims[tensor->rank - 1] = n_products;
     return tensor->rank + 1;
@@ -63,35 +64,54 @@ static void mark_dependence(const iv_graph *graph, size_t end, arrival *arrivals
         bool depends = false;
         for (size_t k = 0; k < n->n_inputs; k++)
             depends = depends || (n->inputs[k] && arrivals[n->inputs[k]->id].depends);
-        if (depends && n->op->backward) arrivals[n->outputs[0]->id].depends = true;
+        /* Integers (a predicted class) are constant almost everywhere. */
+        for (size_t k = 0; k < n->n_outputs && depends; k++)
+            arrivals[n->outputs[k]->id].depends = n->outputs[k]->dtype == IV_F32;
     }
 }
 
-static void receive(iv_graph *graph, arrival *arrivals, iv_tensor *tensor, iv_tensor *gradient) {
-    arrival *a = &arrivals[tensor->id];
-    if (a->ones) {
-        iv_graph_fail(graph, "a loss that enters a sum twice: use iv_weighted_sum with a weight");
-        return;
+/* All that has arrived, as a tensor; NULL if nothing has. */
+static iv_tensor *total(iv_graph *graph, const arrival *a, iv_tensor *tensor) {
+    if (!a->one) return a->sum;
+    node *n = iv_graph_node(graph, &op_identity_seed, 1, &tensor, 1);
+    iv_tensor *one = iv_graph_output(n, IV_F32, tensor->rank, tensor->dims);
+    return iv_accumulate_gradient(graph, a->sum, one);
+}
+
+/* Pass what has arrived at an output of node n on to its inputs. */
+static void send_back(iv_graph *graph, const node *n, arrival *arrivals) {
+    const arrival *out = &arrivals[n->outputs[0]->id];
+    const bool one = out->one && !out->sum && n->op->takes_one;
+    iv_tensor *gradients[MAX_INPUTS] = {NULL};
+    if (n->op->backward) {
+        iv_tensor *gradient = one ? NULL : total(graph, out, n->outputs[0]);
+        if (graph->status == IV_OK) n->op->backward(graph, n, gradient, gradients);
     }
-    a->sum = iv_accumulate_gradient(graph, a->sum, gradient);
+    for (size_t k = 0; k < n->n_inputs && graph->status == IV_OK; k++) {
+        if (!n->inputs[k] || !arrivals[n->inputs[k]->id].depends) continue;
+        arrival *in = &arrivals[n->inputs[k]->id];
+        if (gradients[k])
+            in->sum = iv_accumulate_gradient(graph, in->sum, gradients[k]);
+        else if (one && n->op == &op_weighted_sum && !in->one)
+            in->one = true;
+        else
+            iv_graph_fail(graph, "differentiation: %s has no derivative to its input %zu here",
+                          n->op->name, k);
+    }
 }
 
 /* Walk the nodes backwards from y's producer. `arrivals` covers the tensors that exist before. */
 static void propagate(iv_graph *graph, const iv_tensor *y, arrival *arrivals) {
-    for (size_t i = y->producer ? y->producer->id + 1 : 0; i-- > 0;) {
-        node *n = graph->nodes[i];
-        const arrival *out = &arrivals[n->outputs[0]->id];
-        if (!out->depends || (!out->ones && !out->sum)) continue;
-
-        iv_tensor *gradients[MAX_INPUTS] = {NULL};
-        n->op->backward(graph, n, out->ones ? NULL : out->sum, gradients);
-        if (graph->status != IV_OK) return;
-        for (size_t k = 0; k < n->n_inputs; k++) {
-            if (!n->inputs[k] || !arrivals[n->inputs[k]->id].depends) continue;
-            if (gradients[k])
-                receive(graph, arrivals, n->inputs[k], gradients[k]);
-            else if (out->ones && n->inputs[k]->n_elements == 1 && n->op == &op_weighted_sum)
-                arrivals[n->inputs[k]->id].ones = true;
+    for (size_t i = y->producer ? y->producer->id + 1 : 0; i-- > 0 && graph->status == IV_OK;) {
+        const node *n = graph->nodes[i];
+        for (size_t k = 0; k < n->n_outputs; k++) {
+            const arrival *out = &arrivals[n->outputs[k]->id];
+            if (!out->depends || (!out->one && !out->sum)) continue;
+            if (k == 0)
+                send_back(graph, n, arrivals);
+            else
+                iv_graph_fail(graph, "differentiation: output %zu of %s has no derivative", k,
+                              n->op->name);
         }
     }
 }
@@ -110,12 +130,12 @@ static iv_status differentiate(iv_graph *graph, iv_tensor *y, iv_tensor *seed,
         return graph->status;
     }
     mark_dependence(graph, y->producer ? y->producer->id + 1 : 0, arrivals, wrt, n_wrt);
-    arrivals[y->id].ones = !seed;
+    arrivals[y->id].one = !seed;
     arrivals[y->id].sum = seed;
     propagate(graph, y, arrivals);
 
     for (size_t i = 0; i < n_wrt && graph->status == IV_OK; i++) {
-        gradients[i] = arrivals[wrt[i]->id].sum;
+        gradients[i] = total(graph, &arrivals[wrt[i]->id], wrt[i]);
         if (!gradients[i])
             iv_graph_fail(graph, "differentiation: the result does not depend on tensor %zu", i);
     }
@@ -131,10 +151,21 @@ iv_status iv_gradient(iv_graph *graph, iv_tensor *y, iv_tensor *const *wrt, size
     return differentiate(graph, y, NULL, wrt, n_wrt, gradients);
 }
 
+/* y's shape, or that with one axis more before the last. */
+static bool fits(const iv_tensor *seed, const iv_tensor *y) {
+    size_t dims[IV_MAX_RANK];
+    if (seed->dtype != IV_F32 || seed->rank < y->rank || seed->rank > y->rank + 1) return false;
+    memcpy(dims, y->dims, y->rank * sizeof *dims);
+    if (seed->rank > y->rank) {
+        dims[y->rank] = dims[y->rank - 1];
+        dims[y->rank - 1] = seed->dims[y->rank - 1];
+    }
+    return memcmp(dims, seed->dims, seed->rank * sizeof *dims) == 0;
+}
+
 iv_status iv_vector_jacobian(iv_graph *graph, iv_tensor *y, iv_tensor *seed, iv_tensor *const *wrt,
                              size_t n_wrt, iv_tensor **gradients) {
-    if (graph->status == IV_OK && (!y || !seed || seed->n_elements % y->n_elements != 0 ||
-                                   iv_columns(seed) != iv_columns(y)))
+    if (graph->status == IV_OK && (!y || !seed || !fits(seed, y)))
         iv_graph_fail(graph, "vector-Jacobian product: the seed does not fit the tensor's shape");
     if (graph->status != IV_OK) return graph->status;
     return differentiate(graph, y, seed, wrt, n_wrt, gradients);

@@ -92,6 +92,16 @@ iv_tensor *iv_input(iv_graph *graph, iv_dtype dtype, unsigned rank, const size_t
 
 void iv_place(iv_tensor *tensor, iv_view view) {
     if (!tensor) return;
+    if (tensor->base) {
+        iv_graph_fail(tensor->graph, "place: a slice or reshape lies in its base's memory");
+        return;
+    }
+    const iv_view *old = &tensor->view;
+    if (tensor->placed &&
+        (old->buffer != view.buffer || old->offset != view.offset || old->stride != view.stride)) {
+        iv_graph_fail(tensor->graph, "place: the tensor already has another place");
+        return;
+    }
     tensor->placed = true;
     tensor->view = view;
 }
@@ -104,8 +114,15 @@ node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor
             iv_graph_fail(graph, "%s: input %zu is missing", op->name, i);
             return NULL;
         }
-        if (inputs[i] && inputs[i]->graph != graph) {
+        if (!inputs[i]) continue;
+        const bool integers = op->integer_inputs >> i & 1;
+        if (inputs[i]->graph != graph) {
             iv_graph_fail(graph, "%s: input %zu belongs to another graph", op->name, i);
+            return NULL;
+        }
+        if (op->integer_inputs != (unsigned)ANY_INPUT && (inputs[i]->dtype == IV_I32) != integers) {
+            iv_graph_fail(graph, "%s: input %zu has to hold %s", op->name, i,
+                          integers ? "integers" : "floats");
             return NULL;
         }
     }

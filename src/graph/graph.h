@@ -1,8 +1,8 @@
 /* Inside the graph room: tensors, nodes, the table of ops, and how an op emits its launches.
  *
- * An op is one file in ops/: the builder functions of the public header (shape rule), forward (append
- * the launches that compute the outputs), backward (append nodes that compute gradients), and an entry
- * in ops/table.c.
+ * An op is one file in ops/: the builder functions of the public header (shape rule), forward
+ * (append the launches that compute the outputs), backward (append nodes that compute gradients),
+ * and an entry in ops/table.c.
  */
 #ifndef INVAR_GRAPH_GRAPH_H
 #define INVAR_GRAPH_GRAPH_H
@@ -20,7 +20,7 @@ struct iv_tensor {
     unsigned rank;
     size_t dims[IV_MAX_RANK];
     size_t n_elements;
-    node *producer; /* NULL for inputs */
+    node *producer;  /* NULL for inputs */
     iv_tensor *base; /* for slices and reshapes: the tensor whose memory this one shares */
     size_t base_offset;
     size_t id;
@@ -47,9 +47,9 @@ struct node {
     iv_view views[2];
     /* set while compiling */
     bool needed;
-    bool fused_away;         /* computed by the epilogue of the product before it */
+    bool fused_away;          /* computed by the epilogue of the product before it */
     iv_activation activation; /* fused into this product */
-    iv_tensor *gate;         /* fused into this product */
+    iv_tensor *gate;          /* fused into this product */
 };
 
 typedef struct {
@@ -62,10 +62,16 @@ struct iv_op {
     const char *name;
     /* Append the launches that compute the outputs. NULL: nothing to launch (shared memory). */
     iv_status (*forward)(emitter *e, const node *n);
-    /* Given dL/d output 0 (NULL stands for ones, for outputs of one number a member), set gradients[i]
-     * for every input that has one. NULL: the op has no derivative. */
+    /* Given dL/d output 0, set gradients[i] for every input that has one. NULL: the op has no
+     * derivative. */
     void (*backward)(iv_graph *graph, const node *n, iv_tensor *gradient, iv_tensor **gradients);
+    /* Backward also takes NULL for a gradient of 1. */
+    bool takes_one;
+    /* Bit i: input i holds integers (IV_I32), all others floats. ANY_INPUT: either. */
+    unsigned integer_inputs;
 };
+
+enum { ANY_INPUT = ~0 };
 
 struct iv_graph {
     iv_context *context;
@@ -80,8 +86,8 @@ struct iv_graph {
 /* Ends with NULL. */
 extern const iv_op *const iv_ops[];
 
-extern const iv_op op_add, op_scale, op_relu, op_relu_gradient, op_slice, op_reshape, op_concatenate,
-    op_linear, op_linear_input_gradient, op_linear_weight_gradient, op_orbit,
+extern const iv_op op_add, op_scale, op_relu, op_relu_gradient, op_slice, op_reshape,
+    op_concatenate, op_linear, op_linear_input_gradient, op_linear_weight_gradient, op_orbit,
     op_orbit_gradient, op_orbit_mean, op_orbit_mean_gradient, op_image_batch, op_cross_entropy,
     op_logit_distance, op_logit_distance_gradient, op_weighted_sum, op_class_logit_sum,
     op_class_logit_gradient, op_argmax, op_orbit_accuracy, op_orbit_logit_invariance,
@@ -92,18 +98,18 @@ extern const iv_op op_add, op_scale, op_relu, op_relu_gradient, op_slice, op_res
 /* Record a failure of building and return NULL. */
 iv_tensor *iv_graph_fail(iv_graph *graph, const char *format, ...) IV_PRINTF(2, 3);
 
-/* New node and its outputs; NULL after a failure. The first n_required inputs must be there, the others
- * may be NULL. */
+/* New node and its outputs; NULL after a failure. The first n_required inputs must be there, the
+ * others may be NULL. */
 node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor *const *inputs,
                     size_t n_required);
 iv_tensor *iv_graph_output(node *n, iv_dtype dtype, unsigned rank, const size_t *dims);
 
-/* Add nodes for the sum of what has arrived so far (may be NULL) and one more contribution; slices of one
- * tensor are put side by side instead. */
+/* Add nodes for the sum of what has arrived so far (may be NULL) and one more contribution; slices
+ * of one tensor are put side by side instead. */
 iv_tensor *iv_accumulate_gradient(iv_graph *graph, iv_tensor *sum, iv_tensor *contribution);
 
-/* Shape of a gradient of `tensor` that carries S products at once: dims of the tensor, with S before the
- * last axis if S > 1. Returns the rank. */
+/* Shape of a gradient of `tensor` that carries S products at once: dims of the tensor, with S
+ * before the last axis if S > 1. Returns the rank. */
 unsigned iv_gradient_shape(const iv_tensor *tensor, size_t n_products, size_t *dims);
 
 /* Features (last axis) and rows (the rest) of a tensor. */

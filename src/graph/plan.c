@@ -1,4 +1,5 @@
-/* Compiling a graph: what is needed, what fuses, which memory is shared, which launches are bound. */
+/* Compiling a graph: what is needed, what fuses, which memory is shared, which launches are bound.
+ */
 #include "graph/plan.h"
 
 #include <stdlib.h>
@@ -141,7 +142,8 @@ static void assign_slots(iv_graph *graph, arena *a) {
         }
         for (size_t t = 0; t < graph->n_tensors; t++) {
             const iv_tensor *tensor = graph->tensors[t];
-            if (tensor->slot != NO_SLOT && tensor->last_use == i) a->slots[tensor->slot].free = true;
+            if (tensor->slot != NO_SLOT && tensor->last_use == i)
+                a->slots[tensor->slot].free = true;
         }
     }
 }
@@ -186,13 +188,14 @@ static iv_status check_memory(const iv_graph *graph, const arena *a) {
     const size_t fit_buffer = device->max_alloc_bytes / (largest * sizeof(float));
     const size_t fit = fit_total < fit_buffer ? fit_total : fit_buffer;
     if (graph->n_members <= fit) return IV_OK;
-    return iv_fail(iv_context_error(graph->context), IV_ENOMEM,
-                   "a population of %zu needs %zu MiB of working memory (%zu MiB a member, largest "
-                   "buffer %zu MiB); device \"%s\" has %zu MiB left and buffers of at most %zu MiB: a "
-                   "population of %zu would fit (training.population)",
-                   graph->n_members, graph->n_members * per_member >> 20, per_member >> 20,
-                   graph->n_members * largest * sizeof(float) >> 20, device->name, left >> 20,
-                   device->max_alloc_bytes >> 20, fit);
+    return iv_fail(
+        iv_context_error(graph->context), IV_ENOMEM,
+        "a population of %zu needs %zu MiB of working memory (%zu MiB a member, largest "
+        "buffer %zu MiB); device \"%s\" has %zu MiB left and buffers of at most %zu MiB: a "
+        "population of %zu would fit (training.population)",
+        graph->n_members, graph->n_members * per_member >> 20, per_member >> 20,
+        graph->n_members * largest * sizeof(float) >> 20, device->name, left >> 20,
+        device->max_alloc_bytes >> 20, fit);
 }
 
 static iv_status allocate(iv_plan *plan, const arena *a) {
@@ -214,8 +217,12 @@ static iv_status allocate(iv_plan *plan, const arena *a) {
         if (tensor->slot != NO_SLOT)
             tensor->view = (iv_view){plan->buffers[tensor->slot], 0, tensor->n_elements};
     }
-    for (size_t i = 0; i < graph->n_tensors; i++)
-        plan->views[i] = iv_tensor_view(graph->tensors[i]);
+    plan->n_views = graph->n_tensors;
+    for (size_t i = 0; i < graph->n_tensors; i++) {
+        const iv_tensor *root = root_of(graph->tensors[i]);
+        if (root->placed || root->last_use == SIZE_MAX)
+            plan->views[i] = iv_tensor_view(graph->tensors[i]);
+    }
     return IV_OK;
 }
 

@@ -9,7 +9,8 @@ struct iv_plan {
     iv_sequence *sequence;
     cl_mem *buffers; /* one a slot of the arena */
     size_t n_buffers;
-    iv_view *views; /* where each tensor of the graph lies in this plan */
+    iv_view *views; /* [n_views] where each tensor lies; no buffer if it does not outlive a run */
+    size_t n_views;
     size_t bytes;
 };
 

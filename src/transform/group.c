@@ -52,11 +52,14 @@ iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes, 
         return iv_fail(error, IV_EINVAL,
                        "rotation of order %zu is not exact on a square grid: use 2 or 4", order);
     if (kind == IV_GROUP_SHIFT && (order < 2 || order > image_side))
-        return iv_fail(error, IV_EINVAL, "shift of order %zu: use 2 to %zu, the image's side", order,
-                       image_side);
+        return iv_fail(error, IV_EINVAL, "shift of order %zu: use 2 to %zu, the image's side",
+                       order, image_side);
+
+    if (kind == IV_GROUP_SHIFT && (axes < IV_AXES_X || axes > IV_AXES_XY))
+        return iv_fail(error, IV_EINVAL, "shift along axes %d: use x, y or both", (int)axes);
 
     const size_t padding = kind == IV_GROUP_SHIFT ? (order - image_side % order) % order : 0;
-    if (image_side == 0 || image_side + padding > 255)
+    if (image_side == 0 || image_side > 255 || image_side + padding > 255)
         return iv_fail(error, IV_EINVAL, "images of side %zu: the side, padded, must be 1 to 255",
                        image_side);
 

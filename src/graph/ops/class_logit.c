@@ -1,5 +1,5 @@
-/* The logit of a chosen class, whose gradient is the saliency map; argmax; and the seed of a Jacobian.
- * Kernels: cl/loss.cl. */
+/* The logit of a chosen class, whose gradient is the saliency map; argmax; and the seed of a
+ * Jacobian. Kernels: cl/loss.cl. */
 #include "graph/graph.h"
 
 /* Outputs: the sum, and the chosen logit of each row. */
@@ -42,8 +42,11 @@ static void class_logit_sum_backward(iv_graph *graph, const node *n, iv_tensor *
     gradients[0] = gradient ? iv_scale(graph, one_hot, gradient) : one_hot;
 }
 
-const iv_op op_class_logit_sum = {"class_logit_sum", class_logit_sum_forward,
-                                  class_logit_sum_backward};
+const iv_op op_class_logit_sum = {.name = "class_logit_sum",
+                                  .forward = class_logit_sum_forward,
+                                  .backward = class_logit_sum_backward,
+                                  .takes_one = true,
+                                  .integer_inputs = 1 << 1};
 
 static iv_status class_logit_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *one_hot = n->outputs[0];
@@ -56,7 +59,9 @@ static iv_status class_logit_gradient_forward(emitter *e, const node *n) {
     return iv_launch_members(e, launch, one_hot->n_elements);
 }
 
-const iv_op op_class_logit_gradient = {"class_logit_gradient", class_logit_gradient_forward, NULL};
+const iv_op op_class_logit_gradient = {.name = "class_logit_gradient",
+                                       .forward = class_logit_gradient_forward,
+                                       .integer_inputs = 1 << 0};
 
 iv_tensor *iv_argmax(iv_graph *graph, iv_tensor *logits) {
     node *n = iv_graph_node(graph, &op_argmax, 1, &logits, 1);
@@ -75,7 +80,7 @@ static iv_status argmax_forward(emitter *e, const node *n) {
     return iv_launch_members(e, launch, logits->dims[0]);
 }
 
-const iv_op op_argmax = {"argmax", argmax_forward, NULL};
+const iv_op op_argmax = {.name = "argmax", .forward = argmax_forward};
 
 /* [B, C, C] from logits [B, C]: the unit vector of every class, for every row. */
 static iv_status identity_seed_forward(emitter *e, const node *n) {
@@ -87,4 +92,4 @@ static iv_status identity_seed_forward(emitter *e, const node *n) {
     return iv_launch_members(e, launch, seed->n_elements);
 }
 
-const iv_op op_identity_seed = {"identity_seed", identity_seed_forward, NULL};
+const iv_op op_identity_seed = {.name = "identity_seed", .forward = identity_seed_forward};

@@ -24,7 +24,7 @@ static void add_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     gradients[0] = gradients[1] = gradient;
 }
 
-const iv_op op_add = {"add", add_forward, add_backward};
+const iv_op op_add = {.name = "add", .forward = add_forward, .backward = add_backward};
 
 iv_tensor *iv_scale(iv_graph *graph, iv_tensor *x, iv_tensor *factor) {
     node *n = iv_graph_node(graph, &op_scale, 2, (iv_tensor *[]){x, factor}, 2);
@@ -48,4 +48,5 @@ static void scale_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     gradients[0] = gradient ? iv_scale(graph, gradient, n->inputs[1]) : n->inputs[1];
 }
 
-const iv_op op_scale = {"scale", scale_forward, scale_backward};
+const iv_op op_scale = {
+    .name = "scale", .forward = scale_forward, .backward = scale_backward, .takes_one = true};

@@ -68,9 +68,8 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     iv_arg_tensor(gather, images);
     iv_arg_uint(gather, iv_columns(images));
     return iv_launch_end(
-        gather, 3,
-        (const size_t[]){iv_columns(images) / block, iv_rows(images), e->n_members},
+        gather, 3, (const size_t[]){iv_columns(images) / block, iv_rows(images), e->n_members},
         cpu ? (const size_t[]){1, 1, 1} : NULL);
 }
 
-const iv_op op_image_batch = {"image_batch", image_batch_forward, NULL};
+const iv_op op_image_batch = {.name = "image_batch", .forward = image_batch_forward};

@@ -59,7 +59,7 @@ static void linear_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     if (b) gradients[2] = iv_graph_output(dw, IV_F32, b->rank, b->dims);
 }
 
-const iv_op op_linear = {"linear", linear_forward, linear_backward};
+const iv_op op_linear = {.name = "linear", .forward = linear_forward, .backward = linear_backward};
 
 static iv_status input_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *dy = n->inputs[0], *w = n->inputs[1];
@@ -82,7 +82,8 @@ static iv_status input_gradient_forward(emitter *e, const node *n) {
     return iv_gemm(e->sequence, &gemm);
 }
 
-const iv_op op_linear_input_gradient = {"linear_input_gradient", input_gradient_forward, NULL};
+const iv_op op_linear_input_gradient = {.name = "linear_input_gradient",
+                                        .forward = input_gradient_forward};
 
 /* Outputs: dw, and db if the layer has a bias. */
 static iv_status weight_gradient_forward(emitter *e, const node *n) {
@@ -100,9 +101,9 @@ static iv_status weight_gradient_forward(emitter *e, const node *n) {
         .ldb = iv_columns(x),
         .ldc = iv_columns(x),
     };
-    if (n->n_outputs > 1 && n->outputs[1]->needed)
-        gemm.row_sums = iv_tensor_view(n->outputs[1]);
+    if (n->n_outputs > 1 && n->outputs[1]->needed) gemm.row_sums = iv_tensor_view(n->outputs[1]);
     return iv_gemm(e->sequence, &gemm);
 }
 
-const iv_op op_linear_weight_gradient = {"linear_weight_gradient", weight_gradient_forward, NULL};
+const iv_op op_linear_weight_gradient = {.name = "linear_weight_gradient",
+                                         .forward = weight_gradient_forward};

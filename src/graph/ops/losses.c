@@ -37,9 +37,8 @@ static iv_status cross_entropy_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, logits->dims[0]);
     iv_arg_uint(launch, logits->dims[1]);
     const iv_status status = iv_launch_members(e, launch, logits->dims[0]);
-    return status == IV_OK && n->outputs[0]->needed
-               ? append_mean(e, n->outputs[2], n->outputs[0])
-               : status;
+    return status == IV_OK && n->outputs[0]->needed ? append_mean(e, n->outputs[2], n->outputs[0])
+                                                    : status;
 }
 
 static void cross_entropy_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
@@ -47,7 +46,11 @@ static void cross_entropy_backward(iv_graph *graph, const node *n, iv_tensor *gr
     gradients[0] = gradient ? iv_scale(graph, n->outputs[1], gradient) : n->outputs[1];
 }
 
-const iv_op op_cross_entropy = {"cross_entropy", cross_entropy_forward, cross_entropy_backward};
+const iv_op op_cross_entropy = {.name = "cross_entropy",
+                                .forward = cross_entropy_forward,
+                                .backward = cross_entropy_backward,
+                                .takes_one = true,
+                                .integer_inputs = 1 << 1};
 
 /* Outputs: the loss, and the distance of each row. */
 iv_tensor *iv_logit_distance(iv_graph *graph, iv_tensor *a, iv_tensor *b) {
@@ -75,6 +78,10 @@ static iv_status logit_distance_forward(emitter *e, const node *n) {
 /* d/da = (a - b) gradient / B, d/db the same with a and b swapped. */
 static void logit_distance_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                                     iv_tensor **gradients) {
+    if (gradient && gradient->n_elements != 1) {
+        iv_graph_fail(graph, "logit distance: takes one product at a time");
+        return;
+    }
     for (size_t i = 0; i < 2; i++) {
         iv_tensor *inputs[] = {n->inputs[i], n->inputs[1 - i], gradient};
         node *d = iv_graph_node(graph, &op_logit_distance_gradient, 3, inputs, 2);
@@ -82,8 +89,10 @@ static void logit_distance_backward(iv_graph *graph, const node *n, iv_tensor *g
     }
 }
 
-const iv_op op_logit_distance = {"logit_distance", logit_distance_forward,
-                                 logit_distance_backward};
+const iv_op op_logit_distance = {.name = "logit_distance",
+                                 .forward = logit_distance_forward,
+                                 .backward = logit_distance_backward,
+                                 .takes_one = true};
 
 static iv_status logit_distance_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *a = n->inputs[0], *weight = n->inputs[2];
@@ -98,8 +107,8 @@ static iv_status logit_distance_gradient_forward(emitter *e, const node *n) {
     return iv_launch_members(e, launch, a->n_elements);
 }
 
-const iv_op op_logit_distance_gradient = {"logit_distance_gradient",
-                                          logit_distance_gradient_forward, NULL};
+const iv_op op_logit_distance_gradient = {.name = "logit_distance_gradient",
+                                          .forward = logit_distance_gradient_forward};
 
 iv_tensor *iv_weighted_sum(iv_graph *graph, iv_tensor *a, iv_tensor *b, iv_tensor *weight) {
     node *n = iv_graph_node(graph, &op_weighted_sum, 3, (iv_tensor *[]){a, b, weight}, 3);
@@ -117,11 +126,16 @@ static iv_status weighted_sum_forward(emitter *e, const node *n) {
     return iv_launch_end(launch, 1, (const size_t[]){e->n_members}, NULL);
 }
 
-/* A gradient of ones stays one for a (the caller passes it on) and is the weight for b. */
+/* A gradient of 1 stays 1 for a (the caller passes it on), is the weight for b and b for the
+ * weight. */
 static void weighted_sum_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                                   iv_tensor **gradients) {
     gradients[0] = gradient;
-    gradients[1] = gradient ? iv_scale(graph, gradient, n->inputs[2]) : n->inputs[2];
+    for (size_t i = 1; i < 3; i++)
+        gradients[i] = gradient ? iv_scale(graph, gradient, n->inputs[3 - i]) : n->inputs[3 - i];
 }
 
-const iv_op op_weighted_sum = {"weighted_sum", weighted_sum_forward, weighted_sum_backward};
+const iv_op op_weighted_sum = {.name = "weighted_sum",
+                               .forward = weighted_sum_forward,
+                               .backward = weighted_sum_backward,
+                               .takes_one = true};

@@ -43,7 +43,7 @@ static void orbit_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     gradients[0] = iv_graph_output(d, IV_F32, rank, dims);
 }
 
-const iv_op op_orbit = {"orbit", orbit_forward, orbit_backward};
+const iv_op op_orbit = {.name = "orbit", .forward = orbit_forward, .backward = orbit_backward};
 
 static iv_status orbit_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *dx = n->outputs[0];
@@ -57,7 +57,7 @@ static iv_status orbit_gradient_forward(emitter *e, const node *n) {
     return iv_launch_members(e, launch, dx->n_elements);
 }
 
-const iv_op op_orbit_gradient = {"orbit_gradient", orbit_gradient_forward, NULL};
+const iv_op op_orbit_gradient = {.name = "orbit_gradient", .forward = orbit_gradient_forward};
 
 iv_tensor *iv_orbit_mean(iv_graph *graph, iv_tensor *x) {
     node *n = iv_graph_node(graph, &op_orbit_mean, 1, &x, 1);
@@ -88,7 +88,8 @@ static void orbit_mean_backward(iv_graph *graph, const node *n, iv_tensor *gradi
     if (d) gradients[0] = iv_graph_output(d, IV_F32, rank, dims);
 }
 
-const iv_op op_orbit_mean = {"orbit_mean", orbit_mean_forward, orbit_mean_backward};
+const iv_op op_orbit_mean = {
+    .name = "orbit_mean", .forward = orbit_mean_forward, .backward = orbit_mean_backward};
 
 static iv_status orbit_mean_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *dy = n->inputs[0], *dx = n->outputs[0];
@@ -100,4 +101,5 @@ static iv_status orbit_mean_gradient_forward(emitter *e, const node *n) {
     return iv_launch_members(e, launch, dy->n_elements);
 }
 
-const iv_op op_orbit_mean_gradient = {"orbit_mean_gradient", orbit_mean_gradient_forward, NULL};
+const iv_op op_orbit_mean_gradient = {.name = "orbit_mean_gradient",
+                                      .forward = orbit_mean_gradient_forward};

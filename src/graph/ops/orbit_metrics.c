@@ -2,7 +2,8 @@
  * Kernels: cl/invariance.cl. Source: Moskalev et al. 2023, section 3. */
 #include "graph/graph.h"
 
-static iv_tensor *per_sample(iv_graph *graph, const iv_op *op, iv_tensor *orbit, iv_tensor *labels) {
+static iv_tensor *per_sample(iv_graph *graph, const iv_op *op, iv_tensor *orbit,
+                             iv_tensor *labels) {
     node *n = iv_graph_node(graph, op, labels ? 2 : 1, (iv_tensor *[]){orbit, labels}, 1);
     if (!n) return NULL;
     if (orbit->rank != 3 || orbit->dims[0] < 2)
@@ -36,7 +37,8 @@ static iv_status accuracy_forward(emitter *e, const node *n) {
     return append_metric(e, n, "orbit_accuracy");
 }
 
-const iv_op op_orbit_accuracy = {"orbit_accuracy", accuracy_forward, NULL};
+const iv_op op_orbit_accuracy = {
+    .name = "orbit_accuracy", .forward = accuracy_forward, .integer_inputs = 1 << 1};
 
 iv_tensor *iv_orbit_logit_invariance(iv_graph *graph, iv_tensor *logits) {
     return per_sample(graph, &op_orbit_logit_invariance, logits, NULL);
@@ -46,7 +48,8 @@ static iv_status logit_invariance_forward(emitter *e, const node *n) {
     return append_metric(e, n, "orbit_logit_invariance");
 }
 
-const iv_op op_orbit_logit_invariance = {"orbit_logit_invariance", logit_invariance_forward, NULL};
+const iv_op op_orbit_logit_invariance = {.name = "orbit_logit_invariance",
+                                         .forward = logit_invariance_forward};
 
 iv_tensor *iv_orbit_distribution_invariance(iv_graph *graph, iv_tensor *logits) {
     return per_sample(graph, &op_orbit_distribution_invariance, logits, NULL);
@@ -56,8 +59,8 @@ static iv_status distribution_invariance_forward(emitter *e, const node *n) {
     return append_metric(e, n, "orbit_distribution_invariance");
 }
 
-const iv_op op_orbit_distribution_invariance = {"orbit_distribution_invariance",
-                                                distribution_invariance_forward, NULL};
+const iv_op op_orbit_distribution_invariance = {.name = "orbit_distribution_invariance",
+                                                .forward = distribution_invariance_forward};
 
 iv_tensor *iv_orbit_saliency_similarity(iv_graph *graph, iv_tensor *saliency, cl_mem inverse) {
     iv_tensor *similarity = per_sample(graph, &op_orbit_saliency_similarity, saliency, NULL);
@@ -69,5 +72,5 @@ static iv_status saliency_similarity_forward(emitter *e, const node *n) {
     return append_metric(e, n, "orbit_saliency_similarity");
 }
 
-const iv_op op_orbit_saliency_similarity = {"orbit_saliency_similarity",
-                                            saliency_similarity_forward, NULL};
+const iv_op op_orbit_saliency_similarity = {.name = "orbit_saliency_similarity",
+                                            .forward = saliency_similarity_forward};

@@ -19,12 +19,12 @@ static iv_status relu_forward(emitter *e, const node *n) {
 /* Gradient rows may outnumber the output's: S products at once share a row of the gate. */
 static void relu_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                           iv_tensor **gradients) {
-    node *d = iv_graph_node(graph, &op_relu_gradient, 2,
-                            (iv_tensor *[]){gradient, n->outputs[0]}, 2);
+    node *d =
+        iv_graph_node(graph, &op_relu_gradient, 2, (iv_tensor *[]){gradient, n->outputs[0]}, 2);
     if (d) gradients[0] = iv_graph_output(d, IV_F32, gradient->rank, gradient->dims);
 }
 
-const iv_op op_relu = {"relu", relu_forward, relu_backward};
+const iv_op op_relu = {.name = "relu", .forward = relu_forward, .backward = relu_backward};
 
 static iv_status relu_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *gradient = n->inputs[0], *y = n->inputs[1];
@@ -40,4 +40,4 @@ static iv_status relu_gradient_forward(emitter *e, const node *n) {
     return iv_launch_members(e, launch, gradient->n_elements);
 }
 
-const iv_op op_relu_gradient = {"relu_gradient", relu_gradient_forward, NULL};
+const iv_op op_relu_gradient = {.name = "relu_gradient", .forward = relu_gradient_forward};

@@ -1,5 +1,5 @@
-/* Slices and reshapes share memory; the gradient of slices is their concatenation, with zeros in between.
- * Kernel: cl/elementwise.cl. */
+/* Slices and reshapes share memory; the gradient of slices is their concatenation, with zeros in
+ * between. Kernel: cl/elementwise.cl. */
 #include "graph/graph.h"
 
 #include <string.h>
@@ -32,6 +32,10 @@ iv_tensor *iv_slice(iv_graph *graph, iv_tensor *x, size_t first, size_t count) {
 static void slice_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                            iv_tensor **gradients) {
     const size_t n_products = gradient->n_elements / n->outputs[0]->n_elements;
+    if (n_products > 1 && n->inputs[0]->rank == 1) {
+        iv_graph_fail(graph, "slice: several products at once need the last axis whole");
+        return;
+    }
     node *d = iv_graph_node(graph, &op_concatenate, 1, &gradient, 1);
     if (!d) return;
     d->attributes[0] = 1;
@@ -41,7 +45,7 @@ static void slice_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     gradients[0] = iv_graph_output(d, IV_F32, rank, dims);
 }
 
-const iv_op op_slice = {"slice", NULL, slice_backward};
+const iv_op op_slice = {.name = "slice", .backward = slice_backward, .integer_inputs = ANY_INPUT};
 
 iv_tensor *iv_reshape(iv_graph *graph, iv_tensor *x, unsigned rank, const size_t *dims) {
     node *n = iv_graph_node(graph, &op_reshape, 1, &x, 1);
@@ -67,7 +71,8 @@ static void reshape_backward(iv_graph *graph, const node *n, iv_tensor *gradient
     gradients[0] = iv_reshape(graph, gradient, rank, dims);
 }
 
-const iv_op op_reshape = {"reshape", NULL, reshape_backward};
+const iv_op op_reshape = {
+    .name = "reshape", .backward = reshape_backward, .integer_inputs = ANY_INPUT};
 
 /* A launch a part, and one a gap for its zeros. */
 static iv_status concatenate_forward(emitter *e, const node *n) {
@@ -95,4 +100,4 @@ static iv_status concatenate_forward(emitter *e, const node *n) {
     return IV_OK;
 }
 
-const iv_op op_concatenate = {"concatenate", concatenate_forward, NULL};
+const iv_op op_concatenate = {.name = "concatenate", .forward = concatenate_forward};

@@ -1,0 +1,121 @@
+/* Comparing what a device computed with the oracles, and gradients with central differences. */
+#include "oracles.h"
+
+/* Step of a central difference: truncation is STEP^2 f''' / 6, rounding 1e-16 |f| / STEP, so that
+ * both stay below DIFFERENCE_TOLERANCE times the magnitudes for the smooth functions here. */
+#define STEP                 1e-5
+#define DIFFERENCE_TOLERANCE 1e-8
+
+static bool agrees(double got, double expected, double error) {
+    if (isnan(expected)) return isnan(got);
+    return got == expected || fabs(got - expected) <= error;
+}
+
+/* Element i of a tensor that was read from the device. */
+static double element(const iv_tensor *tensor, const float *values, size_t i) {
+    if (tensor->dtype == IV_F32) return values[i];
+    int32_t integer;
+    memcpy(&integer, &values[i], sizeof integer);
+    return integer;
+}
+
+void assert_tensor_agrees(trial *t, const iv_tensor *tensor, uint32_t step) {
+    const char *op = tensor->producer ? tensor->producer->op->name : "input";
+    const size_t n = iv_elements(tensor);
+    float *got = trial_read(t, tensor);
+    for (size_t r = 0; r < t->n_members; r++) {
+        evaluation *e = evaluation_begin(t, r, step);
+        const array *expected = evaluate(e, tensor);
+        for (size_t i = 0; i < n; i++) {
+            const double value = element(tensor, got, r * n + i);
+            if (!agrees(value, expected->value[i], expected->error[i]))
+                fail_msg("%s: member %zu, element %zu of %zu is %.9g, not %.9g +- %.2g", op, r, i,
+                         n, value, expected->value[i], expected->error[i]);
+        }
+        evaluation_end(e);
+    }
+    free(got);
+}
+
+/* dy[i] = derivative of y's element i by one element of an input. */
+static void differentiate(evaluation *e, const iv_tensor *y, double *x, double *dy, double *scale) {
+    const double kept = *x;
+    const size_t n = iv_elements(y);
+    *x = kept + STEP;
+    evaluation_forget(e);
+    memcpy(dy, evaluate(e, y)->value, n * sizeof *dy);
+    *x = kept - STEP;
+    evaluation_forget(e);
+    const double *low = evaluate(e, y)->value;
+    *scale = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        *scale += fabs(dy[i]);
+        dy[i] = (dy[i] - low[i]) / (2.0 * STEP);
+    }
+    *x = kept;
+}
+
+/* Product number s of a row of seeds, [rows of y, S, C], with dy [rows of y, C]. */
+static double contract(const double *seed, const double *dy, size_t n_y, size_t C, size_t S,
+                       size_t s, double *magnitude) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n_y; i++) {
+        const double weight = seed ? seed[(i / C * S + s) * C + i % C] : 1.0;
+        sum += weight * dy[i];
+        *magnitude += fabs(weight * dy[i]) + fabs(weight);
+    }
+    return sum;
+}
+
+typedef struct {
+    const iv_tensor *y, *seed, *gradient;
+    iv_tensor *x;
+    double *dy;
+    /* of one member */
+    const float *got;
+    const array *expected;
+    const double *seed_values;
+} comparison;
+
+static void compare_element(trial *t, evaluation *e, const comparison *c, size_t i) {
+    const size_t C = iv_columns(c->y), D = iv_columns(c->x);
+    const size_t S = iv_elements(c->gradient) / iv_elements(c->x);
+    double scale;
+    differentiate(e, c->y, trial_values(t, c->x, e->member) + i, c->dy, &scale);
+    const array *expected = c->expected;
+    for (size_t s = 0; s < S; s++) {
+        const size_t at = (i / D * S + s) * D + i % D;
+        double magnitude = scale;
+        const double difference =
+            contract(c->seed_values, c->dy, iv_elements(c->y), C, S, s, &magnitude);
+        const double tolerance = DIFFERENCE_TOLERANCE * magnitude;
+        if (!(fabs(expected->value[at] - difference) <= tolerance))
+            fail_msg("through %s: the nodes of the derivative give %.9g at element %zu, product "
+                     "%zu; central differences give %.9g +- %.2g",
+                     c->y->producer->op->name, expected->value[at], i, s, difference, tolerance);
+        if (!agrees(c->got[at], difference, expected->error[at] + tolerance))
+            fail_msg("through %s: the device's derivative is %.9g at element %zu, product %zu; "
+                     "central differences give %.9g +- %.2g",
+                     c->y->producer->op->name, c->got[at], i, s, difference,
+                     expected->error[at] + tolerance);
+    }
+}
+
+void assert_gradient_agrees(trial *t, const iv_tensor *y, const iv_tensor *seed, iv_tensor *x,
+                            const iv_tensor *gradient, uint32_t step) {
+    comparison c = {.y = y, .seed = seed, .gradient = gradient, .x = x};
+    c.dy = malloc(iv_elements(y) * sizeof *c.dy);
+    float *got = trial_read(t, gradient);
+    assert_non_null(c.dy);
+    for (size_t r = 0; r < t->n_members; r++) {
+        c.got = got + r * iv_elements(gradient);
+        evaluation *exact = evaluation_begin(t, r, step), *moved = evaluation_begin(t, r, step);
+        c.expected = evaluate(exact, gradient);
+        c.seed_values = seed ? evaluate(exact, seed)->value : NULL;
+        for (size_t i = 0; i < iv_elements(x); i++) compare_element(t, moved, &c, i);
+        evaluation_end(moved);
+        evaluation_end(exact);
+    }
+    free(c.dy);
+    free(got);
+}

@@ -1,0 +1,238 @@
+/* The evaluation of graphs in double precision, the table of oracles, and the plain ones. */
+#include "oracles.h"
+
+/* ------------------------------------------------------------------ element-wise */
+
+static void oracle_add(const evaluation *e, const node *n, const array *const *in, array *out) {
+    (void)e;
+    (void)n;
+    for (size_t i = 0; i < out->n; i++) {
+        out->value[i] = in[0]->value[i] + in[1]->value[i];
+        out->error[i] =
+            in[0]->error[i] + in[1]->error[i] + UNIT_ROUNDOFF * fabs(out->value[i]) + UNDERFLOW;
+    }
+}
+
+static void oracle_scale(const evaluation *e, const node *n, const array *const *in, array *out) {
+    (void)e;
+    (void)n;
+    const double factor = in[1]->value[0];
+    for (size_t i = 0; i < out->n; i++) {
+        out->value[i] = in[0]->value[i] * factor;
+        out->error[i] = in[0]->error[i] * (fabs(factor) + in[1]->error[0]) +
+                        fabs(in[0]->value[i]) * in[1]->error[0] +
+                        UNIT_ROUNDOFF * fabs(out->value[i]) + UNDERFLOW;
+    }
+}
+
+static void oracle_relu(const evaluation *e, const node *n, const array *const *in, array *out) {
+    (void)e;
+    (void)n;
+    for (size_t i = 0; i < out->n; i++) {
+        const double x = in[0]->value[i];
+        out->value[i] = isnan(x) ? x : fmax(x, 0.0);
+        out->error[i] = in[0]->error[i];
+    }
+}
+
+/* Where the error of y leaves its sign open, the whole gradient is. A y of exactly 0 is one that
+ * ReLU cut, unless its input was within the error. */
+static void oracle_relu_gradient(const evaluation *e, const node *n, const array *const *in,
+                                 array *out) {
+    (void)e;
+    const size_t columns = iv_columns(n->inputs[1]);
+    const size_t n_products = in[0]->n / in[1]->n;
+    for (size_t i = 0; i < out->n; i++) {
+        const size_t row = i / columns / n_products, column = i % columns;
+        const double y = in[1]->value[row * columns + column];
+        const double y_error = in[1]->error[row * columns + column];
+        out->value[i] = y > 0.0 ? in[0]->value[i] : 0.0;
+        out->error[i] = y > 0.0 ? in[0]->error[i] : 0.0;
+        if (y > 0.0 && y <= y_error) out->error[i] += fabs(in[0]->value[i]);
+    }
+}
+
+/* ------------------------------------------------------------------ shared memory */
+
+static void oracle_slice(const evaluation *e, const node *n, const array *const *in, array *out) {
+    (void)e;
+    memcpy(out->value, in[0]->value + n->attributes[0], out->n * sizeof(double));
+    memcpy(out->error, in[0]->error + n->attributes[0], out->n * sizeof(double));
+}
+
+static void oracle_reshape(const evaluation *e, const node *n, const array *const *in, array *out) {
+    (void)e;
+    (void)n;
+    memcpy(out->value, in[0]->value, out->n * sizeof(double));
+    memcpy(out->error, in[0]->error, out->n * sizeof(double));
+}
+
+static void oracle_concatenate(const evaluation *e, const node *n, const array *const *in,
+                               array *out) {
+    (void)e;
+    for (size_t k = 0; k < n->n_inputs; k++) {
+        assert_true(n->attributes[1 + k] + in[k]->n <= out->n);
+        for (size_t i = 0; i < in[k]->n; i++) {
+            out->value[n->attributes[1 + k] + i] += in[k]->value[i];
+            out->error[n->attributes[1 + k] + i] += in[k]->error[i];
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ products */
+
+/* A matrix in an array: entry (i, j) lies at i * row + j * column. */
+typedef struct {
+    const array *a;
+    size_t row, column;
+} matrix;
+
+/* out [m, n] = a [m, k] b [k, n] + bias [n] */
+static void multiply(matrix a, matrix b, const array *bias, size_t m, size_t n, size_t k,
+                     array *out) {
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            double sum = bias ? bias->value[j] : 0.0, magnitude = fabs(sum);
+            double error = bias ? bias->error[j] : 0.0;
+            for (size_t p = 0; p < k; p++) {
+                const size_t l = i * a.row + p * a.column, r = p * b.row + j * b.column;
+                const double x = a.a->value[l], y = b.a->value[r];
+                sum += x * y;
+                magnitude += fabs(x * y);
+                error += fabs(x) * b.a->error[r] + a.a->error[l] * (fabs(y) + b.a->error[r]);
+            }
+            out->value[i * n + j] = sum;
+            out->error[i * n + j] =
+                error + (double)(k + 1) * (UNIT_ROUNDOFF * magnitude + UNDERFLOW);
+        }
+}
+
+static void oracle_linear(const evaluation *e, const node *n, const array *const *in, array *out) {
+    (void)e;
+    const size_t outputs = n->inputs[1]->dims[0], features = n->inputs[1]->dims[1];
+    multiply((matrix){in[0], features, 1}, (matrix){in[1], 1, features}, in[2], in[0]->n / features,
+             outputs, features, out);
+}
+
+/* dx = dy w */
+static void oracle_linear_input_gradient(const evaluation *e, const node *n, const array *const *in,
+                                         array *out) {
+    (void)e;
+    const size_t outputs = n->inputs[1]->dims[0], features = n->inputs[1]->dims[1];
+    multiply((matrix){in[0], outputs, 1}, (matrix){in[1], features, 1}, NULL, in[0]->n / outputs,
+             features, outputs, out);
+}
+
+/* dw = dy^T x, db = the sum of dy's rows */
+static void oracle_linear_weight_gradient(const evaluation *e, const node *n,
+                                          const array *const *in, array *out) {
+    (void)e;
+    const size_t outputs = n->outputs[0]->dims[0], features = n->outputs[0]->dims[1];
+    const size_t rows = in[1]->n / features;
+    multiply((matrix){in[0], 1, outputs}, (matrix){in[1], features, 1}, NULL, outputs, features,
+             rows, &out[0]);
+    if (n->n_outputs == 1) return;
+    double one = 1.0, exact = 0.0;
+    const array ones = {1, &one, &exact};
+    multiply((matrix){&ones, 0, 0}, (matrix){in[0], outputs, 1}, NULL, 1, outputs, rows, &out[1]);
+}
+
+/* ------------------------------------------------------------------ the table */
+
+static const struct {
+    const iv_op *op;
+    oracle *oracle;
+} oracles[] = {
+    {&op_add, oracle_add},
+    {&op_scale, oracle_scale},
+    {&op_relu, oracle_relu},
+    {&op_relu_gradient, oracle_relu_gradient},
+    {&op_slice, oracle_slice},
+    {&op_reshape, oracle_reshape},
+    {&op_concatenate, oracle_concatenate},
+    {&op_linear, oracle_linear},
+    {&op_linear_input_gradient, oracle_linear_input_gradient},
+    {&op_linear_weight_gradient, oracle_linear_weight_gradient},
+    {&op_orbit, oracle_orbit},
+    {&op_orbit_gradient, oracle_orbit_gradient},
+    {&op_orbit_mean, oracle_orbit_mean},
+    {&op_orbit_mean_gradient, oracle_orbit_mean_gradient},
+    {&op_image_batch, oracle_image_batch},
+    {&op_cross_entropy, oracle_cross_entropy},
+    {&op_logit_distance, oracle_logit_distance},
+    {&op_logit_distance_gradient, oracle_logit_distance_gradient},
+    {&op_weighted_sum, oracle_weighted_sum},
+    {&op_class_logit_sum, oracle_class_logit_sum},
+    {&op_class_logit_gradient, oracle_class_logit_gradient},
+    {&op_argmax, oracle_argmax},
+    {&op_orbit_accuracy, oracle_orbit_accuracy},
+    {&op_orbit_logit_invariance, oracle_orbit_logit_invariance},
+    {&op_orbit_distribution_invariance, oracle_orbit_distribution_invariance},
+    {&op_orbit_saliency_similarity, oracle_orbit_saliency_similarity},
+    {&op_identity_seed, oracle_identity_seed},
+};
+
+oracle *oracle_of(const iv_op *op) {
+    for (size_t i = 0; i < sizeof oracles / sizeof *oracles; i++)
+        if (oracles[i].op == op) return oracles[i].oracle;
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ evaluation */
+
+evaluation *evaluation_begin(const trial *t, size_t member, uint32_t step) {
+    evaluation *e = calloc(1, sizeof *e);
+    assert_non_null(e);
+    e->t = t;
+    e->member = member;
+    e->step = step;
+    e->n_arrays = t->graph->n_tensors;
+    e->arrays = calloc(e->n_arrays, sizeof *e->arrays);
+    assert_non_null(e->arrays);
+    return e;
+}
+
+void evaluation_forget(evaluation *e) {
+    for (size_t i = 0; i < e->n_arrays; i++) {
+        free(e->arrays[i].value);
+        free(e->arrays[i].error);
+        e->arrays[i] = (array){0, NULL, NULL};
+    }
+}
+
+void evaluation_end(evaluation *e) {
+    evaluation_forget(e);
+    free(e->arrays);
+    free(e);
+}
+
+static void allocate(array *a, const iv_tensor *tensor) {
+    a->n = iv_elements(tensor);
+    a->value = calloc(a->n, sizeof *a->value);
+    a->error = calloc(a->n, sizeof *a->error);
+    assert_true(a->value && a->error);
+}
+
+const array *evaluate(evaluation *e, const iv_tensor *tensor) {
+    assert_true(tensor->id < e->n_arrays);
+    array *a = &e->arrays[tensor->id];
+    if (a->value) return a;
+    const node *n = tensor->producer;
+    if (!n) {
+        const double *values = trial_values(e->t, tensor, e->member);
+        assert_non_null(values);
+        allocate(a, tensor);
+        memcpy(a->value, values, a->n * sizeof *values);
+        return a;
+    }
+    const array *inputs[MAX_INPUTS] = {NULL};
+    for (size_t i = 0; i < n->n_inputs; i++)
+        if (n->inputs[i]) inputs[i] = evaluate(e, n->inputs[i]);
+    array outputs[MAX_OUTPUTS] = {{0, NULL, NULL}};
+    for (size_t i = 0; i < n->n_outputs; i++) allocate(&outputs[i], n->outputs[i]);
+    oracle *compute = oracle_of(n->op);
+    if (!compute) fail_msg("op %s has no oracle in tests/graph/oracles.c", n->op->name);
+    compute(e, n, inputs, outputs);
+    for (size_t i = 0; i < n->n_outputs; i++) e->arrays[n->outputs[i]->id] = outputs[i];
+    return a;
+}

@@ -1,0 +1,133 @@
+/* What the tests of the graph share: a graph under test with inputs that the host knows too.
+ *
+ * A trial owns everything that it makes. Small runs (INVAR_TEST_SMALL=1) keep it until the program
+ * ends: Oclgrind 21.10 takes a new buffer for one that was released before, if it is smaller, and
+ * then reports reads past the end of that as uninitialised. */
+#ifndef INVAR_TESTS_GRAPH_TRIAL_H
+#define INVAR_TESTS_GRAPH_TRIAL_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "graph/graph.h"
+
+#include <invar/random.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TRIAL_MAX = 48 };
+
+/* How a tensor lies in memory. */
+typedef enum {
+    LIES_IN_PLAN,
+    LIES_APART, /* in a buffer of the test, with an offset and gaps between members */
+    LIES_SHARED /* one copy for all members, with an offset; inputs only */
+} layout;
+
+typedef struct {
+    iv_tensor *tensor;
+    double *values; /* [R, elements] */
+    bool shared;
+} known_input;
+
+/* A buffer with gaps around a tensor's members that nobody may write to. */
+typedef struct {
+    iv_tensor *tensor;
+    iv_view view;
+    size_t n_buffer; /* elements */
+} guarded;
+
+/* A group on the host and on the device. */
+typedef struct {
+    iv_group *group;
+    cl_mem source, inverse;
+} known_group;
+
+/* A pool of images on the host and on the device, and the batch that a graph takes from it. */
+typedef struct {
+    iv_image_source source;
+    const known_group *group;
+    uint8_t *pixels, *labels;
+    int32_t *indices;
+    uint32_t *seeds;
+    size_t batch;
+    iv_copies copies;
+    iv_tensor *images;
+} known_images;
+
+typedef struct trial {
+    iv_context *context;
+    iv_graph *graph;
+    iv_plan *plan;
+    size_t n_members;
+    uint32_t seed, n_draws;
+    known_input inputs[TRIAL_MAX];
+    size_t n_inputs;
+    guarded outputs[TRIAL_MAX];
+    size_t n_outputs;
+    known_group groups[2];
+    size_t n_groups;
+    known_images images;
+    cl_mem buffers[2 * TRIAL_MAX];
+    size_t n_buffers;
+    struct trial *next; /* kept to the end */
+} trial;
+
+/* The context of a test program, and the trials it keeps. */
+typedef struct {
+    iv_context *context;
+    trial *kept;
+    uint32_t n_trials;
+} program;
+
+/* For main: true, with TAP that says so, where there is no device to test on. */
+bool no_device_to_test(void);
+int open_program(void **state); /* group set-up and tear-down of cmocka: *state is a program */
+int close_program(void **state);
+bool is_small_run(void);
+
+/* A success, or the context's message in the test's report. */
+void assert_ok(iv_context *context, iv_status status);
+
+trial *trial_begin(program *p, size_t n_members);
+void trial_end(program *p, trial *t);
+
+/* Uniform on [low, high). */
+double trial_uniform(trial *t, double low, double high);
+
+/* A buffer with these bytes; belongs to the trial. */
+cl_mem trial_upload(trial *t, const void *data, size_t bytes);
+
+/* Inputs with random values. */
+iv_tensor *trial_floats(trial *t, layout where, unsigned rank, const size_t *dims, double low,
+                        double high);
+iv_tensor *trial_classes(trial *t, layout where, size_t n, size_t n_classes);
+double *trial_values(const trial *t, const iv_tensor *input, size_t member);
+
+/* Place a computed tensor in a guarded buffer. */
+void trial_place(trial *t, iv_tensor *tensor);
+
+const known_group *trial_group(trial *t, iv_group_kind kind, size_t order, iv_group_axes axes,
+                               size_t image_side);
+
+/* A pool of n_pool random images and a batch of them for the graph; element p of a pool of at least
+ * 256 pixels takes every value. */
+void trial_image_batch(trial *t, const known_group *group, size_t n_pool, size_t n_samples,
+                       size_t batch, iv_copies copies, bool shuffle, iv_tensor **images,
+                       iv_tensor **labels);
+
+/* Compile, write the inputs, run once and wait. */
+void trial_run(trial *t, iv_tensor *const *outputs, size_t n_outputs, uint32_t step);
+void trial_write_inputs(trial *t);
+
+/* [R, elements] of an output (float or int32 bits), to free; fails if a guarded gap was written to.
+ */
+float *trial_read(trial *t, const iv_tensor *tensor);
+
+#endif
