@@ -2,7 +2,8 @@
  *
  * -DVW      floats a vector
  * -DCHAINS  independent chains of multiply-adds a work-item: enough to hide their latency, few enough
- *           to stay in registers */
+ *           to stay in registers
+ * -DFUSED   with fma instead of mad */
 #include "tensor.cl"
 
 #define PASTE_(a, b) a##b
@@ -17,6 +18,13 @@ typedef PASTE(float, VW) vector;
 #define STORE(v, p) PASTE(vstore, VW)(v, 0, p)
 #endif
 
+/* Compilers differ in which of the two becomes the device's own instruction. */
+#ifdef FUSED
+#define STEP(x, a, b) fma(x, a, b)
+#else
+#define STEP(x, a, b) mad(x, a, b)
+#endif
+
 /* x = x * scale + shift, over and over, CHAINS * VW at once; 2 FLOPs each. The result is stored so that
  * nothing can be left out.  out: VW floats a work-item.  Work-items: as many as fill the device. */
 __kernel void multiply_adds(__global float *restrict out, const float scale, const float shift,
@@ -27,7 +35,7 @@ __kernel void multiply_adds(__global float *restrict out, const float scale, con
     _Pragma("unroll") for (uint c = 0; c < CHAINS; c++) chains[c] = (vector)((float)(i + c));
     for (uint n = 0; n < iterations; n++)
         _Pragma("unroll") for (uint c = 0; c < CHAINS; c++) chains[c] =
-            MULTIPLY_ADD(chains[c], scales, shifts);
+            STEP(chains[c], scales, shifts);
     vector sum = chains[0];
     _Pragma("unroll") for (uint c = 1; c < CHAINS; c++) sum += chains[c];
     STORE(sum, out + i * VW);
