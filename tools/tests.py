@@ -18,7 +18,8 @@ PLAN = re.compile(r"^1\.\.(\d+)\s*(#\s*skip\b.*)?$", re.IGNORECASE)
 SKIP = re.compile(r"#\s*skip\b", re.IGNORECASE)
 # cmocka's skip() prints "not ok", which meson takes for a failure. Tests print this and return instead.
 SKIPPED_CASE = re.compile(r"^#\s*skipped:", re.IGNORECASE)
-SKIPPED_PROGRAM, HARD_ERROR = 77, 99  # exit statuses that meson gives a meaning
+NOTE = re.compile(r"^#\s*note:\s*(.*)$")
+SKIPPED_PROGRAM = 77  # the exit status by which meson knows a skipped program
 
 
 class Outcome:
@@ -28,6 +29,7 @@ class Outcome:
         self.name = test["name"].split(" / ")[-1].split(":")[-1]
         self.passed = self.failed = self.skipped = 0
         self.details = []
+        self.notes = []
         planned, seen, open_failure, skipping = 0, 0, False, False
         for line in test.get("stdout", "").splitlines():
             plan, case = PLAN.match(line), CASE.match(line)
@@ -49,6 +51,8 @@ class Outcome:
                 skipping = False
             elif SKIPPED_CASE.match(line):
                 skipping = True
+            elif NOTE.match(line):
+                self.notes.append(NOTE.match(line).group(1))
             elif open_failure and line.startswith("#") and len(self.details) < 60:
                 self.details.append("    " + line[1:].strip())
         self.check_the_end(test, planned, seen)
@@ -89,6 +93,8 @@ def tally(totals_file, log):
         with open(log, encoding="utf-8", errors="replace") as lines:
             outcomes = [Outcome(json.loads(line)) for line in lines if line.strip()]
     for outcome in outcomes:
+        for note in outcome.notes:
+            print("(%s: %s)" % (outcome.name, note))
         if outcome.failed:
             print("--- %s: %d failed" % (outcome.name, outcome.failed))
             print("\n".join(outcome.details))
