@@ -1,7 +1,7 @@
 /* Dense linear algebra on the device: matrix products and singular values, batched over members.
  *
- * All matrices are row-major float32. Functions append launches to a sequence; the work happens when
- * the sequence runs.
+ * All matrices are row-major float32. Functions append launches to a sequence; the work happens
+ * when the sequence runs.
  */
 #ifndef INVAR_LINALG_H
 #define INVAR_LINALG_H
@@ -13,20 +13,21 @@
 typedef enum { IV_ACTIVATION_NONE, IV_ACTIVATION_RELU } iv_activation;
 
 typedef enum {
-    IV_ENGINE_AUTO,    /* what was tuned for the device (invar/tune.h), else by its type and the size;
-                          INVAR_GEMM_ENGINE=clblast, panel or tiled overrides */
+    IV_ENGINE_AUTO, /* what was tuned for the device (invar/tune.h), else by its type and the size;
+                       INVAR_GEMM_ENGINE=clblast, panel or tiled overrides */
     IV_ENGINE_CLBLAST, /* CLBlast's strided-batched GEMM, then an epilogue kernel */
     IV_ENGINE_PANEL,   /* own register-tiled kernel, for devices with caches and wide vectors */
     IV_ENGINE_TILED,   /* own kernel with blocks in local memory, for GPUs */
 } iv_gemm_engine;
 
-/* For every member r < batch:  C_r = epilogue(op(A_r) op(B_r)),  op(A) [m, k], op(B) [k, n], C [m, n].
+/* For every member r < batch:  C_r = epilogue(op(A_r) op(B_r)),  op(A) [m, k], op(B) [k, n], C [m,
+ * n].
  *
  * epilogue(S) = gate ∘ activation(S + bias [+ C]):
  *   accumulate  adds to what C holds
  *   bias        n values a member, added to every row; NULL buffer for none
- *   gate        [m / gate_rows, n]: entry (i, j) is set to 0 where gate(i / gate_rows, j) <= 0, which is
- *               the derivative of a ReLU whose output is the gate; NULL buffer for none */
+ *   gate        [m / gate_rows, n]: entry (i, j) is set to 0 where gate(i / gate_rows, j) <= 0,
+ * which is the derivative of a ReLU whose output is the gate; NULL buffer for none */
 typedef struct {
     size_t m, n, k, batch;
     bool transpose_a; /* A is stored [k, m] */
@@ -38,19 +39,21 @@ typedef struct {
     iv_activation activation;
     iv_view gate;
     size_t gate_rows; /* rows of C that share a row of the gate; 1 if 0 */
-    iv_view row_sums; /* m values a member: sums over k of the rows of op(A); NULL buffer for none */
+    iv_view
+        row_sums; /* m values a member: sums over k of the rows of op(A); NULL buffer for none */
     iv_gemm_engine engine;
 } iv_gemm_desc;
 
-/* Append the product. C must not overlap A or B. Each entry is summed over k in one fixed order that
- * does not depend on `batch` or on the other members, so a member gets the same bits in any population.
- * IV_EINVAL for a zero size or a leading dimension below the row length. */
+/* Append the product. C must not overlap A or B. Each entry is summed over k in one fixed order
+ * that does not depend on `batch` or on the other members, so a member gets the same bits in any
+ * population. IV_EINVAL for a zero size or a leading dimension below the row length. */
 iv_status iv_gemm(iv_sequence *sequence, const iv_gemm_desc *desc);
 
 /* ------------------------------------------------------------------ singular values */
 
-/* Singular values, largest first, of `batch` matrices [m, n] by one-sided Jacobi rotations (Hestenes)
- * on the shorter side; any m, n >= 1, in any relation. Every value is within 1e-5 of the largest.
+/* Singular values, largest first, of `batch` matrices [m, n] by one-sided Jacobi rotations
+ * (Hestenes) on the shorter side; any m, n >= 1, in any relation. Every value is within 1e-5 of the
+ * largest.
  *
  * a   matrix i starts at element a.offset + i * a.stride, rows contiguous; not changed
  * s   [batch, min(m, n)] at s.offset, matrix stride s.stride
@@ -59,7 +62,9 @@ iv_status iv_gemm(iv_sequence *sequence, const iv_gemm_desc *desc);
  *
  * A matrix with a NaN or an infinity gives NaN in all its outputs. Vectors that belong to singular
  * values of zero are zero. The scratch memory belongs to the sequence.
- * Source: Demmel and Veselic 1992, "Jacobi's method is more accurate than QR". */
+ * A matrix gets the same bits alone and in any batch. CPU devices use kernels with wide vectors,
+ * others kernels with many work-items; INVAR_SVD_KERNELS=vector or group overrides. Source: Demmel
+ * and Veselic 1992, "Jacobi's method is more accurate than QR". */
 typedef struct {
     size_t m, n, batch;
     iv_view a, s, u, vt;

@@ -19,7 +19,7 @@
 #define PACK       16
 #define MAX_PACKED 32
 
-/* How a kernel of svd.cl divides work: see there. */
+/* How a kernel divides work: see cl/svd.cl. */
 typedef struct {
     unsigned vec, team, teams;
 } work_shape;
@@ -154,7 +154,7 @@ static iv_status append_reduction(iv_sequence *sequence, const iv_svd_desc *desc
                                   const svd_plan *plan) {
     char options[160];
     build_options(options, sizeof options, plan->reduce, plan->is_packed ? PACK : 1);
-    iv_launch *launch = iv_launch_begin(sequence, "svd", "svd_triangularise", options);
+    iv_launch *launch = iv_launch_begin(sequence, "svd_reduce", "svd_triangularise", options);
     iv_arg_view(launch, desc->a);
     iv_arg_uint(launch, desc->m);
     iv_arg_uint(launch, desc->n);
@@ -188,7 +188,7 @@ static iv_status append_rotations(iv_sequence *sequence, const iv_svd_desc *desc
         return iv_launch_end(launch, 1, &global, &local);
     }
     build_options(options, sizeof options, plan->rotate, 1);
-    iv_launch *launch = iv_launch_begin(sequence, "svd", "svd_rotate", options);
+    iv_launch *launch = iv_launch_begin(sequence, "svd_rotate", "svd_rotate", options);
     iv_arg_uint(launch, plan->k);
     iv_arg_uint(launch, desc->batch);
     iv_arg_buffer(launch, plan->triangles);
@@ -206,7 +206,7 @@ static iv_status append_vectors(iv_sequence *sequence, const iv_svd_desc *desc,
                                 const svd_plan *plan) {
     char options[160];
     build_options(options, sizeof options, plan->reduce, 1);
-    iv_launch *launch = iv_launch_begin(sequence, "svd", "svd_vectors", options);
+    iv_launch *launch = iv_launch_begin(sequence, "svd_vectors", "svd_vectors", options);
     iv_arg_uint(launch, desc->m);
     iv_arg_uint(launch, desc->n);
     iv_arg_uint(launch, desc->batch);
