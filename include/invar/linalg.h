@@ -20,14 +20,14 @@ typedef enum {
     IV_ENGINE_TILED,   /* own kernel with blocks in local memory, for GPUs */
 } iv_gemm_engine;
 
-/* For every member r < batch:  C_r = epilogue(op(A_r) op(B_r)),  op(A) [m, k], op(B) [k, n], C [m,
- * n].
+/* For every member r < batch:  C_r = epilogue(op(A_r) op(B_r))
+ * with op(A) [m, k], op(B) [k, n], C [m, n].
  *
  * epilogue(S) = gate ∘ activation(S + bias [+ C]):
  *   accumulate  adds to what C holds
  *   bias        n values a member, added to every row; NULL buffer for none
- *   gate        [m / gate_rows, n]: entry (i, j) is set to 0 where gate(i / gate_rows, j) <= 0,
- * which is the derivative of a ReLU whose output is the gate; NULL buffer for none */
+ *   gate        [m / gate_rows, n]: entry (i, j) is set to 0 where gate(i / gate_rows, j) <= 0:
+ *               the derivative of a ReLU whose output is the gate; NULL buffer for none */
 typedef struct {
     size_t m, n, k, batch;
     bool transpose_a; /* A is stored [k, m] */
@@ -39,8 +39,7 @@ typedef struct {
     iv_activation activation;
     iv_view gate;
     size_t gate_rows; /* rows of C that share a row of the gate; 1 if 0 */
-    iv_view
-        row_sums; /* m values a member: sums over k of the rows of op(A); NULL buffer for none */
+    iv_view row_sums; /* m values a member: sums over k of rows of op(A); NULL buffer for none */
     iv_gemm_engine engine;
 } iv_gemm_desc;
 
@@ -61,10 +60,11 @@ iv_status iv_gemm(iv_sequence *sequence, const iv_gemm_desc *desc);
  * vt  [batch, min(m, n), n] right singular vectors, transposed, or NULL buffer
  *
  * A matrix with a NaN or an infinity gives NaN in all its outputs. Vectors that belong to singular
- * values of zero are zero. The scratch memory belongs to the sequence.
- * A matrix gets the same bits alone and in any batch. CPU devices use kernels with wide vectors,
- * others kernels with many work-items; INVAR_SVD_KERNELS=vector or group overrides. Source: Demmel
- * and Veselic 1992, "Jacobi's method is more accurate than QR". */
+ * values of zero are zero. A matrix gets the same bits alone and in any batch. The scratch memory
+ * belongs to the sequence. CPU devices use kernels with wide vectors, others kernels with many
+ * work-items; INVAR_SVD_KERNELS=vector or group overrides.
+ *
+ * Source: Demmel and Veselic 1992, "Jacobi's method is more accurate than QR". */
 typedef struct {
     size_t m, n, batch;
     iv_view a, s, u, vt;
