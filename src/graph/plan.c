@@ -51,8 +51,14 @@ static bool is_output(const iv_tensor *tensor, iv_tensor *const *outputs, size_t
     return false;
 }
 
-/* A ReLU right after a product, and the derivative of one right after the product that carries the
- * gradient back, become the product's epilogue. */
+/* Whether a node can apply the derivative of a ReLU to what it computes. */
+static bool takes_gate(const node *n, const iv_tensor *gate) {
+    return n->op == &op_linear_input_gradient ||
+           (n->op == &op_orbit_mean_gradient && n->outputs[0]->n_elements == gate->n_elements);
+}
+
+/* A ReLU right after a product becomes its epilogue, and so does the derivative of one right after the
+ * node that carries the gradient back. */
 static void fuse(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         node *n = graph->nodes[i];
@@ -64,7 +70,7 @@ static void fuse(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
 
         if (n->op == &op_relu && product->op == &op_linear)
             product->activation = IV_ACTIVATION_RELU;
-        else if (n->op == &op_relu_gradient && product->op == &op_linear_input_gradient)
+        else if (n->op == &op_relu_gradient && takes_gate(product, n->inputs[1]))
             product->gate = n->inputs[1];
         else
             continue;

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { MAX_ELEMENTS = 64 };
+enum { MAX_ELEMENTS = 64, MEAN_VECTOR = 16 };
 
 iv_tensor *iv_orbit(iv_graph *graph, iv_tensor *x, cl_mem source, cl_mem inverse,
                     size_t n_elements) {
@@ -69,13 +69,15 @@ iv_tensor *iv_orbit_mean(iv_graph *graph, iv_tensor *x) {
 
 static iv_status orbit_mean_forward(emitter *e, const node *n) {
     const iv_tensor *x = n->inputs[0], *y = n->outputs[0];
-    char options[32];
-    snprintf(options, sizeof options, "-DG=%zu", x->dims[0]);
+    const size_t width =
+        iv_context_device(e->graph->context)->float_vector_width >= 4 ? MEAN_VECTOR : 1;
+    char options[48];
+    snprintf(options, sizeof options, "-DG=%zu -DVW=%zu", x->dims[0], width);
     iv_launch *launch = iv_launch_begin(e->sequence, "orbit", "orbit_mean", options);
     iv_arg_tensor(launch, x);
     iv_arg_tensor(launch, y);
     iv_arg_uint(launch, y->n_elements);
-    return iv_launch_members(e, launch, y->n_elements);
+    return iv_launch_members(e, launch, (y->n_elements + width - 1) / width);
 }
 
 static void orbit_mean_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
@@ -93,8 +95,10 @@ const iv_op op_orbit_mean = {
 
 static iv_status orbit_mean_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *dy = n->inputs[0], *dx = n->outputs[0];
-    iv_launch *launch = iv_launch_begin(e->sequence, "orbit", "orbit_mean_gradient", NULL);
+    iv_launch *launch = iv_launch_begin(e->sequence, "orbit", "orbit_mean_gradient",
+                                        n->gate ? "-DGATE" : NULL);
     iv_arg_tensor(launch, dy);
+    if (n->gate) iv_arg_tensor(launch, n->gate);
     iv_arg_tensor(launch, dx);
     iv_arg_uint(launch, dy->n_elements);
     iv_arg_uint(launch, dx->dims[0]);
