@@ -50,6 +50,9 @@ void cli_format_seconds(double seconds, char *text, size_t size);
 /* The resolved spec as YAML; the caller frees *text. */
 iv_status cli_spec_text(const iv_spec *spec, char **text, iv_error *error);
 
+/* Open a directory that holds a run; IV_EDATA if it does not. */
+iv_status cli_open_run(const char *path, iv_run_dir **dir, iv_error *error);
+
 /* DIR/NAME; the caller frees it. NULL if memory runs out. */
 char *cli_path(const char *dir, const char *name);
 

@@ -15,11 +15,11 @@ static iv_status evaluate(const char *dir_path, const char *device, const char *
     cli_progress progress;
     cli_progress_init(&progress, quiet);
     char *path = cli_path(dir_path, "spec.yaml");
-    iv_status status = path ? iv_spec_load(path, NULL, 0, &spec, error)
+    iv_status status = path ? cli_open_run(dir_path, &dir, error)
                             : iv_fail(error, IV_ENOMEM, "out of memory");
+    if (status == IV_OK) status = iv_spec_load(path, NULL, 0, &spec, error);
     if (status == IV_OK) status = iv_data_directory(data, data_dir, sizeof data_dir, error);
     if (status == IV_OK) status = iv_context_create(device, false, &context, error);
-    if (status == IV_OK) status = iv_run_dir_open(dir_path, &dir, error);
     if (status == IV_OK) {
         const iv_progress report = {cli_progress_update, &progress};
         const iv_study_job job = {.spec = spec,

@@ -37,6 +37,14 @@ iv_status cli_spec_text(const iv_spec *spec, char **text, iv_error *error) {
     return status;
 }
 
+iv_status cli_open_run(const char *path, iv_run_dir **dir, iv_error *error) {
+    const iv_status status = iv_run_dir_open(path, dir, error);
+    if (status != IV_OK || iv_run_dir_previous_status(*dir)) return status;
+    iv_run_dir_destroy(*dir);
+    *dir = NULL;
+    return iv_fail(error, IV_EDATA, "%s holds no run: there is no run.json in it", path);
+}
+
 static iv_status read_seeds(running *r, iv_error *error) {
     const iv_node *root = iv_spec_root(r->spec);
     const size_t n = iv_spec_length(root, "seeds");
@@ -107,14 +115,12 @@ static const char *status_word(iv_status status) {
     return status == IV_OK ? "done" : status == IV_EINTERRUPTED ? "interrupted" : "failed";
 }
 
-/* Whether the run in --out is finished already. */
-static iv_status already_done(running *r, bool *done, iv_error *error) {
+/* Whether the run in --out is finished already; IV_EDATA if there is none. */
+static iv_status already_done(const char *path, bool *done, iv_error *error) {
     iv_run_dir *dir;
-    *done = false;
-    const iv_status status = iv_run_dir_open(r->options->out, &dir, error);
+    const iv_status status = cli_open_run(path, &dir, error);
     if (status != IV_OK) return status;
-    const char *before = iv_run_dir_previous_status(dir);
-    *done = before && strcmp(before, "done") == 0;
+    *done = strcmp(iv_run_dir_previous_status(dir), "done") == 0;
     iv_run_dir_destroy(dir);
     return IV_OK;
 }
@@ -169,12 +175,13 @@ static int perform(const run_options *options) {
     iv_error error = {0};
     cli_progress_init(&r.progress, options->quiet);
     bool done = false;
-    iv_status status = iv_spec_load(options->spec_path, options->overrides, options->n_overrides,
-                                    &r.spec, &error);
+    iv_status status = options->resume ? already_done(options->out, &done, &error) : IV_OK;
+    if (status == IV_OK)
+        status = iv_spec_load(options->spec_path, options->overrides, options->n_overrides, &r.spec,
+                              &error);
     if (status == IV_OK) status = cli_spec_text(r.spec, &r.spec_text, &error);
     if (status == IV_OK) status = read_seeds(&r, &error);
     if (status == IV_OK && options->resume) status = same_spec(&r, &error);
-    if (status == IV_OK && options->resume) status = already_done(&r, &done, &error);
     if (status == IV_OK && done) {
         printf("%s is finished: nothing to resume\n", options->out);
     } else {

@@ -63,7 +63,7 @@ static void print_version(void) {
            CL_TARGET_OPENCL_VERSION / 100, CL_TARGET_OPENCL_VERSION / 10 % 10);
 }
 
-int main(int argc, char **argv) {
+static int dispatch(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         return 2;
@@ -88,4 +88,13 @@ int main(int argc, char **argv) {
     }
     fprintf(stderr, "invar: there is no command \"%s\". Try `invar --help`.\n", argv[1]);
     return 2;
+}
+
+int main(int argc, char **argv) {
+    const int exit_status = dispatch(argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && exit_status == 0) {
+        fprintf(stderr, "invar: cannot write to standard output\n");
+        return 1;
+    }
+    return exit_status;
 }
