@@ -14,5 +14,6 @@
 #include <invar/studies.h>
 #include <invar/train.h>
 #include <invar/transform.h>
+#include <invar/tune.h>
 
 #endif

@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const cli_command *const commands[] = {
-    &cli_run, &cli_check, &cli_resume, &cli_eval, &cli_report, &cli_devices, &cli_bench, &cli_data,
+    &cli_run,     &cli_check, &cli_resume, &cli_eval, &cli_report,
+    &cli_devices, &cli_bench, &cli_tune,   &cli_data,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -1,6 +1,8 @@
 /* The one door for dense products: checks the description and picks the engine. */
 #include "linalg/gemm.h"
 
+#include "linalg/tune.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +54,10 @@ iv_status iv_gemm_choose(iv_context *context, const iv_gemm_desc *desc, iv_gemm_
         status = engine_of_environment(iv_context_error(context), &wanted);
     if (status != IV_OK) return status;
 
-    *choice = iv_gemm_default_choice(iv_context_device(context), desc);
+    const iv_tuning *tuning = iv_tuning_of(context);
+    if (!tuning) return IV_ENOMEM;
+    const iv_winner *winner = iv_tuning_find(tuning, desc);
+    *choice = winner ? winner->choice : iv_gemm_default_choice(iv_context_device(context), desc);
     if (wanted != IV_ENGINE_AUTO && choice->engine != wanted)
         *choice = (iv_gemm_choice){.engine = wanted};
     return IV_OK;

@@ -1,26 +1,54 @@
-/* The CLBlast engine: its strided-batched GEMM, then an epilogue kernel where one is asked for.
- * Kernel: cl/epilogue.cl. */
+/* The CLBlast engine: its GEMM, then an epilogue kernel where one is asked for. Kernel:
+ * cl/epilogue.cl.
+ *
+ * The strided-batched routine is used for its direct kernel alone. With the packed one,
+ * CLBlast 1.5.3 skips the packing of an operand that already has the tiles' sizes, and then reads
+ * it from the start of the buffer and with dense strides, whatever offset and stride were given:
+ * wrong for members of an arena and for operands that members share. Products of a size for the
+ * packed kernel go member by member through the plain routine, which heeds offsets. */
 #include "linalg/gemm.h"
+
+#include "linalg/clblast_parameters.h"
 
 #include <clblast_c.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 
+static CLBlastStatusCode multiply(const iv_gemm_desc *d, bool packed, cl_command_queue queue) {
+    const CLBlastTranspose transpose_a = d->transpose_a ? CLBlastTransposeYes : CLBlastTransposeNo;
+    const CLBlastTranspose transpose_b = d->transpose_b ? CLBlastTransposeYes : CLBlastTransposeNo;
+    const float beta = d->accumulate ? 1.0f : 0.0f;
+    if (!packed)
+        return CLBlastSgemmStridedBatched(
+            CLBlastLayoutRowMajor, transpose_a, transpose_b, d->m, d->n, d->k, 1.0f, d->a.buffer,
+            d->a.offset, d->lda, d->a.stride, d->b.buffer, d->b.offset, d->ldb, d->b.stride, beta,
+            d->c.buffer, d->c.offset, d->ldc, d->c.stride, d->batch, &queue, NULL);
+
+    CLBlastStatusCode code = CLBlastSuccess;
+    for (size_t r = 0; r < d->batch && code == CLBlastSuccess; r++)
+        code = CLBlastSgemm(CLBlastLayoutRowMajor, transpose_a, transpose_b, d->m, d->n, d->k, 1.0f,
+                            d->a.buffer, d->a.offset + r * d->a.stride, d->lda, d->b.buffer,
+                            d->b.offset + r * d->b.stride, d->ldb, beta, d->c.buffer,
+                            d->c.offset + r * d->c.stride, d->ldc, &queue, NULL);
+    return code;
+}
+
 /* CLBlast's own codes lie beyond OpenCL's; -1024 and below are its argument checks. */
 static iv_status run(iv_context *context, cl_command_queue queue, void *state) {
     const iv_gemm_desc *d = state;
-    const CLBlastStatusCode code = CLBlastSgemmStridedBatched(
-        CLBlastLayoutRowMajor, d->transpose_a ? CLBlastTransposeYes : CLBlastTransposeNo,
-        d->transpose_b ? CLBlastTransposeYes : CLBlastTransposeNo, d->m, d->n, d->k, 1.0f,
-        d->a.buffer, d->a.offset, d->lda, d->a.stride, d->b.buffer, d->b.offset, d->ldb,
-        d->b.stride, d->accumulate ? 1.0f : 0.0f, d->c.buffer, d->c.offset, d->ldc, d->c.stride,
-        d->batch, &queue, NULL);
+    const bool packed = iv_clblast_is_packed(context, d->m, d->n, d->k);
+    CLBlastStatusCode code = multiply(d, packed, queue);
+    if (code == CLBlastSuccess) return IV_OK;
+
+    /* Parameters that another version of CLBlast or of the driver took may fail now. What a first
+     * try has added to C cannot be told, so that only a product that sets C is tried again. */
+    if (!d->accumulate && iv_clblast_fall_back(context)) code = multiply(d, packed, queue);
     if (code == CLBlastSuccess) return IV_OK;
     if (code > -1024 && code < 0) return iv_cl_check(context, code, "CLBlast GEMM");
     return iv_fail(iv_context_error(context), IV_EFAILED,
-                   "CLBlast GEMM %zux%zux%zu, batch %zu: status %d (INVAR_GEMM_ENGINE=panel avoids "
-                   "CLBlast)",
+                   "CLBlast GEMM %zux%zux%zu, batch %zu: status %d (INVAR_GEMM_ENGINE=panel or "
+                   "tiled avoids CLBlast)",
                    d->m, d->n, d->k, d->batch, (int)code);
 }
 
@@ -54,12 +82,14 @@ static iv_status append_row_sums(iv_sequence *sequence, const iv_gemm_desc *d) {
 }
 
 iv_status iv_gemm_clblast(iv_sequence *sequence, const iv_gemm_desc *desc) {
+    iv_context *context = iv_sequence_context(sequence);
+    iv_status status = iv_clblast_prepare(context);
+    if (status != IV_OK) return status;
     iv_gemm_desc *state = malloc(sizeof *state);
     if (!state)
-        return iv_fail(iv_context_error(iv_sequence_context(sequence)), IV_ENOMEM,
-                       "out of memory for a matrix product");
+        return iv_fail(iv_context_error(context), IV_ENOMEM, "out of memory for a matrix product");
     *state = *desc;
-    iv_status status = iv_sequence_call(sequence, "CLBlast GEMM", run, state);
+    status = iv_sequence_call(sequence, "CLBlast GEMM", run, state);
     if (status == IV_OK && desc->row_sums.buffer) status = append_row_sums(sequence, desc);
     if (status != IV_OK) return status;
     const bool plain =

@@ -79,6 +79,11 @@ fail:
 void iv_context_destroy(iv_context *context) {
     if (!context) return;
     if (context->queue) clFinish(context->queue);
+    for (size_t i = 0; i < context->n_attachments; i++) {
+        context->attachments[i].destroy(context->attachments[i].object);
+        free(context->attachments[i].key);
+    }
+    free(context->attachments);
     if (context->queued_event) clReleaseEvent(context->queued_event);
     if (context->fill_kernel) clReleaseKernel(context->fill_kernel);
     iv_programs_release(context);
@@ -117,6 +122,40 @@ iv_status iv_context_finish(iv_context *context) {
     context->queued_event = NULL;
     context->n_queued = 0;
     return iv_cl_check(context, clFinish(context->queue), "waiting for the device");
+}
+
+static iv_attachment *find_attachment(const iv_context *context, const char *key) {
+    for (size_t i = 0; i < context->n_attachments; i++)
+        if (strcmp(context->attachments[i].key, key) == 0) return &context->attachments[i];
+    return NULL;
+}
+
+iv_status iv_context_attach(iv_context *context, const char *key, void *object,
+                            void (*destroy)(void *object)) {
+    iv_attachment *old = find_attachment(context, key);
+    if (old) {
+        old->destroy(old->object);
+        old->object = object;
+        old->destroy = destroy;
+        return IV_OK;
+    }
+    char *copy = malloc(strlen(key) + 1);
+    iv_attachment *grown =
+        realloc(context->attachments, (context->n_attachments + 1) * sizeof *context->attachments);
+    if (grown) context->attachments = grown;
+    if (!copy || !grown) {
+        free(copy);
+        destroy(object);
+        return iv_fail(&context->error, IV_ENOMEM, "no memory to keep \"%s\" with a context", key);
+    }
+    strcpy(copy, key);
+    grown[context->n_attachments++] = (iv_attachment){copy, object, destroy};
+    return IV_OK;
+}
+
+void *iv_context_attached(const iv_context *context, const char *key) {
+    const iv_attachment *found = find_attachment(context, key);
+    return found ? found->object : NULL;
 }
 
 iv_status iv_context_throttle(iv_context *context, size_t n_launches) {

@@ -13,6 +13,13 @@ typedef struct {
     cl_program program;
 } iv_program;
 
+/* What another room keeps with the context. */
+typedef struct {
+    char *key;
+    void *object;
+    void (*destroy)(void *object);
+} iv_attachment;
+
 struct iv_context {
     iv_device_info device;
     size_t max_work_items[3]; /* CL_DEVICE_MAX_WORK_ITEM_SIZES of the first three dimensions */
@@ -24,6 +31,9 @@ struct iv_context {
     iv_program *programs;
     size_t n_programs;
     cl_kernel fill_kernel; /* made by the first iv_buffer_fill */
+
+    iv_attachment *attachments;
+    size_t n_attachments;
 
     size_t live_bytes;
     size_t peak_bytes;
@@ -47,6 +57,14 @@ iv_status iv_cl_error_status(cl_int code, const char **advice);
 /* Say that n_launches were enqueued. Waits for old work where a great deal of it is outstanding, so
  * that a training loop that never waits does not fill the host's memory with queued commands. */
 iv_status iv_context_throttle(iv_context *context, size_t n_launches);
+
+/* Keep an object of another room with the context, which destroys it (also if this fails). It replaces
+ * what was attached under the key before. */
+iv_status iv_context_attach(iv_context *context, const char *key, void *object,
+                            void (*destroy)(void *object));
+
+/* What is attached under the key; NULL if nothing is. */
+void *iv_context_attached(const iv_context *context, const char *key);
 
 /* Release every built program. */
 void iv_programs_release(iv_context *context);
