@@ -2,6 +2,7 @@
 #include "train/train.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 iv_status iv_adam_create(iv_parameters *parameters, const iv_adam_desc *desc, iv_adam **out) {
@@ -48,11 +49,12 @@ iv_view iv_adam_gradient_view(const iv_adam *adam, size_t i) {
 
 iv_status iv_adam_append(iv_adam *adam, iv_sequence *sequence) {
     const iv_parameters *p = adam->parameters;
-    const bool wide =
-        iv_context_device(p->context)->float_vector_width >= IV_PARAMETER_VECTOR;
-    const size_t width = wide ? IV_PARAMETER_VECTOR : 4;
-    iv_launch *launch =
-        iv_launch_begin(sequence, "adam", "adam", wide ? "-DVW=16" : "-DVW=4");
+    /* Long runs a work-item on CPUs, neighbours side by side on GPUs. */
+    const bool cpu = iv_context_device(p->context)->type == IV_DEVICE_CPU;
+    const size_t width = cpu ? IV_PARAMETER_VECTOR : 4, chunk = cpu ? 64 : 1;
+    char options[48];
+    snprintf(options, sizeof options, "-DVW=%zu -DCHUNK=%zu", width, chunk);
+    iv_launch *launch = iv_launch_begin(sequence, "adam", "adam", options);
     iv_arg_buffer(launch, p->values);
     iv_arg_buffer(launch, adam->gradient);
     iv_arg_buffer(launch, adam->mean);
@@ -65,5 +67,7 @@ iv_status iv_adam_append(iv_adam *adam, iv_sequence *sequence) {
     iv_arg_float(launch, adam->desc.epsilon);
     iv_arg_uint(launch, p->stride);
     iv_arg_step(launch);
-    return iv_launch_end(launch, 2, (const size_t[]){p->stride / width, p->n_members}, NULL);
+    return iv_launch_end(launch, 2,
+                         (const size_t[]){(p->stride / width + chunk - 1) / chunk, p->n_members},
+                         cpu ? (const size_t[]){1, 1} : NULL);
 }
