@@ -12,7 +12,8 @@ typedef struct {
     int (*run)(int argc, char **argv);
 } cli_command;
 
-extern const cli_command cli_bench, cli_check, cli_data, cli_devices, cli_eval, cli_report, cli_resume, cli_run;
+extern const cli_command cli_bench, cli_check, cli_data, cli_devices, cli_eval, cli_report,
+    cli_resume, cli_run;
 extern const cli_command cli_tune;
 
 /* Print "invar: MESSAGE" on standard error and return the exit status that fits. */
@@ -21,19 +22,19 @@ int cli_fail(const iv_error *error);
 /* Print a usage error with a pointer to --help and return 2. */
 int cli_usage_error(const cli_command *command, const char *format, ...) IV_PRINTF(2, 3);
 
-/* Options common to several subcommands: if argv[*i] is --NAME VALUE or --NAME=VALUE, set *value, move *i
- * past what was taken and return 1; 0 if it is another argument; -1 if the value is missing. */
+/* Options common to several subcommands: if argv[*i] is --NAME VALUE or --NAME=VALUE, set *value,
+ * move *i past what was taken and return 1; 0 if it is another argument; -1 if the value is
+ * missing. */
 int cli_option(int argc, char **argv, int *i, const char *name, const char **value);
-
 
 /* ------------------------------------------------------------------ running */
 
-/* Progress of long work on standard error: one line redrawn, with rate and time left, on a terminal;
- * otherwise a plain line now and then. */
+/* Progress of long work on standard error: one line redrawn, with rate and time left, on a
+ * terminal; otherwise a plain line now and then. */
 typedef struct {
     bool quiet, terminal, line_open;
     char what[96];
-    uint64_t first;                      /* how far it was when first heard of */
+    uint64_t first; /* how far it was when first heard of */
     double start, last_shown;
 } cli_progress;
 
@@ -42,7 +43,8 @@ void cli_progress_update(void *progress, const char *what, uint64_t done, uint64
 void cli_progress_message(void *progress, const char *text);
 void cli_progress_end(cli_progress *progress); /* clear the line */
 
-/* Nonzero once the user asked to stop (SIGINT, SIGTERM); a second request ends the process at once. */
+/* Nonzero once the user asked to stop (SIGINT, SIGTERM); a second request ends the process at once.
+ */
 const volatile sig_atomic_t *cli_catch_stop(void);
 
 /* "1 h 02 min", "3 min 10 s", "42 s" */

@@ -39,9 +39,10 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
         if (estimates[i].bytes > most) most = estimates[i].bytes;
     }
     cli_format_seconds(total, text, sizeof text);
-    printf("%-28s %8s %8zu MiB %16s\n\non %s, from a few measured steps; measuring the metrics comes "
-           "on top\n",
-           "all, one after another", "", most >> 20, text, iv_context_device(context)->name);
+    printf(
+        "%-28s %8s %8zu MiB %16s\n\non %s, from a few measured steps; measuring the metrics comes "
+        "on top\n",
+        "all, one after another", "", most >> 20, text, iv_context_device(context)->name);
     free(estimates);
     return IV_OK;
 }
@@ -99,6 +100,7 @@ done:
 const cli_command cli_check = {
     "check", "validate a spec; print its runs, memory and time; start nothing",
     "usage: invar check SPEC.yaml [--set KEY=VALUE]... [--device SEL]\n\n"
-    "Validate the spec and print every run it expands to, with the device memory and the training time of\n"
+    "Validate the spec and print every run it expands to, with the device memory and the training "
+    "time of\n"
     "each population. Time comes from a few measured steps on blank images.\n",
     run};

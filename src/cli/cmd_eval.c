@@ -15,8 +15,8 @@ static iv_status evaluate(const char *dir_path, const char *device, const char *
     cli_progress progress;
     cli_progress_init(&progress, quiet);
     char *path = cli_path(dir_path, "spec.yaml");
-    iv_status status = path ? cli_open_run(dir_path, &dir, error)
-                            : iv_fail(error, IV_ENOMEM, "out of memory");
+    iv_status status =
+        path ? cli_open_run(dir_path, &dir, error) : iv_fail(error, IV_ENOMEM, "out of memory");
     if (status == IV_OK) status = iv_spec_load(path, NULL, 0, &spec, error);
     if (status == IV_OK) status = iv_data_directory(data, data_dir, sizeof data_dir, error);
     if (status == IV_OK) status = iv_context_create(device, false, &context, error);
@@ -63,9 +63,10 @@ static int run(int argc, char **argv) {
     return evaluate(dir, device, data, quiet, &error) == IV_OK ? 0 : cli_fail(&error);
 }
 
-const cli_command cli_eval = {
-    "eval", "recompute every metric of a run from its models; prints JSON",
-    "usage: invar eval RUN_DIR [--device SEL] [--data DIR] [--quiet]\n\n"
-    "Read the exported models of a finished run, measure them again and print the results as JSON, in the\n"
-    "form of the run's results.json. Nothing is written.\n",
-    run};
+const cli_command cli_eval = {"eval",
+                              "recompute every metric of a run from its models; prints JSON",
+                              "usage: invar eval RUN_DIR [--device SEL] [--data DIR] [--quiet]\n\n"
+                              "Read the exported models of a finished run, measure them again and "
+                              "print the results as JSON, in the\n"
+                              "form of the run's results.json. Nothing is written.\n",
+                              run};

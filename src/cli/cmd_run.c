@@ -76,10 +76,11 @@ static iv_status same_spec(running *r, iv_error *error) {
                             : iv_fail(error, IV_ENOMEM, "out of memory");
     if (status == IV_OK) status = cli_spec_text(begun, &text, error);
     if (status == IV_OK && strcmp(text, r->spec_text) != 0)
-        status = iv_fail(error, IV_EINVAL,
-                         "%s differs from the spec that %s began with: resume it with `invar resume "
-                         "%s`, or give another --out",
-                         r->options->spec_path, r->options->out, r->options->out);
+        status =
+            iv_fail(error, IV_EINVAL,
+                    "%s differs from the spec that %s began with: resume it with `invar resume "
+                    "%s`, or give another --out",
+                    r->options->spec_path, r->options->out, r->options->out);
     iv_spec_destroy(begun);
     free(text);
     free(path);
@@ -96,8 +97,7 @@ static iv_status write_results(running *r, iv_error *error) {
 
 static iv_status print_outcome(running *r, iv_error *error) {
     char *table = NULL;
-    const iv_status status =
-        iv_table_format_results(&r->results, IV_TABLE_TEXT, &table, error);
+    const iv_status status = iv_table_format_results(&r->results, IV_TABLE_TEXT, &table, error);
     if (status == IV_OK) {
         printf("\n%s\n", table);
         for (size_t i = 0; i < r->results.n_claims; i++)
@@ -259,11 +259,13 @@ done:
 const cli_command cli_run = {
     "run", "train and measure what a spec describes",
     "usage: invar run SPEC.yaml [OPTIONS]\n\n"
-    "Train every run of the spec, measure it, and write models, metrics, tables and figures into a run\n"
+    "Train every run of the spec, measure it, and write models, metrics, tables and figures into a "
+    "run\n"
     "directory. Ctrl-C stops it with a checkpoint; `invar resume RUN_DIR` goes on.\n\n"
     "    --set KEY=VALUE   change a value of the spec (training.epochs=10); may be repeated\n"
     "    --seeds N         the same as --set seeds=N\n"
-    "    --device SEL      index, part of the name, cpu or gpu (default: $INVAR_DEVICE, else the first GPU)\n"
+    "    --device SEL      index, part of the name, cpu or gpu (default: $INVAR_DEVICE, else the "
+    "first GPU)\n"
     "    --out DIR         run directory (default: runs/NAME-DATE-TIME)\n"
     "    --resume          go on with the unfinished run in --out\n"
     "    --data DIR        data directory (default: $INVAR_DATA_DIR, else ~/.local/share/invar)\n"
@@ -292,6 +294,7 @@ static int resume(int argc, char **argv) {
 const cli_command cli_resume = {
     "resume", "go on with an interrupted run",
     "usage: invar resume RUN_DIR [--device SEL] [--data DIR] [--quiet]\n\n"
-    "Go on from the run's last checkpoint. On the same device the results are the same bytes as those of\n"
+    "Go on from the run's last checkpoint. On the same device the results are the same bytes as "
+    "those of\n"
     "a run that was never interrupted.\n",
     resume};

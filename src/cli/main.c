@@ -56,7 +56,8 @@ static void print_help(FILE *out) {
                  "usage: invar COMMAND [ARGUMENTS]\n\n");
     for (int i = 0; i < N_COMMANDS; i++)
         fprintf(out, "    %-10s%s\n", commands[i]->name, commands[i]->summary);
-    fprintf(out, "\n`invar COMMAND --help` explains a command. `invar --version` prints versions.\n");
+    fprintf(out,
+            "\n`invar COMMAND --help` explains a command. `invar --version` prints versions.\n");
 }
 
 static void print_version(void) {

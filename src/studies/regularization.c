@@ -11,8 +11,8 @@ static void say(const iv_study_job *job, const char *text) {
     if (job->message) job->message(job->message_state, text);
 }
 
-iv_status reg_study_pool(reg_study *study, const reg_model *model, const char *name,
-                         size_t n_asked, const reg_pool **pool) {
+iv_status reg_study_pool(reg_study *study, const reg_model *model, const char *name, size_t n_asked,
+                         const reg_pool **pool) {
     reg_pool *p = &study->pool;
     *pool = p;
     if (p->pixels && strcmp(p->name, name) == 0 && p->n_asked == n_asked &&
@@ -40,9 +40,9 @@ static iv_status export_models(const iv_study_job *job, const reg_model *model) 
         const reg_member *member = &model->population->members[r];
         char relative[512], seed[16], *config = NULL;
         char *path = model_path(job, member, relative, sizeof relative);
-        iv_status status = path ? iv_spec_json(member->run->config, &config,
-                                               iv_context_error(job->context))
-                                : out_of_memory(job);
+        iv_status status =
+            path ? iv_spec_json(member->run->config, &config, iv_context_error(job->context))
+                 : out_of_memory(job);
         if (status == IV_OK) {
             snprintf(seed, sizeof seed, "%u", member->seed);
             const iv_metadata metadata[] = {
@@ -93,11 +93,10 @@ static iv_status save_splits(const reg_study *study, const reg_population *p, si
 /* ------------------------------------------------------------------ measuring */
 
 static iv_status measure_on(const reg_study *study, const reg_model *model,
-                            const iv_image_source *images, const char *what,
-                            reg_metrics *metrics) {
+                            const iv_image_source *images, const char *what, reg_metrics *metrics) {
     const reg_plan *plan = &study->plan;
     const bool jacobians = plan->sigma_max_jacobian || plan->jacobian_spectrum;
-    const size_t n_jacobians = !jacobians                  ? 0
+    const size_t n_jacobians = !jacobians                   ? 0
                                : plan->jacobian_samples > 0 ? plan->jacobian_samples
                                                             : images->n_samples;
     reg_measure *measure;
@@ -114,8 +113,7 @@ static iv_status measure_drift(reg_study *study, const reg_model *model, const c
     const reg_population *p = model->population;
     const reg_pool *pool;
     const bool built_in = strcmp(name, "digits") == 0 || strcmp(name, "noise") == 0;
-    iv_status status =
-        reg_study_pool(study, model, name, built_in ? p->n_test : 0, &pool);
+    iv_status status = reg_study_pool(study, model, name, built_in ? p->n_test : 0, &pool);
     if (status != IV_OK) return status;
 
     const size_t n_test = p->n_test < pool->n_images ? p->n_test : pool->n_images;
@@ -252,17 +250,17 @@ static iv_status run_study(const iv_study_job *job, bool train, iv_results *resu
 
     for (size_t i = 0; i < n && status == IV_OK; i++) {
         outcomes[i] = calloc(study.plan.populations[i].n_members, sizeof **outcomes);
-        status = outcomes[i] ? run_population(&study, i, i < first, outcomes[i])
-                             : out_of_memory(job);
-        if (status == IV_OK && train) report_population(job, &study.plan.populations[i], outcomes[i]);
+        status =
+            outcomes[i] ? run_population(&study, i, i < first, outcomes[i]) : out_of_memory(job);
+        if (status == IV_OK && train)
+            report_population(job, &study.plan.populations[i], outcomes[i]);
     }
     if (status == IV_OK)
         status = reg_results_fill(job->spec, &study.plan, outcomes, results, error);
     if (train) {
         iv_error late = {0};
         const iv_status closed = iv_log_close(study.log, &late);
-        if (status == IV_OK && closed != IV_OK)
-            status = iv_fail(error, closed, "%s", late.message);
+        if (status == IV_OK && closed != IV_OK) status = iv_fail(error, closed, "%s", late.message);
         study.log = NULL;
     }
     if (status == IV_OK && train) status = reg_figures_draw_curves(job, &study.plan);

@@ -50,14 +50,15 @@ typedef struct {
     reg_population *populations;
     size_t n_populations;
     size_t every_epochs, jacobian_samples;
-    bool accuracy, li, di, si, sigma_max_jacobian, jacobian_spectrum, sigma_max; /* what to measure */
+    bool accuracy, li, di, si, sigma_max_jacobian, jacobian_spectrum,
+        sigma_max; /* what to measure */
 } reg_plan;
 
 iv_status reg_plan_create(const iv_spec *spec, reg_plan *plan, iv_error *error);
 void reg_plan_clear(reg_plan *plan);
 
-/* Divide populations that are larger than training.population, or than what fits the device where that
- * is 0. Results do not depend on it. */
+/* Divide populations that are larger than training.population, or than what fits the device where
+ * that is 0. Results do not depend on it. */
 iv_status reg_plan_split(reg_plan *plan, const iv_device_info *device, iv_error *error);
 size_t reg_members_that_fit(const reg_population *population, const iv_device_info *device);
 
@@ -122,17 +123,17 @@ void reg_training_clear(reg_training *training);
 typedef struct {
     const iv_study_job *job;
     reg_plan plan;
-    iv_log *log;              /* NULL while evaluating */
-    iv_safetensors *resume;   /* the checkpoint to go on from; NULL once used */
-    reg_pool pool;            /* of the last population: the next one often uses it too */
+    iv_log *log;            /* NULL while evaluating */
+    iv_safetensors *resume; /* the checkpoint to go on from; NULL once used */
+    reg_pool pool;          /* of the last population: the next one often uses it too */
 } reg_study;
 
 /* The images of a data set for a model's group, from the study's pool or loaded into it. */
-iv_status reg_study_pool(reg_study *study, const reg_model *model, const char *name,
-                         size_t n_asked, const reg_pool **pool);
+iv_status reg_study_pool(reg_study *study, const reg_model *model, const char *name, size_t n_asked,
+                         const reg_pool **pool);
 
-/* Train population number `index` from its initial parameters or from study->resume, logging the curves
- * and saving checkpoints. splits [R, n_pool] of `pool`. */
+/* Train population number `index` from its initial parameters or from study->resume, logging the
+ * curves and saving checkpoints. splits [R, n_pool] of `pool`. */
 iv_status reg_train(reg_study *study, size_t index, reg_model *model, const reg_pool *pool,
                     cl_mem splits);
 
@@ -149,7 +150,8 @@ typedef struct {
 
 typedef struct reg_measure reg_measure;
 
-/* Plans that measure a population on images; n_jacobians of them have their Jacobian taken (0: none). */
+/* Plans that measure a population on images; n_jacobians of them have their Jacobian taken (0:
+ * none). */
 iv_status reg_measure_create(const reg_model *model, const iv_image_source *images,
                              size_t n_jacobians, reg_measure **measure);
 void reg_measure_destroy(reg_measure *measure); /* NULL is fine */
@@ -185,8 +187,8 @@ typedef struct {
 iv_status reg_results_fill(const iv_spec *spec, const reg_plan *plan, reg_outcome *const *outcomes,
                            iv_results *results, iv_error *error);
 
-/* Figures that the spec asks for. Curves are drawn from metrics.jsonl, so that a resumed run has them
- * whole; saliency maps from the models of the first seed. */
+/* Figures that the spec asks for. Curves are drawn from metrics.jsonl, so that a resumed run has
+ * them whole; saliency maps from the models of the first seed. */
 iv_status reg_figures_draw_curves(const iv_study_job *job, const reg_plan *plan);
 iv_status reg_figures_draw_saliency(const iv_study_job *job, const reg_model *model,
                                     const iv_image_source *images);

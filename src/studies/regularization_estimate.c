@@ -1,5 +1,5 @@
-/* What the regularization study would take: memory by building each population, time by measuring a few
- * of its steps on blank images. Nothing of the study itself is started. */
+/* What the regularization study would take: memory by building each population, time by measuring a
+ * few of its steps on blank images. Nothing of the study itself is started. */
 #include "studies/regularization.h"
 
 #include <math.h>
@@ -37,8 +37,7 @@ size_t reg_members_that_fit(const reg_population *p, const iv_device_info *devic
 static iv_status blank_pool(const reg_model *model, size_t n_indices, reg_pool *pool,
                             cl_mem *splits) {
     iv_context *context = model->context;
-    const size_t index_bytes =
-        model->population->n_members * n_indices * sizeof(int32_t);
+    const size_t index_bytes = model->population->n_members * n_indices * sizeof(int32_t);
     memset(pool, 0, sizeof *pool);
     *splits = NULL;
     const size_t pixel_bytes = (model->group->n_pixels + 3) / 4 * 4;
@@ -54,8 +53,8 @@ static iv_status blank_pool(const reg_model *model, size_t n_indices, reg_pool *
 
 static iv_status time_steps(const reg_model *model, reg_training *training, double *seconds) {
     uint32_t step = 0;
-    iv_status status = iv_train(model->context, training->plan, &step, WARM_UP_STEPS,
-                                WARM_UP_STEPS, 0, NULL, NULL, NULL);
+    iv_status status = iv_train(model->context, training->plan, &step, WARM_UP_STEPS, WARM_UP_STEPS,
+                                0, NULL, NULL, NULL);
     const double start = iv_seconds();
     const uint32_t end = WARM_UP_STEPS + MEASURED_STEPS;
     if (status == IV_OK)

@@ -229,8 +229,7 @@ iv_status reg_figures_draw_saliency(const iv_study_job *job, const reg_model *mo
     if (status == IV_OK) {
         reg_model_tensors(model, g, parameters);
         iv_image_batch(g, images, n_images, IV_COPIES_ORBIT, &orbit, &labels);
-        iv_tensor *x =
-            iv_reshape(g, orbit, 2, (const size_t[]){n_elements * n_images, n_pixels});
+        iv_tensor *x = iv_reshape(g, orbit, 2, (const size_t[]){n_elements * n_images, n_pixels});
         iv_tensor *logits = reg_model_logits(model, g, parameters, x);
         iv_tensor *by_element =
             iv_reshape(g, logits, 3, (const size_t[]){n_elements, n_images, REG_CLASSES});
@@ -244,9 +243,9 @@ iv_status reg_figures_draw_saliency(const iv_study_job *job, const reg_model *mo
         status = iv_plan_read(plan, drawn[i], maps);
         for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
             if (p->members[r].seed == first_seed)
-                status = draw_grid(job, i == 0 ? "images" : "saliency", p->members[r].run->name,
-                                   maps + r * member_size, i == 1, n_images, n_elements,
-                                   model->group);
+                status =
+                    draw_grid(job, i == 0 ? "images" : "saliency", p->members[r].run->name,
+                              maps + r * member_size, i == 1, n_images, n_elements, model->group);
     }
     iv_plan_destroy(plan);
     iv_graph_destroy(g);

@@ -1,5 +1,6 @@
-/* Metrics of a population on a set of images: accuracy and invariance on orbits, spectra of Jacobians and
- * weights. Per-sample numbers come from the device; means are taken here, in double and in order. */
+/* Metrics of a population on a set of images: accuracy and invariance on orbits, spectra of
+ * Jacobians and weights. Per-sample numbers come from the device; means are taken here, in double
+ * and in order. */
 #include "studies/regularization.h"
 
 #include <invar/linalg.h>
@@ -31,7 +32,8 @@ static size_t choose_batch(size_t n_samples, size_t bytes_per_sample) {
     return batch < n_samples ? batch : n_samples;
 }
 
-/* Images of a batch with their orbit, every metric on it, and the saliency of the predicted class. */
+/* Images of a batch with their orbit, every metric on it, and the saliency of the predicted class.
+ */
 static iv_status create_orbit_plan(reg_measure *m, const iv_image_source *images) {
     const reg_model *model = m->model;
     const size_t n_elements = model->group->n_elements, n_pixels = model->group->n_pixels;
@@ -39,8 +41,7 @@ static iv_status create_orbit_plan(reg_measure *m, const iv_image_source *images
         n_elements * (model->population->method == REG_WEIGHT_TYING ? n_elements : 1);
     m->batch = choose_batch(m->n_samples,
                             model->population->n_members * copies * n_pixels * sizeof(float));
-    iv_status status =
-        iv_graph_create(model->context, model->population->n_members, &m->graph);
+    iv_status status = iv_graph_create(model->context, model->population->n_members, &m->graph);
     if (status != IV_OK) return status;
 
     iv_graph *g = m->graph;
@@ -173,9 +174,8 @@ static iv_status run_jacobians(reg_measure *m, const volatile sig_atomic_t *stop
         iv_status status = stopped(m, stop);
         if (status == IV_OK) status = iv_plan_run(m->jacobian_plan, (uint32_t)step);
         if (status == IV_OK)
-            status =
-                iv_buffer_read(m->model->context, m->singular_values, 0,
-                               n_members * batch * REG_CLASSES * sizeof(float), m->values);
+            status = iv_buffer_read(m->model->context, m->singular_values, 0,
+                                    n_members * batch * REG_CLASSES * sizeof(float), m->values);
         if (status != IV_OK) return status;
         const size_t left = m->n_jacobians - first;
         const size_t valid = left < batch ? left : batch;
@@ -214,9 +214,8 @@ iv_status reg_weight_norms_create(const reg_model *model, reg_weight_norms *norm
         const iv_parameter_desc *weight = iv_parameters_desc(model->parameters, 2 * l);
         const size_t m = weight->dims[0], n = weight->dims[1];
         norms->widths[l] = m < n ? m : n;
-        status =
-            iv_buffer_create(model->context, norms->n_members * norms->widths[l] * sizeof(float),
-                             &norms->values[l]);
+        status = iv_buffer_create(
+            model->context, norms->n_members * norms->widths[l] * sizeof(float), &norms->values[l]);
         if (status == IV_OK)
             status = iv_svd(norms->sequence,
                             &(iv_svd_desc){.m = m,
@@ -241,9 +240,9 @@ iv_status reg_weight_norms_run(reg_weight_norms *norms, double *sigma_max) {
     for (size_t l = 0; l < norms->n_layers; l++)
         for (size_t r = 0; r < norms->n_members && status == IV_OK; r++) {
             float largest;
-            status = iv_buffer_read(norms->context, norms->values[l],
-                                    r * norms->widths[l] * sizeof largest, sizeof largest,
-                                    &largest);
+            status =
+                iv_buffer_read(norms->context, norms->values[l],
+                               r * norms->widths[l] * sizeof largest, sizeof largest, &largest);
             sigma_max[r * norms->n_layers + l] = largest;
         }
     return status;

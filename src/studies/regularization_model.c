@@ -26,11 +26,12 @@ iv_status reg_pool_create(iv_context *context, const char *data_dir, const char 
     size_t bytes;
     if (data.channels != 1 || data.height != data.width || data.height != group->image_side ||
         data.n_classes > REG_CLASSES)
-        status = iv_fail(error, IV_EDATA,
-                         "%s holds %zu x %zu images of %zu channels in %zu classes; this study takes "
-                         "grey squares of side %zu in at most %d classes",
-                         name, data.height, data.width, data.channels, data.n_classes,
-                         group->image_side, REG_CLASSES);
+        status =
+            iv_fail(error, IV_EDATA,
+                    "%s holds %zu x %zu images of %zu channels in %zu classes; this study takes "
+                    "grey squares of side %zu in at most %d classes",
+                    name, data.height, data.width, data.channels, data.n_classes, group->image_side,
+                    REG_CLASSES);
     if (status == IV_OK) status = iv_multiply_size(data.n_images, group->n_pixels, &bytes, error);
     if (status == IV_OK && !(padded = malloc(bytes)))
         status = iv_fail(error, IV_ENOMEM, "out of memory for the images of %s", name);
@@ -170,7 +171,8 @@ void reg_model_tensors(const reg_model *model, iv_graph *graph, iv_tensor **para
         parameters[i] = iv_parameters_tensor(model->parameters, graph, i);
 }
 
-/* Layers from images to logits. Weight-tying pools the first layer over the orbit, x [G, rows, D]. */
+/* Layers from images to logits. Weight-tying pools the first layer over the orbit, x [G, rows, D].
+ */
 static iv_tensor *forward(const reg_model *model, iv_graph *graph, iv_tensor *const *parameters,
                           iv_tensor *x) {
     const reg_population *p = model->population;
@@ -202,8 +204,8 @@ static iv_tensor *rows_of(iv_graph *graph, iv_tensor *images) {
  *   WT  cross-entropy of the pooled network (the orbit of x is the same for every g x)
  *   DA  cross-entropy on g x
  *   IR  cross-entropy on x plus nu times the logit distance of x and g x */
-static iv_tensor *build_loss(const reg_model *model, iv_graph *graph,
-                             const iv_image_source *source, iv_tensor *const *parameters) {
+static iv_tensor *build_loss(const reg_model *model, iv_graph *graph, const iv_image_source *source,
+                             iv_tensor *const *parameters) {
     const reg_population *p = model->population;
     iv_tensor *images, *labels;
     if (p->method == REG_WEIGHT_TYING) {
@@ -216,9 +218,8 @@ static iv_tensor *build_loss(const reg_model *model, iv_graph *graph,
                                 labels);
     }
     iv_image_batch(graph, source, p->batch, IV_COPIES_PAIR, &images, &labels);
-    iv_tensor *logits =
-        iv_reshape(graph, forward(model, graph, parameters, rows_of(graph, images)), 3,
-                   (const size_t[]){2, p->batch, REG_CLASSES});
+    iv_tensor *logits = iv_reshape(graph, forward(model, graph, parameters, rows_of(graph, images)),
+                                   3, (const size_t[]){2, p->batch, REG_CLASSES});
     iv_tensor *of_x = iv_slice(graph, logits, 0, 1), *of_gx = iv_slice(graph, logits, 1, 1);
     const iv_view nu = {model->nu, 0, 1};
     return iv_weighted_sum(graph, iv_cross_entropy(graph, of_x, labels),

@@ -1,4 +1,5 @@
-/* Results of the regularization study: metrics a run, cells beside the published numbers, claims. */
+/* Results of the regularization study: metrics a run, cells beside the published numbers, claims.
+ */
 #include "studies/regularization.h"
 
 #include <math.h>
@@ -143,8 +144,8 @@ static iv_status add_cells(filling *f, const run_outcomes *r, const char *column
     for (size_t s = 0; s < n_sets; s++) {
         char group[64], row[256];
         reg_row_name(r->population, group, sizeof group);
-        snprintf(row, sizeof row, "%s%s%s%s%s", group, *r->run->variant ? " " : "",
-                 r->run->variant, s > 0 ? " on " : "", s > 0 ? sets[s] : "");
+        snprintf(row, sizeof row, "%s%s%s%s%s", group, *r->run->variant ? " " : "", r->run->variant,
+                 s > 0 ? " on " : "", s > 0 ? sets[s] : "");
         for (size_t i = 0; i < N_METRICS && status == IV_OK; i++) {
             if (!metric_wanted(f->plan, i)) continue;
             double value, std;
@@ -158,8 +159,9 @@ static iv_status add_cells(filling *f, const run_outcomes *r, const char *column
     return status;
 }
 
-/* The run that stands for all runs of its base: the smallest nu that reaches what `select` asks for, the
- * one that comes nearest if none does. Without `select`, the run itself if there is no other. */
+/* The run that stands for all runs of its base: the smallest nu that reaches what `select` asks
+ * for, the one that comes nearest if none does. Without `select`, the run itself if there is no
+ * other. */
 static const run_outcomes *selected(const filling *f, const run_outcomes *first, bool *reached) {
     const run_outcomes *best = NULL;
     const iv_node *config = first->run->config;
@@ -231,8 +233,8 @@ static iv_status claim_augmented(filling *f, const run_outcomes *wt, const run_o
     return iv_results_add_claim(
         f->results, claim, gap < 0.02 && mean(da, 0, LI) > 1 && mean(da, 0, SI) < 0.9, f->error,
         "%s: accuracy %.2f%%, LI %.3g, SI %.3f; %s: accuracy %.2f%%, LI %.3g, SI %.3f",
-        da->run->name, 100 * mean(da, 0, ACCURACY), mean(da, 0, LI), mean(da, 0, SI),
-        wt->run->name, 100 * mean(wt, 0, ACCURACY), mean(wt, 0, LI), mean(wt, 0, SI));
+        da->run->name, 100 * mean(da, 0, ACCURACY), mean(da, 0, LI), mean(da, 0, SI), wt->run->name,
+        100 * mean(wt, 0, ACCURACY), mean(wt, 0, LI), mean(wt, 0, SI));
 }
 
 static iv_status claim_regularized(filling *f, const run_outcomes *da, const run_outcomes *ir,
@@ -242,11 +244,10 @@ static iv_status claim_regularized(filling *f, const run_outcomes *da, const run
              "Regularization makes the network invariant (SI at least 0.95) and costs accuracy%s.",
              where);
     return iv_results_add_claim(
-        f->results, claim,
-        mean(ir, 0, SI) >= 0.95 && mean(ir, 0, ACCURACY) < mean(da, 0, ACCURACY), f->error,
-        "%s: SI %.4f, LI %.3g, accuracy %.2f%%; %s: SI %.3f, LI %.3g, accuracy %.2f%%",
-        ir->run->name, mean(ir, 0, SI), mean(ir, 0, LI), 100 * mean(ir, 0, ACCURACY),
-        da->run->name, mean(da, 0, SI), mean(da, 0, LI), 100 * mean(da, 0, ACCURACY));
+        f->results, claim, mean(ir, 0, SI) >= 0.95 && mean(ir, 0, ACCURACY) < mean(da, 0, ACCURACY),
+        f->error, "%s: SI %.4f, LI %.3g, accuracy %.2f%%; %s: SI %.3f, LI %.3g, accuracy %.2f%%",
+        ir->run->name, mean(ir, 0, SI), mean(ir, 0, LI), 100 * mean(ir, 0, ACCURACY), da->run->name,
+        mean(da, 0, SI), mean(da, 0, LI), 100 * mean(da, 0, ACCURACY));
 }
 
 static iv_status claim_spectral_decay(filling *f, const run_outcomes *da, const run_outcomes *ir,
@@ -262,13 +263,13 @@ static iv_status claim_spectral_decay(filling *f, const run_outcomes *da, const 
 static iv_status claim_drift(filling *f, const run_outcomes *da, size_t set, const char *name,
                              const char *where) {
     char claim[256];
-    snprintf(claim, sizeof claim,
-             "Invariance learned by augmentation does not carry over to %s%s.", name, where);
+    snprintf(claim, sizeof claim, "Invariance learned by augmentation does not carry over to %s%s.",
+             name, where);
     return iv_results_add_claim(
         f->results, claim, mean(da, set, DI) > mean(da, 0, DI), f->error,
         "%s: DI %.3g on %s, %.3g on the test set; LI %.3g and %.3g; SI %.3f and %.3f",
-        da->run->name, mean(da, set, DI), name, mean(da, 0, DI), mean(da, set, LI),
-        mean(da, 0, LI), mean(da, set, SI), mean(da, 0, SI));
+        da->run->name, mean(da, set, DI), name, mean(da, 0, DI), mean(da, set, LI), mean(da, 0, LI),
+        mean(da, set, SI), mean(da, 0, SI));
 }
 
 /* What the paper claims, for one configuration of the spec. */

@@ -41,10 +41,9 @@ static bool same_row(const reg_population *a, const reg_population *b) {
     return a->group_kind == b->group_kind && a->axes == b->axes &&
            a->group_order == b->group_order && strcmp(a->dataset, b->dataset) == 0 &&
            a->n_images == b->n_images && a->n_train == b->n_train &&
-           a->n_validation == b->n_validation && a->n_test == b->n_test &&
-           a->hidden == b->hidden && a->layers == b->layers && a->batch == b->batch &&
-           a->epochs == b->epochs && a->beta1 == b->beta1 && a->beta2 == b->beta2 &&
-           a->epsilon == b->epsilon;
+           a->n_validation == b->n_validation && a->n_test == b->n_test && a->hidden == b->hidden &&
+           a->layers == b->layers && a->batch == b->batch && a->epochs == b->epochs &&
+           a->beta1 == b->beta1 && a->beta2 == b->beta2 && a->epsilon == b->epsilon;
 }
 
 static iv_status add_members(reg_population *p, const iv_spec_run *run, const iv_node *root,

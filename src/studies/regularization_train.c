@@ -78,8 +78,7 @@ static iv_status save_after_interrupt(session *s) {
 
 static iv_status load(session *s) {
     iv_safetensors *file = s->study->resume;
-    const iv_status status =
-        iv_checkpoint_read(file, s->model->parameters, s->training.adam);
+    const iv_status status = iv_checkpoint_read(file, s->model->parameters, s->training.adam);
     if (status != IV_OK) return status;
     s->step = (uint32_t)reg_checkpoint_number(file, "step");
     s->next_epoch = (size_t)reg_checkpoint_number(file, "next_epoch");
@@ -162,8 +161,8 @@ static iv_status open_session(session *s, const reg_pool *pool, cl_mem splits) {
     if (status == IV_OK && p->n_validation > 0) {
         reg_images_of(s->model, pool, splits, p->n_train, p->n_validation, false, &images);
         /* Jacobians are the dearest metric: along the way only where their decay is drawn. */
-        s->jacobians = plan->sigma_max_jacobian &&
-                       iv_spec_lists(p->config, "figures.names", "spectral-decay");
+        s->jacobians =
+            plan->sigma_max_jacobian && iv_spec_lists(p->config, "figures.names", "spectral-decay");
         const size_t n_jacobians = !s->jacobians                ? 0
                                    : plan->jacobian_samples > 0 ? plan->jacobian_samples
                                                                 : p->n_validation;
@@ -192,9 +191,9 @@ static iv_status train_to_next_point(session *s, const char *label, double *last
 
     const uint32_t before = s->step;
     const double left = every > 0 ? every - (iv_seconds() - *last_save) : 0;
-    iv_status status = iv_train(job->context, s->training.plan, &s->step, boundary, end,
-                                every > 0 ? (left > 0.001 ? left : 0.001) : 0, job->stop,
-                                job->progress, label);
+    iv_status status =
+        iv_train(job->context, s->training.plan, &s->step, boundary, end,
+                 every > 0 ? (left > 0.001 ? left : 0.001) : 0, job->stop, job->progress, label);
     if (s->step != before && (status == IV_OK || status == IV_EINTERRUPTED)) {
         const iv_status read = iv_plan_read(s->training.plan, s->training.loss, s->losses);
         if (status == IV_OK) status = read;
