@@ -1,7 +1,8 @@
 """Which test programs there are, and how many of their cases passed: what ./check asks meson about.
 
-tests.py names BUILD [--rooms ROOM,...] [NAME...]   print the programs, one a line; NAME selects by name
-tests.py tally TOTALS LOG.json                      count the cases of one `meson test` run
+tests.py names BUILD [--of WHAT,...] [NAME...]   print the programs, one a line: those of the rooms ROOM or
+                                                 single ones, ROOM/NAME; NAME selects further
+tests.py tally TOTALS LOG.json                   count the cases of one `meson test` run
 
 tally writes `passed failed skipped` to the file TOTALS and prints the details of what failed. Besides a
 case that says so, these count as one failed case each: a program that ends by a signal, a time limit or a
@@ -106,7 +107,7 @@ def tally(totals_file, log):
         out.write("%d %d %d\n" % tuple(totals))
 
 
-def names(build, rooms, wanted):
+def names(build, chosen, wanted):
     meson = os.environ.get("MESON", "meson")
     tests = json.loads(subprocess.check_output([meson, "introspect", "--tests", build]))
     # A program lies at BUILD/tests/ROOM/PROGRAM; that room is the one it tests.
@@ -115,7 +116,8 @@ def names(build, rooms, wanted):
         if name not in room_of:
             sys.exit("check: no test program %s; there are: %s" % (name, " ".join(sorted(room_of))))
     for name, room in room_of.items():
-        if (not rooms or room in rooms) and (not wanted or name in wanted):
+        of_these = not chosen or room in chosen or room + "/" + name in chosen
+        if of_these and (not wanted or name in wanted):
             print(name)
 
 
@@ -123,10 +125,10 @@ def main(arguments):
     if len(arguments) == 3 and arguments[0] == "tally":
         tally(arguments[1], arguments[2])
     elif len(arguments) >= 2 and arguments[0] == "names":
-        rooms, wanted = [], arguments[2:]
-        if wanted[:1] == ["--rooms"]:
-            rooms, wanted = wanted[1].split(","), wanted[2:]
-        names(arguments[1], rooms, wanted)
+        chosen, wanted = [], arguments[2:]
+        if wanted[:1] == ["--of"]:
+            chosen, wanted = wanted[1].split(","), wanted[2:]
+        names(arguments[1], chosen, wanted)
     else:
         sys.exit(__doc__)
 
