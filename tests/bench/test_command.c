@@ -1,0 +1,154 @@
+/* `invar bench` as a user runs it. Nothing here depends on how fast the machine is. */
+#include "../cli/process.h"
+
+#include "samples.h"
+
+#include <jansson.h>
+
+static json_t *load(const char *path) {
+    json_error_t reason;
+    json_t *root = json_load_file(path, 0, &reason);
+    if (!root) fail_msg("%s: %s", path, reason.text);
+    return root;
+}
+
+/* One item of each suite, so that the test stays short. */
+static void every_suite_leaves_finite_numbers(void **state) {
+    static const char *const names[] = {"peak/multiply-adds",
+                                        "peak/triad",
+                                        "peak/launch-and-wait",
+                                        "gemm/512x10x128-nt",
+                                        "svd/10x128-x1",
+                                        "jacobian/1024-inputs",
+                                        "jacobian/1024-inputs-singular-values",
+                                        "step/regularization-rotation-4-da-x1",
+                                        "input/shift-3-random",
+                                        "input/shift-3-random-images"};
+    const char *path = in_scratch(state, "bench.json");
+    outcome o = invar(state, "bench", "peak/multiply", "peak/triad", "peak/launch-and-wait",
+                      "gemm/512x10x128-nt", "svd/10x128-x1", "jacobian",
+                      "step/regularization-rotation-4-da-x1", "input/shift-3", "--time=0.01",
+                      "--json", path, NULL);
+    assert_status(&o, 0);
+
+    json_t *root = load(path);
+    json_t *devices = json_object_get(root, "devices");
+    assert_int_equal(json_array_size(devices), 1);
+    json_t *device = json_array_get(devices, 0);
+    assert_true(json_number_value(json_object_get(device, "peak_gflops")) > 0);
+    assert_true(json_number_value(json_object_get(device, "peak_gb_per_s")) > 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        json_t *items = json_object_get(device, "items"), *item, *found = NULL;
+        size_t k;
+        json_array_foreach(items, k, item) {
+            if (strcmp(json_string_value(json_object_get(item, "name")), names[i]) == 0)
+                found = item;
+        }
+        if (!found) fail_msg("no item %s", names[i]);
+        assert_contains(o.out, names[i]);
+        assert_true(json_number_value(json_object_get(found, "value")) > 0);
+        assert_true(json_number_value(json_object_get(found, "milliseconds")) > 0);
+        assert_true(json_number_value(json_object_get(found, "spread")) >= 0);
+        assert_true(json_integer_value(json_object_get(found, "repetitions")) >= 3);
+    }
+    json_decref(root);
+    outcome_free(&o);
+}
+
+static void only_the_items_asked_for_are_measured(void **state) {
+    const char *path = in_scratch(state, "bench.json");
+    invar_succeeds(state,
+                   ARGUMENTS("bench", "gemm/128x80x80-nt-x4", "--time", "0.01", "--json", path));
+    json_t *root = load(path);
+    json_t *items = json_object_get(json_array_get(json_object_get(root, "devices"), 0), "items");
+    assert_int_equal(json_array_size(items), 1);
+    json_t *item = json_array_get(items, 0);
+    assert_string_equal(json_string_value(json_object_get(item, "name")), "gemm/128x80x80-nt-x4");
+    /* 2 m n k a member, four members */
+    const double flops = 2.0 * 128 * 80 * 80 * 4;
+    const double gflops = 1e-6 * flops / json_number_value(json_object_get(item, "milliseconds"));
+    const double value = json_number_value(json_object_get(item, "value"));
+    assert_true(value > gflops * (1 - 1e-12) && value < gflops * (1 + 1e-12));
+    assert_true(json_number_value(json_object_get(item, "percent_of_peak")) > 0);
+    json_decref(root);
+}
+
+static void all_devices_are_measured_in_turn(void **state) {
+    const char *path = in_scratch(state, "bench.json");
+    invar_succeeds(state, ARGUMENTS("bench", "peak/launch-and-wait", "--device", "all", "--time",
+                                    "0.01", "--json", path));
+    json_t *root = load(path);
+    assert_true(json_array_size(json_object_get(root, "devices")) >= 1);
+    json_decref(root);
+}
+
+static void an_unknown_suite_is_bad_usage(void **state) {
+    const char *path = in_scratch(state, "bench.json");
+    invar_fails(state, ARGUMENTS("bench", "peak", "gem", "--json", path), 2, "\"gem\"",
+                "peak, gemm, svd, jacobian, step, input", NULL);
+    assert_false(exists(path));
+}
+
+static void a_part_that_fits_no_item_is_bad_usage(void **state) {
+    const char *path = in_scratch(state, "bench.json");
+    invar_fails(state, ARGUMENTS("bench", "gemm/no-such-shape", "--json", path), 2,
+                "gemm/no-such-shape", NULL);
+    assert_false(exists(path));
+}
+
+static void wrong_options_are_bad_usage(void **state) {
+    invar_fails(state, ARGUMENTS("bench", "--time", "0"), 2, "--time", NULL);
+    invar_fails(state, ARGUMENTS("bench", "--time", "1s"), 2, "--time", NULL);
+    invar_fails(state, ARGUMENTS("bench", "--json"), 2, "--json", NULL);
+    invar_fails(state, ARGUMENTS("bench", "--fast"), 2, "--fast", NULL);
+    invar_fails(state, ARGUMENTS("bench", "--svg", "a.svg"), 2, "--compare", NULL);
+    invar_fails(state, ARGUMENTS("bench", "--compare"), 2, "--compare", NULL);
+    invar_fails(state, ARGUMENTS("bench", "--compare", "a.json", "--json", "b.json"), 2,
+                "--compare", NULL);
+}
+
+static void an_unknown_device_is_reported(void **state) {
+    invar_fails(state, ARGUMENTS("bench", "peak", "--device", "no such device"), 3,
+                "no such device", NULL);
+}
+
+static void two_files_are_compared(void **state) {
+    const char *a = in_scratch(state, "a.json"), *b = in_scratch(state, "b.json");
+    const char *svg = in_scratch(state, "ratios.svg");
+    spill(a, sample_a);
+    spill(b, sample_b);
+    outcome o = invar(state, "bench", "--compare", a, b, "--svg", svg, NULL);
+    assert_status(&o, 0);
+    assert_contains(o.out, "a.json: Slow\n");
+    assert_contains(o.out, " 2.00\n");
+    assert_contains(o.out, " 0.25\n");
+    assert_true(exists(svg));
+    outcome_free(&o);
+}
+
+static void a_file_that_is_no_report_is_not_compared(void **state) {
+    const char *a = in_scratch(state, "a.json"), *b = in_scratch(state, "b.json");
+    const char *svg = in_scratch(state, "ratios.svg");
+    spill(a, sample_a);
+    spill(b, "{\"devices\": []}");
+    invar_fails(state, ARGUMENTS("bench", "--compare", a, b, "--svg", svg), 4, "b.json", NULL);
+    invar_fails(state, ARGUMENTS("bench", "--compare", a, "nowhere.json"), 4, "nowhere.json", NULL);
+    invar_fails(state, ARGUMENTS("bench", "--compare", a), 2, "two", NULL);
+    assert_false(exists(svg));
+}
+
+int main(void) {
+    if (run_without_device()) return 0;
+    const struct CMUnitTest tests[] = {
+        SCRATCH_TEST(every_suite_leaves_finite_numbers),
+        SCRATCH_TEST(only_the_items_asked_for_are_measured),
+        SCRATCH_TEST(all_devices_are_measured_in_turn),
+        SCRATCH_TEST(an_unknown_suite_is_bad_usage),
+        SCRATCH_TEST(a_part_that_fits_no_item_is_bad_usage),
+        SCRATCH_TEST(wrong_options_are_bad_usage),
+        SCRATCH_TEST(an_unknown_device_is_reported),
+        SCRATCH_TEST(two_files_are_compared),
+        SCRATCH_TEST(a_file_that_is_no_report_is_not_compared),
+    };
+    return cmocka_run_group_tests_name("bench command", tests, NULL, NULL);
+}
