@@ -82,6 +82,9 @@ iv_tensor *iv_orbit(iv_graph *graph, iv_tensor *x, cl_mem source, cl_mem inverse
  * result is the same bits for any order of the group's elements: pooling is exactly invariant. G <= 64. */
 iv_tensor *iv_orbit_mean(iv_graph *graph, iv_tensor *x);
 
+/* The same mean where the elements are side by side in the features: x [B, G H] -> [B, H]. */
+iv_tensor *iv_orbit_mean_of_features(iv_graph *graph, iv_tensor *x, size_t n_elements);
+
 /* Part of a tensor along its first axis; shares memory. count = 1 drops the axis. */
 iv_tensor *iv_slice(iv_graph *graph, iv_tensor *x, size_t first, size_t count);
 

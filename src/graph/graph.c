@@ -92,8 +92,10 @@ iv_tensor *iv_input(iv_graph *graph, iv_dtype dtype, unsigned rank, const size_t
 
 void iv_place(iv_tensor *tensor, iv_view view) {
     if (!tensor) return;
+    while (tensor->base && tensor->base->n_elements == tensor->n_elements)
+        tensor = tensor->base; /* a reshape is all of its base */
     if (tensor->base) {
-        iv_graph_fail(tensor->graph, "place: a slice or reshape lies in its base's memory");
+        iv_graph_fail(tensor->graph, "place: a slice lies in its base's memory");
         return;
     }
     const iv_view *old = &tensor->view;

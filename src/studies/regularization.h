@@ -83,6 +83,7 @@ typedef struct {
     const reg_population *population;
     iv_group *group;
     cl_mem source, inverse; /* the group's tables */
+    cl_mem same;            /* ushort [G, hidden]: the table of a group that moves nothing */
     cl_mem seeds, nu;       /* [R] */
     iv_parameters *parameters;
 } reg_model;

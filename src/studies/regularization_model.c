@@ -114,6 +114,18 @@ static iv_status create_parameters(reg_model *model) {
                                 &model->parameters);
 }
 
+static iv_status upload_same_table(reg_model *model) {
+    const size_t hidden = model->population->hidden, n_elements = model->group->n_elements;
+    uint16_t *table = malloc(n_elements * hidden * sizeof *table);
+    if (!table)
+        return iv_fail(iv_context_error(model->context), IV_ENOMEM, "out of memory for a table");
+    for (size_t i = 0; i < n_elements * hidden; i++) table[i] = (uint16_t)(i % hidden);
+    const iv_status status =
+        upload(model->context, table, n_elements * hidden * sizeof *table, &model->same);
+    free(table);
+    return status;
+}
+
 iv_status reg_model_create(iv_context *context, const reg_population *p, reg_model **out) {
     *out = NULL;
     iv_error *error = iv_context_error(context);
@@ -139,6 +151,7 @@ iv_status reg_model_create(iv_context *context, const reg_population *p, reg_mod
     status = upload(context, model->group->source, table_bytes, &model->source);
     if (status == IV_OK)
         status = upload(context, model->group->inverse, table_bytes, &model->inverse);
+    if (status == IV_OK) status = upload_same_table(model);
     if (status == IV_OK)
         status = upload(context, seeds, p->n_members * sizeof *seeds, &model->seeds);
     if (status == IV_OK) status = upload(context, nu, p->n_members * sizeof *nu, &model->nu);
@@ -160,6 +173,7 @@ void reg_model_destroy(reg_model *model) {
     iv_parameters_destroy(model->parameters);
     iv_buffer_release(model->context, model->source);
     iv_buffer_release(model->context, model->inverse);
+    iv_buffer_release(model->context, model->same);
     iv_buffer_release(model->context, model->seeds);
     iv_buffer_release(model->context, model->nu);
     iv_group_destroy(model->group);
@@ -171,25 +185,41 @@ void reg_model_tensors(const reg_model *model, iv_graph *graph, iv_tensor **para
         parameters[i] = iv_parameters_tensor(model->parameters, graph, i);
 }
 
-/* Layers from images to logits. Weight-tying pools the first layer over the orbit, x [G, rows, D].
- */
-static iv_tensor *forward(const reg_model *model, iv_graph *graph, iv_tensor *const *parameters,
-                          iv_tensor *x) {
-    const reg_population *p = model->population;
-    iv_tensor *h = x;
-    for (size_t l = 0; l < p->layers; l++) {
+/* The layers after the first, from its activations h [rows, hidden] to the logits. */
+static iv_tensor *later_layers(const reg_model *model, iv_graph *graph,
+                               iv_tensor *const *parameters, iv_tensor *h) {
+    const size_t n_layers = model->population->layers;
+    for (size_t l = 1; l < n_layers; l++) {
         h = iv_linear(graph, h, parameters[2 * l], parameters[2 * l + 1]);
-        if (l + 1 < p->layers) h = iv_relu(graph, h);
-        if (l == 0 && p->method == REG_WEIGHT_TYING) h = iv_orbit_mean(graph, h);
+        if (l + 1 < n_layers) h = iv_relu(graph, h);
     }
     return h;
 }
 
+/* Measuring acts on the images, x -> g x with the same weights: the pooled activations of x and g x
+ * are then sums of the same numbers, and the network is invariant to the last bit. */
 iv_tensor *reg_model_logits(const reg_model *model, iv_graph *graph, iv_tensor *const *parameters,
                             iv_tensor *x) {
-    if (model->population->method == REG_WEIGHT_TYING)
-        x = iv_orbit(graph, x, model->source, model->inverse, model->group->n_elements);
-    return forward(model, graph, parameters, x);
+    const bool tied = model->population->method == REG_WEIGHT_TYING;
+    if (tied) x = iv_orbit(graph, x, model->source, model->inverse, model->group->n_elements);
+    iv_tensor *h = iv_relu(graph, iv_linear(graph, x, parameters[0], parameters[1]));
+    return later_layers(model, graph, parameters, tied ? iv_orbit_mean(graph, h) : h);
+}
+
+/* Training acts on the weights instead, W (g x) = (W g) x: there are fewer rows of them than
+ * images. */
+static iv_tensor *tied_logits(const reg_model *model, iv_graph *graph, iv_tensor *const *parameters,
+                              iv_tensor *x) {
+    const size_t n_elements = model->group->n_elements, n_pixels = model->group->n_pixels;
+    const size_t hidden = model->population->hidden, n_filters = n_elements * hidden;
+    iv_tensor *filters =
+        iv_reshape(graph, iv_orbit(graph, parameters[0], model->inverse, model->source, n_elements),
+                   2, (const size_t[]){n_filters, n_pixels});
+    iv_tensor *bias = iv_reshape(graph, parameters[1], 2, (const size_t[]){1, hidden});
+    bias = iv_reshape(graph, iv_orbit(graph, bias, model->same, model->same, n_elements), 1,
+                      &n_filters);
+    iv_tensor *h = iv_relu(graph, iv_linear(graph, x, filters, bias));
+    return later_layers(model, graph, parameters, iv_orbit_mean_of_features(graph, h, n_elements));
 }
 
 /* ------------------------------------------------------------------ training */
@@ -209,17 +239,19 @@ static iv_tensor *build_loss(const reg_model *model, iv_graph *graph, const iv_i
     const reg_population *p = model->population;
     iv_tensor *images, *labels;
     if (p->method == REG_WEIGHT_TYING) {
-        iv_image_batch(graph, source, p->batch, IV_COPIES_ORBIT, &images, &labels);
-        return iv_cross_entropy(graph, forward(model, graph, parameters, images), labels);
+        iv_image_batch(graph, source, p->batch, IV_COPIES_IDENTITY, &images, &labels);
+        return iv_cross_entropy(
+            graph, tied_logits(model, graph, parameters, rows_of(graph, images)), labels);
     }
     if (p->method == REG_AUGMENTATION) {
         iv_image_batch(graph, source, p->batch, IV_COPIES_RANDOM, &images, &labels);
-        return iv_cross_entropy(graph, forward(model, graph, parameters, rows_of(graph, images)),
-                                labels);
+        return iv_cross_entropy(
+            graph, reg_model_logits(model, graph, parameters, rows_of(graph, images)), labels);
     }
     iv_image_batch(graph, source, p->batch, IV_COPIES_PAIR, &images, &labels);
-    iv_tensor *logits = iv_reshape(graph, forward(model, graph, parameters, rows_of(graph, images)),
-                                   3, (const size_t[]){2, p->batch, REG_CLASSES});
+    iv_tensor *logits =
+        iv_reshape(graph, reg_model_logits(model, graph, parameters, rows_of(graph, images)), 3,
+                   (const size_t[]){2, p->batch, REG_CLASSES});
     iv_tensor *of_x = iv_slice(graph, logits, 0, 1), *of_gx = iv_slice(graph, logits, 1, 1);
     const iv_view nu = {model->nu, 0, 1};
     return iv_weighted_sum(graph, iv_cross_entropy(graph, of_x, labels),

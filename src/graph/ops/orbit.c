@@ -20,14 +20,20 @@ iv_tensor *iv_orbit(iv_graph *graph, iv_tensor *x, cl_mem source, cl_mem inverse
 
 static iv_status orbit_forward(emitter *e, const node *n) {
     const iv_tensor *x = n->inputs[0], *y = n->outputs[0];
-    iv_launch *launch = iv_launch_begin(e->sequence, "orbit", "orbit", NULL);
+    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
+    const size_t block = cpu ? iv_columns(x) : 1;
+    char options[32];
+    snprintf(options, sizeof options, "-DBLOCK=%zu", block);
+    iv_launch *launch = iv_launch_begin(e->sequence, "orbit", "orbit", options);
     iv_arg_tensor(launch, x);
     iv_arg_buffer(launch, n->tables[0]);
     iv_arg_tensor(launch, y);
-    iv_arg_uint(launch, x->n_elements);
     iv_arg_uint(launch, iv_columns(x));
+    iv_arg_uint(launch, iv_rows(x));
     iv_arg_uint(launch, n->attributes[0]);
-    return iv_launch_members(e, launch, y->n_elements);
+    return iv_launch_end(launch, 3,
+                         (const size_t[]){iv_columns(y) / block, iv_rows(y), e->n_members},
+                         cpu ? (const size_t[]){1, 1, 1} : NULL);
 }
 
 static void orbit_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
@@ -51,43 +57,74 @@ static iv_status orbit_gradient_forward(emitter *e, const node *n) {
     iv_arg_tensor(launch, n->inputs[0]);
     iv_arg_buffer(launch, n->tables[0]);
     iv_arg_tensor(launch, dx);
-    iv_arg_uint(launch, dx->n_elements);
     iv_arg_uint(launch, iv_columns(dx));
+    iv_arg_uint(launch, iv_rows(dx));
     iv_arg_uint(launch, n->attributes[0]);
-    return iv_launch_members(e, launch, dx->n_elements);
+    return iv_launch_end(launch, 3, (const size_t[]){iv_columns(dx), iv_rows(dx), e->n_members},
+                         NULL);
 }
 
 const iv_op op_orbit_gradient = {.name = "orbit_gradient", .forward = orbit_gradient_forward};
 
-iv_tensor *iv_orbit_mean(iv_graph *graph, iv_tensor *x) {
+/* attributes: how many elements, and how many values of y lie between two of them in x: all of them
+ * where the elements are outermost, the features of a row where they are side by side. */
+enum { ELEMENTS, INNER };
+
+static iv_tensor *mean(iv_graph *graph, iv_tensor *x, size_t n_elements, size_t n_features) {
     node *n = iv_graph_node(graph, &op_orbit_mean, 1, &x, 1);
     if (!n) return NULL;
+    const size_t rows = x->n_elements / n_elements / n_features;
+    n->attributes[ELEMENTS] = n_elements;
+    n->attributes[INNER] = x->rank == 3 ? rows * n_features : n_features;
+    return iv_graph_output(n, IV_F32, 2, (const size_t[]){rows, n_features});
+}
+
+iv_tensor *iv_orbit_mean(iv_graph *graph, iv_tensor *x) {
+    if (graph->status != IV_OK || !x) return mean(graph, NULL, 1, 1);
     if (x->rank != 3 || x->dims[0] > MAX_ELEMENTS)
         return iv_graph_fail(graph, "orbit mean: needs [G, B, H] with G at most %d", MAX_ELEMENTS);
-    return iv_graph_output(n, IV_F32, 2, x->dims + 1);
+    return mean(graph, x, x->dims[0], x->dims[2]);
+}
+
+iv_tensor *iv_orbit_mean_of_features(iv_graph *graph, iv_tensor *x, size_t n_elements) {
+    if (graph->status != IV_OK || !x) return mean(graph, NULL, 1, 1);
+    if (x->rank != 2 || n_elements == 0 || n_elements > MAX_ELEMENTS ||
+        x->dims[1] % n_elements != 0)
+        return iv_graph_fail(graph, "orbit mean: needs [B, G H] with G at most %d", MAX_ELEMENTS);
+    return mean(graph, x, n_elements, x->dims[1] / n_elements);
 }
 
 static iv_status orbit_mean_forward(emitter *e, const node *n) {
     const iv_tensor *x = n->inputs[0], *y = n->outputs[0];
-    const size_t width =
-        iv_context_device(e->graph->context)->float_vector_width >= 4 ? MEAN_VECTOR : 1;
+    const size_t inner = n->attributes[INNER];
+    const bool wide = iv_context_device(e->graph->context)->float_vector_width >= 4 &&
+                      (inner == y->n_elements || inner % MEAN_VECTOR == 0);
+    const size_t width = wide ? MEAN_VECTOR : 1;
     char options[48];
-    snprintf(options, sizeof options, "-DG=%zu -DVW=%zu", x->dims[0], width);
+    snprintf(options, sizeof options, "-DG=%zu -DVW=%zu", n->attributes[ELEMENTS], width);
     iv_launch *launch = iv_launch_begin(e->sequence, "orbit", "orbit_mean", options);
     iv_arg_tensor(launch, x);
     iv_arg_tensor(launch, y);
     iv_arg_uint(launch, y->n_elements);
+    iv_arg_uint(launch, inner);
     return iv_launch_members(e, launch, (y->n_elements + width - 1) / width);
 }
 
 static void orbit_mean_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                                 iv_tensor **gradients) {
     const iv_tensor *x = n->inputs[0];
+    const size_t n_products = gradient->n_elements / n->outputs[0]->n_elements;
+    if (x->rank == 2 && n_products > 1) {
+        iv_graph_fail(graph, "orbit mean: several products at once need the elements outermost");
+        return;
+    }
     node *d = iv_graph_node(graph, &op_orbit_mean_gradient, 1, &gradient, 1);
     size_t dims[IV_MAX_RANK];
-    const unsigned rank =
-        iv_gradient_shape(x, gradient->n_elements / n->outputs[0]->n_elements, dims);
-    if (d) gradients[0] = iv_graph_output(d, IV_F32, rank, dims);
+    const unsigned rank = iv_gradient_shape(x, n_products, dims);
+    if (!d) return;
+    d->attributes[ELEMENTS] = n->attributes[ELEMENTS];
+    d->attributes[INNER] = n->attributes[INNER] * (x->rank == 3 ? n_products : 1);
+    gradients[0] = iv_graph_output(d, IV_F32, rank, dims);
 }
 
 const iv_op op_orbit_mean = {
@@ -95,14 +132,16 @@ const iv_op op_orbit_mean = {
 
 static iv_status orbit_mean_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *dy = n->inputs[0], *dx = n->outputs[0];
-    iv_launch *launch = iv_launch_begin(e->sequence, "orbit", "orbit_mean_gradient",
-                                        n->gate ? "-DGATE" : NULL);
+    iv_launch *launch =
+        iv_launch_begin(e->sequence, "orbit", "orbit_mean_gradient", n->gate ? "-DGATE" : NULL);
     iv_arg_tensor(launch, dy);
     if (n->gate) iv_arg_tensor(launch, n->gate);
     iv_arg_tensor(launch, dx);
-    iv_arg_uint(launch, dy->n_elements);
-    iv_arg_uint(launch, dx->dims[0]);
-    return iv_launch_members(e, launch, dy->n_elements);
+    const size_t inner = n->attributes[INNER], outer = dy->n_elements / inner;
+    iv_arg_uint(launch, inner);
+    iv_arg_uint(launch, outer);
+    iv_arg_uint(launch, n->attributes[ELEMENTS]);
+    return iv_launch_end(launch, 3, (const size_t[]){inner, outer, e->n_members}, NULL);
 }
 
 const iv_op op_orbit_mean_gradient = {.name = "orbit_mean_gradient",
