@@ -1,8 +1,9 @@
-/* Adam with bias correction (Kingma and Ba 2015) over the parameters [R, n] of a whole population, n a
- * multiple of VW. The corrections 1 - beta^t are -expm1(t log beta): no cancellation at small t. beta = 0
- * works too, since log 0 is minus infinity.
+/* Adam with bias correction (Kingma and Ba 2015) over the parameters [R, n] of a whole population,
+ * n a multiple of VW. The corrections 1 - beta^t are -expm1(t log beta): no cancellation at small
+ * t. beta = 0 works too, since log 0 is minus infinity.
  * -DVW      floats of a vector
- * -DCHUNK   vectors a work-item, one after another: it computes the corrections once for all of them
+ * -DCHUNK   vectors a work-item, one after another: it computes the corrections once for all of
+ *           them
  * Work-items: (ceil(n / (VW CHUNK)), members). */
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)

@@ -20,8 +20,9 @@ __kernel void relu(TENSOR(const float, x), TENSOR(float, y), uint n) {
     MEMBER(y, r)[i] = value <= 0.0f ? 0.0f : value;
 }
 
-/* dx = dy where y > 0, else 0.  dy [rows x products, columns], y [rows, columns]: with -DSHARED_GATE,
- * `products` rows of the gradient share one row of the output; else products is 1. */
+/* dx = dy where y > 0, else 0.  dy [rows x products, columns], y [rows, columns]: with
+ * -DSHARED_GATE, `products` rows of the gradient share one row of the output; else products is 1.
+ */
 __kernel void relu_gradient(TENSOR(const float, dy), TENSOR(const float, y), TENSOR(float, dx),
                             uint n, uint columns, uint products) {
     const size_t i = get_global_id(0), r = get_global_id(1);

@@ -1,16 +1,17 @@
 /* Matrix products for devices with caches and wide vectors (CPUs):  C = epilogue(op(A) B).
  *
- * One work-item computes a tile of MR rows and NV vectors of VW columns, held in registers for the whole
- * sum over k. B is read as panels of NV vectors: entry (p, j) of panel t lies at t * panel_stride +
- * p * ldb + j, which describes both a packed copy (ldb = NV * VW) and a row-major matrix read in place
- * (panel_stride = NV * VW). A is read in place, rows past the end repeating the last one, or as packed
- * strips of MR rows.
+ * One work-item computes a tile of MR rows and NV vectors of VW columns, held in registers for the
+ * whole sum over k. B is read as panels of NV vectors: entry (p, j) of panel t lies at t *
+ * panel_stride + p * ldb + j, which describes both a packed copy (ldb = NV * VW) and a row-major
+ * matrix read in place (panel_stride = NV * VW). A is read in place, rows past the end repeating
+ * the last one, or as packed strips of MR rows.
  *
  * -DMR -DNV -DVW   the tile
  * -DTRANSPOSE_A    A is stored [k, m]
  * -DPACKED_A       A is packed as [m / MR][k][MR]; lda is then the elements of a strip
  * -DBIAS -DRELU -DACCUMULATE -DGATE   parts of the epilogue, in iv_gemm's order
- * -DROW_SUMS=0|1   the work-items of the first panel also sum the rows of op(A); 1: add to what is there
+ * -DROW_SUMS=0|1   the work-items of the first panel also sum the rows of op(A); 1: add to what is
+ *                  there
  *
  * Work-items: (tiles of rows, panels, members), one a work-group. */
 #include "tensor.cl"
@@ -96,8 +97,8 @@ static vector epilogue(vector sum, const tile *t, uint i, uint j) {
     return sum;
 }
 
-/* The tile with `vectors` of its NV columns' vectors inside the matrix. Every caller passes a constant, so
- * that the loops unroll and the accumulators stay in registers. */
+/* The tile with `vectors` of its NV columns' vectors inside the matrix. Every caller passes a
+ * constant, so that the loops unroll and the accumulators stay in registers. */
 #define TILE(vectors)                                                                              \
     static void compute_tile_##vectors(const tile *t) {                                            \
         size_t rows[MR];                                                                           \
@@ -223,12 +224,14 @@ static void transpose_block(float16 *block) {
 }
 #endif
 
-/* Pack op(B) [k, n] into panels [n / (NV VW)][k][NV VW], zeros past n.  B is stored [k, n], or [n, k] with
- * -DTRANSPOSE_B.  Work-items: (vectors of columns, blocks of 16 rows, members). */
+/* Pack op(B) [k, n] into panels [n / (NV VW)][k][NV VW], zeros past n.  B is stored [k, n], or
+ * [n, k] with -DTRANSPOSE_B.  Work-items: (vectors of columns, blocks of 16 rows, members). */
 __attribute__((reqd_work_group_size(1, 1, 1)))
 __kernel void pack_panels(TENSOR(const float, b), TENSOR(float, panels), uint n, uint k, uint ldb) {
-    const uint column = get_global_id(0) * VW, first = get_global_id(1) * 16;
-    const uint panel = get_global_id(0) / NV, within = get_global_id(0) % NV * VW;
+    /* The remainder by subtraction: where both are asked for, LLVM freezes the dividend, and
+     * Oclgrind 21.10 does not know that instruction. */
+    const uint i = get_global_id(0), panel = i / NV, within = (i - panel * NV) * VW;
+    const uint column = i * VW, first = get_global_id(1) * 16;
     const size_t r = get_global_id(2);
     __global const float *source = MEMBER(b, r);
     __global float *out = MEMBER(panels, r) + (size_t)panel * k * (NV * VW) + within;

@@ -40,10 +40,10 @@ __kernel void draw_samples(__global const uchar *restrict pool_labels, TENSOR(co
     }
 }
 
-/* images[row][p] = pixels[pool row][source[element][p]] / 255, correctly rounded without a division: the
- * product's error is put back. A work-item takes BLOCK pixels of a row: one on GPUs, so that neighbours
- * read and write together; a row on CPUs.  n_pixels: of an image.
- * Work-items: (blocks of a row, rows, members). */
+/* images[row][p] = pixels[pool row][source[element][p]] / 255, correctly rounded without a
+ * division: the product's error is put back. A work-item takes BLOCK pixels of a row: one on GPUs,
+ * so that neighbours read and write together; a row on CPUs.  n_pixels: of an image. Work-items:
+ * (blocks of a row, rows, members). */
 static float pixel_value(uchar byte) {
     const float value = byte;
     const float quotient = value * (1.0f / 255.0f);

@@ -74,8 +74,8 @@ __kernel void orbit_distribution_invariance(TENSOR(const float, logits), TENSOR(
     MEMBER(out, r)[b] = total / (elements - 1);
 }
 
-/* Saliency maps are scaled by their largest entry before squaring: their range is wide. 0 for a map of
- * zeros. */
+/* Saliency maps are scaled by their largest entry before squaring: their range is wide. 0 for a map
+ * of zeros. */
 static float largest_magnitude(__global const float *map, uint n) {
     float largest = 0.0f;
     for (uint p = 0; p < n; p++) largest = fmax(largest, fabs(map[p]));

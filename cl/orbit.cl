@@ -2,9 +2,9 @@
  * Tensors are [G, B, D] with the group's element outermost, unless a kernel says otherwise. */
 #include "tensor.cl"
 
-/* y[g][b][p] = x[b][source[g][p]].  -DBLOCK: pixels a work-item, one on GPUs, a row on CPUs, where loading
- * values one by one is faster than a vector gather.
- * Work-items: (ceil(pixels / BLOCK), elements x rows, members). */
+/* y[g][b][p] = x[b][source[g][p]].  -DBLOCK: pixels a work-item, one on GPUs, a row on CPUs, where
+ * loading values one by one is faster than a vector gather. Work-items: (ceil(pixels / BLOCK),
+ * elements x rows, members). */
 #ifdef BLOCK
 __kernel void orbit(TENSOR(const float, x), __global const ushort *restrict source,
                     TENSOR(float, y), uint pixels, uint rows, uint elements) {
@@ -33,10 +33,10 @@ __kernel void orbit_gradient(TENSOR(const float, dy), __global const ushort *res
 }
 
 #ifdef G
-/* y[o][i] = mean over g of x[o][g][i], i < inner. The values are sorted before they are summed, so the mean does not depend
- * on the order of the group's elements, to the last bit. A NaN anywhere gives NaN.
- * n: elements of y.  Work-items: (ceil(n / VW), members), each VW neighbours; inner is a multiple of VW
- * unless it is n. */
+/* y[o][i] = mean over g of x[o][g][i], i < inner. The values are sorted before they are summed, so
+ * the mean does not depend on the order of the group's elements, to the last bit. A NaN anywhere
+ * gives NaN. n: elements of y.  Work-items: (ceil(n / VW), members), each VW neighbours; inner is a
+ * multiple of VW unless it is n. */
 #define MEAN_OF_ORBIT(type, load, store)                                                           \
     {                                                                                              \
         type value[G], sum = (type)(0.0f);                                                         \
@@ -78,8 +78,8 @@ __kernel void orbit_mean(TENSOR(const float, x), TENSOR(float, y), uint n, uint 
 }
 #endif
 
-/* dx[o][g][i] = dy[o][i] / G for every g, i < inner.  With -DGATE also the derivative of the ReLU before the
- * mean: 0 where gate[o][g][i] <= 0.  Work-items: (inner, outer, members). */
+/* dx[o][g][i] = dy[o][i] / G for every g, i < inner.  With -DGATE also the derivative of the ReLU
+ * before the mean: 0 where gate[o][g][i] <= 0.  Work-items: (inner, outer, members). */
 __kernel void orbit_mean_gradient(TENSOR(const float, dy),
 #ifdef GATE
                                   TENSOR(const float, gate),

@@ -1,5 +1,5 @@
-/* How kernels receive tensors of a population: a buffer, the element at which member 0 starts, and the
- * stride from one member to the next (0 shares one copy). The host side is iv_arg_view. */
+/* How kernels receive tensors of a population: a buffer, the element at which member 0 starts, and
+ * the stride from one member to the next (0 shares one copy). The host side is iv_arg_view. */
 #define TENSOR(type, name)                                                                         \
     __global type *restrict name##_buffer, const uint name##_offset, const uint name##_stride
 

@@ -1,8 +1,9 @@
-/* Static graphs of tensor operations over a population, their derivatives, and plans that replay them.
+/* Static graphs of tensor operations over a population, their derivatives, and plans that replay
+ * them.
  *
  * Every tensor has a leading axis R of members that is not written in its shape: a tensor of shape
- * [B, C] holds R x B x C values. Build a graph with the functions below, ask for gradients, compile it
- * once into a plan, and run the plan as often as wanted: a run replays a fixed list of launches.
+ * [B, C] holds R x B x C values. Build a graph with the functions below, ask for gradients, compile
+ * it once into a plan, and run the plan as often as wanted: a run replays a fixed list of launches.
  *
  * Building needs no checks call by call: a function that fails returns NULL and passes NULL on, and
  * iv_graph_compile reports the first failure (the message lies in the context's error).
@@ -26,13 +27,13 @@ typedef struct iv_tensor iv_tensor; /* lives as long as its graph */
 iv_status iv_graph_create(iv_context *context, size_t n_members, iv_graph **graph);
 void iv_graph_destroy(iv_graph *graph); /* after the plans made from it; NULL is fine */
 
-/* A tensor that is there before the graph runs. `view` says where it lies; NULL lets the plan allocate
- * it (write to iv_plan_view). */
+/* A tensor that is there before the graph runs. `view` says where it lies; NULL lets the plan
+ * allocate it (write to iv_plan_view). */
 iv_tensor *iv_input(iv_graph *graph, iv_dtype dtype, unsigned rank, const size_t *dims,
                     const iv_view *view);
 
-/* Let a computed tensor be written to memory of the caller instead of the plan's own. Fails for slices and
- * reshapes, which have no memory of their own, and for a second place. */
+/* Let a computed tensor be written to memory of the caller instead of the plan's own. Fails for
+ * slices, which have no memory of their own, and for a second place. */
 void iv_place(iv_tensor *tensor, iv_view view);
 
 /* Shape of a tensor, without the axis of members. */
@@ -42,10 +43,10 @@ size_t iv_elements(const iv_tensor *tensor);
 
 /* ------------------------------------------------------------------ batches */
 
-/* Where batches come from: a pool of byte images on the device and, for each member, which of them are
- * its own and in what order. All buffers belong to the caller. */
+/* Where batches come from: a pool of byte images on the device and, for each member, which of them
+ * are its own and in what order. All buffers belong to the caller. */
 typedef struct {
-    cl_mem pixels;   /* uchar [n_pool, n_pixels]: images as the group acts on them; value = byte / 255 */
+    cl_mem pixels;   /* uchar [n_pool, n_pixels], as the group acts on them; value = byte / 255 */
     cl_mem labels;   /* uchar [n_pool] */
     iv_view indices; /* int [R, n_samples]: each member's images, as rows of the pool */
     size_t n_samples;
@@ -63,8 +64,8 @@ typedef enum {
 } iv_copies;
 
 /* Batch number `step` of an image source: *images [copies, B, n_pixels] in [0, 1], *labels int [B].
- * With shuffle, an epoch is n_samples / B whole batches; without, samples follow one another and those
- * past the end repeat the last one. */
+ * With shuffle, an epoch is n_samples / B whole batches; without, samples follow one another and
+ * those past the end repeat the last one. */
 void iv_image_batch(iv_graph *graph, const iv_image_source *source, size_t batch, iv_copies copies,
                     iv_tensor **images, iv_tensor **labels);
 
@@ -75,11 +76,14 @@ iv_tensor *iv_linear(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_tensor *b);
 
 iv_tensor *iv_relu(iv_graph *graph, iv_tensor *x);
 
-/* x [B, D] -> [G, B, D]: g x for every g. source, inverse: ushort [G, D] on the device, the group's tables. */
-iv_tensor *iv_orbit(iv_graph *graph, iv_tensor *x, cl_mem source, cl_mem inverse, size_t n_elements);
+/* x [B, D] -> [G, B, D]: g x for every g. source, inverse: ushort [G, D] on the device, the group's
+ * tables. */
+iv_tensor *iv_orbit(iv_graph *graph, iv_tensor *x, cl_mem source, cl_mem inverse,
+                    size_t n_elements);
 
 /* x [G, B, H] -> [B, H]: mean over the first axis. The G values are summed in order of size, so the
- * result is the same bits for any order of the group's elements: pooling is exactly invariant. G <= 64. */
+ * result is the same bits for any order of the group's elements: pooling is exactly invariant. G <=
+ * 64. */
 iv_tensor *iv_orbit_mean(iv_graph *graph, iv_tensor *x);
 
 /* The same mean where the elements are side by side in the features: x [B, G H] -> [B, H]. */
@@ -97,7 +101,8 @@ iv_tensor *iv_add(iv_graph *graph, iv_tensor *a, iv_tensor *b);
 /* x times one number a member: factor [1]. */
 iv_tensor *iv_scale(iv_graph *graph, iv_tensor *x, iv_tensor *factor);
 
-/* ------------------------------------------------------------------ losses, each one number a member */
+/* ------------------------------------------------------------------ losses, each one number a
+ * member */
 
 /* Mean over rows of -log softmax(logits)[label].  logits [B, C], labels int [B] -> [1]. */
 iv_tensor *iv_cross_entropy(iv_graph *graph, iv_tensor *logits, iv_tensor *labels);
@@ -109,8 +114,8 @@ iv_tensor *iv_logit_distance(iv_graph *graph, iv_tensor *a, iv_tensor *b);
 /* a + weight b, all [1]. */
 iv_tensor *iv_weighted_sum(iv_graph *graph, iv_tensor *a, iv_tensor *b, iv_tensor *weight);
 
-/* Sum over rows of the logit of a chosen class.  logits [rows, C] (or [G, B, C]), classes int [B] with
- * row i taking class i mod B -> [1]. Its gradient to the input is the saliency map. */
+/* Sum over rows of the logit of a chosen class.  logits [rows, C] (or [G, B, C]), classes int [B]
+ * with row i taking class i mod B -> [1]. Its gradient to the input is the saliency map. */
 iv_tensor *iv_class_logit_sum(iv_graph *graph, iv_tensor *logits, iv_tensor *classes);
 
 /* ------------------------------------------------------------------ metrics, one number a sample
@@ -134,15 +139,15 @@ iv_tensor *iv_orbit_saliency_similarity(iv_graph *graph, iv_tensor *saliency, cl
 
 /* ------------------------------------------------------------------ derivatives */
 
-/* Gradients of a one-number-a-member tensor with respect to `wrt` (parameters or inputs): gradients[i]
- * has the shape of wrt[i]. IV_EINVAL if y does not depend on one of them, or through something that has
- * no derivative (a metric, a gradient, the factor of iv_scale). */
+/* Gradients of a one-number-a-member tensor with respect to `wrt` (parameters or inputs):
+ * gradients[i] has the shape of wrt[i]. IV_EINVAL if y does not depend on one of them, or through
+ * something that has no derivative (a metric, a gradient, the factor of iv_scale). */
 iv_status iv_gradient(iv_graph *graph, iv_tensor *y, iv_tensor *const *wrt, size_t n_wrt,
                       iv_tensor **gradients);
 
-/* Vector-Jacobian products: like iv_gradient for any y, with `seed` in the place of dL/dy. seed has y's
- * shape, or one axis more before the last, [..., S, C]: S products at once, and gradients of inputs then
- * carry that axis too ([..., S, D]); gradients of parameters need S = 1. */
+/* Vector-Jacobian products: like iv_gradient for any y, with `seed` in the place of dL/dy. seed has
+ * y's shape, or one axis more before the last, [..., S, C]: S products at once, and gradients of
+ * inputs then carry that axis too ([..., S, D]); gradients of parameters need S = 1. */
 iv_status iv_vector_jacobian(iv_graph *graph, iv_tensor *y, iv_tensor *seed, iv_tensor *const *wrt,
                              size_t n_wrt, iv_tensor **gradients);
 
@@ -152,15 +157,17 @@ iv_tensor *iv_jacobian(iv_graph *graph, iv_tensor *logits, iv_tensor *x);
 
 /* ------------------------------------------------------------------ plans */
 
-/* Compile what `outputs` depend on. Fuses ReLUs and their derivatives into the products before them,
- * shares memory between tensors that do not live at the same time, allocates, and binds every launch.
- * IV_ENOMEM before allocating if the device cannot hold it, with the number of members that would fit. */
+/* Compile what `outputs` depend on. Fuses ReLUs and their derivatives into the products before
+ * them, shares memory between tensors that do not live at the same time, allocates, and binds every
+ * launch. IV_ENOMEM before allocating if the device cannot hold it, with the number of members that
+ * would fit. */
 iv_status iv_graph_compile(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs,
                            iv_plan **plan);
 void iv_plan_destroy(iv_plan *plan); /* NULL is fine */
 
 /* Bytes that compiling would allocate, for all members together. */
-iv_status iv_graph_bytes(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs, size_t *bytes);
+iv_status iv_graph_bytes(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs,
+                         size_t *bytes);
 
 /* Replay. `step` numbers the batch and whatever else depends on time. Does not wait. */
 iv_status iv_plan_run(iv_plan *plan, uint32_t step);
@@ -168,11 +175,12 @@ iv_status iv_plan_run(iv_plan *plan, uint32_t step);
 /* Where a tensor lies: an input, an output, or memory given by the caller. No buffer for others. */
 iv_view iv_plan_view(const iv_plan *plan, const iv_tensor *tensor);
 
-/* Read an output of all members: values [R, elements], float or int32. Waits. IV_EINVAL if the plan does
- * not keep the tensor. */
+/* Read an output of all members: values [R, elements], float or int32. Waits. IV_EINVAL if the plan
+ * does not keep the tensor. */
 iv_status iv_plan_read(iv_plan *plan, const iv_tensor *tensor, void *values);
 
-/* The plan's list, to append to (an optimizer's update, a singular value decomposition) before it runs. */
+/* The plan's list, to append to (an optimizer's update, a singular value decomposition) before it
+ * runs. */
 iv_sequence *iv_plan_sequence(iv_plan *plan);
 
 size_t iv_plan_bytes(const iv_plan *plan);

@@ -1,8 +1,9 @@
 /* OpenCL devices, contexts, kernels, buffers, and sequences of launches that are bound once and
  * replayed.
  *
- * Everything device-side in Invar is built from these: linalg, graph and train append launches to an
- * iv_sequence, and a training step is one iv_sequence_run. A context is used by one thread at a time.
+ * Everything device-side in Invar is built from these: linalg, graph and train append launches to
+ * an iv_sequence, and a training step is one iv_sequence_run. A context is used by one thread at a
+ * time.
  */
 #ifndef INVAR_RUNTIME_H
 #define INVAR_RUNTIME_H
@@ -48,14 +49,15 @@ typedef struct {
     bool available; /* and has a compiler and OpenCL 1.2 */
 } iv_device_info;
 
-/* Every OpenCL device of every platform, in the ICD loader's order; the index is what --device takes.
- * The caller frees *devices with free(). No platform at all is IV_OK with *n_devices = 0. */
+/* Every OpenCL device of every platform, in the ICD loader's order; the index is what --device
+ * takes. The caller frees *devices with free(). No platform at all is IV_OK with *n_devices = 0. */
 iv_status iv_devices_list(iv_device_info **devices, size_t *n_devices, iv_error *error);
 
-/* Which of `devices` a selector names. selector: NULL or "" (environment INVAR_DEVICE if set, else the
- * first GPU, else the first CPU, else the first device), an index, "cpu", "gpu", or a part of the name
- * or platform (case-insensitive). "all" is for callers that loop. Unavailable devices are passed over.
- * IV_ENODEVICE, with the list of what there is and how to install a driver, if none fits. */
+/* Which of `devices` a selector names. selector: NULL or "" (environment INVAR_DEVICE if set, else
+ * the first GPU, else the first CPU, else the first device), an index, "cpu", "gpu", or a part of
+ * the name or platform (case-insensitive). "all" is for callers that loop. Unavailable devices are
+ * passed over. IV_ENODEVICE, with the list of what there is and how to install a driver, if none
+ * fits. */
 iv_status iv_device_select(const iv_device_info *devices, size_t n_devices, const char *selector,
                            size_t *index, iv_error *error);
 
@@ -64,8 +66,8 @@ iv_status iv_device_select(const iv_device_info *devices, size_t n_devices, cons
 typedef struct iv_context iv_context;
 
 /* Open a device: an OpenCL context and an in-order queue on it (profiling enabled if asked: event
- * times then cost a little per launch). `error` gets the reason of a failure; later failures go to the
- * context's own error. */
+ * times then cost a little per launch). `error` gets the reason of a failure; later failures go to
+ * the context's own error. */
 iv_status iv_context_create(const char *selector, bool profiling, iv_context **context,
                             iv_error *error);
 void iv_context_destroy(iv_context *context); /* NULL is fine */
@@ -82,39 +84,41 @@ size_t iv_context_peak_bytes(const iv_context *context);
 /* Wait until the queue is empty. */
 iv_status iv_context_finish(iv_context *context);
 
-/* Turn an OpenCL error code into a status with a message: `what` was being done, the code's name, and
- * what to do about it. CL_SUCCESS is IV_OK. */
+/* Turn an OpenCL error code into a status with a message: `what` was being done, the code's name,
+ * and what to do about it. CL_SUCCESS is IV_OK. */
 iv_status iv_cl_check(iv_context *context, cl_int code, const char *what);
 
 /* ------------------------------------------------------------------ kernels */
 
-/* A kernel from cl/FILE.cl (embedded in the library at build time), built for the context's device with
- * `options` ("-DNAME=VALUE ..."; NULL for none). Each (file, options) is built once a context, and its
- * binary kept in the user's cache directory, keyed by source, options, device and driver: safe against
- * concurrent processes, and a damaged file is rebuilt. The caller releases the kernel.
+/* A kernel from cl/FILE.cl (embedded in the library at build time), built for the context's device
+ * with `options` ("-DNAME=VALUE ..."; NULL for none). Each (file, options) is built once a context,
+ * and its binary kept in the user's cache directory, keyed by source, options, device and driver:
+ * safe against concurrent processes, and a damaged file is rebuilt. The caller releases the kernel.
  * IV_EFAILED with the compiler's log if it does not build. */
 iv_status iv_kernel_create(iv_context *context, const char *file, const char *function,
                            const char *options, cl_kernel *kernel);
 
 /* ------------------------------------------------------------------ buffers */
 
-/* Device memory, uninitialised. IV_ENOMEM before asking the driver if it is larger than the device's
- * largest buffer or than what is left of its memory, with both sizes in the message.
- * bytes = 0 gives a buffer of one alignment unit. Release with iv_buffer_release. */
+/* Device memory, uninitialised. IV_ENOMEM before asking the driver if it is larger than the
+ * device's largest buffer or than what is left of its memory, with both sizes in the message. bytes
+ * = 0 gives a buffer of one alignment unit. Release with iv_buffer_release. */
 iv_status iv_buffer_create(iv_context *context, size_t bytes, cl_mem *buffer);
 void iv_buffer_release(iv_context *context, cl_mem buffer); /* NULL is fine */
 
 /* Blocking copies between host and device; offsets and sizes in bytes. */
 iv_status iv_buffer_write(iv_context *context, cl_mem buffer, size_t offset, size_t bytes,
                           const void *data);
-iv_status iv_buffer_read(iv_context *context, cl_mem buffer, size_t offset, size_t bytes, void *data);
+iv_status iv_buffer_read(iv_context *context, cl_mem buffer, size_t offset, size_t bytes,
+                         void *data);
 
 /* Set every 32-bit word of a buffer region to `word` (bytes a multiple of 4). */
 iv_status iv_buffer_fill(iv_context *context, cl_mem buffer, size_t offset, size_t bytes,
                          uint32_t word);
 
 /* Where a tensor of a population lies: member r starts at element offset + r * stride of `buffer`.
- * In a kernel: TENSOR(float, x) in the argument list and MEMBER(x, r) in the body (cl/tensor.cl). */
+ * In a kernel: TENSOR(float, x) in the argument list and MEMBER(x, r) in the body (cl/tensor.cl).
+ */
 typedef struct {
     cl_mem buffer;
     size_t offset; /* elements */
@@ -133,28 +137,29 @@ void iv_sequence_destroy(iv_sequence *sequence); /* NULL is fine */
 iv_context *iv_sequence_context(const iv_sequence *sequence);
 size_t iv_sequence_length(const iv_sequence *sequence);
 
-/* Describe one launch: begin, its arguments in the kernel's order, end. A failure on the way (unknown
- * kernel, out of memory) is remembered and returned by iv_launch_end, so calls in between need no
- * checks; iv_launch_begin never returns NULL. */
+/* Describe one launch: begin, its arguments in the kernel's order, end. A failure on the way
+ * (unknown kernel, out of memory) is remembered and returned by iv_launch_end, so calls in between
+ * need no checks; iv_launch_begin never returns NULL. */
 iv_launch *iv_launch_begin(iv_sequence *sequence, const char *file, const char *function,
                            const char *options);
 void iv_arg_buffer(iv_launch *launch, cl_mem buffer);
 void iv_arg_view(iv_launch *launch, iv_view view); /* buffer, uint offset, uint stride */
-void iv_arg_uint(iv_launch *launch, size_t value); /* uint; IV_EINVAL at the end if it does not fit */
+void iv_arg_uint(iv_launch *launch, size_t value); /* uint; IV_EINVAL at the end if too large */
 void iv_arg_float(iv_launch *launch, float value);
 void iv_arg_local(iv_launch *launch, size_t bytes);
 void iv_arg_step(iv_launch *launch); /* uint: the step number given to iv_sequence_run */
 
-/* Append the launch. global: work-items wanted in each of `rank` dimensions (1 to 3). local: work-group
- * sizes, or NULL for the runtime's choice: the kernel's reqd_work_group_size, else N x 1 x 1 with N a power
- * of two that suits global[0], at most 64 (256 on CPU devices) and at most what the device allows. Global
- * sizes are rounded up to multiples of local: kernels check their bounds. A global size of 0 appends
- * nothing. IV_EINVAL if the arguments are not as many as the kernel's, or if the device cannot take the
- * work-group or its local memory. */
-iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global, const size_t *local);
+/* Append the launch. global: work-items wanted in each of `rank` dimensions (1 to 3). local:
+ * work-group sizes, or NULL for the runtime's choice: the kernel's reqd_work_group_size, else N x 1
+ * x 1 with N a power of two that suits global[0], at most 64 (256 on CPU devices) and at most what
+ * the device allows. Global sizes are rounded up to multiples of local: kernels check their bounds.
+ * A global size of 0 appends nothing. IV_EINVAL if the arguments are not as many as the kernel's,
+ * or if the device cannot take the work-group or its local memory. */
+iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global,
+                        const size_t *local);
 
-/* Append a call that enqueues work of its own (CLBlast). `state` belongs to the sequence, which frees it
- * with free(). `label` names it in profiles and must outlive the sequence. */
+/* Append a call that enqueues work of its own (CLBlast). `state` belongs to the sequence, which
+ * frees it with free(). `label` names it in profiles and must outlive the sequence. */
 typedef iv_status (*iv_sequence_function)(iv_context *context, cl_command_queue queue, void *state);
 iv_status iv_sequence_call(iv_sequence *sequence, const char *label, iv_sequence_function function,
                            void *state);
@@ -165,8 +170,8 @@ iv_status iv_sequence_buffer(iv_sequence *sequence, size_t bytes, cl_mem *buffer
 /* Enqueue the whole list; `step` reaches every iv_arg_step argument. Does not wait. */
 iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step);
 
-/* Run once with an event a launch (the context must have been made with profiling) and write a table:
- * kernel, launches, microseconds on the device, share of the total. Waits. */
+/* Run once with an event a launch (the context must have been made with profiling) and write a
+ * table: kernel, launches, microseconds on the device, share of the total. Waits. */
 iv_status iv_sequence_profile(iv_sequence *sequence, uint32_t step, FILE *out);
 
 #endif

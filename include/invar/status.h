@@ -33,7 +33,8 @@ typedef struct {
 #endif
 
 /* Record a failure and return `status`, so that `return iv_fail(...)` reads well. A message that
- * does not fit is cut. Keeps the earlier message if `error` already holds one. `error` may be NULL. */
+ * does not fit is cut. Keeps the earlier message if `error` already holds one. `error` may be NULL.
+ */
 iv_status iv_fail(iv_error *error, iv_status status, const char *format, ...) IV_PRINTF(3, 4);
 
 /* Forget an error that has been dealt with. */

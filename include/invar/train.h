@@ -1,6 +1,7 @@
 /* Populations in training: parameters, the optimizer, the loop, checkpoints.
  *
- * The parameters of all R members lie in one buffer [R, P], so that the optimizer is one pass over it.
+ * The parameters of all R members lie in one buffer [R, P], so that the optimizer is one pass over
+ * it.
  */
 #ifndef INVAR_TRAIN_H
 #define INVAR_TRAIN_H
@@ -40,8 +41,8 @@ const iv_parameter_desc *iv_parameters_desc(const iv_parameters *parameters, siz
 iv_tensor *iv_parameters_tensor(const iv_parameters *parameters, iv_graph *graph, size_t i);
 iv_view iv_parameters_view(const iv_parameters *parameters, size_t i);
 
-/* Write one member's parameters to a safetensors file, or read them from one. Reading: IV_EDATA if the
- * file's tensors are not exactly these. */
+/* Write one member's parameters to a safetensors file, or read them from one. Reading: IV_EDATA if
+ * the file's tensors are not exactly these. */
 iv_status iv_parameters_export(const iv_parameters *parameters, size_t member, const char *path,
                                const iv_metadata *metadata, size_t n_metadata);
 iv_status iv_parameters_import(iv_parameters *parameters, size_t member, const char *path);
@@ -55,15 +56,16 @@ typedef struct {
     float beta1, beta2, epsilon;
 } iv_adam_desc;
 
-/* Adam without weight decay (Kingma and Ba 2015, with bias correction; the same update as PyTorch's). */
+/* Adam without weight decay (Kingma and Ba 2015, with bias correction; the same update as
+ * PyTorch's). */
 iv_status iv_adam_create(iv_parameters *parameters, const iv_adam_desc *desc, iv_adam **adam);
 void iv_adam_destroy(iv_adam *adam); /* NULL is fine */
 
 /* Where the gradient of parameter i has to be: iv_place it there. */
 iv_view iv_adam_gradient_view(const iv_adam *adam, size_t i);
 
-/* Append the update of all parameters of all members to a sequence: one launch. The step number of the
- * sequence counts from 0. */
+/* Append the update of all parameters of all members to a sequence: one launch. The step number of
+ * the sequence counts from 0. */
 iv_status iv_adam_append(iv_adam *adam, iv_sequence *sequence);
 
 /* ------------------------------------------------------------------ the loop */
@@ -77,13 +79,14 @@ typedef struct {
 void iv_progress_update(const iv_progress *progress, const char *what, uint64_t done,
                         uint64_t total); /* NULL progress or update is fine */
 
-/* Run `plan` for steps *step .. end - 1, advancing *step and reporting progress towards `total`. Keeps a bounded number of steps in the queue.
- * Checks `stop` (may be NULL) and the clock after each of those: returns IV_EINTERRUPTED with the queue
- * empty if it became nonzero, and IV_OK early, with *step below end, once `seconds` have passed (0: no
- * limit), so that the caller can save a checkpoint. */
-iv_status iv_train(iv_context *context, iv_plan *plan, uint32_t *step, uint32_t end,
-                   uint32_t total, double seconds, const volatile sig_atomic_t *stop,
-                   const iv_progress *progress, const char *what);
+/* Run `plan` for steps *step .. end - 1, advancing *step and reporting progress towards `total`.
+ * Keeps a bounded number of steps in the queue. Checks `stop` (may be NULL) and the clock after
+ * each of those: returns IV_EINTERRUPTED with the queue empty if it became nonzero, and IV_OK
+ * early, with *step below end, once `seconds` have passed (0: no limit), so that the caller can
+ * save a checkpoint. */
+iv_status iv_train(iv_context *context, iv_plan *plan, uint32_t *step, uint32_t end, uint32_t total,
+                   double seconds, const volatile sig_atomic_t *stop, const iv_progress *progress,
+                   const char *what);
 
 /* Seconds of a clock that only moves forward. */
 double iv_seconds(void);
@@ -95,7 +98,8 @@ double iv_seconds(void);
 iv_status iv_checkpoint_write(const char *path, iv_parameters *parameters, iv_adam *adam,
                               const iv_metadata *metadata, size_t n_metadata);
 
-/* Read it back into a population of the same shape. IV_EDATA if it is damaged or of another shape. */
+/* Read it back into a population of the same shape. IV_EDATA if it is damaged or of another shape.
+ */
 iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *parameters, iv_adam *adam);
 
 #endif

@@ -1,8 +1,8 @@
 /* Exact finite groups acting on square images, as index tables.
  *
- * Element 0 is the identity. Rotations of order 2 and 4 turn the square counter-clockwise by multiples
- * of 360 / order degrees; shifts of order k roll the image by multiples of side / k, after zero padding
- * split evenly (the odd row and column at the end) to a side divisible by k.
+ * Element 0 is the identity. Rotations of order 2 and 4 turn the square counter-clockwise by
+ * multiples of 360 / order degrees; shifts of order k roll the image by multiples of side / k,
+ * after zero padding split evenly (the odd row and column at the end) to a side divisible by k.
  * Source: Moskalev et al. 2023, the groups R^2_4 and T^2_3.
  */
 #ifndef INVAR_TRANSFORM_H
@@ -26,8 +26,8 @@ typedef struct {
     uint16_t *inverse; /* [n_elements, n_pixels]: (g^-1 x)[p] = x[inverse[g][p]] */
 } iv_group;
 
-/* IV_EINVAL for an order that does not exist (rotation: 2, 4; shift: 2 to image_side), a shift along no
- * axis, or a padded side above 255. Free with iv_group_destroy. */
+/* IV_EINVAL for an order that does not exist (rotation: 2, 4; shift: 2 to image_side), a shift
+ * along no axis, or a padded side above 255. Free with iv_group_destroy. */
 iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes, size_t image_side,
                           iv_group **group, iv_error *error);
 void iv_group_destroy(iv_group *group); /* NULL is fine */

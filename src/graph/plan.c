@@ -57,8 +57,8 @@ static bool takes_gate(const node *n, const iv_tensor *gate) {
            (n->op == &op_orbit_mean_gradient && n->outputs[0]->n_elements == gate->n_elements);
 }
 
-/* A ReLU right after a product becomes its epilogue, and so does the derivative of one right after the
- * node that carries the gradient back. */
+/* A ReLU right after a product becomes its epilogue, and so does the derivative of one right after
+ * the node that carries the gradient back. */
 static void fuse(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         node *n = graph->nodes[i];

@@ -58,8 +58,8 @@ iv_status iv_cl_error_status(cl_int code, const char **advice);
  * that a training loop that never waits does not fill the host's memory with queued commands. */
 iv_status iv_context_throttle(iv_context *context, size_t n_launches);
 
-/* Keep an object of another room with the context, which destroys it (also if this fails). It replaces
- * what was attached under the key before. */
+/* Keep an object of another room with the context, which destroys it (also if this fails). It
+ * replaces what was attached under the key before. */
 iv_status iv_context_attach(iv_context *context, const char *key, void *object,
                             void (*destroy)(void *object));
 

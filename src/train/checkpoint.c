@@ -24,8 +24,10 @@ iv_status iv_checkpoint_write(const char *path, iv_parameters *p, iv_adam *adam,
     iv_tensor_entry entries[N_STATES];
     iv_status status = IV_OK;
     for (size_t i = 0; i < N_STATES && status == IV_OK; i++) {
-        entries[i] = (iv_tensor_entry){
-            .name = state_names[i], .rank = 2, .shape = {p->n_members, p->stride}, .data = values + i * n};
+        entries[i] = (iv_tensor_entry){.name = state_names[i],
+                                       .rank = 2,
+                                       .shape = {p->n_members, p->stride},
+                                       .data = values + i * n};
         status = iv_buffer_read(p->context, buffers[i], 0, n * sizeof *values, values + i * n);
     }
     if (status == IV_OK)
@@ -45,9 +47,8 @@ iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *p, iv_ad
             return iv_fail(error, IV_EDATA,
                            "the checkpoint holds another population: %s is not %zu x %zu",
                            state_names[i], p->n_members, p->stride);
-        const iv_status status =
-            iv_buffer_write(p->context, buffers[i], 0,
-                            p->n_members * p->stride * sizeof(float), entry->data);
+        const iv_status status = iv_buffer_write(
+            p->context, buffers[i], 0, p->n_members * p->stride * sizeof(float), entry->data);
         if (status != IV_OK) return status;
     }
     return IV_OK;

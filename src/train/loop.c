@@ -17,9 +17,9 @@ void iv_progress_update(const iv_progress *progress, const char *what, uint64_t 
     if (progress && progress->update) progress->update(progress->state, what, done, total);
 }
 
-iv_status iv_train(iv_context *context, iv_plan *plan, uint32_t *step, uint32_t end,
-                   uint32_t total, double seconds, const volatile sig_atomic_t *stop,
-                   const iv_progress *progress, const char *what) {
+iv_status iv_train(iv_context *context, iv_plan *plan, uint32_t *step, uint32_t end, uint32_t total,
+                   double seconds, const volatile sig_atomic_t *stop, const iv_progress *progress,
+                   const char *what) {
     const double start = iv_seconds();
     uint32_t piece = FIRST_PIECE;
     while (*step < end) {

@@ -64,8 +64,7 @@ void iv_parameters_destroy(iv_parameters *p) {
 iv_status iv_parameters_initialize(iv_parameters *p, const uint32_t *seeds) {
     cl_mem device_seeds = NULL;
     iv_sequence *sequence = NULL;
-    iv_status status =
-        iv_buffer_create(p->context, p->n_members * sizeof *seeds, &device_seeds);
+    iv_status status = iv_buffer_create(p->context, p->n_members * sizeof *seeds, &device_seeds);
     if (status == IV_OK)
         status = iv_buffer_write(p->context, device_seeds, 0, p->n_members * sizeof *seeds, seeds);
     if (status == IV_OK) status = iv_sequence_create(p->context, &sequence);
@@ -122,8 +121,7 @@ iv_status iv_parameters_export(const iv_parameters *p, size_t member, const char
             memcpy(entries[i].shape, p->descs[i].dims, p->descs[i].rank * sizeof(size_t));
             entries[i].data = values + p->offsets[i];
         }
-        status =
-            iv_safetensors_write(path, entries, p->n_parameters, metadata, n_metadata, error);
+        status = iv_safetensors_write(path, entries, p->n_parameters, metadata, n_metadata, error);
     }
     free(entries);
     free(values);
@@ -149,10 +147,9 @@ iv_status iv_parameters_import(iv_parameters *p, size_t member, const char *path
             status = iv_fail(error, IV_EDATA, "%s: tensor %s is missing or of another shape", path,
                              p->descs[i].name);
         else
-            status = iv_buffer_write(p->context, p->values,
-                                     (member * p->stride + p->offsets[i]) * sizeof(float),
-                                     iv_parameter_elements(&p->descs[i]) * sizeof(float),
-                                     entry->data);
+            status = iv_buffer_write(
+                p->context, p->values, (member * p->stride + p->offsets[i]) * sizeof(float),
+                iv_parameter_elements(&p->descs[i]) * sizeof(float), entry->data);
     }
     iv_safetensors_close(file);
     return status;

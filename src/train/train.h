@@ -18,8 +18,8 @@ struct iv_parameters {
 
 struct iv_adam {
     iv_parameters *parameters;
-    iv_adam_desc desc;     /* learning_rates lie on the device instead */
-    cl_mem learning_rates; /* [n_members] */
+    iv_adam_desc desc;               /* learning_rates lie on the device instead */
+    cl_mem learning_rates;           /* [n_members] */
     cl_mem gradient, mean, variance; /* [n_members, stride] like the values */
 };
 
