@@ -28,7 +28,9 @@ __kernel void relu_gradient(TENSOR(const float, dy), TENSOR(const float, y), TEN
     const size_t i = get_global_id(0), r = get_global_id(1);
     if (i >= n) return;
 #ifdef SHARED_GATE
-    const size_t gate = i / columns / products * columns + i % columns;
+    /* Not i % columns: compilers turn the pair into a `freeze` that Oclgrind does not know. */
+    const size_t row = i / columns, column = i - row * columns;
+    const size_t gate = row / products * columns + column;
 #else
     const size_t gate = i;
 #endif

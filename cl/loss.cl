@@ -73,13 +73,16 @@ __kernel void one_hot(TENSOR(const int, class_of), TENSOR(float, out), uint n, u
                       uint batch) {
     const size_t i = get_global_id(0), r = get_global_id(1);
     if (i >= n) return;
-    const int chosen = MEMBER(class_of, r)[i / classes % batch];
-    MEMBER(out, r)[i] = (int)(i % classes) == chosen ? 1.0f : 0.0f;
+    /* Not i % classes: compilers turn the pair into a `freeze` that Oclgrind does not know. */
+    const size_t row = i / classes, c = i - row * classes;
+    const int chosen = MEMBER(class_of, r)[row % batch];
+    MEMBER(out, r)[i] = (int)c == chosen ? 1.0f : 0.0f;
 }
 
 /* out[row][s][c] = 1 where s = c. */
 __kernel void identity_seed(TENSOR(float, out), uint n, uint classes) {
     const size_t i = get_global_id(0), r = get_global_id(1);
     if (i >= n) return;
-    MEMBER(out, r)[i] = i % classes == i / classes % classes ? 1.0f : 0.0f;
+    const size_t row = i / classes, c = i - row * classes;
+    MEMBER(out, r)[i] = c == row % classes ? 1.0f : 0.0f;
 }

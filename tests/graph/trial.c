@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { OFFSET = 5, GAP = 3, GUARD = 0x12345678 };
+enum { OFFSET = 5, GAP = 3, GUARD = 0x12345678, N_LABELS = 4 };
 
 bool no_device_to_test(void) {
     iv_error error = {0};
@@ -43,6 +43,10 @@ int open_program(void **state) {
         free(p);
         return -1;
     }
+    /* Oclgrind takes what CLBlast's kernels compute in registers past the edge of a matrix for
+     * reads of uninitialised memory. */
+    if (strstr(iv_context_device(p->context)->name, "Oclgrind"))
+        setenv("INVAR_GEMM_ENGINE", "panel", 0);
     *state = p;
     return 0;
 }
@@ -191,7 +195,7 @@ void trial_image_batch(trial *t, const known_group *group, size_t n_pool, size_t
     k->seeds = malloc(R * sizeof *k->seeds);
     assert_true(k->pixels && k->labels && k->indices && k->seeds);
     for (size_t i = 0; i < n_pool * n_pixels; i++) k->pixels[i] = (uint8_t)(i * 167 + i / 256);
-    for (size_t i = 0; i < n_pool; i++) k->labels[i] = (uint8_t)(i % 10);
+    for (size_t i = 0; i < n_pool; i++) k->labels[i] = (uint8_t)(i % N_LABELS);
     for (size_t r = 0; r < R; r++) {
         k->seeds[r] = 1000 + 77 * (uint32_t)r;
         iv_permutation(k->seeds[r], IV_STREAM_SPLIT, (uint32_t)n_pool, k->indices + r * n_pool);
@@ -217,27 +221,32 @@ void trial_image_batch(trial *t, const known_group *group, size_t n_pool, size_t
 
 /* ------------------------------------------------------------------ running */
 
+/* One write a buffer, gaps included: Oclgrind 21.10 forgets what is initialised around a part that
+ * the host writes. */
+static void write_input(trial *t, const known_input *input, iv_view view) {
+    const size_t n = iv_elements(input->tensor);
+    size_t bytes = 0;
+    assert_int_equal(clGetMemObjectInfo(view.buffer, CL_MEM_SIZE, sizeof bytes, &bytes, NULL), 0);
+    uint32_t *words = malloc(bytes);
+    assert_non_null(words);
+    for (size_t i = 0; i < bytes / sizeof *words; i++) words[i] = GUARD;
+    for (size_t r = 0; r < t->n_members; r++)
+        for (size_t e = 0; e < n; e++) {
+            const float value = (float)input->values[r * n + e];
+            uint32_t *word = &words[view.offset + r * view.stride + e];
+            if (input->tensor->dtype == IV_I32)
+                *word = (uint32_t)value;
+            else
+                memcpy(word, &value, sizeof value);
+        }
+    assert_ok(t->context, iv_buffer_write(t->context, view.buffer, 0, bytes, words));
+    free(words);
+}
+
 void trial_write_inputs(trial *t) {
     for (size_t i = 0; i < t->n_inputs; i++) {
-        const known_input *input = &t->inputs[i];
-        const iv_view view = iv_plan_view(t->plan, input->tensor);
-        if (!view.buffer) continue; /* not needed */
-        const size_t n = iv_elements(input->tensor);
-        uint32_t *words = malloc(n * sizeof *words);
-        assert_non_null(words);
-        for (size_t r = 0; r < t->n_members; r++) {
-            for (size_t e = 0; e < n; e++) {
-                const float value = (float)input->values[r * n + e];
-                if (input->tensor->dtype == IV_I32)
-                    words[e] = (uint32_t)value;
-                else
-                    memcpy(&words[e], &value, sizeof value);
-            }
-            assert_ok(t->context, iv_buffer_write(t->context, view.buffer,
-                                                  (view.offset + r * view.stride) * sizeof *words,
-                                                  n * sizeof *words, words));
-        }
-        free(words);
+        const iv_view view = iv_plan_view(t->plan, t->inputs[i].tensor);
+        if (view.buffer) write_input(t, &t->inputs[i], view); /* else it is not needed */
     }
 }
 

@@ -116,8 +116,8 @@ void trial_place(trial *t, iv_tensor *tensor);
 const known_group *trial_group(trial *t, iv_group_kind kind, size_t order, iv_group_axes axes,
                                size_t image_side);
 
-/* A pool of n_pool random images and a batch of them for the graph; element p of a pool of at least
- * 256 pixels takes every value. */
+/* A pool of n_pool images in 4 classes, and a batch of them for the graph; every byte is there if
+ * the pool has at least 256 pixels. */
 void trial_image_batch(trial *t, const known_group *group, size_t n_pool, size_t n_samples,
                        size_t batch, iv_copies copies, bool shuffle, iv_tensor **images,
                        iv_tensor **labels);
