@@ -19,11 +19,12 @@ static CLBlastStatusCode multiply(const iv_gemm_desc *d, bool packed, cl_command
     const CLBlastTranspose transpose_a = d->transpose_a ? CLBlastTransposeYes : CLBlastTransposeNo;
     const CLBlastTranspose transpose_b = d->transpose_b ? CLBlastTransposeYes : CLBlastTransposeNo;
     const float beta = d->accumulate ? 1.0f : 0.0f;
+    const size_t stride_c = d->batch > 1 ? d->c.stride : d->m * d->ldc; /* CLBlast refuses 0 */
     if (!packed)
         return CLBlastSgemmStridedBatched(
             CLBlastLayoutRowMajor, transpose_a, transpose_b, d->m, d->n, d->k, 1.0f, d->a.buffer,
             d->a.offset, d->lda, d->a.stride, d->b.buffer, d->b.offset, d->ldb, d->b.stride, beta,
-            d->c.buffer, d->c.offset, d->ldc, d->c.stride, d->batch, &queue, NULL);
+            d->c.buffer, d->c.offset, d->ldc, stride_c, d->batch, &queue, NULL);
 
     CLBlastStatusCode code = CLBlastSuccess;
     for (size_t r = 0; r < d->batch && code == CLBlastSuccess; r++)
@@ -34,7 +35,11 @@ static CLBlastStatusCode multiply(const iv_gemm_desc *d, bool packed, cl_command
     return code;
 }
 
-/* CLBlast's own codes lie beyond OpenCL's; -1024 and below are its argument checks. */
+/* CLBlast passes OpenCL's codes on; its own begin where OpenCL's end. */
+static bool is_opencl_code(CLBlastStatusCode code) {
+    return code < 0 && code > CLBlastInsufficientMemoryY;
+}
+
 static iv_status run(iv_context *context, cl_command_queue queue, void *state) {
     const iv_gemm_desc *d = state;
     const bool packed = iv_clblast_is_packed(context, d->m, d->n, d->k);
@@ -45,7 +50,7 @@ static iv_status run(iv_context *context, cl_command_queue queue, void *state) {
      * try has added to C cannot be told, so that only a product that sets C is tried again. */
     if (!d->accumulate && iv_clblast_fall_back(context)) code = multiply(d, packed, queue);
     if (code == CLBlastSuccess) return IV_OK;
-    if (code > -1024 && code < 0) return iv_cl_check(context, code, "CLBlast GEMM");
+    if (is_opencl_code(code)) return iv_cl_check(context, code, "CLBlast GEMM");
     return iv_fail(iv_context_error(context), IV_EFAILED,
                    "CLBlast GEMM %zux%zux%zu, batch %zu: status %d (INVAR_GEMM_ENGINE=panel or "
                    "tiled avoids CLBlast)",
