@@ -1,0 +1,142 @@
+/* Batches of images: which samples in which order, which group elements, which values. */
+#include "oracles.h"
+
+enum { N_POOL = 29, N_SAMPLES = 23, BATCH = 5, MEMBERS = 3 };
+
+typedef struct {
+    trial *t;
+    iv_tensor *images, *labels, *draws; /* draws: pool row and element of each copy */
+} batches;
+
+static batches take(void **state, iv_copies copies, bool shuffle, size_t image_side) {
+    batches b = {.t = trial_begin(*state, MEMBERS)};
+    const known_group *group =
+        trial_group(b.t, IV_GROUP_SHIFT, 3, IV_AXES_XY, image_side); /* 9 elements */
+    trial_image_batch(b.t, group, N_POOL, N_SAMPLES, BATCH, copies, shuffle, &b.images, &b.labels);
+    b.draws = b.images->producer->outputs[2];
+    iv_tensor *outputs[] = {b.images, b.labels, b.draws};
+    assert_ok(b.t->context, iv_graph_compile(b.t->graph, outputs, 3, &b.t->plan));
+    return b;
+}
+
+static void run(const batches *b, uint32_t step) {
+    assert_ok(b->t->context, iv_plan_run(b->t->plan, step));
+}
+
+/* The host draws with random.h, on its own. */
+static void check_steps(void **state, iv_copies copies, bool shuffle) {
+    batches b = take(state, copies, shuffle, 4);
+    const uint32_t steps[] = {0, 1, 3, 4, 5, 1000003};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        run(&b, steps[i]);
+        assert_tensor_agrees(b.t, b.images, steps[i]);
+        assert_tensor_agrees(b.t, b.labels, steps[i]);
+        assert_tensor_agrees(b.t, b.draws, steps[i]);
+    }
+    trial_end(*state, b.t);
+}
+
+static void shuffled_batches_are_those_of_the_host(void **state) {
+    for (int copies = IV_COPIES_IDENTITY; copies <= IV_COPIES_ORBIT; copies++)
+        check_steps(state, (iv_copies)copies, true);
+}
+
+/* The last batch is partial: 23 samples in batches of 5; later steps repeat the last sample. */
+static void batches_in_order_are_those_of_the_host(void **state) {
+    for (int copies = IV_COPIES_IDENTITY; copies <= IV_COPIES_ORBIT; copies++)
+        check_steps(state, (iv_copies)copies, false);
+}
+
+/* Rows of the pool in the first copy of this step's batch: out [MEMBERS, BATCH]. */
+static void read_rows(const batches *b, uint32_t step, int32_t *out) {
+    run(b, step);
+    float *draws = trial_read(b->t, b->draws);
+    const size_t n = iv_elements(b->draws);
+    for (size_t r = 0; r < MEMBERS; r++)
+        for (size_t i = 0; i < BATCH; i++)
+            memcpy(&out[r * BATCH + i], &draws[r * n + 2 * i], sizeof *out);
+    free(draws);
+}
+
+static void an_epoch_visits_whole_batches_of_distinct_samples(void **state) {
+    enum { N_BATCHES = N_SAMPLES / BATCH };
+    batches b = take(state, IV_COPIES_RANDOM, true, 4);
+    const known_images *k = &b.t->images;
+    int32_t first_orders[2][N_BATCHES * BATCH];
+    for (uint32_t epoch = 0; epoch < 3; epoch++) {
+        size_t visits[MEMBERS][N_POOL] = {{0}};
+        for (uint32_t i = 0; i < N_BATCHES; i++) {
+            int32_t rows[MEMBERS * BATCH];
+            read_rows(&b, epoch * N_BATCHES + i, rows);
+            if (epoch < 2) memcpy(first_orders[epoch] + i * BATCH, rows, BATCH * sizeof *rows);
+            for (size_t r = 0; r < MEMBERS; r++)
+                for (size_t j = 0; j < BATCH; j++) visits[r][rows[r * BATCH + j]]++;
+        }
+        for (size_t r = 0; r < MEMBERS; r++) {
+            size_t n_visited = 0;
+            const int32_t *own = k->indices + r * N_POOL + k->source.indices.offset;
+            for (size_t i = 0; i < N_SAMPLES; i++) {
+                assert_true(visits[r][own[i]] <= 1);
+                n_visited += visits[r][own[i]];
+            }
+            assert_int_equal(n_visited, N_BATCHES * BATCH); /* and none that is not the member's */
+        }
+    }
+    assert_memory_not_equal(first_orders[0], first_orders[1], sizeof first_orders[0]);
+    trial_end(*state, b.t);
+}
+
+static void every_byte_becomes_the_float_nearest_to_its_255th(void **state) {
+    batches b = take(state, IV_COPIES_IDENTITY, false, 17); /* padded to 18 x 18 pixels */
+    const known_images *k = &b.t->images;
+    const size_t n_pixels = k->group->group->n_pixels;
+    bool seen[256] = {false};
+    run(&b, 0);
+    float *images = trial_read(b.t, b.images);
+    for (size_t i = 0; i < BATCH; i++) {
+        const int32_t row = k->indices[k->source.indices.offset + i];
+        for (size_t p = 0; p < n_pixels; p++) {
+            const uint8_t byte = k->pixels[(size_t)row * n_pixels + p];
+            const float expected = (float)byte / 255.0f; /* IEEE: rounded correctly */
+            assert_memory_equal(&images[i * n_pixels + p], &expected, sizeof expected);
+            seen[byte] = true;
+        }
+    }
+    for (size_t byte = 0; byte < 256; byte++) assert_true(seen[byte]);
+    free(images);
+    trial_end(*state, b.t);
+}
+
+/* Chance of missing one of 9 elements in 3 x 20 x 5 draws: 9 (8/9)^300 < 1e-14. */
+static void random_copies_take_every_element(void **state) {
+    batches b = take(state, IV_COPIES_PAIR, true, 4);
+    size_t n_drawn[9] = {0};
+    for (uint32_t step = 0; step < 20; step++) {
+        run(&b, step);
+        int32_t *draws = (int32_t *)trial_read(b.t, b.draws);
+        for (size_t r = 0; r < MEMBERS; r++)
+            for (size_t i = 0; i < BATCH; i++) {
+                const int32_t *of_member = draws + r * 2 * BATCH * 2;
+                assert_int_equal(of_member[2 * i + 1], 0);
+                assert_int_equal(of_member[2 * i], of_member[2 * (BATCH + i)]);
+                const int32_t element = of_member[2 * (BATCH + i) + 1];
+                assert_in_range(element, 0, 8);
+                n_drawn[element]++;
+            }
+        free(draws);
+    }
+    for (size_t g = 0; g < 9; g++) assert_true(n_drawn[g] > 0);
+    trial_end(*state, b.t);
+}
+
+int main(void) {
+    if (no_device_to_test()) return 0;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shuffled_batches_are_those_of_the_host),
+        cmocka_unit_test(batches_in_order_are_those_of_the_host),
+        cmocka_unit_test(an_epoch_visits_whole_batches_of_distinct_samples),
+        cmocka_unit_test(every_byte_becomes_the_float_nearest_to_its_255th),
+        cmocka_unit_test(random_copies_take_every_element),
+    };
+    return cmocka_run_group_tests_name("image batch", tests, open_program, close_program);
+}

@@ -1,0 +1,249 @@
+/* Finite groups as index tables: against rot90 and roll written out, and the axioms of a group. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <invar/transform.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    iv_group_kind kind;
+    size_t order;
+    iv_group_axes axes;
+    size_t image_side;
+} group_case;
+
+static const group_case cases[] = {
+    {IV_GROUP_ROTATION, 4, IV_AXES_XY, 28}, {IV_GROUP_ROTATION, 2, IV_AXES_XY, 28},
+    {IV_GROUP_ROTATION, 4, IV_AXES_X, 1},   {IV_GROUP_ROTATION, 4, IV_AXES_XY, 5},
+    {IV_GROUP_SHIFT, 3, IV_AXES_XY, 28},    {IV_GROUP_SHIFT, 2, IV_AXES_X, 28},
+    {IV_GROUP_SHIFT, 4, IV_AXES_Y, 28},     {IV_GROUP_SHIFT, 5, IV_AXES_XY, 7},
+    {IV_GROUP_SHIFT, 6, IV_AXES_X, 6},      {IV_GROUP_ROTATION, 4, IV_AXES_XY, 255},
+};
+enum { N_CASES = sizeof cases / sizeof *cases };
+
+static iv_group *make(group_case c) {
+    iv_error error = {0};
+    iv_group *group = NULL;
+    if (iv_group_create(c.kind, c.order, c.axes, c.image_side, &group, &error) != IV_OK)
+        fail_msg("%s", error.message);
+    return group;
+}
+
+/* out = the group's element g of an image of indices. */
+static void act(const iv_group *group, const uint16_t *tables, size_t g, const uint16_t *x,
+                uint16_t *out) {
+    for (size_t p = 0; p < group->n_pixels; p++) out[p] = x[tables[g * group->n_pixels + p]];
+}
+
+static uint16_t *pixels(const iv_group *group) {
+    uint16_t *x = malloc(group->n_pixels * sizeof *x);
+    assert_non_null(x);
+    for (size_t p = 0; p < group->n_pixels; p++) x[p] = (uint16_t)p;
+    return x;
+}
+
+/* ------------------------------------------------------------------ oracles */
+
+/* numpy.rot90 and torch.rot90 with k = 1: flip the last axis, then transpose back:
+ * out[n - 1 - j][i] = x[i][j], so the right edge goes to the top. */
+static void rot90(size_t n, const uint16_t *x, uint16_t *out) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) out[(n - 1 - j) * n + i] = x[i * n + j];
+}
+
+/* torch.roll(x, (down, right), (0, 1)): what leaves at one edge comes in at the other. */
+static void roll(size_t n, size_t down, size_t right, const uint16_t *x, uint16_t *out) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) out[(i + down) % n * n + (j + right) % n] = x[i * n + j];
+}
+
+/* ------------------------------------------------------------------ claims */
+
+static void rotations_are_rot90(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_CASES; i++) {
+        if (cases[i].kind != IV_GROUP_ROTATION) continue;
+        iv_group *group = make(cases[i]);
+        assert_int_equal(group->side, cases[i].image_side);
+        assert_int_equal(group->n_elements, cases[i].order);
+        uint16_t *x = pixels(group), *expected = pixels(group), *turned = pixels(group),
+                 *got = pixels(group);
+        const size_t bytes = group->n_pixels * sizeof *x;
+        for (size_t g = 0; g < group->n_elements; g++) {
+            act(group, group->source, g, x, got);
+            assert_memory_equal(got, expected, bytes);
+            for (size_t quarter = 0; quarter < 4 / cases[i].order; quarter++) {
+                rot90(group->side, expected, turned);
+                memcpy(expected, turned, bytes);
+            }
+        }
+        free(x);
+        free(expected);
+        free(turned);
+        free(got);
+        iv_group_destroy(group);
+    }
+}
+
+static void shifts_are_rolls(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_CASES; i++) {
+        if (cases[i].kind != IV_GROUP_SHIFT) continue;
+        iv_group *group = make(cases[i]);
+        const size_t k = cases[i].order, step = group->side / k;
+        const bool x_moves = cases[i].axes & IV_AXES_X, y_moves = cases[i].axes & IV_AXES_Y;
+        assert_int_equal(group->n_elements, x_moves && y_moves ? k * k : k);
+        uint16_t *x = pixels(group), *expected = pixels(group), *got = pixels(group);
+        for (size_t g = 0; g < group->n_elements; g++) {
+            const size_t down = !y_moves ? 0 : x_moves ? g / k : g, right = x_moves ? g % k : 0;
+            roll(group->side, down * step, right * step, x, expected);
+            act(group, group->source, g, x, got);
+            assert_memory_equal(got, expected, group->n_pixels * sizeof *x);
+        }
+        free(x);
+        free(expected);
+        free(got);
+        iv_group_destroy(group);
+    }
+}
+
+static void the_identity_comes_first(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_CASES; i++) {
+        iv_group *group = make(cases[i]);
+        for (size_t p = 0; p < group->n_pixels; p++) assert_int_equal(group->source[p], p);
+        iv_group_destroy(group);
+    }
+}
+
+static void the_inverse_undoes_an_element_on_either_side(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_CASES; i++) {
+        iv_group *group = make(cases[i]);
+        uint16_t *x = pixels(group), *there = pixels(group), *back = pixels(group);
+        for (size_t g = 0; g < group->n_elements; g++) {
+            act(group, group->source, g, x, there);
+            act(group, group->inverse, g, there, back);
+            assert_memory_equal(back, x, group->n_pixels * sizeof *x);
+            act(group, group->inverse, g, x, there);
+            act(group, group->source, g, there, back);
+            assert_memory_equal(back, x, group->n_pixels * sizeof *x);
+        }
+        free(x);
+        free(there);
+        free(back);
+        iv_group_destroy(group);
+    }
+}
+
+/* Number of elements that act like this table. */
+static size_t count_of(const iv_group *group, const uint16_t *table) {
+    size_t n = 0;
+    for (size_t g = 0; g < group->n_elements; g++)
+        n += memcmp(group->source + g * group->n_pixels, table, group->n_pixels * sizeof *table) ==
+             0;
+    return n;
+}
+
+static void products_and_inverses_are_elements_and_elements_differ(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_CASES; i++) {
+        iv_group *group = make(cases[i]);
+        const size_t n_expected = group->n_pixels == 1 ? group->n_elements : 1;
+        uint16_t *product = pixels(group);
+        for (size_t g = 0; g < group->n_elements; g++) {
+            const uint16_t *source = group->source + g * group->n_pixels;
+            assert_int_equal(count_of(group, source), n_expected);
+            assert_int_equal(count_of(group, group->inverse + g * group->n_pixels), n_expected);
+            for (size_t h = 0; h < group->n_elements; h++) {
+                act(group, group->source, h, source, product);
+                assert_int_equal(count_of(group, product), n_expected);
+            }
+        }
+        free(product);
+        iv_group_destroy(group);
+    }
+}
+
+/* Zeros split evenly around the image, the odd row and column at the end. */
+static void images_are_padded_evenly_to_a_side_that_the_order_divides(void **state) {
+    (void)state;
+    static const struct {
+        size_t order, image_side, side, before;
+    } paddings[] = {{3, 28, 30, 1}, {4, 28, 28, 0}, {5, 28, 30, 1}, {5, 7, 10, 1},
+                    {6, 7, 12, 2},  {2, 7, 8, 0},   {4, 5, 8, 1}};
+    for (size_t i = 0; i < sizeof paddings / sizeof *paddings; i++) {
+        const size_t n = paddings[i].image_side, side = paddings[i].side,
+                     before = paddings[i].before;
+        iv_group *group = make((group_case){IV_GROUP_SHIFT, paddings[i].order, IV_AXES_XY, n});
+        assert_int_equal(group->side, side);
+        assert_int_equal(group->pad_before, before);
+        assert_int_equal(group->image_side, n);
+        uint8_t *images = malloc(2 * n * n), *padded = malloc(2 * side * side);
+        assert_true(images && padded);
+        for (size_t p = 0; p < 2 * n * n; p++) images[p] = (uint8_t)(p % 255 + 1);
+        memset(padded, 0xaa, 2 * side * side);
+        iv_group_pad(group, images, 2, padded);
+        for (size_t p = 0; p < 2 * side * side; p++) {
+            const size_t image = p / (side * side);
+            const size_t row = p % (side * side) / side - before, column = p % side - before;
+            const bool inside = row < n && column < n; /* wraps below 0 */
+            assert_int_equal(padded[p], inside ? images[image * n * n + row * n + column] : 0);
+        }
+        free(images);
+        free(padded);
+        iv_group_destroy(group);
+    }
+}
+
+static void groups_that_do_not_exist_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        group_case group;
+        const char *part;
+    } bad[] = {
+        {{IV_GROUP_ROTATION, 3, IV_AXES_XY, 28}, "use 2 or 4"},
+        {{IV_GROUP_ROTATION, 0, IV_AXES_XY, 28}, "use 2 or 4"},
+        {{IV_GROUP_ROTATION, 8, IV_AXES_XY, 28}, "rotation of order 8"},
+        {{IV_GROUP_ROTATION, 4, IV_AXES_XY, 0}, "must be 1 to 255"},
+        {{IV_GROUP_ROTATION, 4, IV_AXES_XY, 256}, "images of side 256"},
+        {{IV_GROUP_SHIFT, 0, IV_AXES_XY, 28}, "use 2 to 28"},
+        {{IV_GROUP_SHIFT, 1, IV_AXES_XY, 28}, "use 2 to 28"},
+        {{IV_GROUP_SHIFT, 29, IV_AXES_XY, 28}, "shift of order 29"},
+        {{IV_GROUP_SHIFT, 2, IV_AXES_XY, 0}, "shift of order 2"},
+        {{IV_GROUP_SHIFT, 2, IV_AXES_XY, 255}, "must be 1 to 255"},
+        {{IV_GROUP_SHIFT, 2, IV_AXES_XY, SIZE_MAX}, "must be 1 to 255"},
+        {{IV_GROUP_SHIFT, 2, (iv_group_axes)0, 28}, "use x, y or both"},
+        {{IV_GROUP_SHIFT, 2, (iv_group_axes)4, 28}, "use x, y or both"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const group_case c = bad[i].group;
+        iv_error error = {0};
+        iv_group *group = (iv_group *)&error;
+        assert_int_equal(iv_group_create(c.kind, c.order, c.axes, c.image_side, &group, &error),
+                         IV_EINVAL);
+        assert_null(group);
+        if (!strstr(error.message, bad[i].part))
+            fail_msg("the message lacks \"%s\": %s", bad[i].part, error.message);
+    }
+    iv_group_destroy(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rotations_are_rot90),
+        cmocka_unit_test(shifts_are_rolls),
+        cmocka_unit_test(the_identity_comes_first),
+        cmocka_unit_test(the_inverse_undoes_an_element_on_either_side),
+        cmocka_unit_test(products_and_inverses_are_elements_and_elements_differ),
+        cmocka_unit_test(images_are_padded_evenly_to_a_side_that_the_order_divides),
+        cmocka_unit_test(groups_that_do_not_exist_are_refused),
+    };
+    return cmocka_run_group_tests_name("group", tests, NULL, NULL);
+}
