@@ -6,8 +6,9 @@
 /* Pointer to member r of a TENSOR argument. */
 #define MEMBER(name, r) (name##_buffer + name##_offset + (size_t)(r) * name##_stride)
 
-/* Fused multiply-add where the device has one, the fast combination elsewhere. */
-#ifdef FP_FAST_FMAF
+/* Fused multiply-add where the device has one, the fast combination elsewhere. INVAR_FAST_FMA comes
+ * from the runtime, for drivers that do not say. */
+#if defined(FP_FAST_FMAF) || defined(INVAR_FAST_FMA)
 #define MULTIPLY_ADD(a, b, c) fma(a, b, c)
 #else
 #define MULTIPLY_ADD(a, b, c) mad(a, b, c)

@@ -12,6 +12,17 @@ static const char cache_folder[] = "programs";
 /* fast-relaxed-math is not among them: it would lose infinities, NaNs and reproducibility. */
 static const char common_options[] = "-cl-std=CL1.2";
 
+/* PoCL does not define FP_FAST_FMAF where fma is one instruction: then MULTIPLY_ADD of cl/tensor.cl
+ * would be two. Vectors of 8 floats came with AVX, and with fma from the next generation on; the
+ * device has to say that it has it. */
+static bool has_silent_fma(const iv_context *context) {
+    cl_device_fp_config config = 0;
+    clGetDeviceInfo(context->device.device_id, CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config,
+                    NULL);
+    return context->device.type == IV_DEVICE_CPU && context->device.float_vector_width >= 8 &&
+           (config & CL_FP_FMA);
+}
+
 static const iv_embedded_kernel *find_embedded(const char *file) {
     for (const iv_embedded_kernel *embedded = iv_embedded_kernels; embedded->name; embedded++)
         if (!strcmp(embedded->name, file)) return embedded;
@@ -128,10 +139,12 @@ static iv_status build_from_source(iv_context *context, const iv_embedded_kernel
 
 static iv_status build(iv_context *context, const iv_embedded_kernel *embedded,
                        const char *extra_options, cl_program *program) {
-    size_t size = sizeof common_options + 1 + strlen(extra_options);
+    const char *fma = has_silent_fma(context) ? " -DINVAR_FAST_FMA" : "";
+    size_t size = sizeof common_options + strlen(fma) + 1 + strlen(extra_options);
     char *options = malloc(size);
     if (!options) return iv_fail(&context->error, IV_ENOMEM, "no memory to build a program");
-    snprintf(options, size, "%s%s%s", common_options, *extra_options ? " " : "", extra_options);
+    snprintf(options, size, "%s%s%s%s", common_options, fma, *extra_options ? " " : "",
+             extra_options);
 
     char key[IV_SHA256_HEX];
     bool have_key = program_key(context, embedded, options, key);
