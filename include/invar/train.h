@@ -42,7 +42,7 @@ iv_tensor *iv_parameters_tensor(const iv_parameters *parameters, iv_graph *graph
 iv_view iv_parameters_view(const iv_parameters *parameters, size_t i);
 
 /* Write one member's parameters to a safetensors file, or read them from one. Reading: IV_EDATA if
- * the file's tensors are not exactly these. */
+ * file's tensors are not exactly these; nothing is changed then. */
 iv_status iv_parameters_export(const iv_parameters *parameters, size_t member, const char *path,
                                const iv_metadata *metadata, size_t n_metadata);
 iv_status iv_parameters_import(iv_parameters *parameters, size_t member, const char *path);
@@ -98,8 +98,8 @@ double iv_seconds(void);
 iv_status iv_checkpoint_write(const char *path, iv_parameters *parameters, iv_adam *adam,
                               const iv_metadata *metadata, size_t n_metadata);
 
-/* Read it back into a population of the same shape. IV_EDATA if it is damaged or of another shape.
- */
+/* Read it back into a population of the same shape. IV_EDATA if it is of another one; nothing is
+ * changed then. */
 iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *parameters, iv_adam *adam);
 
 #endif

@@ -39,17 +39,19 @@ iv_status iv_checkpoint_write(const char *path, iv_parameters *p, iv_adam *adam,
 iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *p, iv_adam *adam) {
     iv_error *error = iv_context_error(p->context);
     cl_mem buffers[N_STATES];
+    const iv_tensor_entry *entries[N_STATES];
     state_buffers(p, adam, buffers);
     for (size_t i = 0; i < N_STATES; i++) {
-        const iv_tensor_entry *entry = iv_safetensors_find(file, state_names[i]);
+        const iv_tensor_entry *entry = entries[i] = iv_safetensors_find(file, state_names[i]);
         if (!entry || entry->rank != 2 || entry->shape[0] != p->n_members ||
             entry->shape[1] != p->stride)
             return iv_fail(error, IV_EDATA,
                            "the checkpoint holds another population: %s is not %zu x %zu",
                            state_names[i], p->n_members, p->stride);
-        const iv_status status = iv_buffer_write(
-            p->context, buffers[i], 0, p->n_members * p->stride * sizeof(float), entry->data);
-        if (status != IV_OK) return status;
     }
-    return IV_OK;
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < N_STATES && status == IV_OK; i++)
+        status = iv_buffer_write(p->context, buffers[i], 0,
+                                 p->n_members * p->stride * sizeof(float), entries[i]->data);
+    return status;
 }

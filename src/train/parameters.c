@@ -146,10 +146,12 @@ iv_status iv_parameters_import(iv_parameters *p, size_t member, const char *path
         if (!entry || !same_shape(entry, &p->descs[i]))
             status = iv_fail(error, IV_EDATA, "%s: tensor %s is missing or of another shape", path,
                              p->descs[i].name);
-        else
-            status = iv_buffer_write(
-                p->context, p->values, (member * p->stride + p->offsets[i]) * sizeof(float),
-                iv_parameter_elements(&p->descs[i]) * sizeof(float), entry->data);
+    }
+    for (size_t i = 0; i < p->n_parameters && status == IV_OK; i++) {
+        const iv_tensor_entry *entry = iv_safetensors_find(file, p->descs[i].name);
+        status = iv_buffer_write(p->context, p->values,
+                                 (member * p->stride + p->offsets[i]) * sizeof(float),
+                                 iv_parameter_elements(&p->descs[i]) * sizeof(float), entry->data);
     }
     iv_safetensors_close(file);
     return status;

@@ -39,12 +39,12 @@ void assert_tensor_agrees(trial *t, const iv_tensor *tensor, uint32_t step) {
 
 /* dy[i] = derivative of y's element i by one element of an input. */
 static void differentiate(evaluation *e, const iv_tensor *y, double *x, double *dy, double *scale) {
-    const double kept = *x;
+    const double original = *x;
     const size_t n = iv_elements(y);
-    *x = kept + STEP;
+    *x = original + STEP;
     evaluation_forget(e);
     memcpy(dy, evaluate(e, y)->value, n * sizeof *dy);
-    *x = kept - STEP;
+    *x = original - STEP;
     evaluation_forget(e);
     const double *low = evaluate(e, y)->value;
     *scale = 0.0;
@@ -52,7 +52,7 @@ static void differentiate(evaluation *e, const iv_tensor *y, double *x, double *
         *scale += fabs(dy[i]);
         dy[i] = (dy[i] - low[i]) / (2.0 * STEP);
     }
-    *x = kept;
+    *x = original;
 }
 
 /* Product number s of a row of seeds, [rows of y, S, C], with dy [rows of y, C]. */

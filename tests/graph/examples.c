@@ -138,6 +138,17 @@ static void build_orbit_mean(trial *t, size_t variant, example *x) {
     add_wrt(x, input, true);
 }
 
+static void build_orbit_mean_of_features(trial *t, size_t variant, example *x) {
+    static const struct {
+        size_t rows, elements, features;
+    } sizes[] = {{1, 2, 1}, {3, 4, 5}, {2, 9, 16}, {5, 1, 3}, {7, 3, 32}, {3, 64, 2}};
+    iv_tensor *input = trial_floats(
+        t, lies(variant), 2,
+        DIMS(sizes[variant].rows, sizes[variant].elements * sizes[variant].features), -1.0, 1.0);
+    add_output(x, iv_orbit_mean_of_features(t->graph, input, sizes[variant].elements));
+    add_wrt(x, input, false);
+}
+
 static void build_metrics(trial *t, size_t variant, example *x) {
     static const size_t dims[][3] = {{2, 1, 2}, {4, 3, 10}, {9, 2, 3}, {2, 5, 1}, {4, 67, 10}};
     const size_t *d = dims[variant];
@@ -267,6 +278,7 @@ const example_family example_families[] = {
     {"reshape", build_reshape, 4, 4},
     {"orbit", build_orbit, 5, 3},
     {"orbit_mean", build_orbit_mean, 6, 4},
+    {"orbit_mean_of_features", build_orbit_mean_of_features, 6, 4},
     {"metrics", build_metrics, 5, 4},
     {"near_invariance", build_near_invariance, 2, 1},
     {"saliency", build_saliency, 5, 3},

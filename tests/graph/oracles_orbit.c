@@ -1,34 +1,41 @@
 /* Orbits, means over them, and batches of images. */
 #include "oracles.h"
 
-/* The group that a table on the device belongs to. */
-static const iv_group *group_of(const trial *t, cl_mem table) {
-    for (size_t i = 0; i < t->n_groups; i++)
-        if (t->groups[i].source == table || t->groups[i].inverse == table)
-            return t->groups[i].group;
+/* The group that a table on the device belongs to; *opposite is the host's table that undoes it. */
+static const iv_group *group_of(const trial *t, cl_mem table, const uint16_t **host,
+                                const uint16_t **opposite) {
+    for (size_t i = 0; i < t->n_groups; i++) {
+        const known_group *g = &t->groups[i];
+        if (g->source != table && g->inverse != table) continue;
+        *host = g->source == table ? g->group->source : g->group->inverse;
+        *opposite = g->source == table ? g->group->inverse : g->group->source;
+        return g->group;
+    }
     fail_msg("an op has a table that the test did not give it");
     return NULL;
 }
 
 /* y[g][b][p] = x[b][source[g][p]] */
 void oracle_orbit(const evaluation *e, const node *n, const array *const *in, array *out) {
-    const iv_group *group = group_of(e->t, n->tables[0]);
+    const uint16_t *table, *opposite;
+    const iv_group *group = group_of(e->t, n->tables[0], &table, &opposite);
     for (size_t i = 0; i < out->n; i++) {
         const size_t g = i / in[0]->n, b = i % in[0]->n / group->n_pixels, p = i % group->n_pixels;
-        const size_t from = b * group->n_pixels + group->source[g * group->n_pixels + p];
+        const size_t from = b * group->n_pixels + table[g * group->n_pixels + p];
         out->value[i] = in[0]->value[from];
         out->error[i] = in[0]->error[from];
     }
 }
 
-/* Where each pixel of y goes back to: with the group's `source`, not with its `inverse`. */
+/* Where each pixel of y goes back to: with the opposite of the table that the op reads. */
 void oracle_orbit_gradient(const evaluation *e, const node *n, const array *const *in, array *out) {
-    const iv_group *group = group_of(e->t, n->tables[0]);
+    const uint16_t *table, *opposite;
+    const iv_group *group = group_of(e->t, n->tables[0], &table, &opposite);
     double *magnitude = calloc(out->n, sizeof *magnitude);
     assert_non_null(magnitude);
     for (size_t i = 0; i < in[0]->n; i++) {
         const size_t g = i / out->n, b = i % out->n / group->n_pixels, p = i % group->n_pixels;
-        const size_t to = b * group->n_pixels + group->source[g * group->n_pixels + p];
+        const size_t to = b * group->n_pixels + opposite[g * group->n_pixels + p];
         out->value[to] += in[0]->value[i];
         out->error[to] += in[0]->error[i];
         magnitude[to] += fabs(in[0]->value[i]);
@@ -38,16 +45,25 @@ void oracle_orbit_gradient(const evaluation *e, const node *n, const array *cons
     free(magnitude);
 }
 
+/* Where element g's value for entry i of the mean (of n entries) lies: elements are outermost in
+ * [G, B, H], and side by side in [B, G H]. */
+static size_t in_orbit(const iv_tensor *orbit, size_t n, size_t n_elements, size_t g, size_t i) {
+    if (orbit->rank != 2) return g * n + i;
+    const size_t n_features = orbit->dims[1] / n_elements;
+    return (i / n_features * n_elements + g) * n_features + i % n_features;
+}
+
 /* A sum of G, and a product with a rounded 1 / G. */
 void oracle_orbit_mean(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
-    const size_t G = n->inputs[0]->dims[0];
+    const size_t G = in[0]->n / out->n;
     for (size_t i = 0; i < out->n; i++) {
         double sum = 0.0, magnitude = 0.0, error = 0.0;
         for (size_t g = 0; g < G; g++) {
-            sum += in[0]->value[g * out->n + i];
-            magnitude += fabs(in[0]->value[g * out->n + i]);
-            error += in[0]->error[g * out->n + i];
+            const size_t k = in_orbit(n->inputs[0], out->n, G, g, i);
+            sum += in[0]->value[k];
+            magnitude += fabs(in[0]->value[k]);
+            error += in[0]->error[k];
         }
         out->value[i] = sum / (double)G;
         out->error[i] =
@@ -58,12 +74,14 @@ void oracle_orbit_mean(const evaluation *e, const node *n, const array *const *i
 void oracle_orbit_mean_gradient(const evaluation *e, const node *n, const array *const *in,
                                 array *out) {
     (void)e;
-    const double G = (double)n->outputs[0]->dims[0];
-    for (size_t i = 0; i < out->n; i++) {
-        out->value[i] = in[0]->value[i % in[0]->n] / G;
-        out->error[i] = in[0]->error[i % in[0]->n] / G +
-                        (DIVISION_ERROR + UNIT_ROUNDOFF) * fabs(out->value[i]) + UNDERFLOW;
-    }
+    const size_t G = out->n / in[0]->n;
+    for (size_t g = 0; g < G; g++)
+        for (size_t i = 0; i < in[0]->n; i++) {
+            const size_t k = in_orbit(n->outputs[0], in[0]->n, G, g, i);
+            out->value[k] = in[0]->value[i] / (double)G;
+            out->error[k] = in[0]->error[i] / (double)G +
+                            (DIVISION_ERROR + UNIT_ROUNDOFF) * fabs(out->value[k]) + UNDERFLOW;
+        }
 }
 
 /* The pool's row for position b of this step's batch. */

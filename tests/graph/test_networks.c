@@ -68,6 +68,56 @@ static void weight_tying_has_the_right_gradients(void **state) {
     check_loss(*state, t, &net, loss);
 }
 
+/* The first layer's weights under every element, [G H, D], and its bias as often. */
+static void act_on_weights(trial *t, const network *net, const known_group *group,
+                           const known_group *idle, iv_tensor **filters, iv_tensor **bias) {
+    iv_graph *g = t->graph;
+    const size_t G = group->group->n_elements, D = group->group->n_pixels;
+    *filters = iv_reshape(g, iv_orbit(g, net->parameters[0], group->inverse, group->source, G), 2,
+                          DIMS(G * HIDDEN, D));
+    iv_tensor *row = iv_reshape(g, net->parameters[1], 2, DIMS(1, HIDDEN));
+    *bias = iv_reshape(g, iv_orbit(g, row, idle->source, idle->inverse, G), 1, DIMS(G * HIDDEN));
+}
+
+/* W (g x) = (W g) x: the loss by acting on the weights has the right gradients, and is the loss by
+ * acting on the images but for rounding. */
+static void weight_tying_may_act_on_the_weights(void **state) {
+    const known_group *group;
+    trial *t = begin(state, &group);
+    const known_group *idle = trial_idle_group(t, 4, HIDDEN);
+
+    iv_tensor *images, *labels, *filters, *bias;
+    trial_image_batch(t, group, 11, 7, BATCH, IV_COPIES_ORBIT, true, &images, &labels);
+    const network net = make_network(t, group->group->n_pixels);
+    act_on_weights(t, &net, group, idle, &filters, &bias);
+    iv_tensor *h = iv_linear(t->graph, iv_slice(t->graph, images, 0, 1), filters, bias);
+    h = iv_orbit_mean_of_features(t->graph, iv_relu(t->graph, h), 4);
+    for (size_t l = 1; l < N_LAYERS; l++) {
+        h = iv_linear(t->graph, h, net.parameters[2 * l], net.parameters[2 * l + 1]);
+        if (l + 1 < N_LAYERS) h = iv_relu(t->graph, h);
+    }
+    iv_tensor *loss = iv_cross_entropy(t->graph, h, labels);
+    iv_tensor *reference = iv_cross_entropy(t->graph, logits_of(t, &net, images, true), labels);
+    iv_tensor *outputs[2 * N_LAYERS + 2];
+    assert_ok(t->context, iv_gradient(t->graph, loss, net.parameters, net.n, outputs));
+    for (size_t i = 0; i < net.n; i++) trial_place(t, outputs[i]);
+    outputs[net.n] = loss;
+    outputs[net.n + 1] = reference;
+    trial_run(t, outputs, net.n + 2, STEP_NUMBER);
+    assert_tensor_agrees(t, loss, STEP_NUMBER);
+    assert_tensor_agrees(t, reference, STEP_NUMBER);
+    for (size_t i = 0; i < net.n; i++)
+        assert_gradient_agrees(t, loss, NULL, net.parameters[i], outputs[i], STEP_NUMBER);
+
+    float by_weights[MEMBERS], by_images[MEMBERS];
+    assert_ok(t->context, iv_plan_read(t->plan, loss, by_weights));
+    assert_ok(t->context, iv_plan_read(t->plan, reference, by_images));
+    /* Sums of 9 and 5 terms of order one: a few units in the last place of losses of order one. */
+    for (size_t r = 0; r < MEMBERS; r++)
+        assert_true(fabs((double)by_weights[r] - by_images[r]) < 64 * UNIT_ROUNDOFF * 4.0);
+    trial_end(*state, t);
+}
+
 static void augmentation_has_the_right_gradients(void **state) {
     const known_group *group;
     trial *t = begin(state, &group);
@@ -149,6 +199,7 @@ int main(void) {
     if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weight_tying_has_the_right_gradients),
+        cmocka_unit_test(weight_tying_may_act_on_the_weights),
         cmocka_unit_test(augmentation_has_the_right_gradients),
         cmocka_unit_test(regularization_has_the_right_gradients),
         cmocka_unit_test(jacobian_of_a_perceptron_agrees_with_central_differences),

@@ -22,7 +22,8 @@ void assert_ok(iv_context *context, iv_status status) {
     if (status != IV_OK) fail_msg("status %d: %s", (int)status, iv_context_error(context)->message);
 }
 
-static void destroy(trial *t) {
+static void destroy(void *object) {
+    trial *t = object;
     iv_plan_destroy(t->plan);
     iv_graph_destroy(t->graph);
     for (size_t i = 0; i < t->n_buffers; i++) iv_buffer_release(t->context, t->buffers[i]);
@@ -54,13 +55,25 @@ int open_program(void **state) {
 int close_program(void **state) {
     program *p = *state;
     while (p->kept) {
-        trial *next = p->kept->next;
-        destroy(p->kept);
-        p->kept = next;
+        kept *first = p->kept;
+        p->kept = first->next;
+        first->destroy(first->object);
+        free(first);
     }
     iv_context_destroy(p->context);
     free(p);
     return 0;
+}
+
+void program_release(program *p, void (*destroy_object)(void *object), void *object) {
+    if (!is_small_run()) {
+        destroy_object(object);
+        return;
+    }
+    kept *first = malloc(sizeof *first);
+    assert_non_null(first);
+    *first = (kept){destroy_object, object, p->kept};
+    p->kept = first;
 }
 
 trial *trial_begin(program *p, size_t n_members) {
@@ -74,12 +87,7 @@ trial *trial_begin(program *p, size_t n_members) {
 }
 
 void trial_end(program *p, trial *t) {
-    if (is_small_run()) {
-        t->next = p->kept;
-        p->kept = t;
-    } else {
-        destroy(t);
-    }
+    program_release(p, destroy, t);
 }
 
 double trial_uniform(trial *t, double low, double high) {
@@ -182,6 +190,24 @@ const known_group *trial_group(trial *t, iv_group_kind kind, size_t order, iv_gr
     return g;
 }
 
+const known_group *trial_idle_group(trial *t, size_t n_elements, size_t n_pixels) {
+    assert_true(t->n_groups < 2);
+    known_group *g = &t->groups[t->n_groups++];
+    g->group = calloc(1, sizeof *g->group);
+    assert_non_null(g->group);
+    const size_t n = n_elements * n_pixels, bytes = n * sizeof(uint16_t);
+    g->group->n_elements = n_elements;
+    g->group->n_pixels = n_pixels;
+    g->group->source = malloc(bytes);
+    g->group->inverse = malloc(bytes);
+    assert_true(g->group->source && g->group->inverse);
+    for (size_t i = 0; i < n; i++)
+        g->group->source[i] = g->group->inverse[i] = (uint16_t)(i % n_pixels);
+    g->source = trial_upload(t, g->group->source, bytes);
+    g->inverse = trial_upload(t, g->group->inverse, bytes);
+    return g;
+}
+
 void trial_image_batch(trial *t, const known_group *group, size_t n_pool, size_t n_samples,
                        size_t batch, iv_copies copies, bool shuffle, iv_tensor **images,
                        iv_tensor **labels) {
@@ -197,7 +223,7 @@ void trial_image_batch(trial *t, const known_group *group, size_t n_pool, size_t
     for (size_t i = 0; i < n_pool * n_pixels; i++) k->pixels[i] = (uint8_t)(i * 167 + i / 256);
     for (size_t i = 0; i < n_pool; i++) k->labels[i] = (uint8_t)(i % N_LABELS);
     for (size_t r = 0; r < R; r++) {
-        k->seeds[r] = 1000 + 77 * (uint32_t)r;
+        k->seeds[r] = 1000 + 77 * (uint32_t)(t->first_member + r);
         iv_permutation(k->seeds[r], IV_STREAM_SPLIT, (uint32_t)n_pool, k->indices + r * n_pool);
     }
 

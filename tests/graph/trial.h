@@ -61,11 +61,12 @@ typedef struct {
     iv_tensor *images;
 } known_images;
 
-typedef struct trial {
+typedef struct {
     iv_context *context;
     iv_graph *graph;
     iv_plan *plan;
     size_t n_members;
+    size_t first_member; /* of the images' seeds: member r has that of number first_member + r */
     uint32_t seed, n_draws;
     known_input inputs[TRIAL_MAX];
     size_t n_inputs;
@@ -76,13 +77,19 @@ typedef struct trial {
     known_images images;
     cl_mem buffers[2 * TRIAL_MAX];
     size_t n_buffers;
-    struct trial *next; /* kept to the end */
 } trial;
 
-/* The context of a test program, and the trials it keeps. */
+/* Something to destroy when the program ends. */
+typedef struct kept {
+    void (*destroy)(void *object);
+    void *object;
+    struct kept *next;
+} kept;
+
+/* The context of a test program, and what it keeps, the last one first. */
 typedef struct {
     iv_context *context;
-    trial *kept;
+    kept *kept;
     uint32_t n_trials;
 } program;
 
@@ -94,6 +101,9 @@ bool is_small_run(void);
 
 /* A success, or the context's message in the test's report. */
 void assert_ok(iv_context *context, iv_status status);
+
+/* Destroy something with device memory, in small runs when the program ends, the last one first. */
+void program_release(program *p, void (*destroy)(void *object), void *object);
 
 trial *trial_begin(program *p, size_t n_members);
 void trial_end(program *p, trial *t);
@@ -115,6 +125,9 @@ void trial_place(trial *t, iv_tensor *tensor);
 
 const known_group *trial_group(trial *t, iv_group_kind kind, size_t order, iv_group_axes axes,
                                size_t image_side);
+
+/* A group whose elements move nothing. */
+const known_group *trial_idle_group(trial *t, size_t n_elements, size_t n_pixels);
 
 /* A pool of n_pool images in 4 classes, and a batch of them for the graph; every byte is there if
  * the pool has at least 256 pixels. */

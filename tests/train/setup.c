@@ -1,0 +1,121 @@
+/* A toy population that trains, and folders to write to. */
+#include "setup.h"
+
+#include "train/train.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { PIXELS = 9, HIDDEN = 7, CLASSES = 4, BATCH = 5 };
+
+static void create_optimizer(training *a, size_t first_member) {
+    static const iv_parameter_desc descs[N_TENSORS] = {
+        {"layers.0.weight", 2, {HIDDEN, PIXELS}, 0.4f},
+        {"layers.0.bias", 1, {HIDDEN}, 0.4f},
+        {"layers.1.weight", 2, {CLASSES, HIDDEN}, 0.5f},
+        {"layers.1.bias", 1, {CLASSES}, 0.5f},
+    };
+    iv_context *context = a->t->context;
+    const size_t n_members = a->t->n_members;
+    float *rates = malloc(n_members * sizeof *rates);
+    assert_non_null(rates);
+    for (size_t r = 0; r < n_members; r++) rates[r] = 0.01f * (float)(1 + first_member + r);
+    assert_ok(context, iv_parameters_create(context, n_members, descs, N_TENSORS, &a->parameters));
+    assert_ok(context, iv_parameters_initialize(a->parameters, a->t->images.seeds));
+    assert_ok(context,
+              iv_adam_create(a->parameters, &(iv_adam_desc){rates, 0.9f, 0.999f, 1e-8f}, &a->adam));
+    free(rates);
+}
+
+training training_begin(program *p, size_t n_members, size_t first_member) {
+    training a = {.t = trial_begin(p, n_members)};
+    trial *t = a.t;
+    t->first_member = first_member;
+    const known_group *group = trial_group(t, IV_GROUP_ROTATION, 4, IV_AXES_XY, 3);
+    iv_tensor *images, *labels, *parameters[N_TENSORS], *outputs[N_TENSORS + 1];
+    trial_image_batch(t, group, 31, 23, BATCH, IV_COPIES_RANDOM, true, &images, &labels);
+    create_optimizer(&a, first_member);
+
+    for (size_t i = 0; i < N_TENSORS; i++)
+        parameters[i] = iv_parameters_tensor(a.parameters, t->graph, i);
+    iv_tensor *x = iv_reshape(t->graph, images, 2, (const size_t[]){BATCH, PIXELS});
+    iv_tensor *h = iv_relu(t->graph, iv_linear(t->graph, x, parameters[0], parameters[1]));
+    a.loss =
+        iv_cross_entropy(t->graph, iv_linear(t->graph, h, parameters[2], parameters[3]), labels);
+    assert_ok(t->context, iv_gradient(t->graph, a.loss, parameters, N_TENSORS, outputs));
+    for (size_t i = 0; i < N_TENSORS; i++) iv_place(outputs[i], iv_adam_gradient_view(a.adam, i));
+    outputs[N_TENSORS] = a.loss;
+    assert_ok(t->context, iv_graph_compile(t->graph, outputs, N_TENSORS + 1, &t->plan));
+    assert_ok(t->context, iv_adam_append(a.adam, iv_plan_sequence(t->plan)));
+    return a;
+}
+
+static void destroy_parameters(void *parameters) {
+    iv_parameters_destroy(parameters);
+}
+
+static void destroy_optimizer(void *object) {
+    iv_adam *adam = object;
+    iv_parameters *parameters = adam->parameters;
+    iv_adam_destroy(adam);
+    iv_parameters_destroy(parameters);
+}
+
+void release_parameters(program *p, iv_parameters *parameters) {
+    program_release(p, destroy_parameters, parameters);
+}
+
+void release_optimizer(program *p, iv_adam *adam) {
+    program_release(p, destroy_optimizer, adam);
+}
+
+void training_end(program *p, training *a) {
+    trial_end(p, a->t);
+    release_optimizer(p, a->adam);
+}
+
+float *read_buffer(iv_context *context, cl_mem buffer, size_t *n) {
+    size_t bytes = 0;
+    assert_int_equal(clGetMemObjectInfo(buffer, CL_MEM_SIZE, sizeof bytes, &bytes, NULL), 0);
+    float *values = malloc(bytes);
+    assert_non_null(values);
+    assert_ok(context, iv_buffer_read(context, buffer, 0, bytes, values));
+    *n = bytes / sizeof *values;
+    return values;
+}
+
+float *training_values(const training *a, size_t *n_per_member) {
+    float *values =
+        read_buffer(a->t->context, iv_parameters_view(a->parameters, 0).buffer, n_per_member);
+    *n_per_member /= a->t->n_members;
+    return values;
+}
+
+void assert_fails(iv_context *context, iv_status status, iv_status expected, const char *part) {
+    iv_error *error = iv_context_error(context);
+    if (status != expected)
+        fail_msg("status %d, not %d: %s", (int)status, (int)expected, error->message);
+    if (!strstr(error->message, part))
+        fail_msg("the message lacks \"%s\": %s", part, error->message);
+    iv_error_clear(error);
+}
+
+void make_folder(folder *f) {
+    const char *base = getenv("TMPDIR");
+    memset(f, 0, sizeof *f);
+    snprintf(f->path, sizeof f->path, "%s/invar-test-XXXXXX", base && *base ? base : "/tmp");
+    assert_non_null(mkdtemp(f->path));
+}
+
+const char *in_folder(folder *f, const char *name) {
+    assert_true(f->n_files < sizeof f->files / sizeof *f->files);
+    char path[sizeof *f->files];
+    assert_true(snprintf(path, sizeof path, "%s/%s", f->path, name) < (int)sizeof path);
+    return memcpy(f->files[f->n_files++], path, sizeof path);
+}
+
+/* Nothing else is left behind: the folder would not go. */
+void remove_folder(folder *f) {
+    for (size_t i = 0; i < f->n_files; i++) unlink(f->files[i]);
+    assert_int_equal(rmdir(f->path), 0);
+}

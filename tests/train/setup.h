@@ -1,0 +1,46 @@
+/* What the tests of training share: a toy population that trains, and folders to write to. */
+#ifndef INVAR_TESTS_TRAIN_SETUP_H
+#define INVAR_TESTS_TRAIN_SETUP_H
+
+#include "trial.h"
+
+#include <invar/train.h>
+
+enum { N_TENSORS = 4 };
+
+/* A perceptron of two layers on random images of 3 x 3 pixels, turned at random; cross-entropy.
+ * Member r has the seed of number first_member + r and a learning rate of its own. */
+typedef struct {
+    trial *t;
+    iv_parameters *parameters;
+    iv_adam *adam;
+    iv_tensor *loss;
+} training;
+
+training training_begin(program *p, size_t n_members, size_t first_member);
+void training_end(program *p, training *a);
+
+/* Destroy at once, or when a small run ends; an optimizer goes with its parameters. */
+void release_parameters(program *p, iv_parameters *parameters);
+void release_optimizer(program *p, iv_adam *adam);
+
+/* All members' parameters, padding included, to free. */
+float *training_values(const training *a, size_t *n_per_member);
+
+/* Everything in a view's buffer, to free. */
+float *read_buffer(iv_context *context, cl_mem buffer, size_t *n);
+
+void assert_fails(iv_context *context, iv_status status, iv_status expected, const char *part);
+
+/* A new folder, and NAME in it; remove_folder removes the files named so far and the folder. */
+typedef struct {
+    char path[256];
+    char files[8][320];
+    size_t n_files;
+} folder;
+
+void make_folder(folder *f);
+const char *in_folder(folder *f, const char *name);
+void remove_folder(folder *f);
+
+#endif
