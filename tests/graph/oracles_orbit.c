@@ -4,6 +4,7 @@
 /* The group that a table on the device belongs to; *opposite is the host's table that undoes it. */
 static const iv_group *group_of(const trial *t, cl_mem table, const uint16_t **host,
                                 const uint16_t **opposite) {
+    *host = *opposite = NULL;
     for (size_t i = 0; i < t->n_groups; i++) {
         const known_group *g = &t->groups[i];
         if (g->source != table && g->inverse != table) continue;
