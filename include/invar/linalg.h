@@ -72,4 +72,36 @@ typedef struct {
 
 iv_status iv_svd(iv_sequence *sequence, const iv_svd_desc *desc);
 
+/* The factor L of A = L Q: L [m, m] lower triangular, rows of Q [m, n] orthonormal, m <= n. By
+ * Householder reflections, as backward stable as the singular values above; those of D A are those
+ * of D L for any D, since Q does not change lengths.
+ *
+ * a   matrix i starts at element a.offset + i * a.stride, rows contiguous; not changed
+ * l   [batch, m, m] at l.offset, matrix stride l.stride; zero above the diagonal
+ *
+ * A matrix with a NaN or an infinity gives NaN on and below the diagonal. IV_EINVAL if m > n.
+ * Source: Golub and Van Loan, Matrix Computations, section 5.2. */
+typedef struct {
+    size_t m, n, batch;
+    iv_view a, l;
+} iv_lq_desc;
+
+iv_status iv_lq(iv_sequence *sequence, const iv_lq_desc *desc);
+
+/* Singular values of products J_b = sum over g of D_gb W_g that are never formed: with W_0, W_1, ...
+ * below one another and W = L Q, they are those of sum over g of D_gb L_g, which has as many columns
+ * as W has rows instead of as many as W. This is a network's Jacobian: D the derivative of the
+ * outputs by the first layer's sums, W its weights (under each of n_elements transformations).
+ * Unlike the way through J J^T it squares nothing: the values are as accurate as iv_svd's.
+ *
+ * d   [R][n_elements, n_inputs, rows, width]
+ * l   [R][n_elements width, n_elements width], by iv_lq from W
+ * s   [R][n_inputs, min(rows, n_elements width)], largest first */
+typedef struct {
+    size_t n_members, n_elements, n_inputs, rows, width;
+    iv_view d, l, s;
+} iv_factored_svd_desc;
+
+iv_status iv_factored_svd(iv_sequence *sequence, const iv_factored_svd_desc *desc);
+
 #endif

@@ -173,7 +173,7 @@ iv_status iv_vector_jacobian(iv_graph *graph, iv_tensor *y, iv_tensor *seed, iv_
 
 iv_tensor *iv_jacobian(iv_graph *graph, iv_tensor *logits, iv_tensor *x) {
     if (graph->status != IV_OK || !logits || !x) return NULL;
-    if (logits->rank != 2 || x->rank != 2 || logits->dims[0] != x->dims[0])
+    if (logits->rank != 2 || x->rank < 2 || logits->dims[0] != x->dims[x->rank - 2])
         return iv_graph_fail(graph, "Jacobian: needs logits [B, C] of inputs [B, D]");
 
     node *n = iv_graph_node(graph, &op_identity_seed, 1, &logits, 1);

@@ -238,3 +238,37 @@ iv_status iv_svd(iv_sequence *sequence, const iv_svd_desc *desc) {
     if (status == IV_OK && plan.keeps_vectors) status = append_vectors(sequence, desc, &plan);
     return status;
 }
+
+static iv_status append_factor(iv_sequence *sequence, const iv_lq_desc *desc,
+                               const svd_plan *plan) {
+    iv_launch *launch = iv_launch_begin(sequence, "svd_factor", "lq_factor", NULL);
+    iv_arg_buffer(launch, plan->triangles);
+    iv_arg_uint(launch, plan->width);
+    iv_arg_buffer(launch, plan->unscale);
+    iv_arg_view(launch, desc->l);
+    iv_arg_uint(launch, desc->m);
+    return iv_launch_end(launch, 3, (const size_t[]){desc->m, desc->m, desc->batch}, NULL);
+}
+
+/* The reduction of iv_svd, without the rotations. */
+iv_status iv_lq(iv_sequence *sequence, const iv_lq_desc *desc) {
+    iv_context *context = iv_sequence_context(sequence);
+    const iv_svd_desc reduction = {
+        .m = desc->m, .n = desc->n, .batch = desc->batch, .a = desc->a, .s = desc->l};
+    svd_plan plan = {0};
+    iv_status status = check(&reduction, iv_context_error(context));
+    if (status == IV_OK && desc->m > desc->n)
+        status = iv_fail(iv_context_error(context), IV_EINVAL,
+                         "iv_lq: %zu x %zu; a matrix must not have more rows than columns", desc->m,
+                         desc->n);
+    if (status != IV_OK) return status;
+    choose_kernels(&reduction, iv_context_device(context), &plan);
+    if (plan.is_packed) { /* triangles one after another, not side by side */
+        plan.is_packed = false;
+        plan.width = plan.short_blocks * plan.reduce.vec;
+    }
+    status = allocate(sequence, desc->batch, &plan);
+    if (status == IV_OK) status = append_reduction(sequence, &reduction, &plan);
+    if (status == IV_OK) status = append_factor(sequence, desc, &plan);
+    return status;
+}

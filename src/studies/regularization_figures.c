@@ -230,7 +230,7 @@ iv_status reg_figures_draw_saliency(const iv_study_job *job, const reg_model *mo
         reg_model_tensors(model, g, parameters);
         iv_image_batch(g, images, n_images, IV_COPIES_ORBIT, &orbit, &labels);
         iv_tensor *x = iv_reshape(g, orbit, 2, (const size_t[]){n_elements * n_images, n_pixels});
-        iv_tensor *logits = reg_model_logits(model, g, parameters, x);
+        iv_tensor *logits = reg_model_logits(model, g, parameters, x, NULL);
         iv_tensor *by_element =
             iv_reshape(g, logits, 3, (const size_t[]){n_elements, n_images, REG_CLASSES});
         iv_tensor *predicted = iv_argmax(g, iv_slice(g, by_element, 0, 1));

@@ -21,6 +21,9 @@ struct reg_measure {
     size_t n_jacobians, jacobian_batch;
     iv_graph *jacobian_graph;
     iv_plan *jacobian_plan;
+    iv_graph *factor_graph;
+    iv_plan *factor_plan;
+    cl_mem factor;          /* [R, G hidden, G hidden]; NULL if Jacobians are formed */
     cl_mem singular_values; /* [R, jacobian_batch, C] */
     float *values;          /* host: one read, all members */
 };
@@ -50,7 +53,7 @@ static iv_status create_orbit_plan(reg_measure *m, const iv_image_source *images
     reg_model_tensors(model, g, parameters);
     iv_image_batch(g, images, m->batch, IV_COPIES_ORBIT, &orbit, &labels);
     iv_tensor *x = iv_reshape(g, orbit, 2, (const size_t[]){rows, n_pixels});
-    iv_tensor *flat_logits = reg_model_logits(model, g, parameters, x);
+    iv_tensor *flat_logits = reg_model_logits(model, g, parameters, x, NULL);
     iv_tensor *logits =
         iv_reshape(g, flat_logits, 3, (const size_t[]){n_elements, m->batch, REG_CLASSES});
     iv_tensor *predicted = iv_argmax(g, iv_slice(g, logits, 0, 1));
@@ -65,36 +68,86 @@ static iv_status create_orbit_plan(reg_measure *m, const iv_image_source *images
     return iv_graph_compile(g, m->metrics, N_ORBIT_METRICS, &m->plan);
 }
 
-static iv_status create_jacobian_plan(reg_measure *m, const iv_image_source *images) {
+/* The first layer's weights under every element (W g^-1 below one another, as the derivative by the
+ * images has them), and their triangular factor. */
+static iv_status create_factor(reg_measure *m, size_t n_elements) {
     const reg_model *model = m->model;
     const size_t n_members = model->population->n_members, n_pixels = model->group->n_pixels;
-    m->jacobian_batch =
-        choose_batch(m->n_jacobians, n_members * REG_CLASSES * n_pixels * sizeof(float));
-    iv_status status = iv_graph_create(model->context, n_members, &m->jacobian_graph);
+    const size_t hidden = model->population->hidden, n_filters = n_elements * hidden;
+    iv_status status = iv_buffer_create(
+        model->context, n_members * n_filters * n_filters * sizeof(float), &m->factor);
+    if (status == IV_OK) status = iv_graph_create(model->context, n_members, &m->factor_graph);
     if (status != IV_OK) return status;
 
-    iv_graph *g = m->jacobian_graph;
+    iv_graph *g = m->factor_graph;
+    iv_tensor *weights = iv_parameters_tensor(model->parameters, g, 0);
+    iv_tensor *filters =
+        n_elements == 1 ? weights : iv_orbit(g, weights, model->inverse, model->source, n_elements);
+    status = iv_graph_compile(g, &filters, 1, &m->factor_plan);
+    if (status != IV_OK) return status;
+    return iv_lq(iv_plan_sequence(m->factor_plan),
+                 &(iv_lq_desc){.m = n_filters,
+                               .n = n_pixels,
+                               .batch = n_members,
+                               .a = iv_plan_view(m->factor_plan, filters),
+                               .l = {m->factor, 0, n_filters * n_filters}});
+}
+
+/* Singular values of the Jacobians by the images: of their product form where the first layer has
+ * no more filters than pixels, of the Jacobians themselves otherwise. */
+static iv_status append_values(reg_measure *m, iv_tensor *jacobian, size_t n_elements) {
+    const reg_model *model = m->model;
+    const size_t n_members = model->population->n_members, n_pixels = model->group->n_pixels;
     const size_t batch = m->jacobian_batch;
-    iv_tensor *parameters[2 * REG_MAX_LAYERS], *copies, *labels;
-    reg_model_tensors(model, g, parameters);
-    iv_image_batch(g, images, batch, IV_COPIES_IDENTITY, &copies, &labels);
-    iv_tensor *x = iv_reshape(g, copies, 2, (const size_t[]){batch, n_pixels});
-    iv_tensor *jacobian = iv_jacobian(g, reg_model_logits(model, g, parameters, x), x);
-    status = iv_graph_compile(g, &jacobian, 1, &m->jacobian_plan);
-    if (status == IV_OK)
-        status = iv_buffer_create(model->context, n_members * batch * REG_CLASSES * sizeof(float),
-                                  &m->singular_values);
-    if (status != IV_OK) return status;
-
-    /* The Jacobians of all members follow one another: one batch of R x B matrices. */
     iv_view matrices = iv_plan_view(m->jacobian_plan, jacobian);
-    matrices.stride = REG_CLASSES * n_pixels;
+    if (m->factor)
+        return iv_factored_svd(
+            iv_plan_sequence(m->jacobian_plan),
+            &(iv_factored_svd_desc){.n_members = n_members,
+                                    .n_elements = n_elements,
+                                    .n_inputs = batch,
+                                    .rows = REG_CLASSES,
+                                    .width = model->population->hidden,
+                                    .d = matrices,
+                                    .l = {m->factor, 0,
+                                          n_elements * n_elements * model->population->hidden *
+                                              model->population->hidden},
+                                    .s = {m->singular_values, 0, batch * REG_CLASSES}});
+
+    matrices.stride = REG_CLASSES * n_pixels; /* those of all members follow one another */
     return iv_svd(iv_plan_sequence(m->jacobian_plan),
                   &(iv_svd_desc){.m = REG_CLASSES,
                                  .n = n_pixels,
                                  .batch = n_members * batch,
                                  .a = matrices,
                                  .s = {m->singular_values, 0, REG_CLASSES}});
+}
+
+static iv_status create_jacobian_plan(reg_measure *m, const iv_image_source *images) {
+    const reg_model *model = m->model;
+    const reg_population *p = model->population;
+    const size_t n_members = p->n_members, n_pixels = model->group->n_pixels;
+    const size_t n_elements = p->method == REG_WEIGHT_TYING ? model->group->n_elements : 1;
+    const bool factored = n_elements * p->hidden <= n_pixels && p->hidden >= REG_CLASSES;
+    m->jacobian_batch =
+        choose_batch(m->n_jacobians, n_members * REG_CLASSES * n_pixels * sizeof(float));
+    iv_status status = factored ? create_factor(m, n_elements) : IV_OK;
+    if (status == IV_OK) status = iv_graph_create(model->context, n_members, &m->jacobian_graph);
+    if (status != IV_OK) return status;
+
+    iv_graph *g = m->jacobian_graph;
+    const size_t batch = m->jacobian_batch;
+    iv_tensor *parameters[2 * REG_MAX_LAYERS], *copies, *labels, *sums;
+    reg_model_tensors(model, g, parameters);
+    iv_image_batch(g, images, batch, IV_COPIES_IDENTITY, &copies, &labels);
+    iv_tensor *x = iv_reshape(g, copies, 2, (const size_t[]){batch, n_pixels});
+    iv_tensor *logits = reg_model_logits(model, g, parameters, x, &sums);
+    iv_tensor *jacobian = iv_jacobian(g, logits, factored ? sums : x);
+    status = iv_graph_compile(g, &jacobian, 1, &m->jacobian_plan);
+    if (status == IV_OK)
+        status = iv_buffer_create(model->context, n_members * batch * REG_CLASSES * sizeof(float),
+                                  &m->singular_values);
+    return status == IV_OK ? append_values(m, jacobian, n_elements) : status;
 }
 
 iv_status reg_measure_create(const reg_model *model, const iv_image_source *images,
@@ -127,6 +180,9 @@ void reg_measure_destroy(reg_measure *m) {
     iv_graph_destroy(m->graph);
     iv_plan_destroy(m->jacobian_plan);
     iv_graph_destroy(m->jacobian_graph);
+    iv_plan_destroy(m->factor_plan);
+    iv_graph_destroy(m->factor_graph);
+    iv_buffer_release(m->model->context, m->factor);
     iv_buffer_release(m->model->context, m->singular_values);
     free(m->values);
     free(m);
@@ -170,8 +226,9 @@ static iv_status run_jacobians(reg_measure *m, const volatile sig_atomic_t *stop
                                const iv_progress *progress, const char *what,
                                reg_metrics *metrics) {
     const size_t n_members = m->model->population->n_members, batch = m->jacobian_batch;
+    iv_status status = m->factor_plan ? iv_plan_run(m->factor_plan, 0) : IV_OK;
     for (size_t first = 0, step = 0; first < m->n_jacobians; first += batch, step++) {
-        iv_status status = stopped(m, stop);
+        if (status == IV_OK) status = stopped(m, stop);
         if (status == IV_OK) status = iv_plan_run(m->jacobian_plan, (uint32_t)step);
         if (status == IV_OK)
             status = iv_buffer_read(m->model->context, m->singular_values, 0,
@@ -185,6 +242,7 @@ static iv_status run_jacobians(reg_measure *m, const volatile sig_atomic_t *stop
                     metrics[r].jacobian_spectrum[c] += m->values[(r * batch + i) * REG_CLASSES + c];
         iv_progress_update(progress, what, first + valid, m->n_jacobians);
     }
+    if (status != IV_OK) return status;
     for (size_t r = 0; r < n_members; r++) {
         for (size_t c = 0; c < REG_CLASSES; c++)
             metrics[r].jacobian_spectrum[c] /= (double)m->n_jacobians;

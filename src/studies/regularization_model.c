@@ -199,10 +199,12 @@ static iv_tensor *later_layers(const reg_model *model, iv_graph *graph,
 /* Measuring acts on the images, x -> g x with the same weights: the pooled activations of x and g x
  * are then sums of the same numbers, and the network is invariant to the last bit. */
 iv_tensor *reg_model_logits(const reg_model *model, iv_graph *graph, iv_tensor *const *parameters,
-                            iv_tensor *x) {
+                            iv_tensor *x, iv_tensor **sums) {
     const bool tied = model->population->method == REG_WEIGHT_TYING;
     if (tied) x = iv_orbit(graph, x, model->source, model->inverse, model->group->n_elements);
-    iv_tensor *h = iv_relu(graph, iv_linear(graph, x, parameters[0], parameters[1]));
+    iv_tensor *first = iv_linear(graph, x, parameters[0], parameters[1]);
+    if (sums) *sums = first;
+    iv_tensor *h = iv_relu(graph, first);
     return later_layers(model, graph, parameters, tied ? iv_orbit_mean(graph, h) : h);
 }
 
@@ -246,12 +248,13 @@ static iv_tensor *build_loss(const reg_model *model, iv_graph *graph, const iv_i
     if (p->method == REG_AUGMENTATION) {
         iv_image_batch(graph, source, p->batch, IV_COPIES_RANDOM, &images, &labels);
         return iv_cross_entropy(
-            graph, reg_model_logits(model, graph, parameters, rows_of(graph, images)), labels);
+            graph, reg_model_logits(model, graph, parameters, rows_of(graph, images), NULL),
+            labels);
     }
     iv_image_batch(graph, source, p->batch, IV_COPIES_PAIR, &images, &labels);
     iv_tensor *logits =
-        iv_reshape(graph, reg_model_logits(model, graph, parameters, rows_of(graph, images)), 3,
-                   (const size_t[]){2, p->batch, REG_CLASSES});
+        iv_reshape(graph, reg_model_logits(model, graph, parameters, rows_of(graph, images), NULL),
+                   3, (const size_t[]){2, p->batch, REG_CLASSES});
     iv_tensor *of_x = iv_slice(graph, logits, 0, 1), *of_gx = iv_slice(graph, logits, 1, 1);
     const iv_view nu = {model->nu, 0, 1};
     return iv_weighted_sum(graph, iv_cross_entropy(graph, of_x, labels),
