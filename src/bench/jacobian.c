@@ -1,5 +1,6 @@
 /* Jacobians of 1024 inputs of the regularization study's perceptron, 784-128-128-128-128-10, and
- * all their singular values. */
+ * all their singular values: of the Jacobians themselves, and without forming them as the study
+ * does. */
 #include "bench/bench.h"
 
 #include <invar/graph.h>
@@ -9,8 +10,11 @@
 
 enum { INPUTS = 1024, LAYERS = 5, PIXELS = 784, HIDDEN = 128, CLASSES = 10 };
 
+typedef enum { JACOBIANS, THEIR_VALUES, FACTORED_VALUES } task;
+
 typedef struct {
-    cl_mem images, weights[LAYERS], biases[LAYERS], values;
+    task task;
+    cl_mem images, weights[LAYERS], biases[LAYERS], factor, values;
     iv_graph *graph;
     iv_plan *plan;
     iv_tensor *jacobian;
@@ -28,6 +32,7 @@ static void close_network(bench *b, network *net) {
     iv_plan_destroy(net->plan);
     iv_graph_destroy(net->graph);
     iv_buffer_release(b->context, net->images);
+    iv_buffer_release(b->context, net->factor);
     iv_buffer_release(b->context, net->values);
     for (size_t l = 0; l < LAYERS; l++) {
         iv_buffer_release(b->context, net->weights[l]);
@@ -54,28 +59,45 @@ static iv_status open_network(bench *b, network *net) {
     if (status == IV_OK) status = iv_graph_create(b->context, 1, &net->graph);
     if (status != IV_OK) return status;
 
-    iv_tensor *x = given(net, net->images, INPUTS, PIXELS), *h = x;
+    iv_tensor *x = given(net, net->images, INPUTS, PIXELS), *h = x, *sums = NULL;
     for (size_t l = 0; l < LAYERS; l++) {
         h = iv_linear(net->graph, h, given(net, net->weights[l], outputs_of(l), inputs_of(l)),
                       given(net, net->biases[l], 0, outputs_of(l)));
+        if (l == 0) sums = h;
         if (l + 1 < LAYERS) h = iv_relu(net->graph, h);
     }
-    net->jacobian = iv_jacobian(net->graph, h, x);
+    net->jacobian = iv_jacobian(net->graph, h, net->task == FACTORED_VALUES ? sums : x);
     return iv_graph_compile(net->graph, &net->jacobian, 1, &net->plan);
 }
 
 static iv_status append_singular_values(bench *b, network *net) {
+    iv_sequence *sequence = iv_plan_sequence(net->plan);
     iv_view jacobians = iv_plan_view(net->plan, net->jacobian);
-    jacobians.stride = CLASSES * PIXELS;
     iv_status status = iv_buffer_create(b->context, INPUTS * CLASSES * sizeof(float), &net->values);
+    if (status != IV_OK) return status;
+    if (net->task == THEIR_VALUES) {
+        jacobians.stride = CLASSES * PIXELS;
+        return iv_svd(sequence, &(iv_svd_desc){.m = CLASSES,
+                                               .n = PIXELS,
+                                               .batch = INPUTS,
+                                               .a = jacobians,
+                                               .s = {net->values, 0, CLASSES}});
+    }
+    const iv_view weights = {net->weights[0], 0, HIDDEN * PIXELS};
+    status = iv_buffer_create(b->context, HIDDEN * HIDDEN * sizeof(float), &net->factor);
+    const iv_view factor = {net->factor, 0, HIDDEN * HIDDEN};
     if (status == IV_OK)
-        status =
-            iv_svd(iv_plan_sequence(net->plan), &(iv_svd_desc){.m = CLASSES,
-                                                               .n = PIXELS,
-                                                               .batch = INPUTS,
-                                                               .a = jacobians,
-                                                               .s = {net->values, 0, CLASSES}});
-    return status;
+        status = iv_lq(sequence, &(iv_lq_desc){HIDDEN, PIXELS, 1, weights, factor});
+    if (status != IV_OK) return status;
+    return iv_factored_svd(sequence,
+                           &(iv_factored_svd_desc){.n_members = 1,
+                                                   .n_elements = 1,
+                                                   .n_inputs = INPUTS,
+                                                   .rows = CLASSES,
+                                                   .width = HIDDEN,
+                                                   .d = jacobians,
+                                                   .l = factor,
+                                                   .s = {net->values, 0, INPUTS * CLASSES}});
 }
 
 /* Forward once, backward once for every logit; the last layer's part of that is a copy of its
@@ -85,24 +107,26 @@ static double count_flops(void) {
     return 2.0 * INPUTS * (hidden + HIDDEN * CLASSES + CLASSES * hidden);
 }
 
-static iv_status measure(bench *b, const char *name, bool singular_values) {
+static iv_status measure(bench *b, const char *name, task asked) {
     if (!bench_wants(b, name)) return IV_OK;
-    network net = {0};
+    network net = {.task = asked};
     iv_status status = open_network(b, &net);
-    if (status == IV_OK && singular_values) status = append_singular_values(b, &net);
+    if (status == IV_OK && asked != JACOBIANS) status = append_singular_values(b, &net);
     if (status == IV_OK)
         status = bench_sequence(b,
                                 &(bench_work){.name = name,
                                               .unit = "ms",
                                               .scale = 1e3,
-                                              .flops = singular_values ? 0 : count_flops()},
+                                              .flops = asked == JACOBIANS ? count_flops() : 0},
                                 iv_plan_sequence(net.plan));
     close_network(b, &net);
     return status;
 }
 
 iv_status bench_jacobian(bench *b) {
-    iv_status status = measure(b, "jacobian/1024-inputs", false);
-    if (status == IV_OK) status = measure(b, "jacobian/1024-inputs-singular-values", true);
+    iv_status status = measure(b, "jacobian/1024-inputs", JACOBIANS);
+    if (status == IV_OK)
+        status = measure(b, "jacobian/1024-inputs-singular-values", FACTORED_VALUES);
+    if (status == IV_OK) status = measure(b, "jacobian/1024-inputs-formed-values", THEIR_VALUES);
     return status;
 }

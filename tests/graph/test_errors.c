@@ -31,6 +31,10 @@ MISTAKE(orbit_of_rank_3, iv_orbit(s->g, s->cube, NULL, NULL, 4))
 MISTAKE(orbit_of_no_element, iv_orbit(s->g, s->matrix, NULL, NULL, 0))
 MISTAKE(orbit_mean_of_rank_2, iv_orbit_mean(s->g, s->matrix))
 MISTAKE(orbit_mean_of_65, iv_orbit_mean(s->g, s->deep))
+MISTAKE(feature_mean_of_rank_3, iv_orbit_mean_of_features(s->g, s->cube, 2))
+MISTAKE(feature_mean_of_odd_parts, iv_orbit_mean_of_features(s->g, s->matrix, 3))
+MISTAKE(feature_mean_of_no_element, iv_orbit_mean_of_features(s->g, s->matrix, 0))
+MISTAKE(feature_mean_of_nothing, iv_orbit_mean_of_features(s->g, NULL, 2))
 MISTAKE(slice_past_the_end, iv_slice(s->g, s->matrix, 2, 2))
 MISTAKE(slice_far_past_the_end, iv_slice(s->g, s->matrix, 1, SIZE_MAX))
 MISTAKE(slice_of_nothing, iv_slice(s->g, s->matrix, 1, 0))
@@ -134,6 +138,10 @@ static const mistake mistakes[] = {
     ENTRY(orbit_of_no_element, "orbit"),
     ENTRY(orbit_mean_of_rank_2, "orbit mean: needs [G, B, H]"),
     ENTRY(orbit_mean_of_65, "at most 64"),
+    ENTRY(feature_mean_of_rank_3, "orbit mean: needs [B, G H]"),
+    ENTRY(feature_mean_of_odd_parts, "orbit mean: needs [B, G H]"),
+    ENTRY(feature_mean_of_no_element, "orbit mean: needs [B, G H]"),
+    ENTRY(feature_mean_of_nothing, "orbit_mean: input 0 is missing"),
     ENTRY(slice_past_the_end, "slice: 2 to 4 of an axis of 3"),
     ENTRY(slice_far_past_the_end, "slice"),
     ENTRY(slice_of_nothing, "slice: 1 to 1 of an axis of 3"),
