@@ -333,17 +333,13 @@ static void operands_can_be_shared_among_members(void **state) {
 }
 
 /* Other devices take other tiles; all of them work on this one. */
-static void every_tile_gives_the_product(void **state) {
+static void every_tile_of_the_panel_engine_gives_the_product(void **state) {
     static const iv_gemm_choice choices[] = {
         {.engine = IV_ENGINE_PANEL, .panel = {8, 3, 16}},
         {.engine = IV_ENGINE_PANEL, .panel = {6, 2, 8}},
         {.engine = IV_ENGINE_PANEL, .panel = {8, 3, 4}},
         {.engine = IV_ENGINE_PANEL, .panel = {1, 1, 1}},
         {.engine = IV_ENGINE_PANEL, .panel = {4, 4, 2}},
-        {.engine = IV_ENGINE_TILED, .tiled = {64, 16, 16, 4, 4}},
-        {.engine = IV_ENGINE_TILED, .tiled = {16, 64, 16, 4, 4}},
-        {.engine = IV_ENGINE_TILED, .tiled = {32, 32, 16, 4, 2}},
-        {.engine = IV_ENGINE_TILED, .tiled = {64, 64, 16, 4, 4}},
     };
     static const size_t sizes[][3] = {{9, 21, 11}, {65, 70, 40}, {12, 64, 17}};
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
@@ -441,27 +437,6 @@ static void sizes_that_do_not_fit_are_refused(void **state) {
     end_sequence(f, sequence);
 }
 
-static void the_environment_forces_an_engine(void **state) {
-    fixture *f = *state;
-    const char *kept = getenv("INVAR_GEMM_ENGINE");
-    char *copy = kept ? strdup(kept) : NULL;
-    static const char *const names[] = {"clblast", "panel", "tiled"};
-    const iv_gemm_desc desc = {.m = 2, .n = 2, .k = 2, .batch = 1};
-    iv_gemm_choice choice;
-    for (size_t i = 0; i < 3; i++) {
-        setenv("INVAR_GEMM_ENGINE", names[i], 1);
-        assert_ok(f, iv_gemm_choose(f->context, &desc, &choice));
-        assert_int_equal(choice.engine, IV_ENGINE_CLBLAST + i);
-    }
-    setenv("INVAR_GEMM_ENGINE", "cublas", 1);
-    assert_refused(f, iv_gemm_choose(f->context, &desc, &choice), "INVAR_GEMM_ENGINE=cublas");
-    if (copy)
-        setenv("INVAR_GEMM_ENGINE", copy, 1);
-    else
-        unsetenv("INVAR_GEMM_ENGINE");
-    free(copy);
-}
-
 static int open_device(void **state) {
     iv_error error = {0};
     fixture *f = calloc(1, sizeof *f);
@@ -499,10 +474,9 @@ int main(void) {
         cmocka_unit_test(large_products_are_packed_and_blocked_rightly),
         cmocka_unit_test(epilogues_come_in_their_order),
         cmocka_unit_test(operands_can_be_shared_among_members),
-        cmocka_unit_test(every_tile_gives_the_product),
+        cmocka_unit_test(every_tile_of_the_panel_engine_gives_the_product),
         cmocka_unit_test(a_member_gets_the_same_bits_alone_and_in_a_batch),
         cmocka_unit_test(sizes_that_do_not_fit_are_refused),
-        cmocka_unit_test(the_environment_forces_an_engine),
     };
     return cmocka_run_group_tests_name("gemm", tests, open_device, close_device);
 }
