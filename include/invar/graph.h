@@ -151,8 +151,8 @@ iv_status iv_gradient(iv_graph *graph, iv_tensor *y, iv_tensor *const *wrt, size
 iv_status iv_vector_jacobian(iv_graph *graph, iv_tensor *y, iv_tensor *seed, iv_tensor *const *wrt,
                              size_t n_wrt, iv_tensor **gradients);
 
-/* The Jacobian of logits [B, C] with respect to what they were computed from, x [B, D] -> [B, C, D],
- * or x [G, B, D] -> [G, B, C, D]. Row b of the logits must depend on row b of x alone. */
+/* The Jacobian of logits [B, C] with respect to what they were computed from, x [B, D] -> [B, C,
+ * D], or x [G, B, D] -> [G, B, C, D]. Row b of the logits must depend on row b of x alone. */
 iv_tensor *iv_jacobian(iv_graph *graph, iv_tensor *logits, iv_tensor *x);
 
 /* ------------------------------------------------------------------ plans */

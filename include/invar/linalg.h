@@ -88,10 +88,10 @@ typedef struct {
 
 iv_status iv_lq(iv_sequence *sequence, const iv_lq_desc *desc);
 
-/* Singular values of products J_b = sum over g of D_gb W_g that are never formed: with W_0, W_1, ...
- * below one another and W = L Q, they are those of sum over g of D_gb L_g, which has as many columns
- * as W has rows instead of as many as W. This is a network's Jacobian: D the derivative of the
- * outputs by the first layer's sums, W its weights (under each of n_elements transformations).
+/* Singular values of products J_b = sum over g of D_gb W_g that are never formed: with W_0, W_1,
+ * ... below one another and W = L Q, they are those of sum over g of D_gb L_g, which has as many
+ * columns as W has rows instead of as many as W. This is a network's Jacobian: D the derivative of
+ * the outputs by the first layer's sums, W its weights (under each of n_elements transformations).
  * Unlike the way through J J^T it squares nothing: the values are as accurate as iv_svd's.
  *
  * d   [R][n_elements, n_inputs, rows, width]

@@ -102,8 +102,8 @@ void reg_images_of(const reg_model *model, const reg_pool *pool, cl_mem splits, 
 iv_status reg_splits_create(const reg_model *model, size_t n_pool, size_t n_train,
                             size_t n_validation, size_t n_test, cl_mem *splits);
 
-/* Logits [rows, C] of images x [rows, D]. parameters: the model's tensors in this graph. sums (may be
- * NULL) gets the first layer's sums before the ReLU: [rows, hidden], or [G, rows, hidden] where
+/* Logits [rows, C] of images x [rows, D]. parameters: the model's tensors in this graph. sums (may
+ * be NULL) gets the first layer's sums before the ReLU: [rows, hidden], or [G, rows, hidden] where
  * weights are tied. */
 iv_tensor *reg_model_logits(const reg_model *model, iv_graph *graph, iv_tensor *const *parameters,
                             iv_tensor *x, iv_tensor **sums);

@@ -21,7 +21,7 @@ typedef struct {
     float *losses;     /* [R] of the last step, once there was one */
     double *sigma_max; /* [R, layers] */
     reg_metrics *metrics;
-} session;
+} trainer;
 
 uint64_t reg_checkpoint_number(const iv_safetensors *file, const char *key) {
     const char *text = iv_safetensors_metadata(file, key);
@@ -30,7 +30,7 @@ uint64_t reg_checkpoint_number(const iv_safetensors *file, const char *key) {
 
 /* ------------------------------------------------------------------ checkpoints */
 
-static iv_status save(session *s) {
+static iv_status save(trainer *s) {
     const iv_study_job *job = s->study->job;
     iv_error *error = iv_context_error(job->context);
     const size_t n_members = s->model->population->n_members;
@@ -66,7 +66,7 @@ done:
 }
 
 /* A checkpoint is worth saving although the work was stopped: keep the reason it stopped. */
-static iv_status save_after_interrupt(session *s) {
+static iv_status save_after_interrupt(trainer *s) {
     iv_error *error = iv_context_error(s->study->job->context);
     const iv_error reason = *error;
     iv_error_clear(error);
@@ -76,7 +76,7 @@ static iv_status save_after_interrupt(session *s) {
     return reason.status;
 }
 
-static iv_status load(session *s) {
+static iv_status load(trainer *s) {
     iv_safetensors *file = s->study->resume;
     const iv_status status = iv_checkpoint_read(file, s->model->parameters, s->training.adam);
     if (status != IV_OK) return status;
@@ -95,7 +95,7 @@ static iv_status load(session *s) {
 
 /* ------------------------------------------------------------------ curves */
 
-static iv_status log_training(session *s, size_t epoch) {
+static iv_status log_training(trainer *s, size_t epoch) {
     const reg_population *p = s->model->population;
     iv_log *log = s->study->log;
     for (size_t r = 0; r < p->n_members; r++) {
@@ -109,7 +109,7 @@ static iv_status log_training(session *s, size_t epoch) {
     return IV_OK;
 }
 
-static iv_status log_validation(session *s, size_t epoch) {
+static iv_status log_validation(trainer *s, size_t epoch) {
     const reg_population *p = s->model->population;
     const reg_plan *plan = &s->study->plan;
     iv_log *log = s->study->log;
@@ -129,7 +129,7 @@ static iv_status log_validation(session *s, size_t epoch) {
 }
 
 /* Everything is measured before anything is logged: an interrupt leaves no half of a point. */
-static iv_status log_point(session *s) {
+static iv_status log_point(trainer *s) {
     const iv_study_job *job = s->study->job;
     const size_t epoch = s->step / s->training.steps_per_epoch;
     iv_status status = IV_OK;
@@ -143,7 +143,7 @@ static iv_status log_point(session *s) {
 
 /* ------------------------------------------------------------------ training */
 
-static iv_status open_session(session *s, const reg_pool *pool, cl_mem splits) {
+static iv_status open_trainer(trainer *s, const reg_pool *pool, cl_mem splits) {
     const reg_population *p = s->model->population;
     const reg_plan *plan = &s->study->plan;
     const size_t n_members = p->n_members;
@@ -171,7 +171,7 @@ static iv_status open_session(session *s, const reg_pool *pool, cl_mem splits) {
     return status;
 }
 
-static void close_session(session *s) {
+static void close_trainer(trainer *s) {
     reg_measure_destroy(s->validation);
     reg_weight_norms_clear(&s->norms);
     reg_training_clear(&s->training);
@@ -181,7 +181,7 @@ static void close_session(session *s) {
 }
 
 /* Train to the next point of the curves and log it; save when the time has come. */
-static iv_status train_to_next_point(session *s, const char *label, double *last_save) {
+static iv_status train_to_next_point(trainer *s, const char *label, double *last_save) {
     const iv_study_job *job = s->study->job;
     const reg_population *p = s->model->population;
     const size_t steps_per_epoch = s->training.steps_per_epoch;
@@ -216,8 +216,8 @@ static iv_status train_to_next_point(session *s, const char *label, double *last
 iv_status reg_train(reg_study *study, size_t index, reg_model *model, const reg_pool *pool,
                     cl_mem splits) {
     const reg_population *p = model->population;
-    session s = {.study = study, .index = index, .model = model};
-    iv_status status = open_session(&s, pool, splits);
+    trainer s = {.study = study, .index = index, .model = model};
+    iv_status status = open_trainer(&s, pool, splits);
     if (status == IV_OK && study->resume) {
         status = load(&s);
     } else if (status == IV_OK) {
@@ -232,6 +232,6 @@ iv_status reg_train(reg_study *study, size_t index, reg_model *model, const reg_
         status = train_to_next_point(&s, label, &last_save);
     if (status == IV_EINTERRUPTED) status = save_after_interrupt(&s);
     if (status == IV_OK) status = save(&s); /* what follows may be interrupted too */
-    close_session(&s);
+    close_trainer(&s);
     return status;
 }
