@@ -23,7 +23,6 @@ enum {
     IV_STREAM_INITIAL = 2,        /* initial parameters; step: tensor, index: element */
     IV_STREAM_BATCH_ORDER = 3,    /* iv_shuffle of the training set; step: epoch */
     IV_STREAM_AUGMENTATION = 4,   /* group elements drawn a sample; step: training step */
-    IV_STREAM_REGULARIZER = 5,    /* the group element of an invariance penalty */
     IV_STREAM_TRANSFORMATION = 6, /* eps of sampled Lie transformations */
     IV_STREAM_POSTERIOR = 7,      /* samples of a variational posterior */
     IV_STREAM_EVALUATION = 8,     /* whatever an evaluation draws */
