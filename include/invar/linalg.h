@@ -45,7 +45,8 @@ typedef struct {
 
 /* Append the product. C must not overlap A or B. Each entry is summed over k in one fixed order
  * that does not depend on `batch` or on the other members, so a member gets the same bits in any
- * population. IV_EINVAL for a zero size or a leading dimension below the row length. */
+ * population. IV_EINVAL for a zero size, a missing operand or a leading dimension below the row
+ * length. */
 iv_status iv_gemm(iv_sequence *sequence, const iv_gemm_desc *desc);
 
 /* ------------------------------------------------------------------ singular values */

@@ -10,6 +10,8 @@ static iv_status check(const iv_gemm_desc *d, iv_error *error) {
     if (d->m == 0 || d->n == 0 || d->k == 0 || d->batch == 0)
         return iv_fail(error, IV_EINVAL, "gemm: a size is zero (m %zu, n %zu, k %zu, batch %zu)",
                        d->m, d->n, d->k, d->batch);
+    if (!d->a.buffer || !d->b.buffer || !d->c.buffer)
+        return iv_fail(error, IV_EINVAL, "gemm: A, B or C has no buffer");
     const size_t row_a = d->transpose_a ? d->m : d->k, row_b = d->transpose_b ? d->k : d->n;
     if (d->lda < row_a || d->ldb < row_b || d->ldc < d->n)
         return iv_fail(error, IV_EINVAL,

@@ -417,6 +417,7 @@ static void sizes_that_do_not_fit_are_refused(void **state) {
     const iv_gemm_desc good = describe(&p, &o);
     size_t *no_size[4], *short_row[3];
     iv_gemm_desc bad = good;
+    iv_view *const no_buffer[] = {&bad.a, &bad.b, &bad.c};
     no_size[0] = &bad.m, no_size[1] = &bad.n, no_size[2] = &bad.k, no_size[3] = &bad.batch;
     short_row[0] = &bad.lda, short_row[1] = &bad.ldb, short_row[2] = &bad.ldc;
     for (size_t i = 0; i < 4; i++) {
@@ -428,6 +429,11 @@ static void sizes_that_do_not_fit_are_refused(void **state) {
         bad = good;
         --*short_row[i];
         assert_refused(f, iv_gemm(sequence, &bad), "leading dimensions");
+    }
+    for (size_t i = 0; i < 3; i++) {
+        bad = good;
+        no_buffer[i]->buffer = NULL;
+        assert_refused(f, iv_gemm(sequence, &bad), "has no buffer");
     }
     bad = good;
     bad.gate_rows = 4;
