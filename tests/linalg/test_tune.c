@@ -15,6 +15,13 @@
 
 #include <cmocka.h>
 
+/* cmocka's skip() prints "not ok", which counts as a failure. */
+#define SKIP_BECAUSE(reason)                                                                       \
+    do {                                                                                           \
+        print_message("# skipped: %s: %s\n", __func__, reason);                                    \
+        return;                                                                                    \
+    } while (0)
+
 static char cache_directory[] = "/tmp/invar-tune-XXXXXX";
 
 static bool is_small_run(void) {
@@ -276,7 +283,7 @@ static void device_on_which_nothing_is_right_fails(void **state) {
 
 static void command_stores_what_contexts_load(void **state) {
     (void)state;
-    if (is_small_run()) skip();
+    if (is_small_run()) SKIP_BECAUSE("too slow for a small run");
     char name[96];
     iv_context *context = open_context();
     assert_true(iv_tuning_name(context, name, sizeof name));
