@@ -112,9 +112,11 @@ static void weight_tying_may_act_on_the_weights(void **state) {
     float by_weights[MEMBERS], by_images[MEMBERS];
     assert_ok(t->context, iv_plan_read(t->plan, loss, by_weights));
     assert_ok(t->context, iv_plan_read(t->plan, reference, by_images));
-    /* Sums of 9 and 5 terms of order one: a few units in the last place of losses of order one. */
+    /* Both are within the oracle's bounds, above. They differ only in the order of a first layer's
+     * sums of 9 products: 9 u on either side, of logits of order one. */
     for (size_t r = 0; r < MEMBERS; r++)
-        assert_true(fabs((double)by_weights[r] - by_images[r]) < 64 * UNIT_ROUNDOFF * 4.0);
+        assert_true(fabs((double)by_weights[r] - by_images[r]) <=
+                    18 * UNIT_ROUNDOFF * fmax(1.0, fabs((double)by_images[r])));
     trial_end(*state, t);
 }
 
