@@ -111,7 +111,7 @@ void reg_model_tensors(const reg_model *model, iv_graph *graph, iv_tensor **para
 
 /* Training: a plan whose run is one step, its optimizer, and the loss of the step. */
 typedef struct {
-    iv_adam *adam;
+    iv_optimizer *optimizer;
     iv_graph *graph;
     iv_plan *plan;
     iv_tensor *loss;

@@ -97,8 +97,10 @@ void reg_images_of(const reg_model *model, const reg_pool *pool, cl_mem splits, 
 static void describe_layer(iv_parameter_desc *weight, iv_parameter_desc *bias, size_t layer,
                            size_t inputs, size_t outputs) {
     const float bound = 1.0f / sqrtf((float)inputs);
-    *weight = (iv_parameter_desc){.rank = 2, .dims = {outputs, inputs}, .bound = bound};
-    *bias = (iv_parameter_desc){.rank = 1, .dims = {outputs}, .bound = bound};
+    *weight = (iv_parameter_desc){
+        .rank = 2, .dims = {outputs, inputs}, .distribution = IV_UNIFORM, .scale = bound};
+    *bias = (iv_parameter_desc){
+        .rank = 1, .dims = {outputs}, .distribution = IV_UNIFORM, .scale = bound};
     snprintf(weight->name, sizeof weight->name, "layers.%zu.weight", layer);
     snprintf(bias->name, sizeof bias->name, "layers.%zu.bias", layer);
 }
@@ -262,14 +264,19 @@ static iv_tensor *build_loss(const reg_model *model, iv_graph *graph, const iv_i
                            iv_input(graph, IV_F32, 1, (const size_t[]){1}, &nu));
 }
 
-static iv_status create_adam(const reg_model *model, iv_adam **adam) {
+static iv_status create_optimizer(const reg_model *model, iv_optimizer **optimizer) {
     const reg_population *p = model->population;
     float *rates = malloc(p->n_members * sizeof *rates);
     if (!rates)
-        return iv_fail(iv_context_error(model->context), IV_ENOMEM, "out of memory for Adam");
+        return iv_fail(iv_context_error(model->context), IV_ENOMEM,
+                       "out of memory for learning rates");
     for (size_t r = 0; r < p->n_members; r++) rates[r] = p->members[r].learning_rate;
-    const iv_status status = iv_adam_create(
-        model->parameters, &(iv_adam_desc){rates, p->beta1, p->beta2, p->epsilon}, adam);
+    const iv_optimizer_desc desc = {.kind = IV_OPTIMIZER_ADAM,
+                                    .learning_rates = rates,
+                                    .beta1 = p->beta1,
+                                    .beta2 = p->beta2,
+                                    .epsilon = p->epsilon};
+    const iv_status status = iv_optimizer_create(model->parameters, &desc, optimizer);
     free(rates);
     return status;
 }
@@ -283,7 +290,7 @@ iv_status reg_training_create(const reg_model *model, const iv_image_source *ima
                        "training.batch: %zu does not fit %zu training images", p->batch,
                        p->n_train);
     t->steps_per_epoch = p->n_train / p->batch;
-    iv_status status = create_adam(model, &t->adam);
+    iv_status status = create_optimizer(model, &t->optimizer);
     if (status == IV_OK) status = iv_graph_create(model->context, p->n_members, &t->graph);
     if (status == IV_OK) {
         iv_tensor *parameters[2 * REG_MAX_LAYERS], *outputs[2 * REG_MAX_LAYERS + 1];
@@ -291,11 +298,12 @@ iv_status reg_training_create(const reg_model *model, const iv_image_source *ima
         reg_model_tensors(model, t->graph, parameters);
         t->loss = build_loss(model, t->graph, images, parameters);
         iv_gradient(t->graph, t->loss, parameters, n, outputs);
-        for (size_t i = 0; i < n; i++) iv_place(outputs[i], iv_adam_gradient_view(t->adam, i));
+        for (size_t i = 0; i < n; i++)
+            iv_place(outputs[i], iv_optimizer_gradient_view(t->optimizer, i));
         outputs[n] = t->loss;
         status = iv_graph_compile(t->graph, outputs, n + 1, &t->plan);
     }
-    if (status == IV_OK) status = iv_adam_append(t->adam, iv_plan_sequence(t->plan));
+    if (status == IV_OK) status = iv_optimizer_append(t->optimizer, iv_plan_sequence(t->plan));
     if (status != IV_OK) reg_training_clear(t);
     return status;
 }
@@ -303,6 +311,6 @@ iv_status reg_training_create(const reg_model *model, const iv_image_source *ima
 void reg_training_clear(reg_training *t) {
     iv_plan_destroy(t->plan);
     iv_graph_destroy(t->graph);
-    iv_adam_destroy(t->adam);
+    iv_optimizer_destroy(t->optimizer);
     memset(t, 0, sizeof *t);
 }

@@ -56,7 +56,7 @@ static iv_status save(trainer *s) {
                                     {"next_epoch", epoch},
                                     {"log_bytes", offset},
                                     {"losses", losses}};
-    status = iv_checkpoint_write(path, s->model->parameters, s->training.adam, metadata,
+    status = iv_checkpoint_write(path, s->model->parameters, s->training.optimizer, metadata,
                                  sizeof metadata / sizeof *metadata);
 
 done:
@@ -78,7 +78,7 @@ static iv_status save_after_interrupt(trainer *s) {
 
 static iv_status load(trainer *s) {
     iv_safetensors *file = s->study->resume;
-    const iv_status status = iv_checkpoint_read(file, s->model->parameters, s->training.adam);
+    const iv_status status = iv_checkpoint_read(file, s->model->parameters, s->training.optimizer);
     if (status != IV_OK) return status;
     s->step = (uint32_t)reg_checkpoint_number(file, "step");
     s->next_epoch = (size_t)reg_checkpoint_number(file, "next_epoch");
