@@ -101,6 +101,12 @@ iv_tensor *iv_add(iv_graph *graph, iv_tensor *a, iv_tensor *b);
 /* x times one number a member: factor [1]. */
 iv_tensor *iv_scale(iv_graph *graph, iv_tensor *x, iv_tensor *factor);
 
+/* What a rich layer puts out, [o, r, a, b, a b]: its input o [.., N], and from X = o w^T + b
+ * [.., M], M even, whose neighbouring columns (even, odd) are M / 2 pairs:
+ * r = sqrt(even^2 + odd^2 + 1e-12), a = even / r, b = odd / r -> [.., N + 2 M].
+ * Source: Zhang and Arodz 2021, section 4. */
+iv_tensor *iv_rich(iv_graph *graph, iv_tensor *o, iv_tensor *x);
+
 /* ------------------------------------------------------------------ losses, each one number a
  * member */
 
@@ -110,6 +116,16 @@ iv_tensor *iv_cross_entropy(iv_graph *graph, iv_tensor *logits, iv_tensor *label
 /* Mean over rows of 0.5 |a - b|^2.  a, b [B, C] -> [1].  Moskalev et al. 2023: the logit invariance
  * error of a pair. */
 iv_tensor *iv_logit_distance(iv_graph *graph, iv_tensor *a, iv_tensor *b);
+
+/* Mean over all entries of (a - b)^2.  a, b [B, C] -> [1]. */
+iv_tensor *iv_mean_square(iv_graph *graph, iv_tensor *a, iv_tensor *b);
+
+/* Mean over pairs of (1 / (delta + alpha d^2) - 1 / (delta + alpha q))^2, q = |z - z'|^2 over the
+ * first n_invariant columns.  z [2, B, C] (the first of each pair, then their partners),
+ * squared_distances [B] holds d^2, delta [1], alpha [1] -> [1]. The gradient is to z alone.
+ * Source: Zhang and Arodz 2021, equation 2. */
+iv_tensor *iv_pair_loss(iv_graph *graph, iv_tensor *z, size_t n_invariant,
+                        iv_tensor *squared_distances, iv_tensor *delta, iv_tensor *alpha);
 
 /* a + weight b, all [1]. */
 iv_tensor *iv_weighted_sum(iv_graph *graph, iv_tensor *a, iv_tensor *b, iv_tensor *weight);
@@ -136,6 +152,31 @@ iv_tensor *iv_orbit_distribution_invariance(iv_graph *graph, iv_tensor *logits);
 /* Mean over g of cos(g^-1 s(g x), s(x)).  saliency [G, B, D], inverse: ushort [G, D] -> [B].
  * 0 where a map vanishes. */
 iv_tensor *iv_orbit_saliency_similarity(iv_graph *graph, iv_tensor *saliency, cl_mem inverse);
+
+/* ------------------------------------------------------------------ metrics of a batch
+ * Sums over the rows of batch number `step` that are samples: row i is left out where
+ * step B + i >= n_rows. */
+
+/* Sum over rows of (a - b)^2.  a, b [B, C] -> [C]. */
+iv_tensor *iv_square_error_sums(iv_graph *graph, iv_tensor *a, iv_tensor *b, size_t n_rows);
+
+/* What iv_pair_sums puts out: sums over pairs, with dhat = sqrt(q). */
+enum {
+    IV_PAIR_LOSS,              /* of (1 / (delta + alpha d^2) - 1 / (delta + alpha q))^2 */
+    IV_PAIR_SQUARE_ERROR,      /* of (dhat - d)^2 */
+    IV_PAIR_SAME_COUNT,        /* of 1 where d = 0 */
+    IV_PAIR_SAME_DISTANCE,     /* of dhat where d = 0 */
+    IV_PAIR_SAME_SQUARE,       /* of dhat^2 where d = 0 */
+    IV_PAIR_DISTINCT_COUNT,    /* of 1 where d > 0 */
+    IV_PAIR_DISTINCT_DISTANCE, /* of dhat where d > 0 */
+    IV_PAIR_DISTINCT_SQUARE,   /* of dhat^2 where d > 0 */
+    IV_N_PAIR_SUMS,
+};
+
+/* Inputs as for iv_pair_loss -> [IV_N_PAIR_SUMS]. */
+iv_tensor *iv_pair_sums(iv_graph *graph, iv_tensor *z, size_t n_invariant,
+                        iv_tensor *squared_distances, iv_tensor *delta, iv_tensor *alpha,
+                        size_t n_rows);
 
 /* ------------------------------------------------------------------ derivatives */
 
