@@ -91,7 +91,8 @@ extern const iv_op op_add, op_scale, op_relu, op_relu_gradient, op_slice, op_res
     op_orbit_gradient, op_orbit_mean, op_orbit_mean_gradient, op_image_batch, op_cross_entropy,
     op_logit_distance, op_logit_distance_gradient, op_weighted_sum, op_class_logit_sum,
     op_class_logit_gradient, op_argmax, op_orbit_accuracy, op_orbit_logit_invariance,
-    op_orbit_distribution_invariance, op_orbit_saliency_similarity, op_identity_seed;
+    op_orbit_distribution_invariance, op_orbit_saliency_similarity, op_identity_seed,
+    op_signal_batch, op_pair_batch;
 
 /* ------------------------------------------------------------------ building */
 
