@@ -94,6 +94,10 @@ extern const iv_op op_add, op_scale, op_relu, op_relu_gradient, op_slice, op_res
     op_orbit_distribution_invariance, op_orbit_saliency_similarity, op_identity_seed,
     op_signal_batch, op_pair_batch;
 
+/* of autoencoders */
+extern const iv_op op_rich, op_rich_gradient, op_mean_square, op_mean_square_gradient,
+    op_square_error_sums, op_pair_loss, op_pair_sums;
+
 /* ------------------------------------------------------------------ building */
 
 /* Record a failure of building and return NULL. */
