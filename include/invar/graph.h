@@ -11,6 +11,7 @@
 #ifndef INVAR_GRAPH_H
 #define INVAR_GRAPH_H
 
+#include <invar/linalg.h>
 #include <invar/runtime.h>
 #include <invar/transform.h>
 
@@ -74,7 +75,8 @@ void iv_image_batch(iv_graph *graph, const iv_image_source *source, size_t batch
 /* y = x w^T + b.  x [..., K], w [N, K], b [N] or NULL; y [..., N]. */
 iv_tensor *iv_linear(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_tensor *b);
 
-iv_tensor *iv_relu(iv_graph *graph, iv_tensor *x);
+/* The activation of every entry (invar/linalg.h); IV_ACTIVATION_NONE returns x itself. */
+iv_tensor *iv_activate(iv_graph *graph, iv_tensor *x, iv_activation activation);
 
 /* x [B, D] -> [G, B, D]: g x for every g. source, inverse: ushort [G, D] on the device, the group's
  * tables. */
@@ -198,10 +200,10 @@ iv_tensor *iv_jacobian(iv_graph *graph, iv_tensor *logits, iv_tensor *x);
 
 /* ------------------------------------------------------------------ plans */
 
-/* Compile what `outputs` depend on. Fuses ReLUs and their derivatives into the products before
- * them, shares memory between tensors that do not live at the same time, allocates, and binds every
- * launch. IV_ENOMEM before allocating if the device cannot hold it, with the number of members that
- * would fit. */
+/* Compile what `outputs` depend on. Fuses activations and their derivatives into the products
+ * before them, shares memory between tensors that do not live at the same time, allocates, and
+ * binds every launch. IV_ENOMEM before allocating if the device cannot hold it, with the number of
+ * members that would fit. */
 iv_status iv_graph_compile(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs,
                            iv_plan **plan);
 void iv_plan_destroy(iv_plan *plan); /* NULL is fine */

@@ -49,7 +49,8 @@ struct node {
     bool needed;
     bool fused_away;          /* computed by the epilogue of the product before it */
     iv_activation activation; /* fused into this product */
-    iv_tensor *gate;          /* fused into this product */
+    iv_tensor *gate;          /* fused into this product, with its activation */
+    iv_activation gate_activation;
 };
 
 typedef struct {
@@ -86,7 +87,7 @@ struct iv_graph {
 /* Ends with NULL. */
 extern const iv_op *const iv_ops[];
 
-extern const iv_op op_add, op_scale, op_relu, op_relu_gradient, op_slice, op_reshape,
+extern const iv_op op_add, op_scale, op_activate, op_activation_gradient, op_slice, op_reshape,
     op_concatenate, op_linear, op_linear_input_gradient, op_linear_weight_gradient, op_orbit,
     op_orbit_gradient, op_orbit_mean, op_orbit_mean_gradient, op_image_batch, op_cross_entropy,
     op_logit_distance, op_logit_distance_gradient, op_weighted_sum, op_class_logit_sum,

@@ -193,7 +193,7 @@ static iv_tensor *later_layers(const reg_model *model, iv_graph *graph,
     const size_t n_layers = model->population->layers;
     for (size_t l = 1; l < n_layers; l++) {
         h = iv_linear(graph, h, parameters[2 * l], parameters[2 * l + 1]);
-        if (l + 1 < n_layers) h = iv_relu(graph, h);
+        if (l + 1 < n_layers) h = iv_activate(graph, h, IV_ACTIVATION_RELU);
     }
     return h;
 }
@@ -206,7 +206,7 @@ iv_tensor *reg_model_logits(const reg_model *model, iv_graph *graph, iv_tensor *
     if (tied) x = iv_orbit(graph, x, model->source, model->inverse, model->group->n_elements);
     iv_tensor *first = iv_linear(graph, x, parameters[0], parameters[1]);
     if (sums) *sums = first;
-    iv_tensor *h = iv_relu(graph, first);
+    iv_tensor *h = iv_activate(graph, first, IV_ACTIVATION_RELU);
     return later_layers(model, graph, parameters, tied ? iv_orbit_mean(graph, h) : h);
 }
 
@@ -222,7 +222,7 @@ static iv_tensor *tied_logits(const reg_model *model, iv_graph *graph, iv_tensor
     iv_tensor *bias = iv_reshape(graph, parameters[1], 2, (const size_t[]){1, hidden});
     bias = iv_reshape(graph, iv_orbit(graph, bias, model->same, model->same, n_elements), 1,
                       &n_filters);
-    iv_tensor *h = iv_relu(graph, iv_linear(graph, x, filters, bias));
+    iv_tensor *h = iv_activate(graph, iv_linear(graph, x, filters, bias), IV_ACTIVATION_RELU);
     return later_layers(model, graph, parameters, iv_orbit_mean_of_features(graph, h, n_elements));
 }
 

@@ -46,11 +46,13 @@ static const struct {
 } plain_shapes[] = {{1, {1}}, {2, {2, 3}},   {3, {2, 3, 5}},
                     {1, {7}}, {2, {13, 67}}, {4, {2, 1, 3, 9}}};
 
-static void build_relu(trial *t, size_t variant, example *x) {
-    iv_tensor *input = trial_floats(t, lies(variant), plain_shapes[variant].rank,
-                                    plain_shapes[variant].dims, -1.0, 1.0);
-    add_output(x, iv_relu(t->graph, input));
-    add_wrt(x, input, plain_shapes[variant].rank < IV_MAX_RANK);
+static void build_activate(trial *t, size_t variant, example *x) {
+    const size_t shape = variant % 6;
+    iv_tensor *input = trial_floats(t, lies(variant), plain_shapes[shape].rank,
+                                    plain_shapes[shape].dims, -3.0, 3.0);
+    const iv_activation activation = (iv_activation)(IV_ACTIVATION_RELU + variant % 4);
+    add_output(x, iv_activate(t->graph, input, activation));
+    add_wrt(x, input, plain_shapes[shape].rank < IV_MAX_RANK);
 }
 
 static void build_add(trial *t, size_t variant, example *x) {
@@ -95,7 +97,8 @@ static void build_slices(trial *t, size_t variant, example *x) {
 static void build_row(trial *t, size_t variant, example *x) {
     const unsigned rank = variant == 2 ? 1 : 2;
     iv_tensor *whole = trial_floats(t, lies(variant), rank, DIMS(6, 5), -1.0, 1.0);
-    add_output(x, iv_relu(t->graph, iv_slice(t->graph, whole, variant, variant == 0 ? 1 : 3)));
+    add_output(x, iv_activate(t->graph, iv_slice(t->graph, whole, variant, variant == 0 ? 1 : 3),
+                              IV_ACTIVATION_RELU));
     add_wrt(x, whole, rank > 1);
 }
 
@@ -106,7 +109,7 @@ static void build_reshape(trial *t, size_t variant, example *x) {
     } targets[] = {{2, {6, 5}}, {3, {3, 2, 5}}, {1, {30}}, {2, {10, 3}}};
     iv_tensor *input = trial_floats(t, lies(variant), 3, DIMS(2, 3, 5), -1.0, 1.0);
     iv_tensor *other = iv_reshape(t->graph, input, targets[variant].rank, targets[variant].dims);
-    add_output(x, iv_relu(t->graph, other));
+    add_output(x, iv_activate(t->graph, other, IV_ACTIVATION_RELU));
     add_wrt(x, input, variant < 2);
 }
 
@@ -270,7 +273,7 @@ static void build_image_batch(trial *t, size_t variant, example *x) {
 
 const example_family example_families[] = {
     {"linear", build_linear, 8, 4},
-    {"relu", build_relu, 6, 4},
+    {"activate", build_activate, 12, 4},
     {"add", build_add, 6, 4},
     {"scale", build_scale, 6, 3},
     {"slices", build_slices, 5, 5},

@@ -25,8 +25,8 @@ MISTAKE(linear_weights_of_rank_3, iv_linear(s->g, s->matrix, s->cube, NULL))
 MISTAKE(linear_bias, iv_linear(s->g, s->matrix, s->matrix, s->row))
 MISTAKE(linear_without_weights, iv_linear(s->g, s->matrix, NULL, NULL))
 MISTAKE(linear_of_integers, iv_linear(s->g, s->classes, s->matrix, NULL))
-MISTAKE(relu_of_nothing, iv_relu(s->g, NULL))
-MISTAKE(relu_of_integers, iv_relu(s->g, s->classes))
+MISTAKE(relu_of_nothing, iv_activate(s->g, NULL, IV_ACTIVATION_RELU))
+MISTAKE(relu_of_integers, iv_activate(s->g, s->classes, IV_ACTIVATION_RELU))
 MISTAKE(orbit_of_rank_3, iv_orbit(s->g, s->cube, NULL, NULL, 4))
 MISTAKE(orbit_of_no_element, iv_orbit(s->g, s->matrix, NULL, NULL, 0))
 MISTAKE(orbit_mean_of_rank_2, iv_orbit_mean(s->g, s->matrix))
@@ -93,7 +93,7 @@ static iv_tensor *product_of(stock *s, iv_tensor *y, iv_tensor *seed, iv_tensor 
     return gradient;
 }
 static iv_tensor *twice_placed(stock *s) {
-    iv_tensor *y = iv_relu(s->g, s->matrix);
+    iv_tensor *y = iv_activate(s->g, s->matrix, IV_ACTIVATION_RELU);
     const cl_mem buffer = trial_upload(s->t, (const float[64]){0.0f}, 64 * sizeof(float));
     iv_place(y, (iv_view){buffer, 0, 12});
     iv_place(y, (iv_view){buffer, 4, 12});
@@ -119,7 +119,7 @@ MISTAKE(gradient_to_a_factor,
         product_of(s, iv_scale(s->g, s->matrix, s->scalar), s->matrix, s->scalar))
 MISTAKE(product_with_another_shape, product_of(s, s->matrix, s->wide, s->matrix))
 MISTAKE(products_with_the_axis_in_front,
-        product_of(s, iv_relu(s->g, s->matrix), s->cube, s->matrix))
+        product_of(s, iv_activate(s->g, s->matrix, IV_ACTIVATION_RELU), s->cube, s->matrix))
 MISTAKE(several_products_to_weights,
         product_of(s, iv_linear(s->g, s->matrix, s->matrix, NULL),
                    iv_input(s->g, IV_F32, 3, DIMS(3, 2, 3), NULL), s->matrix))
@@ -132,8 +132,8 @@ static const mistake mistakes[] = {
     ENTRY(linear_bias, "3 outputs meet 4 biases"),
     ENTRY(linear_without_weights, "linear: input 1 is missing"),
     ENTRY(linear_of_integers, "linear: input 0 has to hold floats"),
-    ENTRY(relu_of_nothing, "relu: input 0 is missing"),
-    ENTRY(relu_of_integers, "relu: input 0 has to hold floats"),
+    ENTRY(relu_of_nothing, "activate: input 0 is missing"),
+    ENTRY(relu_of_integers, "activate: input 0 has to hold floats"),
     ENTRY(orbit_of_rank_3, "orbit: needs images [B, D]"),
     ENTRY(orbit_of_no_element, "orbit"),
     ENTRY(orbit_mean_of_rank_2, "orbit mean: needs [G, B, H]"),
@@ -211,7 +211,7 @@ static void every_builder_refuses_what_it_cannot_compute(void **state) {
         stock s = open_stock(state);
         const size_t before = iv_context_bytes(s.t->context);
         iv_tensor *wrong = mistakes[i].build(&s);
-        assert_null(iv_relu(s.g, wrong ? wrong : s.matrix));
+        assert_null(iv_activate(s.g, wrong ? wrong : s.matrix, IV_ACTIVATION_RELU));
         iv_plan *plan;
         iv_tensor *good = s.matrix;
         const iv_status status = iv_graph_compile(s.g, &good, 1, &plan);

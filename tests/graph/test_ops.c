@@ -148,8 +148,8 @@ static void nan_passes_through_relu(void **state) {
     iv_tensor *x = trial_floats(t, LIES_IN_PLAN, 2, dims, 0.5, 1.0);
     iv_tensor *w = trial_floats(t, LIES_IN_PLAN, 2, (const size_t[]){n, n}, 0.5, 1.0);
     trial_values(t, x, 0)[4] = NAN;
-    iv_tensor *alone = iv_relu(t->graph, x);
-    iv_tensor *fused = iv_relu(t->graph, iv_linear(t->graph, x, w, NULL));
+    iv_tensor *alone = iv_activate(t->graph, x, IV_ACTIVATION_RELU);
+    iv_tensor *fused = iv_activate(t->graph, iv_linear(t->graph, x, w, NULL), IV_ACTIVATION_RELU);
     iv_tensor *outputs[] = {alone, fused};
     trial_run(t, outputs, 2, 0);
     float *of_alone = trial_read(t, alone), *of_fused = trial_read(t, fused);

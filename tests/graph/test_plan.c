@@ -17,7 +17,7 @@ static void a_tensor_that_is_not_needed_is_not_computed(void **state) {
         iv_tensor *y = iv_add(t->graph, h, h), *needless = NULL;
         if (with_more) {
             iv_tensor *unread = trial_floats(t, LIES_IN_PLAN, 2, DIMS(4, 3), -1.0, 1.0);
-            needless = iv_add(t->graph, iv_relu(t->graph, y), unread);
+            needless = iv_add(t->graph, iv_activate(t->graph, y, IV_ACTIVATION_RELU), unread);
             trial_place(t, needless);
         }
         trial_run(t, &y, 1, 0);
@@ -89,13 +89,13 @@ static perceptron make_perceptron(trial *t) {
                                trial_floats(t, LIES_APART, 2, DIMS(3, 19), -1.0, 1.0),
                                trial_floats(t, LIES_APART, 1, DIMS(3), -1.0, 1.0)};
     p.between[0] = iv_linear(t->graph, x, parameters[0], parameters[1]);
-    p.between[1] = iv_relu(t->graph, p.between[0]);
+    p.between[1] = iv_activate(t->graph, p.between[0], IV_ACTIVATION_RELU);
     p.between[2] = iv_linear(t->graph, p.between[1], parameters[2], parameters[3]);
     p.loss = iv_cross_entropy(t->graph, p.between[2], labels);
     assert_ok(t->context, iv_gradient(t->graph, p.loss, parameters, 4, p.gradients));
     p.between[3] = NULL; /* the gradient before the ReLU's derivative */
     for (size_t i = 0; i < t->graph->n_nodes; i++)
-        if (t->graph->nodes[i]->op == &op_relu_gradient)
+        if (t->graph->nodes[i]->op == &op_activation_gradient)
             p.between[3] = t->graph->nodes[i]->inputs[0];
     assert_non_null(p.between[3]);
     return p;
@@ -193,9 +193,9 @@ static void two_plans_of_one_graph_do_not_disturb_each_other(void **state) {
 static void only_what_a_plan_keeps_can_be_read(void **state) {
     trial *t = trial_begin(*state, 1);
     iv_tensor *x = trial_floats(t, LIES_IN_PLAN, 1, DIMS(5), -1.0, 1.0);
-    iv_tensor *h = iv_relu(t->graph, x), *y = iv_add(t->graph, h, h);
+    iv_tensor *h = iv_activate(t->graph, x, IV_ACTIVATION_RELU), *y = iv_add(t->graph, h, h);
     trial_run(t, &y, 1, 0);
-    iv_tensor *later = iv_relu(t->graph, y);
+    iv_tensor *later = iv_activate(t->graph, y, IV_ACTIVATION_RELU);
     iv_tensor *const not_kept[] = {h, later};
     float values[5];
     for (size_t i = 0; i < 2; i++) {
@@ -218,7 +218,7 @@ static void a_population_that_is_too_large_is_refused_with_one_that_fits(void **
     iv_graph *graph;
     assert_ok(p->context, iv_graph_create(p->context, n_members, &graph));
     iv_tensor *x = iv_input(graph, IV_F32, 1, DIMS(ELEMENTS), NULL);
-    iv_tensor *y = iv_relu(graph, x);
+    iv_tensor *y = iv_activate(graph, x, IV_ACTIVATION_RELU);
     iv_plan *plan;
     assert_int_equal(iv_graph_compile(graph, &y, 1, &plan), IV_ENOMEM);
     assert_null(plan);

@@ -50,7 +50,8 @@ training training_begin_with(program *p, size_t n_members, size_t first_member,
     for (size_t i = 0; i < N_TENSORS; i++)
         parameters[i] = iv_parameters_tensor(a.parameters, t->graph, i);
     iv_tensor *x = iv_reshape(t->graph, images, 2, (const size_t[]){BATCH, PIXELS});
-    iv_tensor *h = iv_relu(t->graph, iv_linear(t->graph, x, parameters[0], parameters[1]));
+    iv_tensor *h = iv_activate(t->graph, iv_linear(t->graph, x, parameters[0], parameters[1]),
+                               IV_ACTIVATION_RELU);
     a.loss =
         iv_cross_entropy(t->graph, iv_linear(t->graph, h, parameters[2], parameters[3]), labels);
     assert_ok(t->context, iv_gradient(t->graph, a.loss, parameters, N_TENSORS, outputs));

@@ -4,8 +4,8 @@
 const iv_op *const iv_ops[] = {
     &op_add,
     &op_scale,
-    &op_relu,
-    &op_relu_gradient,
+    &op_activate,
+    &op_activation_gradient,
     &op_slice,
     &op_reshape,
     &op_concatenate,
