@@ -1,18 +1,19 @@
 /* The graphs that the ops are tested in. Together they hold every op of the table. */
 #include "examples.h"
+#include "signals.h"
 
 #define DIMS(...) ((const size_t[]){__VA_ARGS__})
 
-static layout lies(size_t i) {
+layout lies(size_t i) {
     return (layout)(i % 3);
 }
 
-static void add_output(example *x, iv_tensor *tensor) {
+void add_output(example *x, iv_tensor *tensor) {
     assert_true(x->n_outputs < EXAMPLE_MAX);
     x->outputs[x->n_outputs++] = tensor;
 }
 
-static void add_wrt(example *x, iv_tensor *tensor, bool takes_products) {
+void add_wrt(example *x, iv_tensor *tensor, bool takes_products) {
     assert_true(x->n_wrt < EXAMPLE_MAX);
     x->wrt[x->n_wrt++] = tensor;
     x->n_products_wrt += takes_products;
@@ -291,6 +292,14 @@ const example_family example_families[] = {
     {"repeated_loss", build_repeated_loss, 6, 3},
     {"class_logit", build_class_logit, 6, 4},
     {"jacobian", build_jacobian, 6, 3},
+    {"rich", build_rich, 12, 6},
+    {"rich_layer", build_rich_layer, 3, 2},
+    {"mean_square", build_mean_square, 6, 4},
+    {"pair_loss", build_pair_loss, 6, 3},
+    {"square_error_sums", build_square_error_sums, 6, 4},
+    {"pair_sums", build_pair_sums, 6, 4},
     {"image_batch", build_image_batch, 8, 8},
+    {"signal_batch", build_signal_batch, 4, 4},
+    {"pair_batch", build_pair_batch, 8, 4},
     {NULL, NULL, 0, 0},
 };

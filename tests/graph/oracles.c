@@ -1,5 +1,6 @@
 /* The evaluation of graphs in double precision, the table of oracles, and the plain ones. */
 #include "oracles.h"
+#include "signals.h"
 
 /* ------------------------------------------------------------------ element-wise */
 
@@ -204,6 +205,13 @@ static const struct {
     {&op_logit_distance, oracle_logit_distance},
     {&op_logit_distance_gradient, oracle_logit_distance_gradient},
     {&op_weighted_sum, oracle_weighted_sum},
+    {&op_rich, oracle_rich},
+    {&op_rich_gradient, oracle_rich_gradient},
+    {&op_mean_square, oracle_mean_square},
+    {&op_mean_square_gradient, oracle_mean_square_gradient},
+    {&op_square_error_sums, oracle_square_error_sums},
+    {&op_pair_loss, oracle_pair_loss},
+    {&op_pair_sums, oracle_pair_sums},
     {&op_class_logit_sum, oracle_class_logit_sum},
     {&op_class_logit_gradient, oracle_class_logit_gradient},
     {&op_argmax, oracle_argmax},
@@ -212,6 +220,8 @@ static const struct {
     {&op_orbit_distribution_invariance, oracle_orbit_distribution_invariance},
     {&op_orbit_saliency_similarity, oracle_orbit_saliency_similarity},
     {&op_identity_seed, oracle_identity_seed},
+    {&op_signal_batch, oracle_signal_batch},
+    {&op_pair_batch, oracle_pair_batch},
 };
 
 oracle *oracle_of(const iv_op *op) {

@@ -63,4 +63,7 @@ oracle oracle_orbit, oracle_orbit_gradient, oracle_orbit_mean, oracle_orbit_mean
     oracle_orbit_accuracy, oracle_orbit_logit_invariance, oracle_orbit_distribution_invariance,
     oracle_orbit_saliency_similarity, oracle_identity_seed;
 
+oracle oracle_rich, oracle_rich_gradient, oracle_mean_square, oracle_mean_square_gradient,
+    oracle_square_error_sums, oracle_pair_loss, oracle_pair_sums;
+
 #endif
