@@ -107,6 +107,7 @@ static iv_status run_population(ae_study *study, size_t index, bool trained, ae_
 static void report_population(const iv_study_job *job, const ae_population *p,
                               const ae_outcome *outcomes) {
     for (size_t r = 0; r < p->n_members; r++) {
+        if (outcomes[r].diverged_from > 0) continue; /* has been said */
         char line[512];
         size_t n = (size_t)snprintf(line, sizeof line, "%s seed %" PRIu32 ":",
                                     p->members[r].run->name, p->members[r].seed);

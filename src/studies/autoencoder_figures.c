@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_METRICS = 4, LABEL = 160 };
+enum { MAX_METRICS = 4, LABEL = 160, MAX_CURVES = 12 /* what a legend holds */ };
 
 typedef struct {
     const iv_study_job *job;
@@ -80,9 +80,10 @@ static void put_point(depth_line *line, const ae_run *run) {
     line->high[i] = high;
 }
 
-static bool open_line(depth_line *line, const char *name, ae_metric metric, size_t n) {
+static bool open_line(depth_line *line, const char *name, ae_metric metric, bool alone, size_t n) {
     snprintf(line->name, sizeof line->name, "%s", name);
-    snprintf(line->label, sizeof line->label, "%s %s", name, ae_metric_name(metric));
+    snprintf(line->label, sizeof line->label, "%s%s%s", alone ? "" : name, alone ? "" : " ",
+             ae_metric_name(metric));
     line->metric = metric;
     line->depths = calloc(n, sizeof *line->depths);
     line->means = calloc(n, sizeof *line->means);
@@ -134,7 +135,7 @@ static iv_status fill_lines(const drawing *d, depth_line *lines, size_t *n_lines
                 l++;
             if (l == *n_lines) {
                 ++*n_lines;
-                if (!open_line(&lines[l], name, metrics[k], d->table->n_runs))
+                if (!open_line(&lines[l], name, metrics[k], alone, d->table->n_runs))
                     return study_out_of_memory(d->job->context);
             }
             put_point(&lines[l], run);
@@ -179,45 +180,52 @@ static iv_status draw_depth(const drawing *d) {
 
 /* ------------------------------------------------------------------ against epochs */
 
+/* One curve of a run; its label leaves out what all curves share. */
+static iv_status add_curve(const drawing *d, const ae_run *run, ae_metric metric, bool alone,
+                           study_curve *curve, iv_series *series) {
+    const char *name = ae_metric_name(metric);
+    snprintf(curve->label, sizeof curve->label, "%s", alone ? name : run->column);
+    const iv_status status =
+        study_curve_fill(d->job, d->points, run->run->name, "test", name, SIZE_MAX, curve);
+    *series = (iv_series){.label = curve->label,
+                          .n = curve->n,
+                          .x = curve->epochs,
+                          .y = curve->means,
+                          .dashed = alone && metric == AE_RECONSTRUCTION};
+    return status;
+}
+
+/* A single column with every part of its error. Of several, the error of the code, or of the
+ * reconstruction where there is no other; of very many columns, evenly chosen ones. */
 static iv_status draw_training(const drawing *d) {
-    const size_t most = d->table->n_runs * MAX_METRICS;
-    study_curve *curves = calloc(most, sizeof *curves);
-    iv_series *series = calloc(most, sizeof *series);
-    iv_status status = curves && series ? IV_OK : study_out_of_memory(d->job->context);
-    size_t n = 0, n_columns = 0;
+    study_curve curves[MAX_CURVES] = {0};
+    iv_series series[MAX_CURVES];
+    size_t n = 0, n_columns = 0, column = 0;
     for (size_t i = 0; i < d->table->n_runs; i++) n_columns += shown(d, &d->table->runs[i]);
+    const size_t stride = (n_columns + MAX_CURVES - 1) / MAX_CURVES;
+    iv_status status = IV_OK;
     for (size_t i = 0; i < d->table->n_runs; i++) {
         const ae_run *run = &d->table->runs[i];
-        if (!shown(d, run)) continue;
+        if (!shown(d, run) || column++ % stride != 0) continue;
+        const bool alone = n_columns == 1;
         ae_metric metrics[MAX_METRICS];
-        const size_t n_metrics = metrics_to_draw(run, n_columns == 1, metrics);
-        for (size_t k = 0; k < n_metrics && status == IV_OK; k++, n++) {
-            study_curve *c = &curves[n];
-            const char *metric = ae_metric_name(metrics[k]);
-            snprintf(c->label, sizeof c->label, "%.100s %s", run->column, metric);
-            status =
-                study_curve_fill(d->job, d->points, run->run->name, "test", metric, SIZE_MAX, c);
-            series[n] = (iv_series){.label = c->label,
-                                    .n = c->n,
-                                    .x = c->epochs,
-                                    .y = c->means,
-                                    .dashed = metrics[k] == AE_RECONSTRUCTION};
-        }
+        const size_t n_metrics = metrics_to_draw(run, alone, metrics);
+        for (size_t k = alone ? 0 : n_metrics - 1; k < n_metrics && status == IV_OK; k++, n++)
+            status = add_curve(d, run, metrics[k], alone, &curves[n], &series[n]);
     }
     if (status == IV_OK) {
         char name[300];
         file_name("training", d->row, name, sizeof name);
         const iv_plot plot = {.title = d->row,
                               .x_label = "epoch",
-                              .y_label = "error on the test set",
+                              .y_label = n_columns == 1 ? "error on the test set"
+                                                        : "error of the code on the test set",
                               .log_y = true,
                               .series = series,
                               .n_series = n};
         status = study_plot(d->job, &plot, name);
     }
-    for (size_t i = 0; i < n && curves; i++) study_curve_clear(&curves[i]);
-    free(curves);
-    free(series);
+    for (size_t i = 0; i < n; i++) study_curve_clear(&curves[i]);
     return status;
 }
 
