@@ -2,8 +2,9 @@
  * them: its LANES work-items take coefficients side by side (GPUs), or a single one takes 8 at a
  * time in a vector (LANES = 1, CPUs). Either way WIDTH coefficients are computed together.
  *
- * Tables for a transform of n entries: cosines [n, COLUMNS], then sines, of 2 pi j k / n at (j, k);
- * 0 in columns k > n / 2, which follow from the others. COLUMNS is a multiple of WIDTH. */
+ * Table for a transform of n entries: [2 n + 1, COLUMNS]: cosines, then sines, of 2 pi j k / n at row j
+ * and column k, then how many coefficients have the modulus of number k (1 or 2: k and n - k);
+ * 0 in columns k > n / 2. COLUMNS is a multiple of WIDTH. */
 #include "tensor.cl"
 
 #if LANES == 1

@@ -82,25 +82,18 @@ static float reciprocal_norm(const SHARED float *x) {
 }
 #endif
 
-/* Squared distance of the moduli of two transforms of n entries, in every work-item. Coefficients
- * k and n - k have the same modulus. */
-static float moduli_distance(const SHARED float *x, const SHARED float *y, float scale_x,
-                             float scale_y, __global const float *restrict table, uint n,
-                             SHARED float *sums) {
-    float squared = 0.0f;
+/* What the coefficients of this work-item add to the squared distance of the moduli of two transforms
+ * of n entries. */
+static coefficients moduli_distance(const SHARED float *x, const SHARED float *y, float scale_x,
+                                    float scale_y, __global const float *restrict table, uint n) {
+    coefficients squared = 0.0f;
     for (uint chunk = 0; chunk < COLUMNS / WIDTH; chunk++) {
         coefficients re_x, im_x, re_y, im_y;
         transform(x, table, n, chunk, &re_x, &im_x);
         transform(y, table, n, chunk, &re_y, &im_y);
         const coefficients difference = scale_x * sqrt(fma(re_x, re_x, im_x * im_x)) -
                                         scale_y * sqrt(fma(re_y, re_y, im_y * im_y));
-        KEEP(sums, difference * difference);
-        SYNC();
-        for (uint i = 0; i < WIDTH; i++) {
-            const uint k = chunk * WIDTH + i;
-            squared += k == 0 || 2 * k == n ? sums[i] : 2.0f * sums[i];
-        }
-        SYNC();
+        squared += TABLE(table + 2 * n * COLUMNS, 0, chunk) * difference * difference;
     }
     return squared;
 }
@@ -116,7 +109,6 @@ __kernel void pair_signals(__global const float *restrict signals, TENSOR(const 
                            TENSOR(float, x), TENSOR(float, squared), uint batch, uint samples,
                            uint step) {
     const uint lane = get_local_id(0), r = get_group_id(2);
-    const uint begin = get_group_id(1) * SAMPLES, end = min(begin + SAMPLES, batch);
     const uint seed = MEMBER(seeds, r)[0], set = MEMBER(sets, r)[0];
     const batch_order order = order_of_batch(seed, step, batch, samples);
     SHARED float own[D], other[D], sums[WIDTH];
@@ -128,7 +120,13 @@ __kernel void pair_signals(__global const float *restrict signals, TENSOR(const 
 #define PLACE(j) (j)
 #endif
 
+#if LANES == 1
+    const uint begin = get_group_id(1) * SAMPLES, end = min(begin + SAMPLES, batch);
     for (uint b = begin; b < end; b++) {
+#else /* one sample a work-group: barriers in a loop are more than some drivers take */
+    const uint b = get_group_id(1);
+    {
+#endif
         __global const float *from = signals + ((size_t)set * samples + sample_of(&order, b)) * D;
         __global float *to = MEMBER(x, r) + (size_t)b * D, *partner = to + (size_t)batch * D;
         uint words[4];
@@ -167,28 +165,33 @@ __kernel void pair_signals(__global const float *restrict signals, TENSOR(const 
             to[j] = own[j];
             partner[j] = other[j];
         }
+        /* Work-items that share a sample go on together, whether it needs a distance or not. */
         float distance = 0.0f;
-        if (copied < D) { /* the same for all work-items of the group */
+        if (LANES > 1 || copied < D) {
 #if DISTORTION == TWO_PART_SHIFT
-            if (copied == 0) distance = moduli_distance(own, other, 1.0f, 1.0f, table, LEFT, sums);
-            distance += moduli_distance(own + LEFT, other + LEFT, 1.0f, 1.0f,
-                                        table + 2 * LEFT * COLUMNS, RIGHT, sums);
+            coefficients parts =
+                moduli_distance(own + LEFT, other + LEFT, 1.0f, 1.0f,
+                                table + (2 * LEFT + 1) * COLUMNS, RIGHT);
+            if (copied == 0) parts += moduli_distance(own, other, 1.0f, 1.0f, table, LEFT);
 #elif DISTORTION == CYCLE
             for (uint p = lane; p < D; p += LANES) {
                 own_along[p] = own[PLACE(p)];
                 other_along[p] = other[PLACE(p)];
             }
             SYNC();
-            distance = moduli_distance(own_along, other_along, 1.0f, 1.0f, table, D, sums);
+            const coefficients parts =
+                moduli_distance(own_along, other_along, 1.0f, 1.0f, table, D);
 #elif DISTORTION == SHIFT_SCALE
-            distance = moduli_distance(own, other, reciprocal_norm(own), reciprocal_norm(other),
-                                       table, D, sums);
+            const coefficients parts = moduli_distance(own, other, reciprocal_norm(own),
+                                                       reciprocal_norm(other), table, D);
 #else
-            distance = moduli_distance(own, other, 1.0f, 1.0f, table, D, sums);
+            const coefficients parts = moduli_distance(own, other, 1.0f, 1.0f, table, D);
 #endif
+            KEEP(sums, parts);
+            SYNC();
+            for (uint i = 0; i < WIDTH; i++) distance += sums[i];
         }
-        if (lane == 0) MEMBER(squared, r)[b] = distance;
-        SYNC();
+        if (lane == 0) MEMBER(squared, r)[b] = copied < D ? distance : 0.0f;
     }
 }
 #endif

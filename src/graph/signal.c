@@ -47,6 +47,8 @@ void iv_fourier_table(size_t n, size_t columns, float *table) {
             table[j * columns + k] = (float)cosine;
             table[(n + j) * columns + k] = (float)sine;
         }
+    for (size_t k = 0; k < columns; k++)
+        table[2 * n * columns + k] = 2 * k > n ? 0.0f : k == 0 || 2 * k == n ? 1.0f : 2.0f;
 }
 
 /* ------------------------------------------------------------------ data sets */
@@ -84,7 +86,7 @@ static iv_status draw(iv_context *context, const uint32_t *seeds, size_t first,
 
 iv_status iv_signal_encode(iv_context *context, iv_signal_set *set, iv_code code, size_t lanes) {
     const size_t columns = iv_fourier_columns(set->d, lanes);
-    const size_t bytes = 2 * set->d * columns * sizeof(float); /* d <= 256: no overflow */
+    const size_t bytes = (2 * set->d + 1) * columns * sizeof(float); /* d <= 256: no overflow */
     iv_sequence *sequence = NULL;
     cl_mem table_buffer = NULL;
     char options[96];

@@ -11,8 +11,8 @@ size_t iv_fourier_lanes(iv_context *context);
 /* Columns of a table for transforms of up to n entries. */
 size_t iv_fourier_columns(size_t n, size_t lanes);
 
-/* cos, then sin, of 2 pi j k / n at (j, k) for k <= n / 2, else 0, each correctly rounded and with
- * exact symmetries.  table [2, n, columns]. */
+/* The table of cl/fourier.cl for n entries, values correctly rounded and with exact symmetries.
+ * table [2 n + 1, columns]. */
 void iv_fourier_table(size_t n, size_t columns, float *table);
 
 /* The codes of the signals that a set holds. */

@@ -117,14 +117,14 @@ static iv_status signal_batch_forward(emitter *e, const node *n) {
 /* The tables of the transforms whose moduli a distance compares, one after the other. */
 static iv_status upload_tables(emitter *e, const node *n, size_t columns, cl_mem *buffer) {
     const size_t d = iv_columns(n->outputs[X]);
-    const size_t bytes = 2 * d * columns * sizeof(float); /* d <= 256: no overflow */
-    float *tables = malloc(bytes);
+    const size_t bytes = (2 * d + 2) * columns * sizeof(float); /* d <= 256: no overflow */
+    float *tables = calloc(1, bytes);
     if (!tables)
         return iv_fail(iv_context_error(e->graph->context), IV_ENOMEM,
                        "pair batch: no memory for a table");
     if (n->attributes[SIGNAL_DISTORTION] == IV_DISTORTION_TWO_PART_SHIFT) {
         iv_fourier_table(d / 2, columns, tables);
-        iv_fourier_table(d - d / 2, columns, tables + 2 * (d / 2) * columns);
+        iv_fourier_table(d - d / 2, columns, tables + (2 * (d / 2) + 1) * columns);
     } else {
         iv_fourier_table(d, columns, tables);
     }

@@ -36,5 +36,7 @@ const iv_op *const iv_ops[] = {
     &op_orbit_distribution_invariance,
     &op_orbit_saliency_similarity,
     &op_identity_seed,
+    &op_signal_batch,
+    &op_pair_batch,
     NULL,
 };
