@@ -72,24 +72,26 @@ __kernel void mean_square_gradient(TENSOR(const float, a), TENSOR(const float, b
 }
 
 /* sums[c] = sum of (a - b)^2 over the rows that are samples: row i of batch number `step` is number
- * step x rows + i of n_rows.  Work-groups: one of 64 a column and member. */
-__attribute__((reqd_work_group_size(64, 1, 1)))
+ * step x rows + i of n_rows.  Work-groups: one of ROW_LANES a column and member. */
+#ifdef ROW_LANES
+__attribute__((reqd_work_group_size(ROW_LANES, 1, 1)))
 __kernel void square_error_sums(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, sums),
                                 uint rows, uint columns, uint n_rows, uint step) {
     const size_t lane = get_local_id(0), c = get_group_id(1), r = get_group_id(2);
-    __local float partial[64];
+    __local float partial[ROW_LANES];
     const ulong before = (ulong)step * rows;
     const uint end = before < n_rows ? min((ulong)rows, n_rows - before) : 0;
     float sum = 0.0f;
-    for (uint row = lane; row < end; row += 64) {
+    for (uint row = lane; row < end; row += ROW_LANES) {
         const size_t i = (size_t)row * columns + c;
         const float difference = MEMBER(a, r)[i] - MEMBER(b, r)[i];
         sum = MULTIPLY_ADD(difference, difference, sum);
     }
     partial[lane] = sum;
-    for (uint width = 32; width > 0; width /= 2) {
+    for (uint width = ROW_LANES / 2; width > 0; width /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);
         if (lane < width) partial[lane] += partial[lane + width];
     }
     if (lane == 0) MEMBER(sums, r)[c] = partial[0];
 }
+#endif

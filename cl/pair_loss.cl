@@ -13,10 +13,12 @@ static float deviation(float square_distance, float q, float delta, float alpha,
 
 /* losses[i] = (u - v)^2, and with -DGRADIENT the gradient of their mean to z,
  * 4 alpha / batch (u - v) v^2 (z - z') for the first of a pair, its negative for the partner, 0 past
- * n_invariant; scale = 4 / batch. A work-group of LANES work-items takes a pair: one on CPUs.
- * Work-items: (LANES, pairs, members). */
+ * n_invariant; scale = 4 / batch. LANES work-items take a pair: one on CPUs, a
+ * work-group elsewhere.  Work-items: (LANES, pairs, members). */
 #ifdef LANES
+#if LANES > 1
 __attribute__((reqd_work_group_size(LANES, 1, 1)))
+#endif
 __kernel void pair_loss(TENSOR(const float, z), TENSOR(const float, square_distances),
                         TENSOR(const float, delta), TENSOR(const float, alpha),
                         TENSOR(float, losses),
@@ -24,7 +26,8 @@ __kernel void pair_loss(TENSOR(const float, z), TENSOR(const float, square_dista
                         TENSOR(float, dz),
 #endif
                         uint batch, uint columns, uint n_invariant, float scale) {
-    const size_t lane = get_local_id(0), i = get_group_id(1), r = get_group_id(2);
+    const size_t lane = get_local_id(0), i = get_global_id(1), r = get_global_id(2);
+    if (i >= batch) return; /* a whole work-group, or a work-item that meets no barrier */
     __global const float *first = MEMBER(z, r) + i * columns;
     __global const float *partner = first + (size_t)batch * columns;
 

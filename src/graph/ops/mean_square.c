@@ -87,9 +87,11 @@ iv_tensor *iv_square_error_sums(iv_graph *graph, iv_tensor *a, iv_tensor *b, siz
 }
 
 static iv_status square_error_sums_forward(emitter *e, const node *n) {
-    enum { GROUP = 64 };
     const iv_tensor *a = n->inputs[0];
-    iv_launch *launch = iv_launch_begin(e->sequence, "mean_square", "square_error_sums", NULL);
+    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
+    const size_t lanes = cpu ? 8 : 64;
+    iv_launch *launch = iv_launch_begin(e->sequence, "mean_square", "square_error_sums",
+                                        cpu ? "-DROW_LANES=8" : "-DROW_LANES=64");
     iv_arg_tensor(launch, a);
     iv_arg_tensor(launch, n->inputs[1]);
     iv_arg_tensor(launch, n->outputs[0]);
@@ -97,8 +99,8 @@ static iv_status square_error_sums_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, a->dims[1]);
     iv_arg_uint(launch, n->attributes[N_ROWS]);
     iv_arg_step(launch);
-    return iv_launch_end(launch, 3, (const size_t[]){GROUP, a->dims[1], e->n_members},
-                         (const size_t[]){GROUP, 1, 1});
+    return iv_launch_end(launch, 3, (const size_t[]){lanes, a->dims[1], e->n_members},
+                         (const size_t[]){lanes, 1, 1});
 }
 
 const iv_op op_square_error_sums = {.name = "square_error_sums",

@@ -66,7 +66,7 @@ static iv_status pair_loss_forward(emitter *e, const node *n) {
     iv_arg_float(launch, 4.0f / (float)z->dims[1]);
     const iv_status status =
         iv_launch_end(launch, 3, (const size_t[]){lanes, z->dims[1], e->n_members},
-                      (const size_t[]){lanes, 1, 1});
+                      cpu ? (const size_t[]){1, 8, 1} : (const size_t[]){lanes, 1, 1});
     return status == IV_OK && loss->needed ? append_mean(e, losses, loss) : status;
 }
 
