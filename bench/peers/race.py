@@ -2,10 +2,10 @@
 """Invar against PyTorch and OpenBLAS on this machine, in one command.
 
 Groups: step and autoencoder (training steps of the regularization and the autoencoder study), jacobian
-(Jacobians of 1024 inputs and their singular values), gemm (matrix products); all by default. Runs of Invar and of the peer alternate, so
-that whatever else the machine does meets both. The peer gets its best settings: each number of PyTorch
-and OpenBLAS threads is tried first, those within 15% of the fastest stay in the race, and the best
-median counts. Where PyTorch has CUDA it also runs there, without TF32.
+(Jacobians of 1024 inputs and their singular values), gemm (matrix products); all by default. Runs of
+Invar and of the peer alternate, so that whatever else the machine does meets both. The peer gets its best
+settings: each number of PyTorch and OpenBLAS threads is tried first, those within 15% of the fastest stay
+in the race, and the best median counts. Where PyTorch has CUDA it also runs there, without TF32.
 
 A ratio above 1 says how many times as fast Invar is; the interval is the quartiles of the ratios of
 single rounds. Needs a Python with PyTorch and NumPy; takes the one that runs this, else /usr/bin/python3
