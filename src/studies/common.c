@@ -67,14 +67,13 @@ static uint64_t checkpoint_number(const iv_safetensors *file, const char *key) {
     return text ? strtoull(text, NULL, 10) : 0;
 }
 
-/* Losses, or epochs of divergence, one after another. */
+/* Losses, or else epochs of divergence, one after another. */
 static char *list_numbers(const study_position *position, bool losses) {
     char *text = calloc(position->n_members + 1, NUMBER_TEXT);
     for (size_t r = 0, n = 0; r < position->n_members && text; r++)
-        n += (size_t)snprintf(text + n, NUMBER_TEXT, "%.9g ",
-                              losses                    ? (double)position->losses[r]
-                              : position->diverged_from ? (double)position->diverged_from[r]
-                                                        : 0.0);
+        n += losses ? (size_t)snprintf(text + n, NUMBER_TEXT, "%.9g ", (double)position->losses[r])
+                    : (size_t)snprintf(text + n, NUMBER_TEXT, "%" PRIu32 " ",
+                                       position->diverged_from[r]);
     return text;
 }
 
@@ -85,7 +84,9 @@ iv_status study_save(const iv_study_job *job, iv_log *log, size_t index, iv_para
     iv_status status = iv_log_flush(log, &log_bytes, iv_context_error(job->context));
     if (status != IV_OK) return status;
 
-    char *losses = list_numbers(position, true), *diverged = list_numbers(position, false);
+    const bool follows = position->diverged_from != NULL;
+    char *losses = list_numbers(position, true);
+    char *diverged = follows ? list_numbers(position, false) : NULL;
     char *path = iv_run_dir_file(job->dir, checkpoint_name);
     snprintf(population, sizeof population, "%zu", index);
     snprintf(step, sizeof step, "%" PRIu32, position->step);
@@ -94,9 +95,9 @@ iv_status study_save(const iv_study_job *job, iv_log *log, size_t index, iv_para
     const iv_metadata metadata[] = {{"population", population}, {"step", step},
                                     {"next_epoch", epoch},      {"log_bytes", offset},
                                     {"losses", losses},         {"diverged_from", diverged}};
-    status = losses && diverged && path ? iv_checkpoint_write(path, parameters, optimizer, metadata,
-                                                              sizeof metadata / sizeof *metadata)
-                                        : study_out_of_memory(job->context);
+    status = losses && (diverged || !follows) && path
+                 ? iv_checkpoint_write(path, parameters, optimizer, metadata, follows ? 6 : 5)
+                 : study_out_of_memory(job->context);
     free(losses);
     free(diverged);
     free(path);

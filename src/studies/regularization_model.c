@@ -8,12 +8,6 @@
 
 /* ------------------------------------------------------------------ data */
 
-static iv_status upload(iv_context *context, const void *data, size_t bytes, cl_mem *buffer) {
-    iv_status status = iv_buffer_create(context, bytes, buffer);
-    if (status == IV_OK) status = iv_buffer_write(context, *buffer, 0, bytes, data);
-    return status;
-}
-
 iv_status reg_pool_create(iv_context *context, const char *data_dir, const char *name,
                           size_t n_asked, const iv_group *group, reg_pool *pool) {
     iv_error *error = iv_context_error(context);
@@ -37,9 +31,9 @@ iv_status reg_pool_create(iv_context *context, const char *data_dir, const char 
         status = iv_fail(error, IV_ENOMEM, "out of memory for the images of %s", name);
     if (status == IV_OK) {
         iv_group_pad(group, data.pixels, data.n_images, padded);
-        status = upload(context, padded, bytes, &pool->pixels);
+        status = study_upload(context, padded, bytes, &pool->pixels);
     }
-    if (status == IV_OK) status = upload(context, data.labels, data.n_images, &pool->labels);
+    if (status == IV_OK) status = study_upload(context, data.labels, data.n_images, &pool->labels);
     if (status == IV_OK) {
         snprintf(pool->name, sizeof pool->name, "%s", name);
         pool->n_images = data.n_images;
@@ -71,7 +65,7 @@ iv_status reg_splits_create(const reg_model *model, size_t n_pool, size_t n_trai
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
         status = iv_split(p->members[r].seed, n_pool, n_train, n_validation, n_test,
                           rows + r * n_pool, error);
-    if (status == IV_OK) status = upload(model->context, rows, n * sizeof *rows, splits);
+    if (status == IV_OK) status = study_upload(model->context, rows, n * sizeof *rows, splits);
     free(rows);
     return status;
 }
@@ -123,7 +117,7 @@ static iv_status upload_same_table(reg_model *model) {
         return iv_fail(iv_context_error(model->context), IV_ENOMEM, "out of memory for a table");
     for (size_t i = 0; i < n_elements * hidden; i++) table[i] = (uint16_t)(i % hidden);
     const iv_status status =
-        upload(model->context, table, n_elements * hidden * sizeof *table, &model->same);
+        study_upload(model->context, table, n_elements * hidden * sizeof *table, &model->same);
     free(table);
     return status;
 }
@@ -150,13 +144,13 @@ iv_status reg_model_create(iv_context *context, const reg_population *p, reg_mod
 
     const size_t table_bytes =
         model->group->n_elements * model->group->n_pixels * sizeof *model->group->source;
-    status = upload(context, model->group->source, table_bytes, &model->source);
+    status = study_upload(context, model->group->source, table_bytes, &model->source);
     if (status == IV_OK)
-        status = upload(context, model->group->inverse, table_bytes, &model->inverse);
+        status = study_upload(context, model->group->inverse, table_bytes, &model->inverse);
     if (status == IV_OK) status = upload_same_table(model);
     if (status == IV_OK)
-        status = upload(context, seeds, p->n_members * sizeof *seeds, &model->seeds);
-    if (status == IV_OK) status = upload(context, nu, p->n_members * sizeof *nu, &model->nu);
+        status = study_upload(context, seeds, p->n_members * sizeof *seeds, &model->seeds);
+    if (status == IV_OK) status = study_upload(context, nu, p->n_members * sizeof *nu, &model->nu);
     if (status == IV_OK) status = create_parameters(model);
     if (status == IV_OK) status = iv_parameters_initialize(model->parameters, seeds);
 
