@@ -153,6 +153,25 @@ static void build_orbit_mean_of_features(trial *t, size_t variant, example *x) {
     add_wrt(x, input, false);
 }
 
+/* Activations between products and before a mean: compiled into their neighbours. */
+static void build_activated_layers(trial *t, size_t variant, example *x) {
+    const iv_activation activation = (iv_activation)(IV_ACTIVATION_RELU + variant % 4);
+    iv_tensor *input = trial_floats(t, lies(variant), 2, DIMS(3, 5), -1.0, 1.0);
+    iv_tensor *w[] = {trial_floats(t, lies(variant + 1), 2, DIMS(18, 5), -1.0, 1.0),
+                      trial_floats(t, lies(variant + 2), 2, DIMS(6, 18), -1.0, 1.0)};
+    iv_tensor *h = iv_activate(t->graph, iv_linear(t->graph, input, w[0], NULL), activation);
+    add_output(x, iv_activate(t->graph, iv_linear(t->graph, h, w[1], NULL), activation));
+    add_wrt(x, input, true);
+    add_wrt(x, w[0], false);
+}
+
+static void build_activated_orbit_mean(trial *t, size_t variant, example *x) {
+    const iv_activation activation = (iv_activation)(IV_ACTIVATION_RELU + variant % 4);
+    iv_tensor *input = trial_floats(t, lies(variant), 3, DIMS(4, 3, 5), -2.0, 2.0);
+    add_output(x, iv_orbit_mean(t->graph, iv_activate(t->graph, input, activation)));
+    add_wrt(x, input, true);
+}
+
 static void build_metrics(trial *t, size_t variant, example *x) {
     static const size_t dims[][3] = {{2, 1, 2}, {4, 3, 10}, {9, 2, 3}, {2, 5, 1}, {4, 67, 10}};
     const size_t *d = dims[variant];
@@ -283,6 +302,8 @@ const example_family example_families[] = {
     {"orbit", build_orbit, 5, 3},
     {"orbit_mean", build_orbit_mean, 6, 4},
     {"orbit_mean_of_features", build_orbit_mean_of_features, 6, 4},
+    {"activated_layers", build_activated_layers, 8, 4},
+    {"activated_orbit_mean", build_activated_orbit_mean, 8, 4},
     {"metrics", build_metrics, 5, 4},
     {"near_invariance", build_near_invariance, 2, 1},
     {"saliency", build_saliency, 5, 3},

@@ -26,6 +26,7 @@ MISTAKE(linear_bias, iv_linear(s->g, s->matrix, s->matrix, s->row))
 MISTAKE(linear_without_weights, iv_linear(s->g, s->matrix, NULL, NULL))
 MISTAKE(linear_of_integers, iv_linear(s->g, s->classes, s->matrix, NULL))
 MISTAKE(relu_of_nothing, iv_activate(s->g, NULL, IV_ACTIVATION_RELU))
+MISTAKE(unknown_activation, iv_activate(s->g, s->matrix, (iv_activation)(IV_ACTIVATION_TANH + 1)))
 MISTAKE(relu_of_integers, iv_activate(s->g, s->classes, IV_ACTIVATION_RELU))
 MISTAKE(orbit_of_rank_3, iv_orbit(s->g, s->cube, NULL, NULL, 4))
 MISTAKE(orbit_of_no_element, iv_orbit(s->g, s->matrix, NULL, NULL, 0))
@@ -151,6 +152,7 @@ static const mistake mistakes[] = {
     ENTRY(linear_without_weights, "linear: input 1 is missing"),
     ENTRY(linear_of_integers, "linear: input 0 has to hold floats"),
     ENTRY(relu_of_nothing, "activate: input 0 is missing"),
+    ENTRY(unknown_activation, "activate: there is no activation 5"),
     ENTRY(relu_of_integers, "activate: input 0 has to hold floats"),
     ENTRY(orbit_of_rank_3, "orbit: needs images [B, D]"),
     ENTRY(orbit_of_no_element, "orbit"),
