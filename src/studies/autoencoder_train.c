@@ -108,7 +108,8 @@ static iv_status save(trainer *t) {
 static void show_progress(void *state, const char *what, uint64_t done, uint64_t total) {
     const ae_progress *progress = state;
     (void)total;
-    const double share = (progress->done + progress->per_step * (double)done) / progress->total;
+    double share = (progress->done + progress->per_step * (double)done) / progress->total;
+    if (share > 1) share = 1; /* by rounding */
     iv_progress_update(progress->outer, what, (uint64_t)(share * (double)progress->shown_total),
                        progress->shown_total);
 }
