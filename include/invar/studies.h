@@ -23,7 +23,8 @@ typedef struct {
     char name[96]; /* of its runs */
     size_t n_members;
     size_t bytes;   /* device memory, at once */
-    double seconds; /* of training, from a few measured steps; NaN without a device */
+    double seconds; /* of training, from a few measured steps; with the measurements along the way
+                       where they count */
 } iv_estimate;
 
 /* One training step, ready to be replayed and timed. */

@@ -5,10 +5,10 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-enum { WARM_UP_STEPS = 8, FEWEST_STEPS = 16 };
-static const double timed_seconds = 0.15; /* single steps take a fraction of a millisecond */
+enum { WARM_UP_STEPS = 8, FEWEST_STEPS = 8, N_PIECES = 5 };
+static const double piece_seconds = 0.03; /* single steps take a fraction of a millisecond */
 
 /* One population on the device, ready to train and to be measured. */
 typedef struct {
@@ -59,20 +59,36 @@ iv_status ae_prepare(const iv_study_job *job) {
 
 /* ------------------------------------------------------------------ memory and time */
 
-/* Seconds of one step: runs of more and more steps until one lasts long enough. */
-static iv_status time_steps(iv_context *context, ae_training *training, double *seconds) {
-    uint32_t step = 0;
-    iv_status status =
-        iv_train(context, training->plan, &step, WARM_UP_STEPS, WARM_UP_STEPS, 0, NULL, NULL, NULL);
-    double taken = 0;
-    for (uint32_t n = FEWEST_STEPS; status == IV_OK && taken < timed_seconds; n *= 2) {
-        const double start = iv_seconds();
-        const uint32_t end = step + n;
-        status = iv_train(context, training->plan, &step, end, end, 0, NULL, NULL, NULL);
-        taken = iv_seconds() - start;
-        *seconds = taken / n;
-    }
+static int by_size(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static iv_status time_piece(iv_context *context, ae_training *training, uint32_t *step, uint32_t n,
+                            double *seconds) {
+    const double start = iv_seconds();
+    const uint32_t end = *step + n;
+    const iv_status status = iv_train(context, training->plan, step, end, end, 0, NULL, NULL, NULL);
+    *seconds = iv_seconds() - start;
     return status;
+}
+
+/* Seconds of one step: the median of pieces of so many steps that a piece lasts long enough. */
+static iv_status time_steps(iv_context *context, ae_training *training, double *seconds) {
+    double pieces[N_PIECES];
+    uint32_t step = 0, n = FEWEST_STEPS;
+    iv_status status = time_piece(context, training, &step, WARM_UP_STEPS, &pieces[0]);
+    if (status == IV_OK) status = time_piece(context, training, &step, n, &pieces[0]);
+    while (status == IV_OK && pieces[0] < piece_seconds) {
+        n *= 2;
+        status = time_piece(context, training, &step, n, &pieces[0]);
+    }
+    for (size_t i = 1; i < N_PIECES && status == IV_OK; i++)
+        status = time_piece(context, training, &step, n, &pieces[i]);
+    if (status != IV_OK) return status;
+    qsort(pieces, N_PIECES, sizeof *pieces, by_size);
+    *seconds = pieces[N_PIECES / 2] / n;
+    return IV_OK;
 }
 
 typedef struct {
