@@ -1,5 +1,9 @@
 /* Element-wise operations. Work-items: (elements, members) unless a kernel says otherwise. */
+#include "activation.cl"
 #include "tensor.cl"
+
+DEFINE_ACTIVATION(number, float, as_float, as_uint)
+DEFINE_GATE(number, float)
 
 __kernel void add(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, sum), uint n) {
     const size_t i = get_global_id(0), r = get_global_id(1);
@@ -12,19 +16,20 @@ __kernel void scale(TENSOR(const float, x), TENSOR(const float, factor), TENSOR(
     if (i < n) MEMBER(y, r)[i] = MEMBER(x, r)[i] * MEMBER(factor, r)[0];
 }
 
-/* NaN passes, so that a diverging member shows. */
-__kernel void relu(TENSOR(const float, x), TENSOR(float, y), uint n) {
+#ifdef ACTIVATION
+/* -DACTIVATION=n: iv_activation. NaN passes, so that a diverging member shows. */
+__kernel void activate(TENSOR(const float, x), TENSOR(float, y), uint n) {
     const size_t i = get_global_id(0), r = get_global_id(1);
-    if (i >= n) return;
-    const float value = MEMBER(x, r)[i];
-    MEMBER(y, r)[i] = value <= 0.0f ? 0.0f : value;
+    if (i < n) MEMBER(y, r)[i] = activate_number(MEMBER(x, r)[i]);
 }
+#endif
 
-/* dx = dy where y > 0, else 0.  dy [rows x products, columns], y [rows, columns]: with
- * -DSHARED_GATE, `products` rows of the gradient share one row of the output; else products is 1.
- */
-__kernel void relu_gradient(TENSOR(const float, dy), TENSOR(const float, y), TENSOR(float, dx),
-                            uint n, uint columns, uint products) {
+#ifdef GATE
+/* dx = dy times the derivative of activation -DGATE=n, as a function of its output y.  dy [rows x
+ * products, columns], y [rows, columns]: with -DSHARED_GATE, `products` rows of the gradient share
+ * one row of the output; else products is 1. */
+__kernel void activation_gradient(TENSOR(const float, dy), TENSOR(const float, y),
+                                  TENSOR(float, dx), uint n, uint columns, uint products) {
     const size_t i = get_global_id(0), r = get_global_id(1);
     if (i >= n) return;
 #ifdef SHARED_GATE
@@ -34,8 +39,9 @@ __kernel void relu_gradient(TENSOR(const float, dy), TENSOR(const float, y), TEN
 #else
     const size_t gate = i;
 #endif
-    MEMBER(dx, r)[i] = MEMBER(y, r)[gate] > 0.0f ? MEMBER(dy, r)[i] : 0.0f;
+    MEMBER(dx, r)[i] = pass_number(MEMBER(dy, r)[i], MEMBER(y, r)[gate]);
 }
+#endif
 
 /* Copy a part of n elements to where it lies in the whole. */
 __kernel void place(TENSOR(const float, part), TENSOR(float, whole), uint position, uint n) {

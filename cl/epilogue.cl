@@ -1,7 +1,11 @@
 /* What surrounds a matrix product whose engine has no epilogue of its own. */
+#include "activation.cl"
 #include "tensor.cl"
 
-/* Bias, activation, gate, in iv_gemm's order.  -DBIAS -DRELU -DGATE.
+DEFINE_ACTIVATION(number, float, as_float, as_uint)
+DEFINE_GATE(number, float)
+
+/* Bias, activation, gate, in iv_gemm's order.  -DBIAS -DACTIVATION=n -DGATE=n (iv_activation).
  * Work-items: (columns, rows, members). */
 __kernel void epilogue(TENSOR(float, c),
 #ifdef BIAS
@@ -18,11 +22,11 @@ __kernel void epilogue(TENSOR(float, c),
 #ifdef BIAS
     value += MEMBER(bias, r)[j];
 #endif
-#ifdef RELU
-    value = value <= 0.0f ? 0.0f : value;
+#ifdef ACTIVATION
+    value = activate_number(value);
 #endif
 #ifdef GATE
-    value = MEMBER(gate, r)[i / gate_rows * n + j] > 0.0f ? value : 0.0f;
+    value = pass_number(value, MEMBER(gate, r)[i / gate_rows * n + j]);
 #endif
     *entry = value;
 }

@@ -9,11 +9,12 @@
  * -DMR -DNV -DVW   the tile
  * -DTRANSPOSE_A    A is stored [k, m]
  * -DPACKED_A       A is packed as [m / MR][k][MR]; lda is then the elements of a strip
- * -DBIAS -DRELU -DACCUMULATE -DGATE   parts of the epilogue, in iv_gemm's order
+ * -DBIAS -DACTIVATION=n -DACCUMULATE -DGATE=n   parts of the epilogue, in iv_gemm's order
  * -DROW_SUMS=0|1   the work-items of the first panel also sum the rows of op(A); 1: add to what is
  *                  there
  *
  * Work-items: (tiles of rows, panels, members), one a work-group. */
+#include "activation.cl"
 #include "tensor.cl"
 
 #define PASTE_(a, b) a##b
@@ -27,6 +28,15 @@ typedef PASTE(float, VW) vector;
 #define LOAD(p) PASTE(vload, VW)(0, p)
 #define STORE(v, p) PASTE(vstore, VW)(v, 0, p)
 #endif
+
+DEFINE_ACTIVATION(number, float, as_float, as_uint)
+DEFINE_GATE(number, float)
+#if VW == 1
+DEFINE_ACTIVATION(vector, vector, as_float, as_uint)
+#else
+DEFINE_ACTIVATION(vector, vector, PASTE(as_float, VW), PASTE(as_uint, VW))
+#endif
+DEFINE_GATE(vector, vector)
 
 /* Where row i of the tile lies in A, and how far it is to the next k. */
 #if defined(PACKED_A)
@@ -71,11 +81,11 @@ static float epilogue_scalar(float sum, const tile *t, uint i, uint j) {
 #ifdef BIAS
     sum += t->bias[j];
 #endif
-#ifdef RELU
-    sum = sum <= 0.0f ? 0.0f : sum;
+#ifdef ACTIVATION
+    sum = activate_number(sum);
 #endif
 #ifdef GATE
-    sum = t->gate[(size_t)(i / t->gate_rows) * t->n + j] > 0.0f ? sum : 0.0f;
+    sum = pass_number(sum, t->gate[(size_t)(i / t->gate_rows) * t->n + j]);
 #endif
     return sum;
 }
@@ -87,12 +97,11 @@ static vector epilogue(vector sum, const tile *t, uint i, uint j) {
 #ifdef BIAS
     sum += LOAD(t->bias + j);
 #endif
-#ifdef RELU
-    sum = sum <= (vector)(0.0f) ? (vector)(0.0f) : sum;
+#ifdef ACTIVATION
+    sum = activate_vector(sum);
 #endif
 #ifdef GATE
-    const vector gate = LOAD(t->gate + (size_t)(i / t->gate_rows) * t->n + j);
-    sum = gate > (vector)(0.0f) ? sum : (vector)(0.0f);
+    sum = pass_vector(sum, LOAD(t->gate + (size_t)(i / t->gate_rows) * t->n + j));
 #endif
     return sum;
 }

@@ -9,11 +9,15 @@
  * -DTILE_M -DTILE_N -DTILE_K -DITEM_M -DITEM_N   the tile; TILE_K is a multiple of 4
  * -DTRANSPOSE_A -DTRANSPOSE_B   A is stored [k, m], B is stored [n, k]
  * -DALIGNED_A -DALIGNED_B -DALIGNED_C   every stored row begins at a multiple of 16 bytes
- * -DBIAS -DRELU -DACCUMULATE -DGATE   parts of the epilogue, in iv_gemm's order
+ * -DBIAS -DACTIVATION=n -DACCUMULATE -DGATE=n   parts of the epilogue, in iv_gemm's order
  * -DROW_SUMS   the work-groups of the first columns also sum the rows of op(A)
  *
  * Work-groups: (tiles of rows, tiles of columns, members). */
+#include "activation.cl"
 #include "tensor.cl"
+
+DEFINE_ACTIVATION(number, float, as_float, as_uint)
+DEFINE_GATE(number, float)
 
 #define ITEMS_M (TILE_M / ITEM_M)
 #define ITEMS_N (TILE_N / ITEM_N)
@@ -200,11 +204,11 @@ __kernel void gemm_tiled(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
 #ifdef BIAS
                 value[v] += MEMBER(bias, r)[column + v];
 #endif
-#ifdef RELU
-                value[v] = value[v] <= 0.0f ? 0.0f : value[v];
+#ifdef ACTIVATION
+                value[v] = activate_number(value[v]);
 #endif
 #ifdef GATE
-                value[v] = gate_row[column + v] > 0.0f ? value[v] : 0.0f;
+                value[v] = pass_number(value[v], gate_row[column + v]);
 #endif
             }
 #ifdef ALIGNED_C

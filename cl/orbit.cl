@@ -1,6 +1,9 @@
 /* Orbits of images under a finite group given as index tables, and means over orbits.
  * Tensors are [G, B, D] with the group's element outermost, unless a kernel says otherwise. */
+#include "activation.cl"
 #include "tensor.cl"
+
+DEFINE_GATE(number, float)
 
 /* y[g][b][p] = x[b][source[g][p]].  -DBLOCK: pixels a work-item, one on GPUs, a row on CPUs, where
  * loading values one by one is faster than a vector gather. Work-items: (ceil(pixels / BLOCK),
@@ -78,8 +81,8 @@ __kernel void orbit_mean(TENSOR(const float, x), TENSOR(float, y), uint n, uint 
 }
 #endif
 
-/* dx[o][g][i] = dy[o][i] / G for every g, i < inner.  With -DGATE also the derivative of the ReLU
- * before the mean: 0 where gate[o][g][i] <= 0.  Work-items: (inner, outer, members). */
+/* dx[o][g][i] = dy[o][i] / G for every g, i < inner.  -DGATE=n: times the derivative of activation n
+ * before the mean, gate[o][g][i] its output.  Work-items: (inner, outer, members). */
 __kernel void orbit_mean_gradient(TENSOR(const float, dy),
 #ifdef GATE
                                   TENSOR(const float, gate),
@@ -92,7 +95,7 @@ __kernel void orbit_mean_gradient(TENSOR(const float, dy),
     for (uint g = 0; g < elements; g++) {
         const size_t k = start + (size_t)g * inner;
 #ifdef GATE
-        MEMBER(dx, r)[k] = MEMBER(gate, r)[k] > 0.0f ? value : 0.0f;
+        MEMBER(dx, r)[k] = pass_number(value, MEMBER(gate, r)[k]);
 #else
         MEMBER(dx, r)[k] = value;
 #endif

@@ -14,6 +14,7 @@
 #define IV_STREAM_DIGITS         10U
 #define IV_STREAM_NOISE          11U
 #define IV_STREAM_TEST           12U
+#define IV_STREAM_CYCLE          13U
 
 /* Four 32-bit words: Philox4x32-10 with key {seed, stream} and counter {index, step, 0, 0}. */
 static inline void iv_philox(uint seed, uint stream, uint step, uint index, uint out[4])
@@ -101,30 +102,46 @@ static inline uint iv_mix(uint x)
     return x;
 }
 
-/* Where a pseudo-random permutation of [0, n) sends i: see random.h. */
-static inline uint iv_shuffle(uint seed, uint stream, uint epoch, uint n, uint i)
-{
-    if (n < 2) return 0;
+/* What all samples of an epoch's order have in common, and where it sends i: see random.h. */
+typedef struct {
+    uint n, a, b, keys[4];
+} iv_shuffler;
 
+static inline iv_shuffler iv_shuffle_prepare(uint seed, uint stream, uint epoch, uint n)
+{
+    iv_shuffler s;
     uint a = 1;
     for (uint bit = 1U << 15; bit > 0; bit >>= 1)
         if ((ulong)(a + bit) * (a + bit) <= n) a += bit;
-    a = a < 8 ? 8 : a;
-    const uint rows = (n + a - 1) / a, b = rows < 8 ? 8 : rows;
+    s.n = n;
+    s.a = a < 8 ? 8 : a;
+    const uint rows = (n + s.a - 1) / s.a;
+    s.b = rows < 8 ? 8 : rows;
+    iv_philox(seed, stream, epoch, 0xffffffffU, s.keys);
+    return s;
+}
 
-    uint keys[4];
-    iv_philox(seed, stream, epoch, 0xffffffffU, keys);
-
+static inline uint iv_shuffle_walk(const iv_shuffler *s, uint i)
+{
+    const uint a = s->a, b = s->b;
+    if (s->n < 2) return 0;
     do {
         /* Not i % b: compilers turn the pair into a `freeze` that Oclgrind does not know. */
         uint left = i / b, right = i - left * b;
         for (uint turn = 0; turn < 8; turn += 2) {
-            left += iv_below(iv_mix(right + keys[turn & 3] + turn * 0x9e3779b9U), a);
+            left += iv_below(iv_mix(right + s->keys[turn & 3] + turn * 0x9e3779b9U), a);
             left -= left >= a ? a : 0;
-            right += iv_below(iv_mix(left + keys[(turn + 1) & 3] + turn * 0x9e3779b9U), b);
+            right += iv_below(iv_mix(left + s->keys[(turn + 1) & 3] + turn * 0x9e3779b9U), b);
             right -= right >= b ? b : 0;
         }
         i = left * b + right;
-    } while (i >= n);
+    } while (i >= s->n);
     return i;
+}
+
+/* Where a pseudo-random permutation of [0, n) sends i: see random.h. */
+static inline uint iv_shuffle(uint seed, uint stream, uint epoch, uint n, uint i)
+{
+    const iv_shuffler s = iv_shuffle_prepare(seed, stream, epoch, n);
+    return iv_shuffle_walk(&s, i);
 }

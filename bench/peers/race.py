@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Invar against PyTorch and OpenBLAS on this machine, in one command.
 
-Groups: step (training steps of the regularization study), jacobian (Jacobians of 1024 inputs and their
-singular values), gemm (matrix products); all by default. Runs of Invar and of the peer alternate, so
-that whatever else the machine does meets both. The peer gets its best settings: each number of PyTorch
-and OpenBLAS threads is tried first, those within 15% of the fastest stay in the race, and the best
-median counts. Where PyTorch has CUDA it also runs there, without TF32.
+Groups: step and autoencoder (training steps of the regularization and the autoencoder study), jacobian
+(Jacobians of 1024 inputs and their singular values), gemm (matrix products); all by default. Runs of
+Invar and of the peer alternate, so that whatever else the machine does meets both. The peer gets its best
+settings: each number of PyTorch and OpenBLAS threads is tried first, those within 15% of the fastest stay
+in the race, and the best median counts. Where PyTorch has CUDA it also runs there, without TF32.
 
 A ratio above 1 says how many times as fast Invar is; the interval is the quartiles of the ratios of
 single rounds. Needs a Python with PyTorch and NumPy; takes the one that runs this, else /usr/bin/python3
@@ -35,6 +35,7 @@ GEMMS = [f"gemm/{name}" for name in (
 # What to ask of `invar bench`, the peer's script and its arguments, and whether PyTorch's threads matter.
 GROUPS = {
     "step": (["step/regularization-rotation-4"], "regularization_step.py", [], True),
+    "autoencoder": (["step/autoencoder"], "autoencoder_step.py", [], True),
     "jacobian": (["jacobian", "svd/10x784-x1024", "svd/weights"], "jacobian_svd.py", [], True),
     "gemm": (GEMMS, "gemm.py", GEMMS, False),
 }

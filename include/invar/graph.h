@@ -11,6 +11,7 @@
 #ifndef INVAR_GRAPH_H
 #define INVAR_GRAPH_H
 
+#include <invar/linalg.h>
 #include <invar/runtime.h>
 #include <invar/transform.h>
 
@@ -74,7 +75,8 @@ void iv_image_batch(iv_graph *graph, const iv_image_source *source, size_t batch
 /* y = x w^T + b.  x [..., K], w [N, K], b [N] or NULL; y [..., N]. */
 iv_tensor *iv_linear(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_tensor *b);
 
-iv_tensor *iv_relu(iv_graph *graph, iv_tensor *x);
+/* The activation of every entry (invar/linalg.h); IV_ACTIVATION_NONE returns x itself. */
+iv_tensor *iv_activate(iv_graph *graph, iv_tensor *x, iv_activation activation);
 
 /* x [B, D] -> [G, B, D]: g x for every g. source, inverse: ushort [G, D] on the device, the group's
  * tables. */
@@ -101,6 +103,12 @@ iv_tensor *iv_add(iv_graph *graph, iv_tensor *a, iv_tensor *b);
 /* x times one number a member: factor [1]. */
 iv_tensor *iv_scale(iv_graph *graph, iv_tensor *x, iv_tensor *factor);
 
+/* What a rich layer puts out, [o, r, a, b, a b]: its input o [.., N], and from X = o w^T + b
+ * [.., M], M even, whose neighbouring columns (even, odd) are M / 2 pairs:
+ * r = sqrt(even^2 + odd^2 + 1e-12), a = even / r, b = odd / r -> [.., N + 2 M].
+ * Source: Zhang and Arodz 2021, section 4. */
+iv_tensor *iv_rich(iv_graph *graph, iv_tensor *o, iv_tensor *x);
+
 /* ------------------------------------------------------------------ losses, each one number a
  * member */
 
@@ -110,6 +118,16 @@ iv_tensor *iv_cross_entropy(iv_graph *graph, iv_tensor *logits, iv_tensor *label
 /* Mean over rows of 0.5 |a - b|^2.  a, b [B, C] -> [1].  Moskalev et al. 2023: the logit invariance
  * error of a pair. */
 iv_tensor *iv_logit_distance(iv_graph *graph, iv_tensor *a, iv_tensor *b);
+
+/* Mean over all entries of (a - b)^2.  a, b [B, C] -> [1]. */
+iv_tensor *iv_mean_square(iv_graph *graph, iv_tensor *a, iv_tensor *b);
+
+/* Mean over pairs of (1 / (delta + alpha d^2) - 1 / (delta + alpha q))^2, q = |z - z'|^2 over the
+ * first n_invariant columns.  z [2, B, C] (the first of each pair, then their partners),
+ * squared_distances [B] holds d^2, delta [1], alpha [1] -> [1]. The gradient is to z alone.
+ * Source: Zhang and Arodz 2021, equation 2. */
+iv_tensor *iv_pair_loss(iv_graph *graph, iv_tensor *z, size_t n_invariant,
+                        iv_tensor *squared_distances, iv_tensor *delta, iv_tensor *alpha);
 
 /* a + weight b, all [1]. */
 iv_tensor *iv_weighted_sum(iv_graph *graph, iv_tensor *a, iv_tensor *b, iv_tensor *weight);
@@ -137,6 +155,31 @@ iv_tensor *iv_orbit_distribution_invariance(iv_graph *graph, iv_tensor *logits);
  * 0 where a map vanishes. */
 iv_tensor *iv_orbit_saliency_similarity(iv_graph *graph, iv_tensor *saliency, cl_mem inverse);
 
+/* ------------------------------------------------------------------ metrics of a batch
+ * Sums over the rows of batch number `step` that are samples: row i is left out where
+ * step B + i >= n_rows. */
+
+/* Sum over rows of (a - b)^2.  a, b [B, C] -> [C]. */
+iv_tensor *iv_square_error_sums(iv_graph *graph, iv_tensor *a, iv_tensor *b, size_t n_rows);
+
+/* What iv_pair_sums puts out: sums over pairs, with dhat = sqrt(q). */
+enum {
+    IV_PAIR_LOSS,              /* of (1 / (delta + alpha d^2) - 1 / (delta + alpha q))^2 */
+    IV_PAIR_SQUARE_ERROR,      /* of (dhat - d)^2 */
+    IV_PAIR_SAME_COUNT,        /* of 1 where d = 0 */
+    IV_PAIR_SAME_DISTANCE,     /* of dhat where d = 0 */
+    IV_PAIR_SAME_SQUARE,       /* of dhat^2 where d = 0 */
+    IV_PAIR_DISTINCT_COUNT,    /* of 1 where d > 0 */
+    IV_PAIR_DISTINCT_DISTANCE, /* of dhat where d > 0 */
+    IV_PAIR_DISTINCT_SQUARE,   /* of dhat^2 where d > 0 */
+    IV_N_PAIR_SUMS,
+};
+
+/* Inputs as for iv_pair_loss -> [IV_N_PAIR_SUMS]. */
+iv_tensor *iv_pair_sums(iv_graph *graph, iv_tensor *z, size_t n_invariant,
+                        iv_tensor *squared_distances, iv_tensor *delta, iv_tensor *alpha,
+                        size_t n_rows);
+
 /* ------------------------------------------------------------------ derivatives */
 
 /* Gradients of a one-number-a-member tensor with respect to `wrt` (parameters or inputs):
@@ -157,10 +200,10 @@ iv_tensor *iv_jacobian(iv_graph *graph, iv_tensor *logits, iv_tensor *x);
 
 /* ------------------------------------------------------------------ plans */
 
-/* Compile what `outputs` depend on. Fuses ReLUs and their derivatives into the products before
- * them, shares memory between tensors that do not live at the same time, allocates, and binds every
- * launch. IV_ENOMEM before allocating if the device cannot hold it, with the number of members that
- * would fit. */
+/* Compile what `outputs` depend on. Fuses activations and their derivatives into the products
+ * before them, shares memory between tensors that do not live at the same time, allocates, and
+ * binds every launch. IV_ENOMEM before allocating if the device cannot hold it, with the number of
+ * members that would fit. */
 iv_status iv_graph_compile(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs,
                            iv_plan **plan);
 void iv_plan_destroy(iv_plan *plan); /* NULL is fine */

@@ -9,6 +9,7 @@
 #include <invar/random.h>
 #include <invar/report.h>
 #include <invar/runtime.h>
+#include <invar/signal.h>
 #include <invar/spec.h>
 #include <invar/status.h>
 #include <invar/studies.h>

@@ -10,7 +10,16 @@
 
 /* ------------------------------------------------------------------ matrix products */
 
-typedef enum { IV_ACTIVATION_NONE, IV_ACTIVATION_RELU } iv_activation;
+/* Element-wise, within a few units in the last place over the whole range; NaN gives NaN. What
+ * would be below the smallest normal number may be 0. */
+typedef enum {
+    IV_ACTIVATION_NONE,
+    IV_ACTIVATION_RELU,    /* max(x, 0) */
+    IV_ACTIVATION_SELU,    /* lambda x if x > 0, else lambda alpha (exp(x) - 1), where lambda =
+                              1.0507009873554805, alpha = 1.6732632423543772: Klambauer 2017 */
+    IV_ACTIVATION_SIGMOID, /* 1 / (1 + exp(-x)) */
+    IV_ACTIVATION_TANH,    /* the bipolar sigmoid */
+} iv_activation;
 
 typedef enum {
     IV_ENGINE_AUTO, /* what was tuned for the device (invar/tune.h), else by its type and the size;
@@ -26,8 +35,10 @@ typedef enum {
  * epilogue(S) = gate ∘ activation(S + bias [+ C]):
  *   accumulate  adds to what C holds
  *   bias        n values a member, added to every row; NULL buffer for none
- *   gate        [m / gate_rows, n]: entry (i, j) is set to 0 where gate(i / gate_rows, j) <= 0:
- *               the derivative of a ReLU whose output is the gate; NULL buffer for none */
+ *   gate        [m / gate_rows, n]: outputs y of gate_activation; entry (i, j) is multiplied by the
+ *               derivative at y = gate(i / gate_rows, j); NULL buffer for none. As functions of the
+ *               output the derivatives are, for ReLU: 1 if y > 0, else the entry is set to 0;
+ *               SELU: lambda if y > 0, else y + lambda alpha; sigmoid: y (1 - y); tanh: 1 - y^2 */
 typedef struct {
     size_t m, n, k, batch;
     bool transpose_a; /* A is stored [k, m] */
@@ -38,15 +49,16 @@ typedef struct {
     iv_view bias;
     iv_activation activation;
     iv_view gate;
-    size_t gate_rows; /* rows of C that share a row of the gate; 1 if 0 */
+    iv_activation gate_activation; /* with a gate: not IV_ACTIVATION_NONE */
+    size_t gate_rows;              /* rows of C that share a row of the gate; 1 if 0 */
     iv_view row_sums; /* m values a member: sums over k of rows of op(A); NULL buffer for none */
     iv_gemm_engine engine;
 } iv_gemm_desc;
 
 /* Append the product. C must not overlap A or B. Each entry is summed over k in one fixed order
  * that does not depend on `batch` or on the other members, so a member gets the same bits in any
- * population. IV_EINVAL for a zero size, a missing operand or a leading dimension below the row
- * length. */
+ * population. IV_EINVAL for a zero size, a missing operand, a leading dimension below the row
+ * length, an activation that there is not, or a gate without its activation. */
 iv_status iv_gemm(iv_sequence *sequence, const iv_gemm_desc *desc);
 
 /* ------------------------------------------------------------------ singular values */

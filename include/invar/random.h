@@ -30,6 +30,7 @@ enum {
     IV_STREAM_DIGITS = 10,        /* the built-in digits; step: image */
     IV_STREAM_NOISE = 11,         /* the built-in noise images */
     IV_STREAM_TEST = 12,          /* tests */
+    IV_STREAM_CYCLE = 13,         /* hidden cycles over a signal's dimensions */
 };
 
 /* Four 32-bit words: Philox4x32-10 with key {seed, stream} and counter {index, step, 0, 0}. */
@@ -146,36 +147,50 @@ static inline uint32_t iv_mix(uint32_t x) {
     return x;
 }
 
+/* What all samples of an epoch's pseudo-random order have in common: see iv_shuffle. */
+typedef struct {
+    uint32_t n, a, b, keys[4];
+} iv_shuffler;
+
+static inline iv_shuffler iv_shuffle_prepare(uint32_t seed, uint32_t stream, uint32_t epoch,
+                                             uint32_t n) {
+    iv_shuffler s = {.n = n, .a = 1};
+    for (uint32_t bit = 1U << 15; bit > 0; bit >>= 1)
+        if ((uint64_t)(s.a + bit) * (s.a + bit) <= n) s.a += bit;
+    s.a = s.a < 8 ? 8 : s.a;
+    const uint32_t rows = (n + s.a - 1) / s.a;
+    s.b = rows < 8 ? 8 : rows;
+
+    /* The index sets the key apart from the numbers that a kernel may draw from the same stream. */
+    iv_philox(seed, stream, epoch, 0xffffffffU, s.keys);
+    return s;
+}
+
+static inline uint32_t iv_shuffle_walk(const iv_shuffler *s, uint32_t i) {
+    const uint32_t a = s->a, b = s->b;
+    if (s->n < 2) return 0;
+    do {
+        uint32_t left = i / b, right = i % b;
+        for (uint32_t turn = 0; turn < 8; turn += 2) {
+            left += iv_below(iv_mix(right + s->keys[turn & 3] + turn * 0x9e3779b9U), a);
+            left -= left >= a ? a : 0;
+            right += iv_below(iv_mix(left + s->keys[(turn + 1) & 3] + turn * 0x9e3779b9U), b);
+            right -= right >= b ? b : 0;
+        }
+        i = left * b + right;
+    } while (i >= s->n);
+    return i;
+}
+
 /* Where a pseudo-random permutation of [0, n) sends i < n, without storing it: sample i of an
  * epoch. A Feistel network of 8 rounds on pairs (left < a, right < b) with a b little above n
  * (Black and Rogaway 2002), walked until it comes back below n, which it mostly is at once; a and b
  * are at least 8, so that few samples are mixed as well as many. n is at most 2^31; 0 if n is
- * below 2. */
+ * below 2. For many samples of an epoch, prepare once and walk for each. */
 static inline uint32_t iv_shuffle(uint32_t seed, uint32_t stream, uint32_t epoch, uint32_t n,
                                   uint32_t i) {
-    if (n < 2) return 0;
-
-    uint32_t a = 1;
-    for (uint32_t bit = 1U << 15; bit > 0; bit >>= 1)
-        if ((uint64_t)(a + bit) * (a + bit) <= n) a += bit;
-    a = a < 8 ? 8 : a;
-    const uint32_t rows = (n + a - 1) / a, b = rows < 8 ? 8 : rows;
-
-    /* The index sets the key apart from the numbers that a kernel may draw from the same stream. */
-    uint32_t keys[4];
-    iv_philox(seed, stream, epoch, 0xffffffffU, keys);
-
-    do {
-        uint32_t left = i / b, right = i % b;
-        for (uint32_t turn = 0; turn < 8; turn += 2) {
-            left += iv_below(iv_mix(right + keys[turn & 3] + turn * 0x9e3779b9U), a);
-            left -= left >= a ? a : 0;
-            right += iv_below(iv_mix(left + keys[(turn + 1) & 3] + turn * 0x9e3779b9U), b);
-            right -= right >= b ? b : 0;
-        }
-        i = left * b + right;
-    } while (i >= n);
-    return i;
+    const iv_shuffler s = iv_shuffle_prepare(seed, stream, epoch, n);
+    return iv_shuffle_walk(&s, i);
 }
 
 #endif

@@ -79,15 +79,19 @@ bool iv_spec_lists(const iv_node *node, const char *path, const char *word);
  * run's. */
 typedef struct {
     const char *name;
-    const char *base; /* the run's name as written in `runs` ("IR"); a `select` chooses among the
-                         runs that share base and configuration */
+    const char *base;   /* the run's name as written in `runs` ("IR"); a `select` chooses among the
+                           runs that share base and configuration */
+    const char *column; /* the run's name with what its own sweep adds, except for learning_rate and
+                           momentum ("selu-depth4"): runs of one column and configuration are
+                           alternatives */
     const char
         *variant;      /* the configuration's part of the name ("fashion-mnist"); "" if not swept */
     size_t base_index; /* which element of `runs` */
     size_t configuration;  /* which combination of the top-level sweep, from 0 */
     const iv_node *config; /* the spec with the swept values in place: `run` (this run, with its
                               swept values) instead of `runs`, and no `sweep`.
-                              training.learning_rate already is the run's own where it has one. */
+                              training.learning_rate and training.momentum already are the run's
+                              own where it has them. */
 } iv_spec_run;
 
 typedef struct {

@@ -1,6 +1,6 @@
 /* Populations in training: parameters, the optimizer, the loop, checkpoints.
  *
- * The parameters of all R members lie in one buffer [R, P], so that the optimizer is one pass over
+ * The parameters of all R members lie in one buffer [R, P], so that an optimizer is one pass over
  * it.
  */
 #ifndef INVAR_TRAIN_H
@@ -17,11 +17,14 @@ typedef struct iv_parameters iv_parameters;
 
 enum { IV_PARAMETER_NAME = 48 };
 
+typedef enum { IV_UNIFORM, IV_NORMAL } iv_distribution;
+
 typedef struct {
     char name[IV_PARAMETER_NAME]; /* as in the model file: "layers.0.weight" */
     unsigned rank;
     size_t dims[IV_MAX_RANK];
-    float bound; /* initial values are uniform on [-bound, bound) */
+    iv_distribution distribution; /* of the initial values */
+    float scale; /* uniform on [-scale, scale), or normal with this standard deviation; 0: zeros */
 } iv_parameter_desc;
 
 /* Uninitialised parameters for R members; the descriptions are copied. */
@@ -30,8 +33,12 @@ iv_status iv_parameters_create(iv_context *context, size_t n_members,
                                iv_parameters **parameters);
 void iv_parameters_destroy(iv_parameters *parameters); /* NULL is fine */
 
-/* Draw initial values: tensor number i of a member from (its seed, IV_STREAM_INITIAL, i).
- * seeds [R] */
+/* Draw initial values: tensor number i of a member from (its seed, IV_STREAM_INITIAL, step i).
+ * Element e takes word e % 4 of Philox index e / 4 if uniform (iv_uniform_symmetric); if normal,
+ * elements 4 k and 4 k + 1 are iv_normal's two numbers of words 0 and 1 of index k, the next two
+ * those of words 2 and 3. The host finds the same bits.
+ *
+ * seeds  [R] */
 iv_status iv_parameters_initialize(iv_parameters *parameters, const uint32_t *seeds);
 
 size_t iv_parameters_count(const iv_parameters *parameters);
@@ -47,26 +54,44 @@ iv_status iv_parameters_export(const iv_parameters *parameters, size_t member, c
                                const iv_metadata *metadata, size_t n_metadata);
 iv_status iv_parameters_import(iv_parameters *parameters, size_t member, const char *path);
 
-/* ------------------------------------------------------------------ Adam */
+/* ------------------------------------------------------------------ optimizers */
 
-typedef struct iv_adam iv_adam;
+typedef enum {
+    IV_OPTIMIZER_ADAM, /* Kingma and Ba 2015 with bias correction, without weight decay */
+    IV_OPTIMIZER_SGD,  /* stochastic gradient descent, with or without momentum */
+} iv_optimizer_kind;
 
+/* Both kinds update as PyTorch's of the same name do. With g the gradient of step t = 1, 2, ...:
+ *
+ * Adam   m = beta1 m + (1 - beta1) g
+ *        v = beta2 v + (1 - beta2) g^2
+ *        p = p - rate / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+ * SGD    v = momentum v + g, so that the first step has v = g
+ *        p = p - rate v
+ *
+ * m and v start at zero. A kind reads its own fields alone. */
 typedef struct {
-    const float *learning_rates; /* [R] */
-    float beta1, beta2, epsilon;
-} iv_adam_desc;
+    iv_optimizer_kind kind;
+    const float *learning_rates; /* [R], copied */
+    float beta1, beta2, epsilon; /* Adam; betas in [0, 1) */
+    float momentum;              /* SGD; at least 0, and 0 keeps no v */
+} iv_optimizer_desc;
 
-/* Adam without weight decay (Kingma and Ba 2015, with bias correction; the same update as
- * PyTorch's). */
-iv_status iv_adam_create(iv_parameters *parameters, const iv_adam_desc *desc, iv_adam **adam);
-void iv_adam_destroy(iv_adam *adam); /* NULL is fine */
+typedef struct iv_optimizer iv_optimizer;
+
+/* Memory for the gradient and for what the kind keeps, a float each a parameter: two for Adam, one
+ * for SGD with momentum, none for SGD without. `parameters` outlive the optimizer. IV_EINVAL if a
+ * coefficient is out of its range. */
+iv_status iv_optimizer_create(iv_parameters *parameters, const iv_optimizer_desc *desc,
+                              iv_optimizer **optimizer);
+void iv_optimizer_destroy(iv_optimizer *optimizer); /* NULL is fine */
 
 /* Where the gradient of parameter i has to be: iv_place it there. */
-iv_view iv_adam_gradient_view(const iv_adam *adam, size_t i);
+iv_view iv_optimizer_gradient_view(const iv_optimizer *optimizer, size_t i);
 
 /* Append the update of all parameters of all members to a sequence: one launch. The step number of
  * the sequence counts from 0. */
-iv_status iv_adam_append(iv_adam *adam, iv_sequence *sequence);
+iv_status iv_optimizer_append(iv_optimizer *optimizer, iv_sequence *sequence);
 
 /* ------------------------------------------------------------------ the loop */
 
@@ -95,11 +120,12 @@ double iv_seconds(void);
 
 /* Everything that a population needs to go on: parameters and optimizer state of all members, and
  * texts of the caller (step, position in the log). Written atomically. */
-iv_status iv_checkpoint_write(const char *path, iv_parameters *parameters, iv_adam *adam,
+iv_status iv_checkpoint_write(const char *path, iv_parameters *parameters, iv_optimizer *optimizer,
                               const iv_metadata *metadata, size_t n_metadata);
 
-/* Read it back into a population of the same shape. IV_EDATA if it is of another one; nothing is
- * changed then. */
-iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *parameters, iv_adam *adam);
+/* Read it back into a population of the same shape with an optimizer that keeps the same (Adam, SGD
+ * with momentum, SGD without). IV_EDATA if it is of another one; nothing is changed then. */
+iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *parameters,
+                             iv_optimizer *optimizer);
 
 #endif

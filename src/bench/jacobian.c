@@ -64,7 +64,7 @@ static iv_status open_network(bench *b, network *net) {
         h = iv_linear(net->graph, h, given(net, net->weights[l], outputs_of(l), inputs_of(l)),
                       given(net, net->biases[l], 0, outputs_of(l)));
         if (l == 0) sums = h;
-        if (l + 1 < LAYERS) h = iv_relu(net->graph, h);
+        if (l + 1 < LAYERS) h = iv_activate(net->graph, h, IV_ACTIVATION_RELU);
     }
     net->jacobian = iv_jacobian(net->graph, h, net->task == FACTORED_VALUES ? sums : x);
     return iv_graph_compile(net->graph, &net->jacobian, 1, &net->plan);

@@ -35,6 +35,7 @@ typedef struct {
     bool quiet, terminal, line_open;
     char what[96];
     uint64_t first; /* how far it was when first heard of */
+    uint64_t last, total;
     double start, last_shown;
 } cli_progress;
 

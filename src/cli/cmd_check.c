@@ -27,22 +27,27 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
     const iv_study_job job = {.spec = spec, .context = context};
     const iv_status status = study->estimate(&job, &estimates, &n);
     if (status != IV_OK) return status;
+    static const char all[] = "all, one after another";
     double total = 0;
-    size_t most = 0;
+    size_t most = 0, longest = strlen(all);
     char text[32];
-    printf("\n%-28s %8s %12s %16s\n", "population", "members", "memory", "training");
+    for (size_t i = 0; i < n; i++) {
+        const size_t length = strlen(estimates[i].name);
+        if (length > longest) longest = length;
+    }
+    const int width = (int)longest;
+    printf("\n%-*s %8s %12s %16s\n", width, "population", "members", "memory", "training");
     for (size_t i = 0; i < n; i++) {
         cli_format_seconds(estimates[i].seconds, text, sizeof text);
-        printf("%-28s %8zu %8zu MiB %16s\n", estimates[i].name, estimates[i].n_members,
+        printf("%-*s %8zu %8zu MiB %16s\n", width, estimates[i].name, estimates[i].n_members,
                estimates[i].bytes >> 20, text);
         total += estimates[i].seconds;
         if (estimates[i].bytes > most) most = estimates[i].bytes;
     }
     cli_format_seconds(total, text, sizeof text);
-    printf(
-        "%-28s %8s %8zu MiB %16s\n\non %s, from a few measured steps; measuring the metrics comes "
-        "on top\n",
-        "all, one after another", "", most >> 20, text, iv_context_device(context)->name);
+    printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps; metrics that are measured "
+           "at the end may come on top\n",
+           width, all, "", most >> 20, text, iv_context_device(context)->name);
     free(estimates);
     return IV_OK;
 }
@@ -102,5 +107,5 @@ const cli_command cli_check = {
     "usage: invar check SPEC.yaml [--set KEY=VALUE]... [--device SEL]\n\n"
     "Validate the spec and print every run it expands to, with the device memory and the training "
     "time of\n"
-    "each population. Time comes from a few measured steps on blank images.\n",
+    "each population. Time comes from a few measured steps.\n",
     run};

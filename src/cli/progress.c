@@ -32,8 +32,12 @@ void cli_progress_update(void *state, const char *what, uint64_t done, uint64_t 
     cli_progress *p = state;
     if (p->quiet || !what) return;
     const double now = iv_seconds();
-    if (strncmp(p->what, what, sizeof p->what - 1) != 0 || done < p->first) {
-        snprintf(p->what, sizeof p->what, "%s", what);
+    /* Work that goes on under another name keeps its clock; another total is other work. */
+    const bool goes_on = total == p->total && done >= p->last;
+    snprintf(p->what, sizeof p->what, "%s", what);
+    p->last = done;
+    p->total = total;
+    if (!goes_on) {
         p->first = done;
         p->start = p->last_shown = now;
         return;

@@ -49,7 +49,8 @@ struct node {
     bool needed;
     bool fused_away;          /* computed by the epilogue of the product before it */
     iv_activation activation; /* fused into this product */
-    iv_tensor *gate;          /* fused into this product */
+    iv_tensor *gate;          /* fused into this product, with its activation */
+    iv_activation gate_activation;
 };
 
 typedef struct {
@@ -86,12 +87,17 @@ struct iv_graph {
 /* Ends with NULL. */
 extern const iv_op *const iv_ops[];
 
-extern const iv_op op_add, op_scale, op_relu, op_relu_gradient, op_slice, op_reshape,
+extern const iv_op op_add, op_scale, op_activate, op_activation_gradient, op_slice, op_reshape,
     op_concatenate, op_linear, op_linear_input_gradient, op_linear_weight_gradient, op_orbit,
     op_orbit_gradient, op_orbit_mean, op_orbit_mean_gradient, op_image_batch, op_cross_entropy,
     op_logit_distance, op_logit_distance_gradient, op_weighted_sum, op_class_logit_sum,
     op_class_logit_gradient, op_argmax, op_orbit_accuracy, op_orbit_logit_invariance,
-    op_orbit_distribution_invariance, op_orbit_saliency_similarity, op_identity_seed;
+    op_orbit_distribution_invariance, op_orbit_saliency_similarity, op_identity_seed,
+    op_signal_batch, op_pair_batch;
+
+/* of autoencoders */
+extern const iv_op op_rich, op_rich_gradient, op_mean_square, op_mean_square_gradient,
+    op_square_error_sums, op_pair_loss, op_pair_sums;
 
 /* ------------------------------------------------------------------ building */
 

@@ -20,6 +20,7 @@ static void unfuse(iv_graph *graph) {
         n->fused_away = n->needed = false;
         n->activation = IV_ACTIVATION_NONE;
         n->gate = NULL;
+        n->gate_activation = IV_ACTIVATION_NONE;
     }
 }
 
@@ -51,29 +52,32 @@ static bool is_output(const iv_tensor *tensor, iv_tensor *const *outputs, size_t
     return false;
 }
 
-/* Whether a node can apply the derivative of a ReLU to what it computes. */
+/* Whether a node can apply the derivative of an activation to what it computes. */
 static bool takes_gate(const node *n, const iv_tensor *gate) {
     return n->op == &op_linear_input_gradient ||
            (n->op == &op_orbit_mean_gradient && n->outputs[0]->n_elements == gate->n_elements);
 }
 
-/* A ReLU right after a product becomes its epilogue, and so does the derivative of one right after
- * the node that carries the gradient back. */
+/* An activation right after a product becomes its epilogue, and so does the derivative of one right
+ * after the node that carries the gradient back. */
 static void fuse(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         node *n = graph->nodes[i];
-        if (!n->needed || (n->op != &op_relu && n->op != &op_relu_gradient)) continue;
+        if (!n->needed || (n->op != &op_activate && n->op != &op_activation_gradient)) continue;
         iv_tensor *x = n->inputs[0];
         if (x->n_uses != 1 || x->placed || x->base || is_output(x, outputs, n_outputs)) continue;
         node *product = x->producer;
         if (!product) continue;
 
-        if (n->op == &op_relu && product->op == &op_linear)
-            product->activation = IV_ACTIVATION_RELU;
-        else if (n->op == &op_relu_gradient && takes_gate(product, n->inputs[1]))
+        const iv_activation activation = (iv_activation)n->attributes[0];
+        if (n->op == &op_activate && product->op == &op_linear) {
+            product->activation = activation;
+        } else if (n->op == &op_activation_gradient && takes_gate(product, n->inputs[1])) {
             product->gate = n->inputs[1];
-        else
+            product->gate_activation = activation;
+        } else {
             continue;
+        }
         x->base = n->outputs[0];
         x->base_offset = 0;
         n->fused_away = true;

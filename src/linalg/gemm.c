@@ -3,6 +3,7 @@
 
 #include "linalg/tune.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,10 +18,25 @@ static iv_status check(const iv_gemm_desc *d, iv_error *error) {
         return iv_fail(error, IV_EINVAL,
                        "gemm: rows of %zu, %zu, %zu do not fit leading dimensions %zu, %zu, %zu",
                        row_a, row_b, d->n, d->lda, d->ldb, d->ldc);
+    if ((unsigned)d->activation > IV_ACTIVATION_TANH)
+        return iv_fail(error, IV_EINVAL, "gemm: there is no activation %d", (int)d->activation);
+    if (d->gate.buffer && (d->gate_activation == IV_ACTIVATION_NONE ||
+                           (unsigned)d->gate_activation > IV_ACTIVATION_TANH))
+        return iv_fail(error, IV_EINVAL, "gemm: a gate needs the activation that it comes from");
     if (d->gate.buffer && d->gate_rows > 1 && d->m % d->gate_rows != 0)
         return iv_fail(error, IV_EINVAL, "gemm: %zu rows do not share gates of %zu rows", d->m,
                        d->gate_rows);
     return IV_OK;
+}
+
+void iv_gemm_epilogue_options(const iv_gemm_desc *d, char options[IV_EPILOGUE_OPTIONS]) {
+    char activation[24] = "", gate[16] = "";
+    if (d->activation != IV_ACTIVATION_NONE)
+        snprintf(activation, sizeof activation, " -DACTIVATION=%u", (unsigned)d->activation % 10);
+    if (d->gate.buffer)
+        snprintf(gate, sizeof gate, " -DGATE=%u", (unsigned)d->gate_activation % 10);
+    snprintf(options, IV_EPILOGUE_OPTIONS, "%s%s%s", d->bias.buffer ? " -DBIAS" : "", activation,
+             gate);
 }
 
 static const char *const engine_names[] = {

@@ -12,7 +12,6 @@
 
 #include <clblast_c.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static CLBlastStatusCode multiply(const iv_gemm_desc *d, bool packed, cl_command_queue queue) {
@@ -58,9 +57,8 @@ static iv_status run(iv_context *context, cl_command_queue queue, void *state) {
 }
 
 static iv_status append_epilogue(iv_sequence *sequence, const iv_gemm_desc *d) {
-    char options[64];
-    snprintf(options, sizeof options, "%s%s%s", d->bias.buffer ? " -DBIAS" : "",
-             d->activation == IV_ACTIVATION_RELU ? " -DRELU" : "", d->gate.buffer ? " -DGATE" : "");
+    char options[IV_EPILOGUE_OPTIONS];
+    iv_gemm_epilogue_options(d, options);
     iv_launch *launch = iv_launch_begin(sequence, "epilogue", "epilogue", options);
     iv_arg_view(launch, d->c);
     if (d->bias.buffer) iv_arg_view(launch, d->bias);

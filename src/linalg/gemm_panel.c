@@ -95,12 +95,12 @@ static iv_status append_block(iv_sequence *sequence, const iv_gemm_desc *d,
                               size_t count) {
     const bool is_first = first == 0, is_last = first + count == d->k;
     const bool bias = is_last && d->bias.buffer, gate = is_last && d->gate.buffer;
-    char more[160], options[224];
-    snprintf(more, sizeof more, "%s%s%s%s%s%s%s",
+    char epilogue[IV_EPILOGUE_OPTIONS] = "", more[160], options[224];
+    if (is_last) iv_gemm_epilogue_options(d, epilogue);
+    snprintf(more, sizeof more, "%s%s%s%s%s",
              d->transpose_a && !o->packed_a ? " -DTRANSPOSE_A" : "",
-             o->packed_a ? " -DPACKED_A" : "", bias ? " -DBIAS" : "",
-             is_last && d->activation == IV_ACTIVATION_RELU ? " -DRELU" : "",
-             d->accumulate || !is_first ? " -DACCUMULATE" : "", gate ? " -DGATE" : "",
+             o->packed_a ? " -DPACKED_A" : "", epilogue,
+             d->accumulate || !is_first ? " -DACCUMULATE" : "",
              !d->row_sums.buffer ? ""
              : is_first          ? " -DROW_SUMS=0"
                                  : " -DROW_SUMS=1");

@@ -45,17 +45,16 @@ iv_status iv_gemm_tiled(iv_sequence *sequence, const iv_gemm_desc *d, const iv_g
                        "gemm: no tile of %zu x %zu x %zu with %zu x %zu a work-item", tile.rows,
                        tile.columns, tile.depth, tile.item_rows, tile.item_columns);
 
-    char options[320];
+    char epilogue[IV_EPILOGUE_OPTIONS], options[320];
+    iv_gemm_epilogue_options(d, epilogue);
     snprintf(options, sizeof options,
-             "-DTILE_M=%zu -DTILE_N=%zu -DTILE_K=%zu -DITEM_M=%zu -DITEM_N=%zu%s%s%s%s%s%s%s%s%s%s",
+             "-DTILE_M=%zu -DTILE_N=%zu -DTILE_K=%zu -DITEM_M=%zu -DITEM_N=%zu%s%s%s%s%s%s%s%s",
              tile.rows, tile.columns, tile.depth, tile.item_rows, tile.item_columns,
              d->transpose_a ? " -DTRANSPOSE_A" : "", d->transpose_b ? " -DTRANSPOSE_B" : "",
              is_aligned(&d->a, d->lda, d->batch) ? " -DALIGNED_A" : "",
              is_aligned(&d->b, d->ldb, d->batch) ? " -DALIGNED_B" : "",
-             is_aligned(&d->c, d->ldc, d->batch) ? " -DALIGNED_C" : "",
-             d->bias.buffer ? " -DBIAS" : "", d->activation == IV_ACTIVATION_RELU ? " -DRELU" : "",
-             d->accumulate ? " -DACCUMULATE" : "", d->gate.buffer ? " -DGATE" : "",
-             d->row_sums.buffer ? " -DROW_SUMS" : "");
+             is_aligned(&d->c, d->ldc, d->batch) ? " -DALIGNED_C" : "", epilogue,
+             d->accumulate ? " -DACCUMULATE" : "", d->row_sums.buffer ? " -DROW_SUMS" : "");
 
     iv_launch *launch = iv_launch_begin(sequence, "gemm_tiled", "gemm_tiled", options);
     iv_arg_view(launch, d->a);

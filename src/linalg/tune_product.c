@@ -168,6 +168,7 @@ iv_status iv_product_create(iv_context *context, size_t m, size_t n, size_t k, b
         d->activation = IV_ACTIVATION_RELU;
     } else if (status == IV_OK && !transpose_a) {
         status = random_view(context, m * n, batch, &seed, &d->gate, &host.gate);
+        d->gate_activation = IV_ACTIVATION_RELU;
     } else if (status == IV_OK && !transpose_b) {
         status = random_view(context, m, batch, &seed, &d->row_sums, &sums);
     }

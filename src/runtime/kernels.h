@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 typedef struct {
-    const char *name;         /* "adam" for cl/adam.cl */
+    const char *name;         /* "loss" for cl/loss.cl */
     const char *const *lines; /* each ends in a newline; NULL after the last */
 } iv_embedded_kernel;
 

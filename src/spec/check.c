@@ -1,4 +1,4 @@
-/* What no single key can tell: references between keys, and sizes that must fit each other. */
+/* What no single key can tell and every study asks: references between keys. */
 #include "spec/stages.h"
 
 #include <string.h>
@@ -18,125 +18,69 @@ static iv_status check_set_not_swept(spec_context *context, const iv_node *map,
     return IV_OK;
 }
 
-static iv_status check_group(spec_context *context, const iv_node *config) {
-    const iv_node *order = spec_at(config, "group.order");
-    bool rotation = strcmp(iv_spec_string(config, "group.kind"), "rotation") == 0;
-    if (rotation && order->integer != 2 && order->integer != 4) {
-        return spec_fail(context, order->mark,
-                         "`group.order` is %lld, expected 2 or 4 for a rotation: others do not map "
-                         "square pixels onto each other",
-                         (long long)order->integer);
-    }
-    return IV_OK;
-}
-
-static iv_status check_sizes(spec_context *context, const iv_node *config) {
-    enum { OFFICIAL_IMAGES = 70000 }; /* MNIST and Fashion-MNIST: 60000 training, 10000 test */
+iv_status spec_check_batch(spec_context *context, const iv_node *config, const char *samples) {
     const iv_node *batch = spec_at(config, "training.batch"),
                   *train = spec_at(config, "dataset.train");
-    bool digits = strcmp(iv_spec_string(config, "dataset.name"), "digits") == 0;
-    int64_t images = digits ? iv_spec_integer(config, "dataset.images") : OFFICIAL_IMAGES;
-    int64_t used = train->integer + iv_spec_integer(config, "dataset.validation") +
-                   iv_spec_integer(config, "dataset.test");
-    if (used > images) {
-        return spec_fail(context, train->mark,
-                         "`dataset`: train + validation + test is %lld, expected at most the %lld "
-                         "images of %s",
-                         (long long)used, (long long)images,
-                         iv_spec_string(config, "dataset.name"));
-    }
-    if (batch->integer > train->integer) {
-        return spec_fail(context, batch->is_default ? train->mark : batch->mark,
-                         "`training.batch` is %lld, expected at most the %lld images of "
-                         "`dataset.train`",
-                         (long long)batch->integer, (long long)train->integer);
-    }
-    return IV_OK;
+    if (batch->integer <= train->integer) return IV_OK;
+    return spec_fail(context, batch->is_default ? train->mark : batch->mark,
+                     "`training.batch` is %lld, expected at most the %lld %s of `dataset.train`",
+                     (long long)batch->integer, (long long)train->integer, samples);
 }
 
-static iv_status check_run(spec_context *context, const iv_node *config) {
-    const iv_node *nu = spec_at(config, "run.nu");
-    bool regularized = strcmp(iv_spec_string(config, "run.method"), "regularization") == 0;
-    if (!regularized && nu->number > 0) {
-        return spec_fail(context, nu->mark,
-                         "`nu` is set for method %s, expected only for regularization",
-                         iv_spec_string(config, "run.method"));
-    }
-    return IV_OK;
+static iv_status check_one_place(spec_context *context, const iv_node *run, const iv_node *sweep,
+                                 const char *key) {
+    char both[64];
+    snprintf(both, sizeof both, "training.%s", key);
+    const iv_node *own = spec_at(run, key);
+    if (!own) own = spec_at(spec_at(run, "sweep"), key);
+    if (!own || !sweep || !spec_find(sweep, both, strlen(both))) return IV_OK;
+    return spec_fail(context, own->mark,
+                     "a run's own `%s` while `%s` is swept, expected only one of them", key, both);
 }
 
-static iv_status check_select(spec_context *context, const iv_node *root, const iv_node *run,
-                              const iv_spec_expansion *expansion) {
-    const iv_node *select = spec_at(run, "select");
-    if (!select) return IV_OK;
-    if (!iv_spec_has(run, "sweep.nu")) {
-        return spec_fail(context, select->mark,
-                         "`select` in a run that does not sweep nu, expected `sweep: {nu: [1, 3]}` "
-                         "beside it");
-    }
-    const iv_node *metric = spec_at(select, "metric");
-    if (!iv_spec_lists(root, "metrics.names", metric->text)) {
-        return spec_fail(context, metric->mark,
-                         "`select` uses the metric %s, expected one that `metrics.names` lists",
-                         metric->text);
-    }
-    for (size_t i = 0; i < expansion->n_runs; i++) {
-        const iv_node *validation = spec_at(expansion->runs[i].config, "dataset.validation");
-        if (validation->integer > 0) continue;
-        return spec_fail(context, validation->mark,
-                         "`dataset.validation` is 0, expected some images: `select` measures on "
-                         "them");
-    }
-    return IV_OK;
-}
-
-static iv_status check_runs(spec_context *context, const iv_node *root,
-                            const iv_spec_expansion *expansion) {
+static iv_status check_runs(spec_context *context, const iv_node *root) {
     const iv_node *runs = spec_at(root, "runs"), *sweep = spec_at(root, "sweep");
     for (size_t i = 0; i < runs->n_entries; i++) {
         const iv_node *run = runs->entries[i].node;
         iv_status status = check_set_not_swept(context, run, spec_at(run, "sweep"));
-        if (status == IV_OK) status = check_select(context, root, run, expansion);
+        if (status == IV_OK) status = check_one_place(context, run, sweep, "learning_rate");
+        if (status == IV_OK) status = check_one_place(context, run, sweep, "momentum");
         if (status != IV_OK) return status;
-
-        const iv_node *own = spec_at(run, "learning_rate");
-        const char *both = "training.learning_rate";
-        if (!own) own = spec_at(spec_at(run, "sweep"), "learning_rate");
-        if (own && sweep && spec_find(sweep, both, strlen(both))) {
-            return spec_fail(context, own->mark,
-                             "a run's own `learning_rate` while `%s` is swept, expected only one "
-                             "of them",
-                             both);
-        }
     }
     return IV_OK;
 }
 
-static const char *nearest_run(const iv_node *runs, const char *name) {
+/* What a published number calls the run it belongs to. The regularization study shows one column a
+ * run of the spec, the autoencoder study one for every value that a run sweeps. */
+static const char *published_name(const iv_node *root, const iv_spec_run *run) {
+    bool by_base = strcmp(iv_spec_string(root, "study"), "regularization") == 0;
+    return by_base ? run->base : run->column;
+}
+
+/* *is_one: whether `name` is that of a run; if not, the nearest one or NULL. */
+static const char *nearest_run(const iv_node *root, const iv_spec_expansion *expansion,
+                               const char *name, bool *is_one) {
     const char *found = NULL;
     size_t best = SIZE_MAX;
-    for (size_t i = 0; i < runs->n_entries; i++) {
-        const char *candidate = spec_at(runs->entries[i].node, "name")->text;
+    *is_one = false;
+    for (size_t i = 0; i < expansion->n_runs; i++) {
+        const char *candidate = published_name(root, &expansion->runs[i]);
+        if (strcmp(candidate, name) == 0) *is_one = true;
         if (spec_nearer(name, candidate, &best)) found = candidate;
     }
     return found;
 }
 
-static bool is_run(const iv_node *runs, const char *name) {
-    for (size_t i = 0; i < runs->n_entries; i++) {
-        if (strcmp(spec_at(runs->entries[i].node, "name")->text, name) == 0) return true;
-    }
-    return false;
-}
-
-static iv_status check_published(spec_context *context, const iv_node *root) {
-    const iv_node *published = spec_at(root, "published"), *runs = spec_at(root, "runs");
+static iv_status check_published(spec_context *context, const iv_node *root,
+                                 const iv_spec_expansion *expansion) {
+    const iv_node *published = spec_at(root, "published");
     for (size_t i = 0; i < published->n_entries; i++) {
         const iv_node *cell = published->entries[i].node;
         const iv_node *run = spec_at(cell, "run"), *metric = spec_at(cell, "metric");
         const iv_node *mean = spec_at(cell, "mean");
-        if (!is_run(runs, run->text)) {
-            const char *near = nearest_run(runs, run->text);
+        bool is_one;
+        const char *near = nearest_run(root, expansion, run->text, &is_one);
+        if (!is_one) {
             return spec_fail(
                 context, run->mark,
                 "`published.%zu.run` is `%s`, expected the name of one of `runs`%s%s%s", i,
@@ -167,13 +111,12 @@ static iv_status check_published(spec_context *context, const iv_node *root) {
 iv_status spec_check(spec_context *context, const iv_node *root,
                      const iv_spec_expansion *expansion) {
     iv_status status = check_set_not_swept(context, root, spec_at(root, "sweep"));
-    for (size_t i = 0; status == IV_OK && i < expansion->n_runs; i++) {
-        const iv_node *config = expansion->runs[i].config;
-        status = check_group(context, config);
-        if (status == IV_OK) status = check_sizes(context, config);
-        if (status == IV_OK) status = check_run(context, config);
+    if (status == IV_OK) {
+        status = strcmp(iv_spec_string(root, "study"), "regularization") == 0
+                     ? spec_check_regularization(context, root, expansion)
+                     : spec_check_autoencoder(context, root, expansion);
     }
-    if (status == IV_OK) status = check_runs(context, root, expansion);
-    if (status == IV_OK) status = check_published(context, root);
+    if (status == IV_OK) status = check_runs(context, root);
+    if (status == IV_OK) status = check_published(context, root, expansion);
     return status;
 }

@@ -53,12 +53,29 @@ static size_t combinations(const iv_node *sweep) {
     return product <= IV_SPEC_MAX_RUNS ? product : IV_SPEC_MAX_RUNS + 1;
 }
 
-/* `map` with combination `index` of `sweep` in place, and "-nu3-..." in *suffix. */
+/* What a run may have of its own instead of the spec's training. Runs that differ in nothing else
+ * share a column. */
+static const char *const own_training[] = {"learning_rate", "momentum"};
+enum { N_OWN_TRAINING = sizeof own_training / sizeof own_training[0] };
+
+static bool is_own_training(const char *key) {
+    for (size_t i = 0; i < N_OWN_TRAINING; i++) {
+        if (strcmp(key, own_training[i]) == 0) return true;
+    }
+    return false;
+}
+
+typedef struct {
+    const char *all;     /* "-depth2-learning_rate0.1" */
+    const char *compare; /* the same without the keys of a run's own training */
+} name_suffix;
+
+/* `map` with combination `index` of `sweep` in place, and what it adds to names. */
 static iv_status apply(spec_context *context, const iv_node *map, const iv_node *sweep,
-                       size_t index, const iv_node **result, const char **suffix) {
+                       size_t index, const iv_node **result, name_suffix *suffix) {
     size_t stride = combinations(sweep);
     *result = map;
-    *suffix = "";
+    *suffix = (name_suffix){"", ""};
     for (size_t i = 0; sweep && i < sweep->n_entries; i++) {
         const spec_entry *entry = &sweep->entries[i];
         stride /= entry->node->n_entries;
@@ -75,20 +92,26 @@ static iv_status apply(spec_context *context, const iv_node *map, const iv_node 
         const char *text = value->type == SPEC_TEXT      ? value->text
                            : value->type == SPEC_BOOLEAN ? (value->boolean ? "true" : "false")
                                                          : number;
-        *suffix = spec_format(context, "%s-%s%s", *suffix, key, text);
-        if (!*suffix) return IV_ENOMEM;
+        suffix->all = spec_format(context, "%s-%s%s", suffix->all, key, text);
+        if (!suffix->all) return IV_ENOMEM;
+        if (is_own_training(entry->key)) continue;
+        suffix->compare = spec_format(context, "%s-%s%s", suffix->compare, key, text);
+        if (!suffix->compare) return IV_ENOMEM;
     }
     return IV_OK;
 }
 
-static iv_status add_run(spec_context *context, const iv_node *run, const char *run_suffix,
+static iv_status add_run(spec_context *context, const iv_node *run, name_suffix run_suffix,
                          const iv_node *configuration, const char *suffix, iv_spec_run *out) {
     const iv_node *config = configuration;
-    const iv_node *learning_rate = spec_at(run, "learning_rate");
     iv_node *changed;
     iv_status status;
-    if (learning_rate) {
-        status = with_value(context, config, "training.learning_rate", learning_rate, &changed);
+    for (size_t i = 0; i < N_OWN_TRAINING; i++) {
+        const iv_node *own = spec_at(run, own_training[i]);
+        if (!own) continue;
+        char path[64];
+        snprintf(path, sizeof path, "training.%s", own_training[i]);
+        status = with_value(context, config, path, own, &changed);
         if (status != IV_OK) return status;
         config = changed;
     }
@@ -99,11 +122,12 @@ static iv_status add_run(spec_context *context, const iv_node *run, const char *
     if (status != IV_OK) return status;
 
     const char *base = spec_at(run, "name")->text;
-    out->name = spec_format(context, "%s%s%s", base, run_suffix, suffix);
+    out->name = spec_format(context, "%s%s%s", base, run_suffix.all, suffix);
     out->base = base;
+    out->column = spec_format(context, "%s%s", base, run_suffix.compare);
     out->variant = suffix + (*suffix == '-');
     out->config = changed;
-    if (!out->name) return IV_ENOMEM;
+    if (!out->name || !out->column) return IV_ENOMEM;
     if (strlen(out->name) > LONGEST_RUN_NAME) {
         return spec_fail(context, run->mark,
                          "a swept run would be named `%s`, expected at most %d characters: sweep "
@@ -171,7 +195,7 @@ iv_status spec_expand_within(spec_context *context, const iv_node *root,
     iv_spec_run *out = expansion->runs;
     for (size_t c = 0; c < expansion->n_configurations; c++) {
         const iv_node *configuration;
-        const char *suffix, *run_suffix;
+        name_suffix suffix, run_suffix;
         status = apply(context, common, sweep, c, &configuration, &suffix);
         if (status != IV_OK) return status;
         for (size_t i = 0; i < runs->n_entries; i++) {
@@ -183,7 +207,7 @@ iv_status spec_expand_within(spec_context *context, const iv_node *root,
                 if (status != IV_OK) return status;
                 out->base_index = i;
                 out->configuration = c;
-                status = add_run(context, run, run_suffix, configuration, suffix, out);
+                status = add_run(context, run, run_suffix, configuration, suffix.all, out);
                 if (status != IV_OK) return status;
             }
         }

@@ -7,7 +7,8 @@
 #include <string.h>
 
 int spec_study_bit(const char *name) {
-    return strcmp(name, "regularization") == 0 ? STUDY_REGULARIZATION : 0;
+    if (strcmp(name, "regularization") == 0) return STUDY_REGULARIZATION;
+    return strcmp(name, "autoencoder") == 0 ? STUDY_AUTOENCODER : 0;
 }
 
 const char *spec_child_name(const spec_key *key, const char *parent) {

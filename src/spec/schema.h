@@ -19,7 +19,7 @@ typedef enum {
     KEY_SWEEP, /* map of key paths to lists of values */
 } spec_key_type;
 
-enum { STUDY_REGULARIZATION = 1, STUDY_ALL = ~0 };
+enum { STUDY_REGULARIZATION = 1, STUDY_AUTOENCODER = 2, STUDY_ALL = 3 };
 enum {
     KEY_REQUIRED = 1,
     KEY_OPTIONAL = 2,  /* may be absent from the resolved spec too */

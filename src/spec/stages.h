@@ -44,5 +44,12 @@ iv_status spec_expand_within(spec_context *context, const iv_node *root,
 /* 5. What no single key can tell: references between keys, sizes that must fit each other. */
 iv_status spec_check(spec_context *context, const iv_node *root,
                      const iv_spec_expansion *expansion);
+iv_status spec_check_regularization(spec_context *context, const iv_node *root,
+                                    const iv_spec_expansion *expansion);
+iv_status spec_check_autoencoder(spec_context *context, const iv_node *root,
+                                 const iv_spec_expansion *expansion);
+
+/* A batch no larger than the training set; `samples` is what the study calls them. */
+iv_status spec_check_batch(spec_context *context, const iv_node *config, const char *samples);
 
 #endif

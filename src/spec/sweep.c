@@ -59,10 +59,29 @@ iv_status spec_unknown_key(spec_context *context, const spec_schema *schema, int
         if (!(key->studies & studies) || (flags && !(key->flags & flags))) continue;
         const char *name = flags ? below(key, scope) : spec_child_name(key, scope);
         if (!name || strchr(name, '[')) continue;
+        if (spec_key_find(schema, key->path, studies) != key) continue; /* of another study too */
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", name);
     }
     return spec_fail(context, entry->mark, "unknown key `%s`%s, expected one of %s", shown, place,
                      list);
+}
+
+/* "dataset, model or training": where keys that can be swept at the top are. */
+static void sweepable_places(const spec_schema *schema, int studies, char *buffer, size_t size) {
+    const char *last = "";
+    size_t used = 0, last_at = 0, n = 0;
+    for (size_t k = 0; k < schema->n_keys; k++) {
+        const spec_key *key = &schema->keys[k];
+        size_t length = strcspn(key->path, ".");
+        if (!(key->studies & studies) || !(key->flags & KEY_SWEEPABLE)) continue;
+        if (memchr(key->path, '[', length) || strncmp(last, key->path, length + 1) == 0) continue;
+        last = key->path;
+        last_at = used;
+        used += (size_t)snprintf(buffer + used, size - used, "%s%.*s", n++ ? ", " : "", (int)length,
+                                 key->path);
+    }
+    if (n > 1)
+        snprintf(buffer + last_at, size - last_at, " or %.*s", (int)strcspn(last, "."), last);
 }
 
 static bool is_of_runs(const sweeper *s, const char *key_path) {
@@ -88,9 +107,11 @@ static iv_status add_values(sweeper *s, const char *key_path, const spec_entry *
                                 &named);
     }
     if (!(key->flags & KEY_SWEEPABLE)) {
+        char places[256] = "";
+        sweepable_places(s->schema, s->studies, places, sizeof places);
         return spec_fail(s->context, entry->mark,
-                         "`%s` cannot be swept here, expected a key of one value%s", key_path,
-                         *s->scope ? "" : " under dataset, group, model or training");
+                         "`%s` cannot be swept here, expected a key of one value%s%s", key_path,
+                         *s->scope ? "" : " under ", *s->scope ? "" : places);
     }
     if (raw->kind != SPEC_LIST || raw->n_entries == 0) {
         return spec_fail(s->context, raw->mark, "`%s.%s` %s, expected a list of values to try",

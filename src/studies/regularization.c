@@ -2,14 +2,9 @@
  * regularization of a perceptron, and how invariant each really is. */
 #include "studies/regularization.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void say(const iv_study_job *job, const char *text) {
-    if (job->message) job->message(job->message_state, text);
-}
 
 iv_status reg_study_pool(reg_study *study, const reg_model *model, const char *name, size_t n_asked,
                          const reg_pool **pool) {
@@ -25,54 +20,29 @@ iv_status reg_study_pool(reg_study *study, const reg_model *model, const char *n
 
 /* ------------------------------------------------------------------ files */
 
-static char *model_path(const iv_study_job *job, const reg_member *member, char *relative,
-                        size_t size) {
-    snprintf(relative, size, "models/%s-seed%u.safetensors", member->run->name, member->seed);
-    return iv_run_dir_file(job->dir, relative);
-}
-
-static iv_status out_of_memory(const iv_study_job *job) {
-    return iv_fail(iv_context_error(job->context), IV_ENOMEM, "out of memory");
-}
-
 static iv_status export_models(const iv_study_job *job, const reg_model *model) {
-    for (size_t r = 0; r < model->population->n_members; r++) {
+    iv_status status = IV_OK;
+    for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
         const reg_member *member = &model->population->members[r];
-        char relative[512], seed[16], *config = NULL;
-        char *path = model_path(job, member, relative, sizeof relative);
-        iv_status status =
-            path ? iv_spec_json(member->run->config, &config, iv_context_error(job->context))
-                 : out_of_memory(job);
-        if (status == IV_OK) {
-            snprintf(seed, sizeof seed, "%u", member->seed);
-            const iv_metadata metadata[] = {
-                {"name", member->run->name}, {"seed", seed}, {"run", config}};
-            status = iv_parameters_export(model->parameters, r, path, metadata, 3);
-        }
-        free(config);
-        free(path);
-        if (status != IV_OK) return status;
+        status = study_export(job, model->parameters, r, member->run, member->seed, NULL);
     }
-    return IV_OK;
+    return status;
 }
 
 static iv_status import_models(const iv_study_job *job, reg_model *model) {
-    for (size_t r = 0; r < model->population->n_members; r++) {
-        char relative[512];
-        char *path = model_path(job, &model->population->members[r], relative, sizeof relative);
-        const iv_status status =
-            path ? iv_parameters_import(model->parameters, r, path) : out_of_memory(job);
-        free(path);
-        if (status != IV_OK) return status;
+    iv_status status = IV_OK;
+    for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
+        const reg_member *member = &model->population->members[r];
+        status = study_import(job, model->parameters, r, member->run, member->seed);
     }
-    return IV_OK;
+    return status;
 }
 
 /* One file a seed; where a sweep changes the data, one a seed and configuration. */
 static iv_status save_splits(const reg_study *study, const reg_population *p, size_t n_pool) {
     iv_error *error = iv_context_error(study->job->context);
     int32_t *rows = malloc(n_pool * sizeof *rows);
-    iv_status status = rows ? IV_OK : out_of_memory(study->job);
+    iv_status status = rows ? IV_OK : study_out_of_memory(study->job->context);
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
         const char *variant = p->members[r].run->variant;
         char name[512];
@@ -81,7 +51,7 @@ static iv_status save_splits(const reg_study *study, const reg_population *p, si
         status = iv_split(p->members[r].seed, n_pool, p->n_train, p->n_validation, p->n_test, rows,
                           error);
         char *path = iv_run_dir_file(study->job->dir, name);
-        if (status == IV_OK && !path) status = out_of_memory(study->job);
+        if (status == IV_OK && !path) status = study_out_of_memory(study->job->context);
         const iv_array array = {.type = IV_ARRAY_INT32, .rank = 1, .shape = {n_pool}, .data = rows};
         if (status == IV_OK) status = iv_npy_write(path, &array, error);
         free(path);
@@ -136,7 +106,7 @@ static iv_status measure_all(reg_study *study, const reg_model *model, const reg
     reg_metrics *metrics = malloc(p->n_members * sizeof *metrics);
     double *sigma_max = malloc(p->n_members * p->layers * sizeof *sigma_max);
     reg_weight_norms norms = {0};
-    iv_status status = metrics && sigma_max ? IV_OK : out_of_memory(study->job);
+    iv_status status = metrics && sigma_max ? IV_OK : study_out_of_memory(study->job->context);
 
     iv_image_source images;
     if (status == IV_OK && p->n_validation > 0) {
@@ -207,34 +177,11 @@ static void report_population(const iv_study_job *job, const reg_population *p,
                  "%s seed %u: accuracy %.2f%%, LI %.4g, DI %.3g, SI %.4f, sigma_max(J) %.3g",
                  p->members[r].run->name, p->members[r].seed, 100 * m->accuracy, m->li, m->di,
                  m->si, m->sigma_max_jacobian);
-        say(job, line);
+        study_say(job, line);
     }
 }
 
 /* ------------------------------------------------------------------ the study */
-
-static iv_status open_log(reg_study *study, size_t *first) {
-    const iv_study_job *job = study->job;
-    iv_error *error = iv_context_error(job->context);
-    char *checkpoint = iv_run_dir_file(job->dir, "checkpoint/population.safetensors");
-    char *metrics = iv_run_dir_file(job->dir, "metrics.jsonl");
-    iv_status status = checkpoint && metrics ? IV_OK : out_of_memory(job);
-    uint64_t log_bytes = 0;
-    *first = 0;
-    FILE *exists = status == IV_OK && job->resume ? fopen(checkpoint, "rb") : NULL;
-    if (exists) {
-        fclose(exists);
-        status = iv_safetensors_open(checkpoint, &study->resume, error);
-        if (status == IV_OK) {
-            *first = (size_t)reg_checkpoint_number(study->resume, "population");
-            log_bytes = reg_checkpoint_number(study->resume, "log_bytes");
-        }
-    }
-    if (status == IV_OK) status = iv_log_open(metrics, log_bytes, &study->log, error);
-    free(checkpoint);
-    free(metrics);
-    return status;
-}
 
 static iv_status run_study(const iv_study_job *job, bool train, iv_results *results) {
     reg_study study = {.job = job};
@@ -244,14 +191,15 @@ static iv_status run_study(const iv_study_job *job, bool train, iv_results *resu
     iv_status status = reg_plan_create(job->spec, &study.plan, error);
     if (status == IV_OK)
         status = reg_plan_split(&study.plan, iv_context_device(job->context), error);
-    if (status == IV_OK && train) status = open_log(&study, &first);
+    if (status == IV_OK && train) status = study_open_log(job, &study.resume, &study.log, &first);
     const size_t n = study.plan.n_populations;
-    if (status == IV_OK && !(outcomes = calloc(n, sizeof *outcomes))) status = out_of_memory(job);
+    if (status == IV_OK && !(outcomes = calloc(n, sizeof *outcomes)))
+        status = study_out_of_memory(job->context);
 
     for (size_t i = 0; i < n && status == IV_OK; i++) {
         outcomes[i] = calloc(study.plan.populations[i].n_members, sizeof **outcomes);
-        status =
-            outcomes[i] ? run_population(&study, i, i < first, outcomes[i]) : out_of_memory(job);
+        status = outcomes[i] ? run_population(&study, i, i < first, outcomes[i])
+                             : study_out_of_memory(job->context);
         if (status == IV_OK && train)
             report_population(job, &study.plan.populations[i], outcomes[i]);
     }

@@ -14,7 +14,7 @@
 #ifndef INVAR_STUDIES_REGULARIZATION_H
 #define INVAR_STUDIES_REGULARIZATION_H
 
-#include <invar/studies.h>
+#include "studies/common.h"
 
 enum { REG_CLASSES = 10, REG_MAX_LAYERS = 64, REG_MAX_DRIFT = 4 };
 
@@ -111,7 +111,7 @@ void reg_model_tensors(const reg_model *model, iv_graph *graph, iv_tensor **para
 
 /* Training: a plan whose run is one step, its optimizer, and the loss of the step. */
 typedef struct {
-    iv_adam *adam;
+    iv_optimizer *optimizer;
     iv_graph *graph;
     iv_plan *plan;
     iv_tensor *loss;
@@ -139,9 +139,6 @@ iv_status reg_study_pool(reg_study *study, const reg_model *model, const char *n
  * curves and saving checkpoints. splits [R, n_pool] of `pool`. */
 iv_status reg_train(reg_study *study, size_t index, reg_model *model, const reg_pool *pool,
                     cl_mem splits);
-
-/* Number `key` of a checkpoint's metadata; 0 if it is missing. */
-uint64_t reg_checkpoint_number(const iv_safetensors *file, const char *key);
 
 /* ------------------------------------------------------------------ metrics */
 

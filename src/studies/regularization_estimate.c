@@ -63,8 +63,15 @@ static iv_status time_steps(const reg_model *model, reg_training *training, doub
     return status;
 }
 
-static iv_status estimate_population(iv_context *context, const reg_population *p,
-                                     iv_estimate *estimate) {
+typedef struct {
+    iv_context *context;
+    reg_plan plan;
+} estimating;
+
+static iv_status estimate_population(void *state, size_t index, iv_estimate *estimate) {
+    const estimating *e = state;
+    iv_context *context = e->context;
+    const reg_population *p = &e->plan.populations[index];
     reg_model *model;
     reg_pool pool = {0};
     cl_mem splits = NULL;
@@ -97,24 +104,16 @@ static iv_status estimate_population(iv_context *context, const reg_population *
 }
 
 iv_status reg_estimate(const iv_study_job *job, iv_estimate **estimates, size_t *n_estimates) {
-    reg_plan plan;
+    estimating e = {.context = job->context};
     *estimates = NULL;
     *n_estimates = 0;
     iv_error *error = iv_context_error(job->context);
-    iv_status status = reg_plan_create(job->spec, &plan, error);
+    iv_status status = reg_plan_create(job->spec, &e.plan, error);
     if (status != IV_OK) return status;
-    status = reg_plan_split(&plan, iv_context_device(job->context), error);
-    if (status == IV_OK && !(*estimates = calloc(plan.n_populations, sizeof **estimates)))
-        status = iv_fail(error, IV_ENOMEM, "out of memory");
-    for (size_t i = 0; i < plan.n_populations && status == IV_OK; i++) {
-        status = estimate_population(job->context, &plan.populations[i], &(*estimates)[i]);
-        if (status == IV_OK) ++*n_estimates;
-    }
-    reg_plan_clear(&plan);
-    if (status != IV_OK) {
-        free(*estimates);
-        *estimates = NULL;
-        *n_estimates = 0;
-    }
+    status = reg_plan_split(&e.plan, iv_context_device(job->context), error);
+    if (status == IV_OK)
+        status = study_estimate_each(job->context, e.plan.n_populations, estimate_population, &e,
+                                     estimates, n_estimates);
+    reg_plan_clear(&e.plan);
     return status;
 }

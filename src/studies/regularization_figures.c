@@ -1,137 +1,51 @@
 /* Figures of the regularization study: curves against epochs, saliency maps over orbits. */
 #include "studies/regularization.h"
 
-#include <jansson.h>
-
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------ curves */
 
-/* One curve: means over seeds at each logged epoch. */
-typedef struct {
-    char label[128];
-    double *epochs, *sums, *counts;
-    size_t n, capacity;
-} curve;
-
 typedef struct {
     const char *split, *metric;
     size_t layer; /* of an array metric; SIZE_MAX for a number */
 } quantity;
 
-static bool add_value(curve *c, double epoch, double value) {
-    size_t i = 0;
-    while (i < c->n && c->epochs[i] != epoch) i++;
-    if (i == c->capacity) {
-        const size_t wanted = c->capacity ? 2 * c->capacity : 64;
-        double **const columns[] = {&c->epochs, &c->sums, &c->counts};
-        for (size_t k = 0; k < 3; k++) {
-            double *grown = realloc(*columns[k], wanted * sizeof *grown);
-            if (!grown) return false;
-            *columns[k] = grown;
-        }
-        c->capacity = wanted;
-    }
-    if (i == c->n) {
-        c->epochs[i] = epoch;
-        c->sums[i] = c->counts[i] = 0;
-        c->n++;
-    }
-    c->sums[i] += value;
-    c->counts[i]++;
-    return true;
-}
-
-static void free_curve(curve *c) {
-    free(c->epochs);
-    free(c->sums);
-    free(c->counts);
-}
-
-/* Value of a quantity in a logged point; false if the point has none. */
-static bool value_of(const json_t *point, const char *run, const quantity *q, double *value) {
-    const char *name = json_string_value(json_object_get(point, "run"));
-    const char *split = json_string_value(json_object_get(point, "split"));
-    if (!name || !split || strcmp(name, run) != 0 || strcmp(split, q->split) != 0) return false;
-    const json_t *entry = json_object_get(point, q->metric);
-    if (q->layer != SIZE_MAX) entry = json_array_get(entry, q->layer);
-    if (!entry) return false;
-    *value = json_is_number(entry) ? json_number_value(entry) : NAN;
-    return true;
-}
-
-static iv_status read_points(const iv_study_job *job, json_t **points) {
-    iv_error *error = iv_context_error(job->context);
-    char *path = iv_run_dir_file(job->dir, "metrics.jsonl");
-    *points = json_array();
-    FILE *file = path ? fopen(path, "rb") : NULL;
-    iv_status status = IV_OK;
-    if (!*points || !file)
-        status = iv_fail(error, IV_EFAILED, "cannot read %s for the figures",
-                         path ? path : "metrics.jsonl");
-    while (status == IV_OK) {
-        json_error_t reason;
-        json_t *point = json_loadf(file, JSON_DISABLE_EOF_CHECK, &reason);
-        if (!point) break;
-        json_array_append_new(*points, point);
-    }
-    if (file) fclose(file);
-    free(path);
-    return status;
-}
-
 typedef struct {
     const iv_study_job *job;
     const reg_plan *plan;
-    json_t *points;
+    const study_points *points;
 } drawing;
 
 /* One plot of n_quantities for every run: the mean over seeds against the epoch. */
 static iv_status draw(const drawing *d, const char *name, const char *title, const char *y_label,
                       bool log_y, const quantity *quantities, size_t n_quantities) {
-    iv_error *error = iv_context_error(d->job->context);
     const size_t n = d->plan->expansion.n_runs * n_quantities;
-    curve *curves = calloc(n, sizeof *curves);
+    study_curve *curves = calloc(n, sizeof *curves);
     iv_series *series = calloc(n, sizeof *series);
-    iv_status status =
-        curves && series ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory for a figure");
+    iv_status status = curves && series ? IV_OK : study_out_of_memory(d->job->context);
     for (size_t i = 0; i < n && status == IV_OK; i++) {
         const char *run = d->plan->expansion.runs[i / n_quantities].name;
         const quantity *q = &quantities[i % n_quantities];
-        curve *c = &curves[i];
+        study_curve *c = &curves[i];
         if (q->layer == SIZE_MAX)
             snprintf(c->label, sizeof c->label, "%.100s", run);
         else
             snprintf(c->label, sizeof c->label, "%.100s layer %zu", run, q->layer);
-        size_t index;
-        const json_t *point;
-        json_array_foreach(d->points, index, point) {
-            double value;
-            if (value_of(point, run, q, &value) &&
-                !add_value(c, json_number_value(json_object_get(point, "epoch")), value))
-                status = iv_fail(error, IV_ENOMEM, "out of memory for a figure");
-        }
-        for (size_t k = 0; k < c->n; k++) c->sums[k] /= c->counts[k];
-        series[i] = (iv_series){.label = c->label, .n = c->n, .x = c->epochs, .y = c->sums};
+        status = study_curve_fill(d->job, d->points, run, q->split, q->metric, q->layer, c);
+        series[i] = (iv_series){.label = c->label, .n = c->n, .x = c->epochs, .y = c->means};
     }
-    char *folder = iv_run_dir_file(d->job->dir, "figures");
-    if (status == IV_OK && folder) {
+    if (status == IV_OK) {
         const iv_plot plot = {.title = title,
                               .x_label = "epoch",
                               .y_label = y_label,
                               .log_y = log_y,
                               .series = series,
                               .n_series = n};
-        bool drawn;
-        status = iv_plot_write(&plot, folder, name, &drawn, error);
-        if (status == IV_OK && !drawn && d->job->message)
-            d->job->message(d->job->message_state, iv_gnuplot_missing);
+        status = study_plot(d->job, &plot, name);
     }
-    free(folder);
-    for (size_t i = 0; i < n && curves; i++) free_curve(&curves[i]);
+    for (size_t i = 0; i < n && curves; i++) study_curve_clear(&curves[i]);
     free(curves);
     free(series);
     return status;
@@ -152,8 +66,9 @@ iv_status reg_figures_draw_curves(const iv_study_job *job, const reg_plan *plan)
     const bool drift = iv_spec_lists(root, "figures.names", "drift");
     if (!accuracy && !decay && !drift) return IV_OK;
 
-    drawing d = {.job = job, .plan = plan};
-    iv_status status = read_points(job, &d.points);
+    study_points *points;
+    iv_status status = study_points_read(job, &points);
+    const drawing d = {job, plan, points};
     if (status == IV_OK && accuracy)
         status = draw(&d, "accuracy", "Accuracy over the orbit, validation images", "accuracy",
                       false, &(quantity){"validation", "accuracy", SIZE_MAX}, 1);
@@ -164,7 +79,7 @@ iv_status reg_figures_draw_curves(const iv_study_job *job, const reg_plan *plan)
     if (status == IV_OK && drift && plan->si)
         status = draw(&d, "saliency-similarity", "Saliency similarity, validation images", "SI",
                       false, &(quantity){"validation", "si", SIZE_MAX}, 1);
-    json_decref(d.points);
+    study_points_free(points);
     return status;
 }
 

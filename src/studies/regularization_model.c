@@ -8,12 +8,6 @@
 
 /* ------------------------------------------------------------------ data */
 
-static iv_status upload(iv_context *context, const void *data, size_t bytes, cl_mem *buffer) {
-    iv_status status = iv_buffer_create(context, bytes, buffer);
-    if (status == IV_OK) status = iv_buffer_write(context, *buffer, 0, bytes, data);
-    return status;
-}
-
 iv_status reg_pool_create(iv_context *context, const char *data_dir, const char *name,
                           size_t n_asked, const iv_group *group, reg_pool *pool) {
     iv_error *error = iv_context_error(context);
@@ -37,9 +31,9 @@ iv_status reg_pool_create(iv_context *context, const char *data_dir, const char 
         status = iv_fail(error, IV_ENOMEM, "out of memory for the images of %s", name);
     if (status == IV_OK) {
         iv_group_pad(group, data.pixels, data.n_images, padded);
-        status = upload(context, padded, bytes, &pool->pixels);
+        status = study_upload(context, padded, bytes, &pool->pixels);
     }
-    if (status == IV_OK) status = upload(context, data.labels, data.n_images, &pool->labels);
+    if (status == IV_OK) status = study_upload(context, data.labels, data.n_images, &pool->labels);
     if (status == IV_OK) {
         snprintf(pool->name, sizeof pool->name, "%s", name);
         pool->n_images = data.n_images;
@@ -71,7 +65,7 @@ iv_status reg_splits_create(const reg_model *model, size_t n_pool, size_t n_trai
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
         status = iv_split(p->members[r].seed, n_pool, n_train, n_validation, n_test,
                           rows + r * n_pool, error);
-    if (status == IV_OK) status = upload(model->context, rows, n * sizeof *rows, splits);
+    if (status == IV_OK) status = study_upload(model->context, rows, n * sizeof *rows, splits);
     free(rows);
     return status;
 }
@@ -97,8 +91,10 @@ void reg_images_of(const reg_model *model, const reg_pool *pool, cl_mem splits, 
 static void describe_layer(iv_parameter_desc *weight, iv_parameter_desc *bias, size_t layer,
                            size_t inputs, size_t outputs) {
     const float bound = 1.0f / sqrtf((float)inputs);
-    *weight = (iv_parameter_desc){.rank = 2, .dims = {outputs, inputs}, .bound = bound};
-    *bias = (iv_parameter_desc){.rank = 1, .dims = {outputs}, .bound = bound};
+    *weight = (iv_parameter_desc){
+        .rank = 2, .dims = {outputs, inputs}, .distribution = IV_UNIFORM, .scale = bound};
+    *bias = (iv_parameter_desc){
+        .rank = 1, .dims = {outputs}, .distribution = IV_UNIFORM, .scale = bound};
     snprintf(weight->name, sizeof weight->name, "layers.%zu.weight", layer);
     snprintf(bias->name, sizeof bias->name, "layers.%zu.bias", layer);
 }
@@ -121,7 +117,7 @@ static iv_status upload_same_table(reg_model *model) {
         return iv_fail(iv_context_error(model->context), IV_ENOMEM, "out of memory for a table");
     for (size_t i = 0; i < n_elements * hidden; i++) table[i] = (uint16_t)(i % hidden);
     const iv_status status =
-        upload(model->context, table, n_elements * hidden * sizeof *table, &model->same);
+        study_upload(model->context, table, n_elements * hidden * sizeof *table, &model->same);
     free(table);
     return status;
 }
@@ -148,13 +144,13 @@ iv_status reg_model_create(iv_context *context, const reg_population *p, reg_mod
 
     const size_t table_bytes =
         model->group->n_elements * model->group->n_pixels * sizeof *model->group->source;
-    status = upload(context, model->group->source, table_bytes, &model->source);
+    status = study_upload(context, model->group->source, table_bytes, &model->source);
     if (status == IV_OK)
-        status = upload(context, model->group->inverse, table_bytes, &model->inverse);
+        status = study_upload(context, model->group->inverse, table_bytes, &model->inverse);
     if (status == IV_OK) status = upload_same_table(model);
     if (status == IV_OK)
-        status = upload(context, seeds, p->n_members * sizeof *seeds, &model->seeds);
-    if (status == IV_OK) status = upload(context, nu, p->n_members * sizeof *nu, &model->nu);
+        status = study_upload(context, seeds, p->n_members * sizeof *seeds, &model->seeds);
+    if (status == IV_OK) status = study_upload(context, nu, p->n_members * sizeof *nu, &model->nu);
     if (status == IV_OK) status = create_parameters(model);
     if (status == IV_OK) status = iv_parameters_initialize(model->parameters, seeds);
 
@@ -191,7 +187,7 @@ static iv_tensor *later_layers(const reg_model *model, iv_graph *graph,
     const size_t n_layers = model->population->layers;
     for (size_t l = 1; l < n_layers; l++) {
         h = iv_linear(graph, h, parameters[2 * l], parameters[2 * l + 1]);
-        if (l + 1 < n_layers) h = iv_relu(graph, h);
+        if (l + 1 < n_layers) h = iv_activate(graph, h, IV_ACTIVATION_RELU);
     }
     return h;
 }
@@ -204,7 +200,7 @@ iv_tensor *reg_model_logits(const reg_model *model, iv_graph *graph, iv_tensor *
     if (tied) x = iv_orbit(graph, x, model->source, model->inverse, model->group->n_elements);
     iv_tensor *first = iv_linear(graph, x, parameters[0], parameters[1]);
     if (sums) *sums = first;
-    iv_tensor *h = iv_relu(graph, first);
+    iv_tensor *h = iv_activate(graph, first, IV_ACTIVATION_RELU);
     return later_layers(model, graph, parameters, tied ? iv_orbit_mean(graph, h) : h);
 }
 
@@ -220,7 +216,7 @@ static iv_tensor *tied_logits(const reg_model *model, iv_graph *graph, iv_tensor
     iv_tensor *bias = iv_reshape(graph, parameters[1], 2, (const size_t[]){1, hidden});
     bias = iv_reshape(graph, iv_orbit(graph, bias, model->same, model->same, n_elements), 1,
                       &n_filters);
-    iv_tensor *h = iv_relu(graph, iv_linear(graph, x, filters, bias));
+    iv_tensor *h = iv_activate(graph, iv_linear(graph, x, filters, bias), IV_ACTIVATION_RELU);
     return later_layers(model, graph, parameters, iv_orbit_mean_of_features(graph, h, n_elements));
 }
 
@@ -262,14 +258,19 @@ static iv_tensor *build_loss(const reg_model *model, iv_graph *graph, const iv_i
                            iv_input(graph, IV_F32, 1, (const size_t[]){1}, &nu));
 }
 
-static iv_status create_adam(const reg_model *model, iv_adam **adam) {
+static iv_status create_optimizer(const reg_model *model, iv_optimizer **optimizer) {
     const reg_population *p = model->population;
     float *rates = malloc(p->n_members * sizeof *rates);
     if (!rates)
-        return iv_fail(iv_context_error(model->context), IV_ENOMEM, "out of memory for Adam");
+        return iv_fail(iv_context_error(model->context), IV_ENOMEM,
+                       "out of memory for learning rates");
     for (size_t r = 0; r < p->n_members; r++) rates[r] = p->members[r].learning_rate;
-    const iv_status status = iv_adam_create(
-        model->parameters, &(iv_adam_desc){rates, p->beta1, p->beta2, p->epsilon}, adam);
+    const iv_optimizer_desc desc = {.kind = IV_OPTIMIZER_ADAM,
+                                    .learning_rates = rates,
+                                    .beta1 = p->beta1,
+                                    .beta2 = p->beta2,
+                                    .epsilon = p->epsilon};
+    const iv_status status = iv_optimizer_create(model->parameters, &desc, optimizer);
     free(rates);
     return status;
 }
@@ -283,7 +284,7 @@ iv_status reg_training_create(const reg_model *model, const iv_image_source *ima
                        "training.batch: %zu does not fit %zu training images", p->batch,
                        p->n_train);
     t->steps_per_epoch = p->n_train / p->batch;
-    iv_status status = create_adam(model, &t->adam);
+    iv_status status = create_optimizer(model, &t->optimizer);
     if (status == IV_OK) status = iv_graph_create(model->context, p->n_members, &t->graph);
     if (status == IV_OK) {
         iv_tensor *parameters[2 * REG_MAX_LAYERS], *outputs[2 * REG_MAX_LAYERS + 1];
@@ -291,11 +292,12 @@ iv_status reg_training_create(const reg_model *model, const iv_image_source *ima
         reg_model_tensors(model, t->graph, parameters);
         t->loss = build_loss(model, t->graph, images, parameters);
         iv_gradient(t->graph, t->loss, parameters, n, outputs);
-        for (size_t i = 0; i < n; i++) iv_place(outputs[i], iv_adam_gradient_view(t->adam, i));
+        for (size_t i = 0; i < n; i++)
+            iv_place(outputs[i], iv_optimizer_gradient_view(t->optimizer, i));
         outputs[n] = t->loss;
         status = iv_graph_compile(t->graph, outputs, n + 1, &t->plan);
     }
-    if (status == IV_OK) status = iv_adam_append(t->adam, iv_plan_sequence(t->plan));
+    if (status == IV_OK) status = iv_optimizer_append(t->optimizer, iv_plan_sequence(t->plan));
     if (status != IV_OK) reg_training_clear(t);
     return status;
 }
@@ -303,6 +305,6 @@ iv_status reg_training_create(const reg_model *model, const iv_image_source *ima
 void reg_training_clear(reg_training *t) {
     iv_plan_destroy(t->plan);
     iv_graph_destroy(t->graph);
-    iv_adam_destroy(t->adam);
+    iv_optimizer_destroy(t->optimizer);
     memset(t, 0, sizeof *t);
 }

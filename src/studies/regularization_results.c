@@ -121,20 +121,11 @@ static iv_status add_run(filling *f, const run_outcomes *r, size_t k) {
 
 static void published(const filling *f, const run_outcomes *r, size_t set, const char *column,
                       const char *metric_name, double *value, double *std) {
-    const iv_node *root = iv_spec_root(f->spec);
     char row[NAME_SIZE];
     *value = *std = NAN;
     if (set > 0 || *r->run->variant || strcmp(column, r->run->base) != 0) return;
     reg_row_name(r->population, row, sizeof row);
-    for (size_t i = 0; i < iv_spec_length(root, "published"); i++) {
-        const iv_node *entry = iv_spec_element(root, "published", i);
-        if (strcmp(iv_spec_string(entry, "row"), row) != 0 ||
-            strcmp(iv_spec_string(entry, "run"), column) != 0 ||
-            strcmp(iv_spec_string(entry, "metric"), metric_name) != 0)
-            continue;
-        *value = iv_spec_number(entry, "mean");
-        if (iv_spec_has(entry, "std")) *std = iv_spec_number(entry, "std");
-    }
+    study_published(f->spec, row, column, metric_name, value, std);
 }
 
 static iv_status add_cells(filling *f, const run_outcomes *r, const char *column) {

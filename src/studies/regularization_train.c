@@ -1,12 +1,8 @@
 /* Training one population of the regularization study: curves, checkpoints, going on from one. */
 #include "studies/regularization.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum { LOSS_TEXT = 20 }; /* characters of one loss in a checkpoint */
 
 typedef struct {
     reg_study *study;
@@ -16,81 +12,14 @@ typedef struct {
     reg_weight_norms norms;
     reg_measure *validation; /* NULL if there are no validation images */
     bool jacobians;          /* are part of what is measured on them */
-    uint32_t step;
-    size_t next_epoch; /* whose point is logged next */
-    float *losses;     /* [R] of the last step, once there was one */
+    study_position position;
     double *sigma_max; /* [R, layers] */
     reg_metrics *metrics;
 } trainer;
 
-uint64_t reg_checkpoint_number(const iv_safetensors *file, const char *key) {
-    const char *text = iv_safetensors_metadata(file, key);
-    return text ? strtoull(text, NULL, 10) : 0;
-}
-
-/* ------------------------------------------------------------------ checkpoints */
-
 static iv_status save(trainer *s) {
-    const iv_study_job *job = s->study->job;
-    iv_error *error = iv_context_error(job->context);
-    const size_t n_members = s->model->population->n_members;
-    char population[24], step[24], epoch[24], offset[24];
-    uint64_t log_bytes;
-    iv_status status = iv_log_flush(s->study->log, &log_bytes, error);
-    if (status != IV_OK) return status;
-
-    char *losses = calloc(n_members, LOSS_TEXT);
-    char *path = iv_run_dir_file(job->dir, "checkpoint/population.safetensors");
-    if (!losses || !path) {
-        status = iv_fail(error, IV_ENOMEM, "out of memory for a checkpoint");
-        goto done;
-    }
-    for (size_t r = 0, n = 0; r < n_members; r++)
-        n += (size_t)snprintf(losses + n, LOSS_TEXT, "%.9g ", (double)s->losses[r]);
-    snprintf(population, sizeof population, "%zu", s->index);
-    snprintf(step, sizeof step, "%" PRIu32, s->step);
-    snprintf(epoch, sizeof epoch, "%zu", s->next_epoch);
-    snprintf(offset, sizeof offset, "%" PRIu64, log_bytes);
-    const iv_metadata metadata[] = {{"population", population},
-                                    {"step", step},
-                                    {"next_epoch", epoch},
-                                    {"log_bytes", offset},
-                                    {"losses", losses}};
-    status = iv_checkpoint_write(path, s->model->parameters, s->training.adam, metadata,
-                                 sizeof metadata / sizeof *metadata);
-
-done:
-    free(losses);
-    free(path);
-    return status;
-}
-
-/* A checkpoint is worth saving although the work was stopped: keep the reason it stopped. */
-static iv_status save_after_interrupt(trainer *s) {
-    iv_error *error = iv_context_error(s->study->job->context);
-    const iv_error reason = *error;
-    iv_error_clear(error);
-    const iv_status status = save(s);
-    if (status != IV_OK) return status;
-    *error = reason;
-    return reason.status;
-}
-
-static iv_status load(trainer *s) {
-    iv_safetensors *file = s->study->resume;
-    const iv_status status = iv_checkpoint_read(file, s->model->parameters, s->training.adam);
-    if (status != IV_OK) return status;
-    s->step = (uint32_t)reg_checkpoint_number(file, "step");
-    s->next_epoch = (size_t)reg_checkpoint_number(file, "next_epoch");
-    const char *text = iv_safetensors_metadata(file, "losses");
-    for (size_t r = 0; r < s->model->population->n_members && text; r++) {
-        char *end;
-        s->losses[r] = strtof(text, &end);
-        text = end;
-    }
-    iv_safetensors_close(file);
-    s->study->resume = NULL;
-    return IV_OK;
+    return study_save(s->study->job, s->study->log, s->index, s->model->parameters,
+                      s->training.optimizer, &s->position);
 }
 
 /* ------------------------------------------------------------------ curves */
@@ -99,8 +28,9 @@ static iv_status log_training(trainer *s, size_t epoch) {
     const reg_population *p = s->model->population;
     iv_log *log = s->study->log;
     for (size_t r = 0; r < p->n_members; r++) {
-        iv_log_begin(log, p->members[r].run->name, p->members[r].seed, s->step, epoch, "train");
-        if (epoch > 0) iv_log_float(log, "loss", s->losses[r]);
+        iv_log_begin(log, p->members[r].run->name, p->members[r].seed, s->position.step, epoch,
+                     "train");
+        if (epoch > 0) iv_log_float(log, "loss", s->position.losses[r]);
         if (s->study->plan.sigma_max)
             iv_log_doubles(log, "sigma_max", s->sigma_max + r * p->layers, p->layers);
         const iv_status status = iv_log_end(log, iv_context_error(s->model->context));
@@ -115,7 +45,7 @@ static iv_status log_validation(trainer *s, size_t epoch) {
     iv_log *log = s->study->log;
     for (size_t r = 0; r < p->n_members; r++) {
         const reg_metrics *m = &s->metrics[r];
-        iv_log_begin(log, p->members[r].run->name, p->members[r].seed, s->step, epoch,
+        iv_log_begin(log, p->members[r].run->name, p->members[r].seed, s->position.step, epoch,
                      "validation");
         if (plan->accuracy) iv_log_double(log, "accuracy", m->accuracy);
         if (plan->li) iv_log_double(log, "li", m->li);
@@ -131,7 +61,7 @@ static iv_status log_validation(trainer *s, size_t epoch) {
 /* Everything is measured before anything is logged: an interrupt leaves no half of a point. */
 static iv_status log_point(trainer *s) {
     const iv_study_job *job = s->study->job;
-    const size_t epoch = s->step / s->training.steps_per_epoch;
+    const size_t epoch = s->position.step / s->training.steps_per_epoch;
     iv_status status = IV_OK;
     if (s->study->plan.sigma_max) status = reg_weight_norms_run(&s->norms, s->sigma_max);
     if (status == IV_OK && s->validation)
@@ -147,10 +77,11 @@ static iv_status open_trainer(trainer *s, const reg_pool *pool, cl_mem splits) {
     const reg_population *p = s->model->population;
     const reg_plan *plan = &s->study->plan;
     const size_t n_members = p->n_members;
-    s->losses = calloc(n_members, sizeof *s->losses);
+    s->position =
+        (study_position){.n_members = n_members, .losses = calloc(n_members, sizeof(float))};
     s->sigma_max = calloc(n_members * p->layers, sizeof *s->sigma_max);
     s->metrics = calloc(n_members, sizeof *s->metrics);
-    if (!s->losses || !s->sigma_max || !s->metrics)
+    if (!s->position.losses || !s->sigma_max || !s->metrics)
         return iv_fail(iv_context_error(s->model->context), IV_ENOMEM,
                        "out of memory for a population");
 
@@ -175,7 +106,7 @@ static void close_trainer(trainer *s) {
     reg_measure_destroy(s->validation);
     reg_weight_norms_clear(&s->norms);
     reg_training_clear(&s->training);
-    free(s->losses);
+    free(s->position.losses);
     free(s->sigma_max);
     free(s->metrics);
 }
@@ -187,24 +118,25 @@ static iv_status train_to_next_point(trainer *s, const char *label, double *last
     const size_t steps_per_epoch = s->training.steps_per_epoch;
     const double every = iv_spec_number(p->config, "training.checkpoint_seconds");
     const uint32_t end = (uint32_t)(p->epochs * steps_per_epoch);
-    const uint32_t boundary = (uint32_t)(s->next_epoch * steps_per_epoch);
+    const uint32_t boundary = (uint32_t)(s->position.next_epoch * steps_per_epoch);
 
-    const uint32_t before = s->step;
+    const uint32_t before = s->position.step;
     const double left = every > 0 ? every - (iv_seconds() - *last_save) : 0;
     iv_status status =
-        iv_train(job->context, s->training.plan, &s->step, boundary, end,
+        iv_train(job->context, s->training.plan, &s->position.step, boundary, end,
                  every > 0 ? (left > 0.001 ? left : 0.001) : 0, job->stop, job->progress, label);
-    if (s->step != before && (status == IV_OK || status == IV_EINTERRUPTED)) {
-        const iv_status read = iv_plan_read(s->training.plan, s->training.loss, s->losses);
+    if (s->position.step != before && (status == IV_OK || status == IV_EINTERRUPTED)) {
+        const iv_status read = iv_plan_read(s->training.plan, s->training.loss, s->position.losses);
         if (status == IV_OK) status = read;
     }
-    if (status == IV_OK && s->step == boundary) {
+    if (status == IV_OK && s->position.step == boundary) {
         status = log_point(s);
         if (status == IV_OK)
-            s->next_epoch = s->next_epoch == p->epochs ? p->epochs + 1
-                            : s->next_epoch + s->study->plan.every_epochs < p->epochs
-                                ? s->next_epoch + s->study->plan.every_epochs
-                                : p->epochs;
+            s->position.next_epoch =
+                s->position.next_epoch == p->epochs ? p->epochs + 1
+                : s->position.next_epoch + s->study->plan.every_epochs < p->epochs
+                    ? s->position.next_epoch + s->study->plan.every_epochs
+                    : p->epochs;
     }
     if (status == IV_OK && every > 0 && iv_seconds() - *last_save >= every) {
         status = save(s);
@@ -219,7 +151,7 @@ iv_status reg_train(reg_study *study, size_t index, reg_model *model, const reg_
     trainer s = {.study = study, .index = index, .model = model};
     iv_status status = open_trainer(&s, pool, splits);
     if (status == IV_OK && study->resume) {
-        status = load(&s);
+        status = study_load(&study->resume, model->parameters, s.training.optimizer, &s.position);
     } else if (status == IV_OK) {
         status = save(&s); /* from here on, a resumed run starts with this population */
     }
@@ -228,9 +160,11 @@ iv_status reg_train(reg_study *study, size_t index, reg_model *model, const reg_
     snprintf(label, sizeof label, "%s%s%s x %zu", p->members[0].run->base,
              *p->members[0].run->variant ? " " : "", p->members[0].run->variant, p->n_members);
     double last_save = iv_seconds();
-    while (status == IV_OK && s.next_epoch <= p->epochs)
+    while (status == IV_OK && s.position.next_epoch <= p->epochs)
         status = train_to_next_point(&s, label, &last_save);
-    if (status == IV_EINTERRUPTED) status = save_after_interrupt(&s);
+    if (status == IV_EINTERRUPTED)
+        status = study_save_after_interrupt(study->job, study->log, index, model->parameters,
+                                            s.training.optimizer, &s.position);
     if (status == IV_OK) status = save(&s); /* what follows may be interrupted too */
     close_trainer(&s);
     return status;

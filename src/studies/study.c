@@ -1,10 +1,12 @@
 /* The studies there are. */
+#include "studies/autoencoder.h"
 #include "studies/regularization.h"
 
 #include <string.h>
 
 static const iv_study studies[] = {
     {"regularization", reg_prepare, reg_run, reg_evaluate, reg_estimate, reg_steps},
+    {"autoencoder", ae_prepare, ae_run_study, ae_evaluate, ae_estimate, ae_steps},
 };
 
 const iv_study *iv_study_get(size_t i) {

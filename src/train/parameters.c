@@ -61,25 +61,34 @@ void iv_parameters_destroy(iv_parameters *p) {
     free(p);
 }
 
+static iv_status append_draw(iv_parameters *p, size_t i, cl_mem seeds, iv_sequence *sequence) {
+    const iv_parameter_desc *desc = &p->descs[i];
+    const size_t n = iv_parameter_elements(desc);
+    const char *function = desc->distribution == IV_NORMAL ? "normal_fill" : "uniform_fill";
+    iv_launch *launch = iv_launch_begin(sequence, "random_fill", function, NULL);
+    iv_arg_view(launch, iv_parameters_view(p, i));
+    iv_arg_buffer(launch, seeds);
+    iv_arg_uint(launch, IV_STREAM_INITIAL);
+    iv_arg_uint(launch, i);
+    iv_arg_uint(launch, n);
+    iv_arg_uint(launch, p->n_members);
+    iv_arg_float(launch, desc->scale);
+    return iv_launch_end(launch, 2, (const size_t[]){(n + 3) / 4, p->n_members}, NULL);
+}
+
 iv_status iv_parameters_initialize(iv_parameters *p, const uint32_t *seeds) {
     cl_mem device_seeds = NULL;
     iv_sequence *sequence = NULL;
-    iv_status status = iv_buffer_create(p->context, p->n_members * sizeof *seeds, &device_seeds);
+    /* a scale of zero draws nothing, so that no zero is negative */
+    iv_status status =
+        iv_buffer_fill(p->context, p->values, 0, p->n_members * p->stride * sizeof(float), 0);
+    if (status == IV_OK)
+        status = iv_buffer_create(p->context, p->n_members * sizeof *seeds, &device_seeds);
     if (status == IV_OK)
         status = iv_buffer_write(p->context, device_seeds, 0, p->n_members * sizeof *seeds, seeds);
     if (status == IV_OK) status = iv_sequence_create(p->context, &sequence);
-    for (size_t i = 0; i < p->n_parameters && status == IV_OK; i++) {
-        const size_t n = iv_parameter_elements(&p->descs[i]);
-        iv_launch *launch = iv_launch_begin(sequence, "random_fill", "uniform_fill", NULL);
-        iv_arg_view(launch, iv_parameters_view(p, i));
-        iv_arg_buffer(launch, device_seeds);
-        iv_arg_uint(launch, IV_STREAM_INITIAL);
-        iv_arg_uint(launch, i);
-        iv_arg_uint(launch, n);
-        iv_arg_uint(launch, p->n_members);
-        iv_arg_float(launch, p->descs[i].bound);
-        status = iv_launch_end(launch, 2, (const size_t[]){(n + 3) / 4, p->n_members}, NULL);
-    }
+    for (size_t i = 0; i < p->n_parameters && status == IV_OK; i++)
+        if (p->descs[i].scale != 0.0f) status = append_draw(p, i, device_seeds, sequence);
     if (status == IV_OK) status = iv_sequence_run(sequence, 0);
     if (status == IV_OK) status = iv_context_finish(p->context);
     iv_sequence_destroy(sequence);

@@ -16,12 +16,26 @@ struct iv_parameters {
     cl_mem values;   /* [n_members, stride] */
 };
 
-struct iv_adam {
+enum { IV_MAX_OPTIMIZER_STATES = 2 };
+
+/* What an optimizer keeps beside the parameters: a buffer like theirs for every state. */
+typedef struct {
+    const char *title; /* "Adam" */
+    size_t n_states;
+    const char *states[IV_MAX_OPTIMIZER_STATES]; /* as checkpoints name them: "adam.mean" */
+} iv_optimizer_method;
+
+struct iv_optimizer {
     iv_parameters *parameters;
-    iv_adam_desc desc;               /* learning_rates lie on the device instead */
-    cl_mem learning_rates;           /* [n_members] */
-    cl_mem gradient, mean, variance; /* [n_members, stride] like the values */
+    const iv_optimizer_method *method;
+    iv_optimizer_desc desc; /* learning_rates lie on the device instead */
+    cl_mem learning_rates;  /* [n_members] */
+    cl_mem gradient;        /* [n_members, stride] like the values */
+    cl_mem states[IV_MAX_OPTIMIZER_STATES];
 };
+
+/* The method that keeps the states in a file, if any does. */
+const iv_optimizer_method *iv_optimizer_method_of(const iv_safetensors *file);
 
 size_t iv_parameter_elements(const iv_parameter_desc *desc);
 

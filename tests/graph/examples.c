@@ -1,18 +1,19 @@
 /* The graphs that the ops are tested in. Together they hold every op of the table. */
 #include "examples.h"
+#include "signals.h"
 
 #define DIMS(...) ((const size_t[]){__VA_ARGS__})
 
-static layout lies(size_t i) {
+layout lies(size_t i) {
     return (layout)(i % 3);
 }
 
-static void add_output(example *x, iv_tensor *tensor) {
+void add_output(example *x, iv_tensor *tensor) {
     assert_true(x->n_outputs < EXAMPLE_MAX);
     x->outputs[x->n_outputs++] = tensor;
 }
 
-static void add_wrt(example *x, iv_tensor *tensor, bool takes_products) {
+void add_wrt(example *x, iv_tensor *tensor, bool takes_products) {
     assert_true(x->n_wrt < EXAMPLE_MAX);
     x->wrt[x->n_wrt++] = tensor;
     x->n_products_wrt += takes_products;
@@ -46,11 +47,13 @@ static const struct {
 } plain_shapes[] = {{1, {1}}, {2, {2, 3}},   {3, {2, 3, 5}},
                     {1, {7}}, {2, {13, 67}}, {4, {2, 1, 3, 9}}};
 
-static void build_relu(trial *t, size_t variant, example *x) {
-    iv_tensor *input = trial_floats(t, lies(variant), plain_shapes[variant].rank,
-                                    plain_shapes[variant].dims, -1.0, 1.0);
-    add_output(x, iv_relu(t->graph, input));
-    add_wrt(x, input, plain_shapes[variant].rank < IV_MAX_RANK);
+static void build_activate(trial *t, size_t variant, example *x) {
+    const size_t shape = variant % 6;
+    iv_tensor *input = trial_floats(t, lies(variant), plain_shapes[shape].rank,
+                                    plain_shapes[shape].dims, -3.0, 3.0);
+    const iv_activation activation = (iv_activation)(IV_ACTIVATION_RELU + variant % 4);
+    add_output(x, iv_activate(t->graph, input, activation));
+    add_wrt(x, input, plain_shapes[shape].rank < IV_MAX_RANK);
 }
 
 static void build_add(trial *t, size_t variant, example *x) {
@@ -95,7 +98,8 @@ static void build_slices(trial *t, size_t variant, example *x) {
 static void build_row(trial *t, size_t variant, example *x) {
     const unsigned rank = variant == 2 ? 1 : 2;
     iv_tensor *whole = trial_floats(t, lies(variant), rank, DIMS(6, 5), -1.0, 1.0);
-    add_output(x, iv_relu(t->graph, iv_slice(t->graph, whole, variant, variant == 0 ? 1 : 3)));
+    add_output(x, iv_activate(t->graph, iv_slice(t->graph, whole, variant, variant == 0 ? 1 : 3),
+                              IV_ACTIVATION_RELU));
     add_wrt(x, whole, rank > 1);
 }
 
@@ -106,7 +110,7 @@ static void build_reshape(trial *t, size_t variant, example *x) {
     } targets[] = {{2, {6, 5}}, {3, {3, 2, 5}}, {1, {30}}, {2, {10, 3}}};
     iv_tensor *input = trial_floats(t, lies(variant), 3, DIMS(2, 3, 5), -1.0, 1.0);
     iv_tensor *other = iv_reshape(t->graph, input, targets[variant].rank, targets[variant].dims);
-    add_output(x, iv_relu(t->graph, other));
+    add_output(x, iv_activate(t->graph, other, IV_ACTIVATION_RELU));
     add_wrt(x, input, variant < 2);
 }
 
@@ -147,6 +151,25 @@ static void build_orbit_mean_of_features(trial *t, size_t variant, example *x) {
         DIMS(sizes[variant].rows, sizes[variant].elements * sizes[variant].features), -1.0, 1.0);
     add_output(x, iv_orbit_mean_of_features(t->graph, input, sizes[variant].elements));
     add_wrt(x, input, false);
+}
+
+/* Activations between products and before a mean: compiled into their neighbours. */
+static void build_activated_layers(trial *t, size_t variant, example *x) {
+    const iv_activation activation = (iv_activation)(IV_ACTIVATION_RELU + variant % 4);
+    iv_tensor *input = trial_floats(t, lies(variant), 2, DIMS(3, 5), -1.0, 1.0);
+    iv_tensor *w[] = {trial_floats(t, lies(variant + 1), 2, DIMS(18, 5), -1.0, 1.0),
+                      trial_floats(t, lies(variant + 2), 2, DIMS(6, 18), -1.0, 1.0)};
+    iv_tensor *h = iv_activate(t->graph, iv_linear(t->graph, input, w[0], NULL), activation);
+    add_output(x, iv_activate(t->graph, iv_linear(t->graph, h, w[1], NULL), activation));
+    add_wrt(x, input, true);
+    add_wrt(x, w[0], false);
+}
+
+static void build_activated_orbit_mean(trial *t, size_t variant, example *x) {
+    const iv_activation activation = (iv_activation)(IV_ACTIVATION_RELU + variant % 4);
+    iv_tensor *input = trial_floats(t, lies(variant), 3, DIMS(4, 3, 5), -2.0, 2.0);
+    add_output(x, iv_orbit_mean(t->graph, iv_activate(t->graph, input, activation)));
+    add_wrt(x, input, true);
 }
 
 static void build_metrics(trial *t, size_t variant, example *x) {
@@ -270,7 +293,7 @@ static void build_image_batch(trial *t, size_t variant, example *x) {
 
 const example_family example_families[] = {
     {"linear", build_linear, 8, 4},
-    {"relu", build_relu, 6, 4},
+    {"activate", build_activate, 12, 4},
     {"add", build_add, 6, 4},
     {"scale", build_scale, 6, 3},
     {"slices", build_slices, 5, 5},
@@ -279,6 +302,8 @@ const example_family example_families[] = {
     {"orbit", build_orbit, 5, 3},
     {"orbit_mean", build_orbit_mean, 6, 4},
     {"orbit_mean_of_features", build_orbit_mean_of_features, 6, 4},
+    {"activated_layers", build_activated_layers, 8, 4},
+    {"activated_orbit_mean", build_activated_orbit_mean, 8, 4},
     {"metrics", build_metrics, 5, 4},
     {"near_invariance", build_near_invariance, 2, 1},
     {"saliency", build_saliency, 5, 3},
@@ -288,6 +313,14 @@ const example_family example_families[] = {
     {"repeated_loss", build_repeated_loss, 6, 3},
     {"class_logit", build_class_logit, 6, 4},
     {"jacobian", build_jacobian, 6, 3},
+    {"rich", build_rich, 12, 6},
+    {"rich_layer", build_rich_layer, 3, 2},
+    {"mean_square", build_mean_square, 6, 4},
+    {"pair_loss", build_pair_loss, 6, 3},
+    {"square_error_sums", build_square_error_sums, 6, 4},
+    {"pair_sums", build_pair_sums, 6, 4},
     {"image_batch", build_image_batch, 8, 8},
+    {"signal_batch", build_signal_batch, 4, 4},
+    {"pair_batch", build_pair_batch, 8, 4},
     {NULL, NULL, 0, 0},
 };

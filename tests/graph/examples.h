@@ -21,6 +21,19 @@ typedef struct {
     size_t n_variants, n_small; /* the first n_small are for small runs */
 } example_family;
 
+/* For building: the i-th way of lying in memory, and what to look at. */
+layout lies(size_t i);
+void add_output(example *x, iv_tensor *tensor);
+void add_wrt(example *x, iv_tensor *tensor, bool takes_products);
+
+/* Of the autoencoder study. */
+void build_rich(trial *t, size_t variant, example *x);
+void build_rich_layer(trial *t, size_t variant, example *x);
+void build_mean_square(trial *t, size_t variant, example *x);
+void build_pair_loss(trial *t, size_t variant, example *x);
+void build_square_error_sums(trial *t, size_t variant, example *x);
+void build_pair_sums(trial *t, size_t variant, example *x);
+
 /* Ends with a family without a name. */
 extern const example_family example_families[];
 

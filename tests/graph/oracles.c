@@ -1,5 +1,6 @@
 /* The evaluation of graphs in double precision, the table of oracles, and the plain ones. */
 #include "oracles.h"
+#include "signals.h"
 
 /* ------------------------------------------------------------------ element-wise */
 
@@ -25,30 +26,72 @@ static void oracle_scale(const evaluation *e, const node *n, const array *const 
     }
 }
 
-static void oracle_relu(const evaluation *e, const node *n, const array *const *in, array *out) {
+static const double selu_lambda = 1.0507009873554805, selu_alpha = 1.6732632423543772;
+
+static double activation_of(iv_activation activation, double x) {
+    if (isnan(x)) return x;
+    switch (activation) {
+    case IV_ACTIVATION_NONE: return x;
+    case IV_ACTIVATION_RELU: return fmax(x, 0.0);
+    case IV_ACTIVATION_SELU: return selu_lambda * (x > 0.0 ? x : selu_alpha * expm1(x));
+    case IV_ACTIVATION_SIGMOID: return 1.0 / (1.0 + exp(-x));
+    case IV_ACTIVATION_TANH: return tanh(x);
+    }
+    return NAN;
+}
+
+/* No slope is larger than SELU's at 0 from below; those of the others are at most 1. */
+static void oracle_activate(const evaluation *e, const node *n, const array *const *in,
+                            array *out) {
     (void)e;
-    (void)n;
+    const iv_activation activation = (iv_activation)n->attributes[0];
+    const double slope = activation == IV_ACTIVATION_SELU ? selu_lambda * selu_alpha : 1.0;
     for (size_t i = 0; i < out->n; i++) {
-        const double x = in[0]->value[i];
-        out->value[i] = isnan(x) ? x : fmax(x, 0.0);
-        out->error[i] = in[0]->error[i];
+        out->value[i] = activation_of(activation, in[0]->value[i]);
+        out->error[i] = slope * in[0]->error[i];
+        if (activation != IV_ACTIVATION_RELU)
+            out->error[i] += ACTIVATION_ERROR * fabs(out->value[i]) + UNDERFLOW;
     }
 }
 
-/* Where the error of y leaves its sign open, the whole gradient is. A y of exactly 0 is one that
- * ReLU cut, unless its input was within the error. */
-static void oracle_relu_gradient(const evaluation *e, const node *n, const array *const *in,
-                                 array *out) {
+/* The derivative as a function of the output y, and its largest change with an error of y. */
+static double slope_at(iv_activation activation, double y, double y_error, double *error) {
+    switch (activation) {
+    case IV_ACTIVATION_NONE: break;
+    case IV_ACTIVATION_RELU:
+        *error = y > 0.0 && y <= y_error ? 1.0 : 0.0;
+        return y > 0.0 ? 1.0 : 0.0;
+    case IV_ACTIVATION_SELU:
+        /* rounded: the constant, the sum, and the product with the gradient */
+        *error = y_error + 3.0 * UNIT_ROUNDOFF * selu_lambda * selu_alpha;
+        if (fabs(y) <= y_error) *error += selu_lambda * (selu_alpha - 1.0);
+        return y > 0.0 ? selu_lambda : y + selu_lambda * selu_alpha;
+    case IV_ACTIVATION_SIGMOID:
+        *error = y_error + 3.0 * UNIT_ROUNDOFF * y * (1.0 - y);
+        return y * (1.0 - y);
+    case IV_ACTIVATION_TANH:
+        *error = 2.0 * y_error + 4.0 * UNIT_ROUNDOFF * (1.0 - y * y);
+        return (1.0 - y) * (1.0 + y);
+    }
+    return NAN;
+}
+
+/* Where the error of y leaves its sign open, the side of a ReLU or a SELU is. A y of exactly 0 is
+ * one that ReLU cut, unless its input was within the error. */
+static void oracle_activation_gradient(const evaluation *e, const node *n, const array *const *in,
+                                       array *out) {
     (void)e;
     const size_t columns = iv_columns(n->inputs[1]);
     const size_t n_products = in[0]->n / in[1]->n;
     for (size_t i = 0; i < out->n; i++) {
         const size_t row = i / columns / n_products, column = i % columns;
-        const double y = in[1]->value[row * columns + column];
-        const double y_error = in[1]->error[row * columns + column];
-        out->value[i] = y > 0.0 ? in[0]->value[i] : 0.0;
-        out->error[i] = y > 0.0 ? in[0]->error[i] : 0.0;
-        if (y > 0.0 && y <= y_error) out->error[i] += fabs(in[0]->value[i]);
+        double slope_error = 0.0;
+        const double slope =
+            slope_at((iv_activation)n->attributes[0], in[1]->value[row * columns + column],
+                     in[1]->error[row * columns + column], &slope_error);
+        out->value[i] = in[0]->value[i] * slope;
+        out->error[i] = in[0]->error[i] * (fabs(slope) + slope_error) +
+                        fabs(in[0]->value[i]) * slope_error + UNDERFLOW;
     }
 }
 
@@ -145,8 +188,8 @@ static const struct {
 } oracles[] = {
     {&op_add, oracle_add},
     {&op_scale, oracle_scale},
-    {&op_relu, oracle_relu},
-    {&op_relu_gradient, oracle_relu_gradient},
+    {&op_activate, oracle_activate},
+    {&op_activation_gradient, oracle_activation_gradient},
     {&op_slice, oracle_slice},
     {&op_reshape, oracle_reshape},
     {&op_concatenate, oracle_concatenate},
@@ -162,6 +205,13 @@ static const struct {
     {&op_logit_distance, oracle_logit_distance},
     {&op_logit_distance_gradient, oracle_logit_distance_gradient},
     {&op_weighted_sum, oracle_weighted_sum},
+    {&op_rich, oracle_rich},
+    {&op_rich_gradient, oracle_rich_gradient},
+    {&op_mean_square, oracle_mean_square},
+    {&op_mean_square_gradient, oracle_mean_square_gradient},
+    {&op_square_error_sums, oracle_square_error_sums},
+    {&op_pair_loss, oracle_pair_loss},
+    {&op_pair_sums, oracle_pair_sums},
     {&op_class_logit_sum, oracle_class_logit_sum},
     {&op_class_logit_gradient, oracle_class_logit_gradient},
     {&op_argmax, oracle_argmax},
@@ -170,6 +220,8 @@ static const struct {
     {&op_orbit_distribution_invariance, oracle_orbit_distribution_invariance},
     {&op_orbit_saliency_similarity, oracle_orbit_saliency_similarity},
     {&op_identity_seed, oracle_identity_seed},
+    {&op_signal_batch, oracle_signal_batch},
+    {&op_pair_batch, oracle_pair_batch},
 };
 
 oracle *oracle_of(const iv_op *op) {

@@ -16,6 +16,11 @@
 #define DIVISION_ERROR (5 * UNIT_ROUNDOFF)
 #define FUNCTION_ERROR (6 * UNIT_ROUNDOFF)
 
+/* Of SELU, sigmoid and tanh in cl/activation.cl: their exponential is within 2 unit roundoffs of
+ * a result in [-1, 1], whose error at most doubles on the way; a division and two other operations
+ * follow. */
+#define ACTIVATION_ERROR (2 * 2 * UNIT_ROUNDOFF + 2 * UNIT_ROUNDOFF + DIVISION_ERROR)
+
 /* Below the normal floats devices may round to zero. */
 #define UNDERFLOW 1.2e-38
 
@@ -57,5 +62,8 @@ oracle oracle_orbit, oracle_orbit_gradient, oracle_orbit_mean, oracle_orbit_mean
     oracle_weighted_sum, oracle_class_logit_sum, oracle_class_logit_gradient, oracle_argmax,
     oracle_orbit_accuracy, oracle_orbit_logit_invariance, oracle_orbit_distribution_invariance,
     oracle_orbit_saliency_similarity, oracle_identity_seed;
+
+oracle oracle_rich, oracle_rich_gradient, oracle_mean_square, oracle_mean_square_gradient,
+    oracle_square_error_sums, oracle_pair_loss, oracle_pair_sums;
 
 #endif

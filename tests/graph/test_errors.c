@@ -25,8 +25,9 @@ MISTAKE(linear_weights_of_rank_3, iv_linear(s->g, s->matrix, s->cube, NULL))
 MISTAKE(linear_bias, iv_linear(s->g, s->matrix, s->matrix, s->row))
 MISTAKE(linear_without_weights, iv_linear(s->g, s->matrix, NULL, NULL))
 MISTAKE(linear_of_integers, iv_linear(s->g, s->classes, s->matrix, NULL))
-MISTAKE(relu_of_nothing, iv_relu(s->g, NULL))
-MISTAKE(relu_of_integers, iv_relu(s->g, s->classes))
+MISTAKE(relu_of_nothing, iv_activate(s->g, NULL, IV_ACTIVATION_RELU))
+MISTAKE(unknown_activation, iv_activate(s->g, s->matrix, (iv_activation)(IV_ACTIVATION_TANH + 1)))
+MISTAKE(relu_of_integers, iv_activate(s->g, s->classes, IV_ACTIVATION_RELU))
 MISTAKE(orbit_of_rank_3, iv_orbit(s->g, s->cube, NULL, NULL, 4))
 MISTAKE(orbit_of_no_element, iv_orbit(s->g, s->matrix, NULL, NULL, 0))
 MISTAKE(orbit_mean_of_rank_2, iv_orbit_mean(s->g, s->matrix))
@@ -50,6 +51,20 @@ MISTAKE(cross_entropy_with_float_labels, iv_cross_entropy(s->g, s->matrix, s->ro
 MISTAKE(cross_entropy_with_too_many_labels, iv_cross_entropy(s->g, s->matrix, s->classes))
 MISTAKE(logit_distance_of_two_shapes, iv_logit_distance(s->g, s->matrix, s->wide))
 MISTAKE(logit_distance_of_rows, iv_logit_distance(s->g, s->row, s->row))
+MISTAKE(rich_layer_of_other_rows, iv_rich(s->g, s->matrix, s->wide))
+MISTAKE(rich_layer_of_other_ranks, iv_rich(s->g, s->cube, s->matrix))
+MISTAKE(rich_layer_of_odd_columns, iv_rich(s->g, s->wide, s->wide))
+MISTAKE(rich_layer_without_columns, iv_rich(s->g, s->wide, NULL))
+MISTAKE(mean_square_of_two_shapes, iv_mean_square(s->g, s->matrix, s->wide))
+MISTAKE(mean_square_of_rank_3, iv_mean_square(s->g, s->cube, s->cube))
+MISTAKE(error_sums_of_two_shapes, iv_square_error_sums(s->g, s->matrix, s->wide, 9))
+MISTAKE(pairs_of_rank_2, iv_pair_loss(s->g, s->matrix, 1, s->row, s->scalar, s->scalar))
+MISTAKE(pairs_of_65, iv_pair_loss(s->g, s->deep, 1, s->scalar, s->scalar, s->scalar))
+MISTAKE(pairs_of_other_distances, iv_pair_loss(s->g, s->cube, 1, s->matrix, s->scalar, s->scalar))
+MISTAKE(pairs_without_invariant, iv_pair_loss(s->g, s->cube, 0, s->row, s->scalar, s->scalar))
+MISTAKE(pairs_too_narrow, iv_pair_sums(s->g, s->cube, 5, s->row, s->scalar, s->scalar, 9))
+MISTAKE(pairs_with_a_delta_each, iv_pair_loss(s->g, s->cube, 4, s->row, s->row, s->scalar))
+MISTAKE(pairs_without_alpha, iv_pair_sums(s->g, s->cube, 4, s->row, s->scalar, NULL, 9))
 MISTAKE(weighted_sum_of_matrices, iv_weighted_sum(s->g, s->matrix, s->scalar, s->scalar))
 MISTAKE(weighted_sum_without_weight, iv_weighted_sum(s->g, s->scalar, s->scalar, NULL))
 MISTAKE(class_logit_of_other_rows, iv_class_logit_sum(s->g, s->matrix, s->classes))
@@ -93,7 +108,7 @@ static iv_tensor *product_of(stock *s, iv_tensor *y, iv_tensor *seed, iv_tensor 
     return gradient;
 }
 static iv_tensor *twice_placed(stock *s) {
-    iv_tensor *y = iv_relu(s->g, s->matrix);
+    iv_tensor *y = iv_activate(s->g, s->matrix, IV_ACTIVATION_RELU);
     const cl_mem buffer = trial_upload(s->t, (const float[64]){0.0f}, 64 * sizeof(float));
     iv_place(y, (iv_view){buffer, 0, 12});
     iv_place(y, (iv_view){buffer, 4, 12});
@@ -117,9 +132,13 @@ MISTAKE(gradient_through_a_metric,
         product_of(s, iv_orbit_logit_invariance(s->g, s->cube), s->row, s->cube))
 MISTAKE(gradient_to_a_factor,
         product_of(s, iv_scale(s->g, s->matrix, s->scalar), s->matrix, s->scalar))
+MISTAKE(gradient_to_a_pairs_delta,
+        gradient_of(s, iv_pair_loss(s->g, s->cube, 4, s->row, s->scalar, s->scalar), s->scalar))
+MISTAKE(gradient_of_sums_of_errors,
+        product_of(s, iv_square_error_sums(s->g, s->matrix, s->matrix, 3), s->row, s->matrix))
 MISTAKE(product_with_another_shape, product_of(s, s->matrix, s->wide, s->matrix))
 MISTAKE(products_with_the_axis_in_front,
-        product_of(s, iv_relu(s->g, s->matrix), s->cube, s->matrix))
+        product_of(s, iv_activate(s->g, s->matrix, IV_ACTIVATION_RELU), s->cube, s->matrix))
 MISTAKE(several_products_to_weights,
         product_of(s, iv_linear(s->g, s->matrix, s->matrix, NULL),
                    iv_input(s->g, IV_F32, 3, DIMS(3, 2, 3), NULL), s->matrix))
@@ -132,8 +151,9 @@ static const mistake mistakes[] = {
     ENTRY(linear_bias, "3 outputs meet 4 biases"),
     ENTRY(linear_without_weights, "linear: input 1 is missing"),
     ENTRY(linear_of_integers, "linear: input 0 has to hold floats"),
-    ENTRY(relu_of_nothing, "relu: input 0 is missing"),
-    ENTRY(relu_of_integers, "relu: input 0 has to hold floats"),
+    ENTRY(relu_of_nothing, "activate: input 0 is missing"),
+    ENTRY(unknown_activation, "activate: there is no activation 5"),
+    ENTRY(relu_of_integers, "activate: input 0 has to hold floats"),
     ENTRY(orbit_of_rank_3, "orbit: needs images [B, D]"),
     ENTRY(orbit_of_no_element, "orbit"),
     ENTRY(orbit_mean_of_rank_2, "orbit mean: needs [G, B, H]"),
@@ -157,6 +177,20 @@ static const mistake mistakes[] = {
     ENTRY(cross_entropy_with_too_many_labels, "needs logits [B, C] and integer labels [B]"),
     ENTRY(logit_distance_of_two_shapes, "two tensors of shape [B, C]"),
     ENTRY(logit_distance_of_rows, "two tensors of shape [B, C]"),
+    ENTRY(rich_layer_of_other_rows, "rich layer: the rows of o [.., N] and X [.., M] differ"),
+    ENTRY(rich_layer_of_other_ranks, "rich layer: the rows"),
+    ENTRY(rich_layer_of_odd_columns, "rich layer: X has 5 columns"),
+    ENTRY(rich_layer_without_columns, "rich: input 1 is missing"),
+    ENTRY(mean_square_of_two_shapes, "mean square: needs two tensors of shape [B, C]"),
+    ENTRY(mean_square_of_rank_3, "mean square: needs two tensors of shape [B, C]"),
+    ENTRY(error_sums_of_two_shapes, "square error sums: needs two tensors"),
+    ENTRY(pairs_of_rank_2, "pair_loss: needs codes [2, B, C]"),
+    ENTRY(pairs_of_65, "pair_loss: needs codes [2, B, C]"),
+    ENTRY(pairs_of_other_distances, "and B squared distances"),
+    ENTRY(pairs_without_invariant, "pair_loss: 0 invariant columns of 4"),
+    ENTRY(pairs_too_narrow, "pair_sums: 5 invariant columns of 4"),
+    ENTRY(pairs_with_a_delta_each, "delta and alpha are one number a member"),
+    ENTRY(pairs_without_alpha, "pair_sums: input 3 is missing"),
     ENTRY(weighted_sum_of_matrices, "weighted sum: needs one number a member"),
     ENTRY(weighted_sum_without_weight, "weighted_sum: input 2 is missing"),
     ENTRY(class_logit_of_other_rows, "3 rows of logits meet 5 classes"),
@@ -185,6 +219,8 @@ static const mistake mistakes[] = {
     ENTRY(gradient_through_a_gradient, "output 1 of cross_entropy has no derivative"),
     ENTRY(gradient_through_a_metric, "orbit_logit_invariance has no derivative"),
     ENTRY(gradient_to_a_factor, "scale has no derivative to its input 1"),
+    ENTRY(gradient_to_a_pairs_delta, "pair_loss has no derivative to its input 2"),
+    ENTRY(gradient_of_sums_of_errors, "square_error_sums has no derivative"),
     ENTRY(product_with_another_shape, "the seed does not fit"),
     ENTRY(products_with_the_axis_in_front, "the seed does not fit"),
     ENTRY(several_products_to_weights, "linear has no derivative to its input 1"),
@@ -211,7 +247,7 @@ static void every_builder_refuses_what_it_cannot_compute(void **state) {
         stock s = open_stock(state);
         const size_t before = iv_context_bytes(s.t->context);
         iv_tensor *wrong = mistakes[i].build(&s);
-        assert_null(iv_relu(s.g, wrong ? wrong : s.matrix));
+        assert_null(iv_activate(s.g, wrong ? wrong : s.matrix, IV_ACTIVATION_RELU));
         iv_plan *plan;
         iv_tensor *good = s.matrix;
         const iv_status status = iv_graph_compile(s.g, &good, 1, &plan);

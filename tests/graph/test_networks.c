@@ -28,7 +28,7 @@ static iv_tensor *logits_of(trial *t, const network *net, iv_tensor *x, bool poo
     iv_tensor *h = x;
     for (size_t l = 0; l < N_LAYERS; l++) {
         h = iv_linear(t->graph, h, net->parameters[2 * l], net->parameters[2 * l + 1]);
-        if (l + 1 < N_LAYERS) h = iv_relu(t->graph, h);
+        if (l + 1 < N_LAYERS) h = iv_activate(t->graph, h, IV_ACTIVATION_RELU);
         if (l == 0 && pooled) h = iv_orbit_mean(t->graph, h);
     }
     return h;
@@ -91,10 +91,10 @@ static void weight_tying_may_act_on_the_weights(void **state) {
     const network net = make_network(t, group->group->n_pixels);
     act_on_weights(t, &net, group, idle, &filters, &bias);
     iv_tensor *h = iv_linear(t->graph, iv_slice(t->graph, images, 0, 1), filters, bias);
-    h = iv_orbit_mean_of_features(t->graph, iv_relu(t->graph, h), 4);
+    h = iv_orbit_mean_of_features(t->graph, iv_activate(t->graph, h, IV_ACTIVATION_RELU), 4);
     for (size_t l = 1; l < N_LAYERS; l++) {
         h = iv_linear(t->graph, h, net.parameters[2 * l], net.parameters[2 * l + 1]);
-        if (l + 1 < N_LAYERS) h = iv_relu(t->graph, h);
+        if (l + 1 < N_LAYERS) h = iv_activate(t->graph, h, IV_ACTIVATION_RELU);
     }
     iv_tensor *loss = iv_cross_entropy(t->graph, h, labels);
     iv_tensor *reference = iv_cross_entropy(t->graph, logits_of(t, &net, images, true), labels);

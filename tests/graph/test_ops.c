@@ -142,23 +142,56 @@ static void slices_hold_rows_in_order(void **state) {
     trial_end(*state, t);
 }
 
-static void nan_passes_through_relu(void **state) {
-    trial *t = trial_begin(*state, 1);
-    const size_t dims[] = {2, 3}, n = 3;
-    iv_tensor *x = trial_floats(t, LIES_IN_PLAN, 2, dims, 0.5, 1.0);
-    iv_tensor *w = trial_floats(t, LIES_IN_PLAN, 2, (const size_t[]){n, n}, 0.5, 1.0);
-    trial_values(t, x, 0)[4] = NAN;
-    iv_tensor *alone = iv_relu(t->graph, x);
-    iv_tensor *fused = iv_relu(t->graph, iv_linear(t->graph, x, w, NULL));
-    iv_tensor *outputs[] = {alone, fused};
-    trial_run(t, outputs, 2, 0);
-    float *of_alone = trial_read(t, alone), *of_fused = trial_read(t, fused);
-    for (size_t i = 0; i < 6; i++) {
-        assert_int_equal(isnan(of_alone[i]) != 0, i == 4);
-        assert_int_equal(isnan(of_fused[i]) != 0, i >= 3);
+static void nan_passes_through_activations(void **state) {
+    for (int a = IV_ACTIVATION_RELU; a <= IV_ACTIVATION_TANH; a++) {
+        trial *t = trial_begin(*state, 1);
+        const size_t dims[] = {2, 3}, n = 3;
+        iv_tensor *x = trial_floats(t, LIES_IN_PLAN, 2, dims, 0.5, 1.0);
+        iv_tensor *w = trial_floats(t, LIES_IN_PLAN, 2, (const size_t[]){n, n}, 0.5, 1.0);
+        trial_values(t, x, 0)[4] = NAN;
+        iv_tensor *alone = iv_activate(t->graph, x, (iv_activation)a);
+        iv_tensor *fused = iv_activate(t->graph, iv_linear(t->graph, x, w, NULL), (iv_activation)a);
+        iv_tensor *outputs[] = {alone, fused};
+        trial_run(t, outputs, 2, 0);
+        float *of_alone = trial_read(t, alone), *of_fused = trial_read(t, fused);
+        for (size_t i = 0; i < 6; i++) {
+            assert_int_equal(isnan(of_alone[i]) != 0, i == 4);
+            assert_int_equal(isnan(of_fused[i]) != 0, i >= 3);
+        }
+        free(of_alone);
+        free(of_fused);
+        trial_end(*state, t);
     }
-    free(of_alone);
-    free(of_fused);
+}
+
+/* Exact limits, without an overflow on the way; no activation, none at all. */
+static void activations_reach_their_limits(void **state) {
+    enum { N = 7 };
+    static const double x_values[N] = {0.0, -0.0, INFINITY, -INFINITY, 3e38, -3e38, 1e-39};
+    static const float lowest = -1.7580993408473766f;
+    static const float expected[][N - 1] = {
+        [IV_ACTIVATION_RELU] = {0, 0, INFINITY, 0, 3e38f, 0},
+        [IV_ACTIVATION_SELU] = {0, 0, INFINITY, lowest, 1.0507009873554805f * 3e38f, lowest},
+        [IV_ACTIVATION_SIGMOID] = {0.5f, 0.5f, 1, 0, 1, 0},
+        [IV_ACTIVATION_TANH] = {0, 0, 1, -1, 1, -1},
+    };
+    trial *t = trial_begin(*state, 1);
+    iv_tensor *x = trial_floats(t, LIES_IN_PLAN, 1, (const size_t[]){N}, 0.0, 1.0), *y[5];
+    memcpy(trial_values(t, x, 0), x_values, sizeof x_values);
+    assert_ptr_equal(iv_activate(t->graph, x, IV_ACTIVATION_NONE), x);
+    for (int a = IV_ACTIVATION_RELU; a <= IV_ACTIVATION_TANH; a++)
+        y[a] = iv_activate(t->graph, x, (iv_activation)a);
+    trial_run(t, y + 1, 4, 0);
+    for (int a = IV_ACTIVATION_RELU; a <= IV_ACTIVATION_TANH; a++) {
+        float *got = trial_read(t, y[a]);
+        for (size_t i = 0; i < N - 1; i++)
+            if (!(got[i] == expected[a][i]))
+                fail_msg("activation %d of %g is %.9g, not %.9g", a, x_values[i], got[i],
+                         expected[a][i]);
+        /* a number below the normal ones may count as 0 */
+        if (a != IV_ACTIVATION_SIGMOID) assert_true(got[N - 1] >= 0.0f && got[N - 1] < 2e-39f);
+        free(got);
+    }
     trial_end(*state, t);
 }
 
@@ -215,7 +248,8 @@ int main(void) {
         cmocka_unit_test(gradients_of_losses_agree_with_central_differences),
         cmocka_unit_test(every_op_of_the_table_has_been_compared),
         cmocka_unit_test(slices_hold_rows_in_order),
-        cmocka_unit_test(nan_passes_through_relu),
+        cmocka_unit_test(nan_passes_through_activations),
+        cmocka_unit_test(activations_reach_their_limits),
         cmocka_unit_test(the_first_of_equal_logits_wins),
         cmocka_unit_test(orbit_mean_has_the_same_bits_for_any_order),
     };

@@ -17,7 +17,7 @@ static void a_tensor_that_is_not_needed_is_not_computed(void **state) {
         iv_tensor *y = iv_add(t->graph, h, h), *needless = NULL;
         if (with_more) {
             iv_tensor *unread = trial_floats(t, LIES_IN_PLAN, 2, DIMS(4, 3), -1.0, 1.0);
-            needless = iv_add(t->graph, iv_relu(t->graph, y), unread);
+            needless = iv_add(t->graph, iv_activate(t->graph, y, IV_ACTIVATION_RELU), unread);
             trial_place(t, needless);
         }
         trial_run(t, &y, 1, 0);
@@ -80,7 +80,7 @@ typedef struct {
     iv_tensor *loss, *gradients[4], *between[4];
 } perceptron;
 
-static perceptron make_perceptron(trial *t) {
+static perceptron make_perceptron(trial *t, iv_activation activation) {
     perceptron p;
     iv_tensor *x = trial_floats(t, LIES_APART, 2, DIMS(7, 13), -1.0, 1.0);
     iv_tensor *labels = trial_classes(t, LIES_APART, 7, 3);
@@ -89,26 +89,26 @@ static perceptron make_perceptron(trial *t) {
                                trial_floats(t, LIES_APART, 2, DIMS(3, 19), -1.0, 1.0),
                                trial_floats(t, LIES_APART, 1, DIMS(3), -1.0, 1.0)};
     p.between[0] = iv_linear(t->graph, x, parameters[0], parameters[1]);
-    p.between[1] = iv_relu(t->graph, p.between[0]);
+    p.between[1] = iv_activate(t->graph, p.between[0], activation);
     p.between[2] = iv_linear(t->graph, p.between[1], parameters[2], parameters[3]);
     p.loss = iv_cross_entropy(t->graph, p.between[2], labels);
     assert_ok(t->context, iv_gradient(t->graph, p.loss, parameters, 4, p.gradients));
-    p.between[3] = NULL; /* the gradient before the ReLU's derivative */
+    p.between[3] = NULL; /* the gradient before the activation's derivative */
     for (size_t i = 0; i < t->graph->n_nodes; i++)
-        if (t->graph->nodes[i]->op == &op_relu_gradient)
+        if (t->graph->nodes[i]->op == &op_activation_gradient)
             p.between[3] = t->graph->nodes[i]->inputs[0];
     assert_non_null(p.between[3]);
     return p;
 }
 
-static void a_fused_relu_gives_the_same_numbers(void **state) {
+static void compare_fused(void **state, iv_activation activation) {
     enum { N = 5 };
     float *results[2][N];
     size_t lengths[2], sizes[N];
     for (size_t separate = 0; separate < 2; separate++) {
         trial *t = trial_begin(*state, 2);
         t->seed = 2000;
-        perceptron p = make_perceptron(t);
+        perceptron p = make_perceptron(t, activation);
         iv_tensor *outputs[N + 4] = {p.loss};
         memcpy(outputs + 1, p.gradients, sizeof p.gradients);
         memcpy(outputs + N, p.between, sizeof p.between);
@@ -120,7 +120,7 @@ static void a_fused_relu_gives_the_same_numbers(void **state) {
         }
         trial_end(*state, t);
     }
-    assert_int_equal(lengths[0] + 2, lengths[1]); /* the ReLU and its derivative */
+    assert_int_equal(lengths[0] + 2, lengths[1]); /* the activation and its derivative */
     for (size_t i = 0; i < N; i++) {
         assert_memory_equal(results[0][i], results[1][i], sizes[i] * sizeof(float));
         free(results[0][i]);
@@ -128,15 +128,20 @@ static void a_fused_relu_gives_the_same_numbers(void **state) {
     }
 }
 
+static void a_fused_activation_gives_the_same_numbers(void **state) {
+    for (int a = IV_ACTIVATION_RELU; a <= IV_ACTIVATION_TANH; a++)
+        compare_fused(state, (iv_activation)a);
+}
+
 static void a_member_has_the_same_bytes_alone_and_in_a_population(void **state) {
     enum { POPULATION = 8 };
     trial *all = trial_begin(*state, POPULATION);
-    perceptron p = make_perceptron(all);
+    perceptron p = make_perceptron(all, IV_ACTIVATION_RELU);
     iv_tensor *outputs[] = {p.loss, p.gradients[0], p.gradients[1], p.gradients[2], p.gradients[3]};
     trial_run(all, outputs, 5, 0);
     for (size_t r = 0; r < POPULATION; r += 3) {
         trial *one = trial_begin(*state, 1);
-        perceptron q = make_perceptron(one);
+        perceptron q = make_perceptron(one, IV_ACTIVATION_RELU);
         for (size_t i = 0; i < one->n_inputs; i++)
             memcpy(one->inputs[i].values, trial_values(all, all->inputs[i].tensor, r),
                    iv_elements(one->inputs[i].tensor) * sizeof(double));
@@ -157,7 +162,7 @@ static void a_member_has_the_same_bytes_alone_and_in_a_population(void **state) 
 
 static void a_replay_gives_the_same_bytes(void **state) {
     trial *t = trial_begin(*state, 3);
-    perceptron p = make_perceptron(t);
+    perceptron p = make_perceptron(t, IV_ACTIVATION_RELU);
     trial_run(t, p.gradients, 4, 0);
     float *before[4];
     for (size_t i = 0; i < 4; i++) before[i] = trial_read(t, p.gradients[i]);
@@ -174,7 +179,7 @@ static void a_replay_gives_the_same_bytes(void **state) {
 /* A second plan with other outputs leaves the first one as it is. */
 static void two_plans_of_one_graph_do_not_disturb_each_other(void **state) {
     trial *t = trial_begin(*state, 2);
-    perceptron p = make_perceptron(t);
+    perceptron p = make_perceptron(t, IV_ACTIVATION_RELU);
     trial_run(t, &p.loss, 1, 0);
     float *alone = trial_read(t, p.loss);
     iv_plan *first = t->plan;
@@ -193,9 +198,9 @@ static void two_plans_of_one_graph_do_not_disturb_each_other(void **state) {
 static void only_what_a_plan_keeps_can_be_read(void **state) {
     trial *t = trial_begin(*state, 1);
     iv_tensor *x = trial_floats(t, LIES_IN_PLAN, 1, DIMS(5), -1.0, 1.0);
-    iv_tensor *h = iv_relu(t->graph, x), *y = iv_add(t->graph, h, h);
+    iv_tensor *h = iv_activate(t->graph, x, IV_ACTIVATION_RELU), *y = iv_add(t->graph, h, h);
     trial_run(t, &y, 1, 0);
-    iv_tensor *later = iv_relu(t->graph, y);
+    iv_tensor *later = iv_activate(t->graph, y, IV_ACTIVATION_RELU);
     iv_tensor *const not_kept[] = {h, later};
     float values[5];
     for (size_t i = 0; i < 2; i++) {
@@ -218,7 +223,7 @@ static void a_population_that_is_too_large_is_refused_with_one_that_fits(void **
     iv_graph *graph;
     assert_ok(p->context, iv_graph_create(p->context, n_members, &graph));
     iv_tensor *x = iv_input(graph, IV_F32, 1, DIMS(ELEMENTS), NULL);
-    iv_tensor *y = iv_relu(graph, x);
+    iv_tensor *y = iv_activate(graph, x, IV_ACTIVATION_RELU);
     iv_plan *plan;
     assert_int_equal(iv_graph_compile(graph, &y, 1, &plan), IV_ENOMEM);
     assert_null(plan);
@@ -240,7 +245,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tensor_that_is_not_needed_is_not_computed),
         cmocka_unit_test(memory_is_shared_without_changing_results),
-        cmocka_unit_test(a_fused_relu_gives_the_same_numbers),
+        cmocka_unit_test(a_fused_activation_gives_the_same_numbers),
         cmocka_unit_test(a_member_has_the_same_bytes_alone_and_in_a_population),
         cmocka_unit_test(a_replay_gives_the_same_bytes),
         cmocka_unit_test(two_plans_of_one_graph_do_not_disturb_each_other),

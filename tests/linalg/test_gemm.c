@@ -141,6 +141,7 @@ static iv_gemm_desc describe(const product *p, const operands *o) {
                           .bias = o->bias.view,
                           .activation = p->relu ? IV_ACTIVATION_RELU : IV_ACTIVATION_NONE,
                           .gate = o->gate.view,
+                          .gate_activation = IV_ACTIVATION_RELU,
                           .gate_rows = p->gate_rows,
                           .row_sums = o->row_sums.view};
 }

@@ -148,7 +148,7 @@ static void long_words_are_cut_in_messages(void **state) {
         text, NULL,
         "spec.yaml:1:1: unknown key "
         "`kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...`, expected one "
-        "of study, name, seeds, dataset, group, model, training, runs, metrics, "
+        "of study, name, seeds, dataset, group, task, model, training, runs, metrics, "
         "figures, published, sweep");
 }
 

@@ -160,12 +160,20 @@ static void check_config(const char *path) {
         assert_int_equal(iv_spec_integer(root, "training.batch"), 512);
         assert_true(iv_spec_number(root, "training.learning_rate") == 0.0008);
     }
+    if (strcmp(iv_spec_string(root, "study"), "autoencoder") == 0) {
+        assert_int_equal(iv_spec_integer(root, "dataset.train") == 60000, full);
+        assert_int_equal(iv_spec_integer(root, "dataset.test"), 10000);
+        assert_int_equal(iv_spec_length(root, "seeds") == 5, full);
+        assert_int_equal(iv_spec_integer(root, "training.batch"), 128);
+        assert_int_equal(iv_spec_integer(root, "model.width"), 8);
+        assert_string_equal(iv_spec_string(root, "training.optimizer"), "sgd");
+    }
     iv_spec_destroy(spec);
 }
 
 static void all_shipped_configs_load_and_round_trip(void **state) {
     (void)state;
-    assert_true(for_each_config(check_config) >= 11);
+    assert_true(for_each_config(check_config) >= 23);
 }
 
 static void the_documentation_tells_every_key_of_a_resolved_spec(void **state) {

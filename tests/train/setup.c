@@ -8,12 +8,18 @@
 
 enum { PIXELS = 9, HIDDEN = 7, CLASSES = 4, BATCH = 5 };
 
-static void create_optimizer(training *a, size_t first_member) {
+const iv_optimizer_desc optimizers[N_OPTIMIZERS] = {
+    {.kind = IV_OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f},
+    {.kind = IV_OPTIMIZER_SGD},
+    {.kind = IV_OPTIMIZER_SGD, .momentum = 0.9f},
+};
+
+static void create_optimizer(training *a, size_t first_member, iv_optimizer_desc desc) {
     static const iv_parameter_desc descs[N_TENSORS] = {
-        {"layers.0.weight", 2, {HIDDEN, PIXELS}, 0.4f},
-        {"layers.0.bias", 1, {HIDDEN}, 0.4f},
-        {"layers.1.weight", 2, {CLASSES, HIDDEN}, 0.5f},
-        {"layers.1.bias", 1, {CLASSES}, 0.5f},
+        {"layers.0.weight", 2, {HIDDEN, PIXELS}, IV_UNIFORM, 0.4f},
+        {"layers.0.bias", 1, {HIDDEN}, IV_UNIFORM, 0.4f},
+        {"layers.1.weight", 2, {CLASSES, HIDDEN}, IV_NORMAL, 0.5f},
+        {"layers.1.bias", 1, {CLASSES}, IV_UNIFORM, 0.5f},
     };
     iv_context *context = a->t->context;
     const size_t n_members = a->t->n_members;
@@ -22,31 +28,38 @@ static void create_optimizer(training *a, size_t first_member) {
     for (size_t r = 0; r < n_members; r++) rates[r] = 0.01f * (float)(1 + first_member + r);
     assert_ok(context, iv_parameters_create(context, n_members, descs, N_TENSORS, &a->parameters));
     assert_ok(context, iv_parameters_initialize(a->parameters, a->t->images.seeds));
-    assert_ok(context,
-              iv_adam_create(a->parameters, &(iv_adam_desc){rates, 0.9f, 0.999f, 1e-8f}, &a->adam));
+    desc.learning_rates = rates;
+    assert_ok(context, iv_optimizer_create(a->parameters, &desc, &a->optimizer));
     free(rates);
 }
 
 training training_begin(program *p, size_t n_members, size_t first_member) {
+    return training_begin_with(p, n_members, first_member, optimizers[0]);
+}
+
+training training_begin_with(program *p, size_t n_members, size_t first_member,
+                             iv_optimizer_desc desc) {
     training a = {.t = trial_begin(p, n_members)};
     trial *t = a.t;
     t->first_member = first_member;
     const known_group *group = trial_group(t, IV_GROUP_ROTATION, 4, IV_AXES_XY, 3);
     iv_tensor *images, *labels, *parameters[N_TENSORS], *outputs[N_TENSORS + 1];
     trial_image_batch(t, group, 31, 23, BATCH, IV_COPIES_RANDOM, true, &images, &labels);
-    create_optimizer(&a, first_member);
+    create_optimizer(&a, first_member, desc);
 
     for (size_t i = 0; i < N_TENSORS; i++)
         parameters[i] = iv_parameters_tensor(a.parameters, t->graph, i);
     iv_tensor *x = iv_reshape(t->graph, images, 2, (const size_t[]){BATCH, PIXELS});
-    iv_tensor *h = iv_relu(t->graph, iv_linear(t->graph, x, parameters[0], parameters[1]));
+    iv_tensor *h = iv_activate(t->graph, iv_linear(t->graph, x, parameters[0], parameters[1]),
+                               IV_ACTIVATION_RELU);
     a.loss =
         iv_cross_entropy(t->graph, iv_linear(t->graph, h, parameters[2], parameters[3]), labels);
     assert_ok(t->context, iv_gradient(t->graph, a.loss, parameters, N_TENSORS, outputs));
-    for (size_t i = 0; i < N_TENSORS; i++) iv_place(outputs[i], iv_adam_gradient_view(a.adam, i));
+    for (size_t i = 0; i < N_TENSORS; i++)
+        iv_place(outputs[i], iv_optimizer_gradient_view(a.optimizer, i));
     outputs[N_TENSORS] = a.loss;
     assert_ok(t->context, iv_graph_compile(t->graph, outputs, N_TENSORS + 1, &t->plan));
-    assert_ok(t->context, iv_adam_append(a.adam, iv_plan_sequence(t->plan)));
+    assert_ok(t->context, iv_optimizer_append(a.optimizer, iv_plan_sequence(t->plan)));
     return a;
 }
 
@@ -55,9 +68,9 @@ static void destroy_parameters(void *parameters) {
 }
 
 static void destroy_optimizer(void *object) {
-    iv_adam *adam = object;
-    iv_parameters *parameters = adam->parameters;
-    iv_adam_destroy(adam);
+    iv_optimizer *optimizer = object;
+    iv_parameters *parameters = optimizer->parameters;
+    iv_optimizer_destroy(optimizer);
     iv_parameters_destroy(parameters);
 }
 
@@ -65,13 +78,13 @@ void release_parameters(program *p, iv_parameters *parameters) {
     program_release(p, destroy_parameters, parameters);
 }
 
-void release_optimizer(program *p, iv_adam *adam) {
-    program_release(p, destroy_optimizer, adam);
+void release_optimizer(program *p, iv_optimizer *optimizer) {
+    program_release(p, destroy_optimizer, optimizer);
 }
 
 void training_end(program *p, training *a) {
     trial_end(p, a->t);
-    release_optimizer(p, a->adam);
+    release_optimizer(p, a->optimizer);
 }
 
 float *read_buffer(iv_context *context, cl_mem buffer, size_t *n) {

@@ -117,16 +117,16 @@ static void the_clock_moves_forward(void **state) {
     assert_true(later > first);
 }
 
-static void a_member_trains_to_the_same_bytes_alone_and_in_a_population(void **state) {
+static void compare_alone_and_in_a_population(program *p, iv_optimizer_desc desc) {
     enum { POPULATION = 8, STEPS = 20 };
-    training all = training_begin(*state, POPULATION, 0);
+    training all = training_begin_with(p, POPULATION, 0, desc);
     for (uint32_t step = 0; step < STEPS; step++)
         assert_ok(all.t->context, iv_plan_run(all.t->plan, step));
     size_t n;
     float *of_all = training_values(&all, &n), losses[POPULATION];
     assert_ok(all.t->context, iv_plan_read(all.t->plan, all.loss, losses));
     for (size_t r = 0; r < POPULATION; r += 3) {
-        training one = training_begin(*state, 1, r);
+        training one = training_begin_with(p, 1, r, desc);
         for (uint32_t step = 0; step < STEPS; step++)
             assert_ok(one.t->context, iv_plan_run(one.t->plan, step));
         float *of_one = training_values(&one, &n), loss;
@@ -134,11 +134,16 @@ static void a_member_trains_to_the_same_bytes_alone_and_in_a_population(void **s
         assert_memory_equal(of_all + r * n, of_one, n * sizeof *of_one);
         assert_memory_equal(&losses[r], &loss, sizeof loss);
         free(of_one);
-        training_end(*state, &one);
+        training_end(p, &one);
     }
     assert_memory_not_equal(of_all, of_all + n, n * sizeof *of_all);
     free(of_all);
-    training_end(*state, &all);
+    training_end(p, &all);
+}
+
+static void a_member_trains_to_the_same_bytes_alone_and_in_a_population(void **state) {
+    for (size_t k = 0; k < N_OPTIMIZERS; k++)
+        compare_alone_and_in_a_population(*state, optimizers[k]);
 }
 
 int main(void) {

@@ -77,6 +77,7 @@ static iv_status input_gradient_forward(emitter *e, const node *n) {
     };
     if (n->gate) {
         gemm.gate = iv_tensor_view(n->gate);
+        gemm.gate_activation = n->gate_activation;
         gemm.gate_rows = iv_rows(dy) / iv_rows(n->gate);
     }
     return iv_gemm(e->sequence, &gemm);

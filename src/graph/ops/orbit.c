@@ -132,8 +132,9 @@ const iv_op op_orbit_mean = {
 
 static iv_status orbit_mean_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *dy = n->inputs[0], *dx = n->outputs[0];
-    iv_launch *launch =
-        iv_launch_begin(e->sequence, "orbit", "orbit_mean_gradient", n->gate ? "-DGATE" : NULL);
+    char options[24] = "";
+    if (n->gate) snprintf(options, sizeof options, "-DGATE=%u", (unsigned)n->gate_activation);
+    iv_launch *launch = iv_launch_begin(e->sequence, "orbit", "orbit_mean_gradient", options);
     iv_arg_tensor(launch, dy);
     if (n->gate) iv_arg_tensor(launch, n->gate);
     iv_arg_tensor(launch, dx);

@@ -1,0 +1,97 @@
+/* Mean square error of a batch [rows, columns], its gradient, and sums of square errors. */
+#include "tensor.cl"
+
+/* loss = mean of (a - b)^2 over n entries, and with -DGRADIENT da = 2 (a - b) / n, scale = 2 / n.
+ * One work-group of LANES work-items a member; entry i counts towards sum i mod 256, and the 256
+ * sums are added in pairs. A work-item takes 256 / LANES neighbours: one on GPUs, a vector of 16 on
+ * CPUs.  Work-items: (LANES, members). */
+#ifdef LANES
+#define N_SUMS 256
+#if LANES == N_SUMS
+#define VECTOR            float
+#define LOAD(p)           (*(p))
+#define STORE(value, p)   (*(p) = (value))
+#else
+#define VECTOR            float16
+#define LOAD(p)           vload16(0, p)
+#define STORE(value, p)   vstore16(value, 0, p)
+#endif
+#define WIDTH (N_SUMS / LANES)
+
+__attribute__((reqd_work_group_size(LANES, 1, 1)))
+__kernel void mean_square(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, loss),
+#ifdef GRADIENT
+                          TENSOR(float, da),
+#endif
+                          uint n, float scale) {
+    const size_t lane = get_local_id(0), r = get_global_id(1);
+    __global const float *first = MEMBER(a, r), *second = MEMBER(b, r);
+#ifdef GRADIENT
+    __global float *gradient = MEMBER(da, r);
+#endif
+    __local float partial[N_SUMS];
+
+    VECTOR sum = (VECTOR)(0.0f);
+    size_t i = lane * WIDTH;
+    for (; i + WIDTH <= n; i += N_SUMS) {
+        const VECTOR difference = LOAD(first + i) - LOAD(second + i);
+        sum = MULTIPLY_ADD(difference, difference, sum);
+#ifdef GRADIENT
+        STORE(scale * difference, gradient + i);
+#endif
+    }
+    STORE(sum, partial + lane * WIDTH);
+    for (size_t k = i; k < min(i + WIDTH, (size_t)n); k++) {
+        const float difference = first[k] - second[k];
+        partial[k - i + lane * WIDTH] =
+            MULTIPLY_ADD(difference, difference, partial[k - i + lane * WIDTH]);
+#ifdef GRADIENT
+        gradient[k] = scale * difference;
+#endif
+    }
+    for (uint width = N_SUMS / 2; width > 0; width /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (size_t k = lane; k < width; k += LANES) partial[k] += partial[k + width];
+    }
+    if (lane == 0) MEMBER(loss, r)[0] = partial[0] / n;
+}
+#endif
+
+/* da = scale (a - b), with -DWEIGHTED times one weight a member.  Work-items: (entries, members). */
+__kernel void mean_square_gradient(TENSOR(const float, a), TENSOR(const float, b),
+#ifdef WEIGHTED
+                                   TENSOR(const float, weight),
+#endif
+                                   TENSOR(float, da), uint n, float scale) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i >= n) return;
+#ifdef WEIGHTED
+    scale *= MEMBER(weight, r)[0];
+#endif
+    MEMBER(da, r)[i] = scale * (MEMBER(a, r)[i] - MEMBER(b, r)[i]);
+}
+
+/* sums[c] = sum of (a - b)^2 over the rows that are samples: row i of batch number `step` is number
+ * step x rows + i of n_rows.  Work-groups: one of ROW_LANES a column and member. */
+#ifdef ROW_LANES
+__attribute__((reqd_work_group_size(ROW_LANES, 1, 1)))
+__kernel void square_error_sums(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, sums),
+                                uint rows, uint columns, uint n_rows, uint step) {
+    const size_t lane = get_local_id(0), c = get_group_id(1), r = get_group_id(2);
+    __local float partial[ROW_LANES];
+    const ulong before = (ulong)step * rows;
+    const uint end = before < n_rows ? min((ulong)rows, n_rows - before) : 0;
+    float sum = 0.0f;
+    for (uint row = lane; row < end; row += ROW_LANES) {
+        const size_t i = (size_t)row * columns + c;
+        const float difference = MEMBER(a, r)[i] - MEMBER(b, r)[i];
+        sum = MULTIPLY_ADD(difference, difference, sum);
+    }
+    partial[lane] = sum;
+    for (uint width = ROW_LANES / 2; width > 0; width /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lane < width) partial[lane] += partial[lane + width];
+    }
+    if (lane == 0) MEMBER(sums, r)[c] = partial[0];
+}
+#endif

@@ -1,0 +1,107 @@
+/* Mean square error, its derivative, and sums of square errors for evaluation in batches.
+ * Kernels: cl/mean_square.cl. */
+#include "graph/graph.h"
+
+static bool are_batches(const iv_tensor *a, const iv_tensor *b) {
+    return a->rank == 2 && iv_same_shape(a, b);
+}
+
+/* Outputs: the loss, and its gradient to a. */
+iv_tensor *iv_mean_square(iv_graph *graph, iv_tensor *a, iv_tensor *b) {
+    node *n = iv_graph_node(graph, &op_mean_square, 2, (iv_tensor *[]){a, b}, 2);
+    if (!n) return NULL;
+    if (!are_batches(a, b))
+        return iv_graph_fail(graph, "mean square: needs two tensors of shape [B, C]");
+    iv_tensor *loss = iv_graph_output(n, IV_F32, 1, (const size_t[]){1});
+    iv_graph_output(n, IV_F32, 2, a->dims);
+    return loss;
+}
+
+static iv_status mean_square_forward(emitter *e, const node *n) {
+    const iv_tensor *a = n->inputs[0], *gradient = n->outputs[1];
+    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
+    const char *options = gradient->needed
+                              ? cpu ? "-DLANES=16 -DGRADIENT" : "-DLANES=256 -DGRADIENT"
+                          : cpu ? "-DLANES=16"
+                                : "-DLANES=256";
+    iv_launch *launch = iv_launch_begin(e->sequence, "mean_square", "mean_square", options);
+    iv_arg_tensor(launch, a);
+    iv_arg_tensor(launch, n->inputs[1]);
+    iv_arg_tensor(launch, n->outputs[0]);
+    if (gradient->needed) iv_arg_tensor(launch, gradient);
+    iv_arg_uint(launch, a->n_elements);
+    iv_arg_float(launch, (float)(2.0 / (double)a->n_elements));
+    const size_t lanes = cpu ? 16 : 256;
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){lanes, e->n_members},
+                                   (const size_t[]){lanes, 1});
+}
+
+/* The gradient to a comes along with the loss unless it is weighted. */
+static void mean_square_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
+                                 iv_tensor **gradients) {
+    if (gradient && gradient->n_elements != 1) {
+        iv_graph_fail(graph, "mean square: takes one product at a time");
+        return;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (i == 0 && !gradient) {
+            gradients[0] = n->outputs[1];
+            continue;
+        }
+        iv_tensor *inputs[] = {n->inputs[i], n->inputs[1 - i], gradient};
+        node *d = iv_graph_node(graph, &op_mean_square_gradient, 3, inputs, 2);
+        gradients[i] = iv_graph_output(d, IV_F32, 2, n->inputs[i]->dims);
+    }
+}
+
+const iv_op op_mean_square = {.name = "mean_square",
+                              .forward = mean_square_forward,
+                              .backward = mean_square_backward,
+                              .takes_one = true};
+
+static iv_status mean_square_gradient_forward(emitter *e, const node *n) {
+    const iv_tensor *a = n->inputs[0], *weight = n->inputs[2];
+    iv_launch *launch = iv_launch_begin(e->sequence, "mean_square", "mean_square_gradient",
+                                        weight ? "-DWEIGHTED" : NULL);
+    iv_arg_tensor(launch, a);
+    iv_arg_tensor(launch, n->inputs[1]);
+    if (weight) iv_arg_tensor(launch, weight);
+    iv_arg_tensor(launch, n->outputs[0]);
+    iv_arg_uint(launch, a->n_elements);
+    iv_arg_float(launch, (float)(2.0 / (double)a->n_elements));
+    return iv_launch_members(e, launch, a->n_elements);
+}
+
+const iv_op op_mean_square_gradient = {.name = "mean_square_gradient",
+                                       .forward = mean_square_gradient_forward};
+
+enum { N_ROWS }; /* attribute of the sums */
+
+iv_tensor *iv_square_error_sums(iv_graph *graph, iv_tensor *a, iv_tensor *b, size_t n_rows) {
+    node *n = iv_graph_node(graph, &op_square_error_sums, 2, (iv_tensor *[]){a, b}, 2);
+    if (!n) return NULL;
+    if (!are_batches(a, b))
+        return iv_graph_fail(graph, "square error sums: needs two tensors of shape [B, C]");
+    n->attributes[N_ROWS] = n_rows;
+    return iv_graph_output(n, IV_F32, 1, &a->dims[1]);
+}
+
+static iv_status square_error_sums_forward(emitter *e, const node *n) {
+    const iv_tensor *a = n->inputs[0];
+    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
+    const size_t lanes = cpu ? 8 : 64;
+    iv_launch *launch = iv_launch_begin(e->sequence, "mean_square", "square_error_sums",
+                                        cpu ? "-DROW_LANES=8" : "-DROW_LANES=64");
+    iv_arg_tensor(launch, a);
+    iv_arg_tensor(launch, n->inputs[1]);
+    iv_arg_tensor(launch, n->outputs[0]);
+    iv_arg_uint(launch, a->dims[0]);
+    iv_arg_uint(launch, a->dims[1]);
+    iv_arg_uint(launch, n->attributes[N_ROWS]);
+    iv_arg_step(launch);
+    return iv_launch_end_by_member(launch, 3, (const size_t[]){lanes, a->dims[1], e->n_members},
+                                   (const size_t[]){lanes, 1, 1});
+}
+
+const iv_op op_square_error_sums = {.name = "square_error_sums",
+                                    .forward = square_error_sums_forward};

@@ -1,0 +1,164 @@
+/* Batches of signals, with their codes or with partners. Kernels: cl/signal_batch.cl. */
+#include "graph/graph.h"
+#include "graph/signal.h"
+
+#include <invar/random.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Attributes: graph/signal.h. Outputs: x, and codes or squared distances if wanted. */
+enum { X, CODES, DISTANCES = CODES };
+enum { SIGNALS, KNOWN, CYCLES = KNOWN };
+enum { SETS, SEEDS };
+
+/* Samples that a work-item takes on CPU devices, one after the other. */
+enum { CPU_SAMPLES = 32 };
+
+/* ------------------------------------------------------------------ building */
+
+static node *batch_node(iv_graph *graph, const iv_op *op, const iv_signal_source *source,
+                        size_t batch) {
+    const iv_signal_set *set = source->set;
+    if (graph->status != IV_OK) return NULL;
+    if (!set || !set->signals || set->d < IV_MIN_SIGNAL || set->d > IV_MAX_SIGNAL) {
+        iv_graph_fail(graph, "%s: a data set without signals", op->name);
+        return NULL;
+    }
+    if (batch == 0 || batch >= (size_t)1 << 26 ||
+        (source->shuffle && (batch > set->count || set->count > (size_t)1 << 31))) {
+        iv_graph_fail(graph, "%s: a batch of %zu from %zu signals", op->name, batch, set->count);
+        return NULL;
+    }
+    node *n = iv_graph_node(graph, op, 0, NULL, 0);
+    if (!n) return NULL;
+    n->attributes[SIGNAL_BATCH] = batch;
+    n->attributes[SIGNAL_COUNT] = set->count;
+    n->attributes[SIGNAL_SHUFFLE] = source->shuffle;
+    n->attributes[SIGNAL_FRESH] = source->fresh;
+    n->attributes[SIGNAL_LANES] = iv_fourier_lanes(graph->context);
+    n->tables[SIGNALS] = set->signals;
+    n->views[SETS] = source->set_of_member;
+    n->views[SEEDS] = source->seeds;
+    return n;
+}
+
+void iv_signal_batch(iv_graph *graph, const iv_signal_source *source, size_t batch, iv_tensor **x,
+                     iv_tensor **codes) {
+    *x = NULL;
+    if (codes) *codes = NULL;
+    if (graph->status == IV_OK && codes && !source->set->codes) {
+        iv_graph_fail(graph, "signal batch: codes of a data set that has none");
+        return;
+    }
+    node *n = batch_node(graph, &op_signal_batch, source, batch);
+    if (!n) return;
+    *x = iv_graph_output(n, IV_F32, 2, (const size_t[]){batch, source->set->d});
+    if (!codes) return;
+    n->tables[KNOWN] = source->set->codes;
+    *codes = iv_graph_output(n, IV_F32, 2, (const size_t[]){batch, source->set->code_size});
+}
+
+void iv_pair_batch(iv_graph *graph, const iv_signal_source *source, const iv_pair_desc *pairs,
+                   size_t batch, iv_tensor **x, iv_tensor **squared_distances) {
+    *x = *squared_distances = NULL;
+    if (graph->status == IV_OK && pairs->distortion == IV_DISTORTION_CYCLE && !pairs->cycles) {
+        iv_graph_fail(graph, "pair batch: shifts along a cycle without cycles");
+        return;
+    }
+    node *n = batch_node(graph, &op_pair_batch, source, batch);
+    if (!n) return;
+    n->attributes[SIGNAL_DISTORTION] = pairs->distortion;
+    n->tables[CYCLES] = pairs->cycles;
+    *x = iv_graph_output(n, IV_F32, 3, (const size_t[]){2, batch, source->set->d});
+    *squared_distances = iv_graph_output(n, IV_F32, 1, &batch);
+}
+
+/* ------------------------------------------------------------------ launching */
+
+static size_t samples_of_group(const node *n) {
+    return n->attributes[SIGNAL_LANES] == 1 ? CPU_SAMPLES : 1;
+}
+
+/* What both kernels end with, and the launch. */
+static iv_status end_batch(emitter *e, const node *n, iv_launch *launch) {
+    const size_t lanes = n->attributes[SIGNAL_LANES], samples = samples_of_group(n);
+    iv_arg_uint(launch, n->attributes[SIGNAL_BATCH]);
+    iv_arg_uint(launch, n->attributes[SIGNAL_COUNT]);
+    iv_arg_step(launch);
+    return iv_launch_end_by_member(
+        launch, 3,
+        (const size_t[]){lanes, (n->attributes[SIGNAL_BATCH] + samples - 1) / samples,
+                         e->n_members},
+        (const size_t[]){lanes, 1, 1});
+}
+
+static iv_status signal_batch_forward(emitter *e, const node *n) {
+    const iv_tensor *codes = n->n_outputs > CODES ? n->outputs[CODES] : NULL;
+    char options[128], code[32] = "";
+    if (codes) snprintf(code, sizeof code, " -DCODE=%zu", iv_columns(codes));
+    snprintf(options, sizeof options,
+             "-DD=%zu -DLANES=%zu -DCOLUMNS=%zu -DSAMPLES=%zu -DSHUFFLE=%zu%s",
+             iv_columns(n->outputs[X]), n->attributes[SIGNAL_LANES],
+             iv_fourier_columns(iv_columns(n->outputs[X]), n->attributes[SIGNAL_LANES]),
+             samples_of_group(n), n->attributes[SIGNAL_SHUFFLE], code);
+    iv_launch *launch = iv_launch_begin(e->sequence, "signal_batch", "take_signals", options);
+    iv_arg_buffer(launch, n->tables[SIGNALS]);
+    iv_arg_view(launch, n->views[SETS]);
+    iv_arg_view(launch, n->views[SEEDS]);
+    iv_arg_tensor(launch, n->outputs[X]);
+    if (codes) {
+        iv_arg_buffer(launch, n->tables[KNOWN]);
+        iv_arg_tensor(launch, codes);
+    }
+    return end_batch(e, n, launch);
+}
+
+/* The tables of the transforms whose moduli a distance compares, one after the other. */
+static iv_status upload_tables(emitter *e, const node *n, size_t columns, cl_mem *buffer) {
+    const size_t d = iv_columns(n->outputs[X]);
+    const size_t bytes = (2 * d + 2) * columns * sizeof(float); /* d <= 256: no overflow */
+    float *tables = calloc(1, bytes);
+    if (!tables)
+        return iv_fail(iv_context_error(e->graph->context), IV_ENOMEM,
+                       "pair batch: no memory for a table");
+    if (n->attributes[SIGNAL_DISTORTION] == IV_DISTORTION_TWO_PART_SHIFT) {
+        iv_fourier_table(d / 2, columns, tables);
+        iv_fourier_table(d - d / 2, columns, tables + (2 * (d / 2) + 1) * columns);
+    } else {
+        iv_fourier_table(d, columns, tables);
+    }
+    iv_status status = iv_sequence_buffer(e->sequence, bytes, buffer);
+    if (status == IV_OK) status = iv_buffer_write(e->graph->context, *buffer, 0, bytes, tables);
+    free(tables);
+    return status;
+}
+
+static iv_status pair_batch_forward(emitter *e, const node *n) {
+    const size_t d = iv_columns(n->outputs[X]), lanes = n->attributes[SIGNAL_LANES];
+    const size_t distortion = n->attributes[SIGNAL_DISTORTION];
+    const size_t longest = distortion == IV_DISTORTION_TWO_PART_SHIFT ? d - d / 2 : d;
+    const size_t columns = iv_fourier_columns(longest, lanes);
+    cl_mem tables;
+    const iv_status status = upload_tables(e, n, columns, &tables);
+    if (status != IV_OK) return status;
+
+    char options[192];
+    snprintf(options, sizeof options,
+             "-DD=%zu -DLANES=%zu -DSAMPLES=%zu -DCOLUMNS=%zu -DSHUFFLE=%zu -DDISTORTION=%zu "
+             "-DSTREAM=%dU",
+             d, lanes, samples_of_group(n), columns, n->attributes[SIGNAL_SHUFFLE], distortion,
+             n->attributes[SIGNAL_FRESH] ? IV_STREAM_EVALUATION : IV_STREAM_TRANSFORMATION);
+    iv_launch *launch = iv_launch_begin(e->sequence, "signal_batch", "pair_signals", options);
+    iv_arg_buffer(launch, n->tables[SIGNALS]);
+    iv_arg_view(launch, n->views[SETS]);
+    iv_arg_view(launch, n->views[SEEDS]);
+    iv_arg_buffer(launch, tables);
+    if (distortion == IV_DISTORTION_CYCLE) iv_arg_buffer(launch, n->tables[CYCLES]);
+    iv_arg_tensor(launch, n->outputs[X]);
+    iv_arg_tensor(launch, n->outputs[DISTANCES]);
+    return end_batch(e, n, launch);
+}
+
+const iv_op op_signal_batch = {.name = "signal_batch", .forward = signal_batch_forward};
+const iv_op op_pair_batch = {.name = "pair_batch", .forward = pair_batch_forward};

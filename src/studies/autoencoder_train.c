@@ -1,0 +1,167 @@
+/* Training one population of the autoencoder study: curves, checkpoints, going on from one, and
+ * members that diverge. */
+#include "studies/autoencoder.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct {
+    ae_study *study;
+    size_t index;
+    ae_model *model;
+    ae_training training;
+    ae_measure *test;
+    study_position position;
+    ae_metrics *metrics; /* [R] on the test set */
+} trainer;
+
+/* ------------------------------------------------------------------ divergence */
+
+/* Members whose numbers are not finite learn nothing any more. They stay in the population, where
+ * the others do not feel them. */
+static void follow_divergence(trainer *t, size_t epoch, bool measured) {
+    const ae_population *p = t->model->population;
+    for (size_t r = 0; r < p->n_members; r++) {
+        bool finite = isfinite(t->position.losses[r]);
+        for (size_t i = 0; i < AE_N_METRICS && measured; i++)
+            finite &= !ae_applies(p, (ae_metric)i) || isfinite(t->metrics[r].values[i]);
+        if (finite || t->position.diverged_from[r] > 0) continue;
+        t->position.diverged_from[r] = (uint32_t)(epoch > 0 ? epoch : 1);
+        char line[320];
+        snprintf(line, sizeof line, "%s seed %" PRIu32 " diverged in epoch %zu (learning rate %g)",
+                 p->members[r].run->name, p->members[r].seed, epoch,
+                 (double)p->members[r].learning_rate);
+        study_say(t->study->job, line);
+    }
+}
+
+static bool all_diverged(const trainer *t) {
+    for (size_t r = 0; r < t->position.n_members; r++)
+        if (t->position.diverged_from[r] == 0) return false;
+    return true;
+}
+
+/* ------------------------------------------------------------------ curves */
+
+static iv_status log_member(trainer *t, size_t r, size_t epoch) {
+    const ae_population *p = t->model->population;
+    const ae_member *member = &p->members[r];
+    iv_error *error = iv_context_error(t->model->context);
+    iv_log *log = t->study->log;
+    if (epoch > 0) {
+        iv_log_begin(log, member->run->name, member->seed, t->position.step, epoch, "train");
+        iv_log_float(log, "loss", t->position.losses[r]);
+        const iv_status status = iv_log_end(log, error);
+        if (status != IV_OK) return status;
+    }
+    iv_log_begin(log, member->run->name, member->seed, t->position.step, epoch, "test");
+    for (size_t i = 0; i < AE_N_METRICS; i++)
+        if (ae_applies(p, (ae_metric)i))
+            iv_log_double(log, ae_metric_name((ae_metric)i), t->metrics[r].values[i]);
+    return iv_log_end(log, error);
+}
+
+/* Everything is measured before anything is logged: an interrupt leaves no half of a point. */
+static iv_status end_epoch(trainer *t) {
+    const ae_population *p = t->model->population;
+    const size_t epoch = t->position.next_epoch;
+    const bool point = epoch % t->study->plan.every_epochs == 0 || epoch == p->epochs;
+    iv_status status = IV_OK;
+    if (point) status = ae_measure_run(t->test, t->study->job->stop, t->metrics);
+    if (status == IV_OK) follow_divergence(t, epoch, point);
+    for (size_t r = 0; r < p->n_members && point && status == IV_OK; r++)
+        status = log_member(t, r, epoch);
+    if (status == IV_OK) t->position.next_epoch++;
+    return status;
+}
+
+/* ------------------------------------------------------------------ training */
+
+static iv_status open_trainer(trainer *t, uint32_t *diverged_from) {
+    const ae_population *p = t->model->population;
+    const ae_data *data = &t->study->data;
+    t->position = (study_position){.n_members = p->n_members,
+                                   .losses = calloc(p->n_members, sizeof(float)),
+                                   .diverged_from = diverged_from};
+    t->metrics = calloc(p->n_members, sizeof *t->metrics);
+    if (!t->position.losses || !t->metrics) return study_out_of_memory(t->model->context);
+    iv_status status = ae_training_create(t->model, data, &t->training);
+    if (status == IV_OK)
+        status = ae_measure_create(t->model, data, &data->test, p->n_test, &t->test);
+    return status;
+}
+
+static void close_trainer(trainer *t) {
+    ae_measure_destroy(t->test);
+    ae_training_clear(&t->training);
+    free(t->position.losses);
+    free(t->metrics);
+}
+
+static iv_status save(trainer *t) {
+    return study_save(t->study->job, t->study->log, t->index, t->model->parameters,
+                      t->training.optimizer, &t->position);
+}
+
+static void show_progress(void *state, const char *what, uint64_t done, uint64_t total) {
+    const ae_progress *progress = state;
+    (void)total;
+    double share = (progress->done + progress->per_step * (double)done) / progress->total;
+    if (share > 1) share = 1; /* by rounding */
+    iv_progress_update(progress->outer, what, (uint64_t)(share * (double)progress->shown_total),
+                       progress->shown_total);
+}
+
+/* Train to the end of the next epoch and look at it; save when the time has come. */
+static iv_status train_epoch(trainer *t, const char *label, double *last_save) {
+    const iv_study_job *job = t->study->job;
+    const ae_population *p = t->model->population;
+    const size_t steps_per_epoch = t->training.steps_per_epoch;
+    const double every = iv_spec_number(p->config, "training.checkpoint_seconds");
+    const uint32_t end = (uint32_t)(p->epochs * steps_per_epoch);
+    const uint32_t boundary = (uint32_t)(t->position.next_epoch * steps_per_epoch);
+    const iv_progress progress = {show_progress, &t->study->progress};
+
+    const uint32_t before = t->position.step;
+    const double left = every > 0 ? every - (iv_seconds() - *last_save) : 0;
+    iv_status status =
+        iv_train(job->context, t->training.plan, &t->position.step, boundary, end,
+                 every > 0 ? (left > 0.001 ? left : 0.001) : 0, job->stop, &progress, label);
+    if (t->position.step != before && (status == IV_OK || status == IV_EINTERRUPTED)) {
+        const iv_status read = iv_plan_read(t->training.plan, t->training.loss, t->position.losses);
+        if (status == IV_OK) status = read;
+    }
+    if (status == IV_OK && t->position.step == boundary) status = end_epoch(t);
+    if (status == IV_OK && every > 0 && iv_seconds() - *last_save >= every) {
+        status = save(t);
+        *last_save = iv_seconds();
+    }
+    return status;
+}
+
+iv_status ae_train(ae_study *study, size_t index, ae_model *model, uint32_t *diverged_from) {
+    const ae_population *p = model->population;
+    trainer t = {.study = study, .index = index, .model = model};
+    iv_status status = open_trainer(&t, diverged_from);
+    if (status == IV_OK && study->resume)
+        status = study_load(&study->resume, model->parameters, t.training.optimizer, &t.position);
+    else if (status == IV_OK)
+        status = save(&t); /* from here on, a resumed run starts with this population */
+
+    char label[192];
+    const iv_spec_run *run = p->members[0].run;
+    snprintf(label, sizeof label, "%.100s%s%.40s x %zu (%zu of %zu)", run->column,
+             *run->variant ? " " : "", run->variant, p->n_members, index + 1,
+             study->plan.n_populations);
+    double last_save = iv_seconds();
+    while (status == IV_OK && t.position.next_epoch <= p->epochs && !all_diverged(&t))
+        status = train_epoch(&t, label, &last_save);
+    if (status == IV_EINTERRUPTED)
+        status = study_save_after_interrupt(study->job, study->log, index, model->parameters,
+                                            t.training.optimizer, &t.position);
+    if (status == IV_OK) status = save(&t); /* what follows may be interrupted too */
+    close_trainer(&t);
+    return status;
+}

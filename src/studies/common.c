@@ -1,0 +1,201 @@
+/* What the studies share: model files, checkpoints, the log, estimates. */
+#include "studies/common.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NUMBER_TEXT = 20 }; /* characters of one number in a list of a checkpoint */
+
+static const char checkpoint_name[] = "checkpoint/population.safetensors";
+
+void study_say(const iv_study_job *job, const char *text) {
+    if (job->message) job->message(job->message_state, text);
+}
+
+iv_status study_out_of_memory(iv_context *context) {
+    return iv_fail(iv_context_error(context), IV_ENOMEM, "out of memory");
+}
+
+iv_status study_upload(iv_context *context, const void *data, size_t bytes, cl_mem *buffer) {
+    iv_status status = iv_buffer_create(context, bytes, buffer);
+    if (status == IV_OK) status = iv_buffer_write(context, *buffer, 0, bytes, data);
+    return status;
+}
+
+/* ------------------------------------------------------------------ model files */
+
+void study_model_name(const iv_spec_run *run, uint32_t seed, char name[STUDY_PATH]) {
+    snprintf(name, STUDY_PATH, "models/%s-seed%" PRIu32 ".safetensors", run->name, seed);
+}
+
+iv_status study_export(const iv_study_job *job, const iv_parameters *parameters, size_t member,
+                       const iv_spec_run *run, uint32_t seed, const iv_metadata *note) {
+    char name[STUDY_PATH], seed_text[16], *config = NULL;
+    study_model_name(run, seed, name);
+    snprintf(seed_text, sizeof seed_text, "%" PRIu32, seed);
+    char *path = iv_run_dir_file(job->dir, name);
+    iv_status status = path ? iv_spec_json(run->config, &config, iv_context_error(job->context))
+                            : study_out_of_memory(job->context);
+    if (status == IV_OK) {
+        iv_metadata metadata[4] = {{"name", run->name}, {"seed", seed_text}, {"run", config}};
+        if (note) metadata[3] = *note;
+        status = iv_parameters_export(parameters, member, path, metadata, note ? 4 : 3);
+    }
+    free(config);
+    free(path);
+    return status;
+}
+
+iv_status study_import(const iv_study_job *job, iv_parameters *parameters, size_t member,
+                       const iv_spec_run *run, uint32_t seed) {
+    char name[STUDY_PATH];
+    study_model_name(run, seed, name);
+    char *path = iv_run_dir_file(job->dir, name);
+    const iv_status status =
+        path ? iv_parameters_import(parameters, member, path) : study_out_of_memory(job->context);
+    free(path);
+    return status;
+}
+
+/* ------------------------------------------------------------------ checkpoints */
+
+static uint64_t checkpoint_number(const iv_safetensors *file, const char *key) {
+    const char *text = iv_safetensors_metadata(file, key);
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
+/* Losses, or else epochs of divergence, one after another. */
+static char *list_numbers(const study_position *position, bool losses) {
+    char *text = calloc(position->n_members + 1, NUMBER_TEXT);
+    for (size_t r = 0, n = 0; r < position->n_members && text; r++)
+        n += losses ? (size_t)snprintf(text + n, NUMBER_TEXT, "%.9g ", (double)position->losses[r])
+                    : (size_t)snprintf(text + n, NUMBER_TEXT, "%" PRIu32 " ",
+                                       position->diverged_from[r]);
+    return text;
+}
+
+iv_status study_save(const iv_study_job *job, iv_log *log, size_t index, iv_parameters *parameters,
+                     iv_optimizer *optimizer, const study_position *position) {
+    char population[24], step[24], epoch[24], offset[24];
+    uint64_t log_bytes;
+    iv_status status = iv_log_flush(log, &log_bytes, iv_context_error(job->context));
+    if (status != IV_OK) return status;
+
+    const bool follows = position->diverged_from != NULL;
+    char *losses = list_numbers(position, true);
+    char *diverged = follows ? list_numbers(position, false) : NULL;
+    char *path = iv_run_dir_file(job->dir, checkpoint_name);
+    snprintf(population, sizeof population, "%zu", index);
+    snprintf(step, sizeof step, "%" PRIu32, position->step);
+    snprintf(epoch, sizeof epoch, "%zu", position->next_epoch);
+    snprintf(offset, sizeof offset, "%" PRIu64, log_bytes);
+    const iv_metadata metadata[] = {{"population", population}, {"step", step},
+                                    {"next_epoch", epoch},      {"log_bytes", offset},
+                                    {"losses", losses},         {"diverged_from", diverged}};
+    status = losses && (diverged || !follows) && path
+                 ? iv_checkpoint_write(path, parameters, optimizer, metadata, follows ? 6 : 5)
+                 : study_out_of_memory(job->context);
+    free(losses);
+    free(diverged);
+    free(path);
+    return status;
+}
+
+iv_status study_save_after_interrupt(const iv_study_job *job, iv_log *log, size_t index,
+                                     iv_parameters *parameters, iv_optimizer *optimizer,
+                                     const study_position *position) {
+    iv_error *error = iv_context_error(job->context);
+    const iv_error reason = *error;
+    iv_error_clear(error);
+    const iv_status status = study_save(job, log, index, parameters, optimizer, position);
+    if (status != IV_OK) return status;
+    *error = reason;
+    return reason.status;
+}
+
+iv_status study_load(iv_safetensors **file, iv_parameters *parameters, iv_optimizer *optimizer,
+                     study_position *position) {
+    const iv_status status = iv_checkpoint_read(*file, parameters, optimizer);
+    if (status != IV_OK) return status;
+    position->step = (uint32_t)checkpoint_number(*file, "step");
+    position->next_epoch = (size_t)checkpoint_number(*file, "next_epoch");
+    const char *losses = iv_safetensors_metadata(*file, "losses");
+    const char *diverged = iv_safetensors_metadata(*file, "diverged_from");
+    for (size_t r = 0; r < position->n_members; r++) {
+        char *end;
+        if (losses) {
+            position->losses[r] = strtof(losses, &end);
+            losses = end;
+        }
+        if (diverged && position->diverged_from) {
+            position->diverged_from[r] = (uint32_t)strtoul(diverged, &end, 10);
+            diverged = end;
+        }
+    }
+    iv_safetensors_close(*file);
+    *file = NULL;
+    return IV_OK;
+}
+
+iv_status study_open_log(const iv_study_job *job, iv_safetensors **checkpoint, iv_log **log,
+                         size_t *first) {
+    iv_error *error = iv_context_error(job->context);
+    char *saved = iv_run_dir_file(job->dir, checkpoint_name);
+    char *metrics = iv_run_dir_file(job->dir, "metrics.jsonl");
+    iv_status status = saved && metrics ? IV_OK : study_out_of_memory(job->context);
+    uint64_t log_bytes = 0;
+    *first = 0;
+    *checkpoint = NULL;
+    FILE *exists = status == IV_OK && job->resume ? fopen(saved, "rb") : NULL;
+    if (exists) {
+        fclose(exists);
+        status = iv_safetensors_open(saved, checkpoint, error);
+        if (status == IV_OK) {
+            *first = (size_t)checkpoint_number(*checkpoint, "population");
+            log_bytes = checkpoint_number(*checkpoint, "log_bytes");
+        }
+    }
+    if (status == IV_OK) status = iv_log_open(metrics, log_bytes, log, error);
+    free(saved);
+    free(metrics);
+    return status;
+}
+
+/* ------------------------------------------------------------------ results */
+
+void study_published(const iv_spec *spec, const char *row, const char *run, const char *metric,
+                     double *mean, double *std) {
+    const iv_node *root = iv_spec_root(spec);
+    *mean = *std = NAN;
+    for (size_t i = 0; i < iv_spec_length(root, "published"); i++) {
+        const iv_node *entry = iv_spec_element(root, "published", i);
+        if (strcmp(iv_spec_string(entry, "row"), row) != 0 ||
+            strcmp(iv_spec_string(entry, "run"), run) != 0 ||
+            strcmp(iv_spec_string(entry, "metric"), metric) != 0)
+            continue;
+        *mean = iv_spec_number(entry, "mean");
+        if (iv_spec_has(entry, "std")) *std = iv_spec_number(entry, "std");
+    }
+}
+
+/* ------------------------------------------------------------------ estimates */
+
+iv_status study_estimate_each(iv_context *context, size_t n, study_estimate_function estimate,
+                              void *state, iv_estimate **estimates, size_t *n_estimates) {
+    *n_estimates = 0;
+    *estimates = calloc(n, sizeof **estimates);
+    iv_status status = *estimates ? IV_OK : study_out_of_memory(context);
+    for (size_t i = 0; i < n && status == IV_OK; i++) {
+        status = estimate(state, i, &(*estimates)[i]);
+        if (status == IV_OK) ++*n_estimates;
+    }
+    if (status != IV_OK) {
+        free(*estimates);
+        *estimates = NULL;
+        *n_estimates = 0;
+    }
+    return status;
+}

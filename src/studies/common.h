@@ -1,0 +1,100 @@
+/* What the studies share: model files, checkpoints, the log, curves drawn from it. */
+#ifndef INVAR_STUDIES_COMMON_H
+#define INVAR_STUDIES_COMMON_H
+
+#include <invar/studies.h>
+
+/* A line of news for the user. */
+void study_say(const iv_study_job *job, const char *text);
+
+/* IV_ENOMEM with a message. */
+iv_status study_out_of_memory(iv_context *context);
+
+/* A buffer that holds a copy of `bytes` bytes of data. */
+iv_status study_upload(iv_context *context, const void *data, size_t bytes, cl_mem *buffer);
+
+/* ------------------------------------------------------------------ model files */
+
+enum { STUDY_PATH = 512 };
+
+/* "models/RUN-seedS.safetensors", in the run directory. */
+void study_model_name(const iv_spec_run *run, uint32_t seed, char name[STUDY_PATH]);
+
+/* Write a member's model with its run, and `note` (may be NULL) under the key of the same name, as
+ * metadata; or read its parameters back. */
+iv_status study_export(const iv_study_job *job, const iv_parameters *parameters, size_t member,
+                       const iv_spec_run *run, uint32_t seed, const iv_metadata *note);
+iv_status study_import(const iv_study_job *job, iv_parameters *parameters, size_t member,
+                       const iv_spec_run *run, uint32_t seed);
+
+/* ------------------------------------------------------------------ checkpoints */
+
+/* How far the training of a population has come. */
+typedef struct {
+    uint32_t step;
+    size_t next_epoch; /* whose end comes next */
+    size_t n_members;
+    float *losses;           /* [n_members] of the last step, once there was one */
+    uint32_t *diverged_from; /* [n_members] epoch in which a member was found diverged, 0 if not;
+                                NULL where that is not followed */
+} study_position;
+
+/* Save population number `index`; first everything logged so far is written out, because the
+ * checkpoint says how long the log is. */
+iv_status study_save(const iv_study_job *job, iv_log *log, size_t index, iv_parameters *parameters,
+                     iv_optimizer *optimizer, const study_position *position);
+
+/* The same when the work was stopped: returns the reason it stopped, and keeps its message. */
+iv_status study_save_after_interrupt(const iv_study_job *job, iv_log *log, size_t index,
+                                     iv_parameters *parameters, iv_optimizer *optimizer,
+                                     const study_position *position);
+
+/* Read a population back from *file, which is closed and set to NULL. */
+iv_status study_load(iv_safetensors **file, iv_parameters *parameters, iv_optimizer *optimizer,
+                     study_position *position);
+
+/* Open the log of a run: anew, or, if the job resumes and there is a checkpoint, to go on from it;
+ * then *checkpoint is that file (else NULL), and *first the population that it belongs to (else 0).
+ */
+iv_status study_open_log(const iv_study_job *job, iv_safetensors **checkpoint, iv_log **log,
+                         size_t *first);
+
+/* ------------------------------------------------------------------ results */
+
+/* Published mean and standard deviation of a metric; NaN if the spec gives none. */
+void study_published(const iv_spec *spec, const char *row, const char *run, const char *metric,
+                     double *mean, double *std);
+
+/* ------------------------------------------------------------------ curves */
+
+/* Every point of a run's metrics.jsonl, in order. */
+typedef struct study_points study_points;
+iv_status study_points_read(const iv_study_job *job, study_points **points);
+void study_points_free(study_points *points); /* NULL is fine */
+
+/* One curve: means over seeds at each logged epoch. Zeroed to begin with. */
+typedef struct {
+    char label[160];
+    double *epochs, *means, *counts;
+    size_t n, capacity;
+} study_curve;
+
+/* Fill a curve with a metric of a run on a split; of an array metric with its number `element`
+ * (SIZE_MAX for a number). IV_ENOMEM. */
+iv_status study_curve_fill(const iv_study_job *job, const study_points *points, const char *run,
+                           const char *split, const char *metric, size_t element,
+                           study_curve *curve);
+void study_curve_clear(study_curve *curve);
+
+/* Write a plot to the run's figures, and say so if gnuplot is missing. */
+iv_status study_plot(const iv_study_job *job, const iv_plot *plot, const char *name);
+
+/* ------------------------------------------------------------------ estimates */
+
+/* Collect the estimates of n populations, each made by `estimate`. On failure *estimates is NULL.
+ */
+typedef iv_status (*study_estimate_function)(void *state, size_t index, iv_estimate *estimate);
+iv_status study_estimate_each(iv_context *context, size_t n, study_estimate_function estimate,
+                              void *state, iv_estimate **estimates, size_t *n_estimates);
+
+#endif

@@ -1,0 +1,116 @@
+/* Curves of a run, read back from its log, so that a resumed run has them whole. */
+#include "studies/common.h"
+
+#include <jansson.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct study_points {
+    json_t *list;
+};
+
+iv_status study_points_read(const iv_study_job *job, study_points **out) {
+    char *path = iv_run_dir_file(job->dir, "metrics.jsonl");
+    study_points *points = *out = calloc(1, sizeof *points);
+    if (points) points->list = json_array();
+    FILE *file = path ? fopen(path, "rb") : NULL;
+    iv_status status = IV_OK;
+    if (!points || !points->list || !path)
+        status = study_out_of_memory(job->context);
+    else if (!file)
+        status = iv_fail(iv_context_error(job->context), IV_EFAILED,
+                         "cannot read %s for the figures", path);
+    while (status == IV_OK) {
+        json_error_t reason;
+        json_t *point = json_loadf(file, JSON_DISABLE_EOF_CHECK, &reason);
+        if (!point) break;
+        if (json_array_append_new(points->list, point) != 0)
+            status = study_out_of_memory(job->context);
+    }
+    if (file) fclose(file);
+    free(path);
+    if (status != IV_OK) {
+        study_points_free(points);
+        *out = NULL;
+    }
+    return status;
+}
+
+void study_points_free(study_points *points) {
+    if (!points) return;
+    json_decref(points->list);
+    free(points);
+}
+
+/* Value of a metric in a logged point; false if the point has none. */
+static bool value_of(const json_t *point, const char *run, const char *split, const char *metric,
+                     size_t element, double *value) {
+    const char *its_run = json_string_value(json_object_get(point, "run"));
+    const char *its_split = json_string_value(json_object_get(point, "split"));
+    if (!its_run || !its_split || strcmp(its_run, run) != 0 || strcmp(its_split, split) != 0)
+        return false;
+    const json_t *entry = json_object_get(point, metric);
+    if (element != SIZE_MAX) entry = json_array_get(entry, element);
+    if (!entry) return false;
+    *value = json_is_number(entry) ? json_number_value(entry) : NAN;
+    return true;
+}
+
+static bool add_value(study_curve *c, double epoch, double value) {
+    size_t i = 0;
+    while (i < c->n && c->epochs[i] != epoch) i++;
+    if (i == c->capacity) {
+        const size_t wanted = c->capacity ? 2 * c->capacity : 64;
+        double **const columns[] = {&c->epochs, &c->means, &c->counts};
+        for (size_t k = 0; k < 3; k++) {
+            double *grown = realloc(*columns[k], wanted * sizeof *grown);
+            if (!grown) return false;
+            *columns[k] = grown;
+        }
+        c->capacity = wanted;
+    }
+    if (i == c->n) {
+        c->epochs[i] = epoch;
+        c->means[i] = c->counts[i] = 0;
+        c->n++;
+    }
+    c->means[i] += value;
+    c->counts[i]++;
+    return true;
+}
+
+iv_status study_curve_fill(const iv_study_job *job, const study_points *points, const char *run,
+                           const char *split, const char *metric, size_t element,
+                           study_curve *curve) {
+    size_t index;
+    const json_t *point;
+    json_array_foreach(points->list, index, point) {
+        double value;
+        if (value_of(point, run, split, metric, element, &value) &&
+            !add_value(curve, json_number_value(json_object_get(point, "epoch")), value))
+            return study_out_of_memory(job->context);
+    }
+    for (size_t i = 0; i < curve->n; i++) curve->means[i] /= curve->counts[i];
+    return IV_OK;
+}
+
+void study_curve_clear(study_curve *curve) {
+    free(curve->epochs);
+    free(curve->means);
+    free(curve->counts);
+    memset(curve, 0, sizeof *curve);
+}
+
+iv_status study_plot(const iv_study_job *job, const iv_plot *plot, const char *name) {
+    char *folder = iv_run_dir_file(job->dir, "figures");
+    bool drawn;
+    const iv_status status =
+        folder ? iv_plot_write(plot, folder, name, &drawn, iv_context_error(job->context))
+               : study_out_of_memory(job->context);
+    if (status == IV_OK && !drawn) study_say(job, iv_gnuplot_missing);
+    free(folder);
+    return status;
+}

@@ -1,0 +1,123 @@
+/* Optimizers: one launch updates all parameters of all members. Kernels: cl/optimizer.cl. */
+#include "train/train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const iv_optimizer_method adam = {"Adam", 2, {"adam.mean", "adam.variance"}};
+static const iv_optimizer_method sgd = {"SGD without momentum", 0, {NULL}};
+static const iv_optimizer_method sgd_momentum = {"SGD with momentum", 1, {"sgd.velocity"}};
+
+static bool is_fraction(float x) {
+    return x >= 0.0f && x < 1.0f;
+}
+
+static iv_status choose_method(const iv_optimizer_desc *desc, const iv_optimizer_method **method,
+                               iv_error *error) {
+    switch (desc->kind) {
+    case IV_OPTIMIZER_ADAM:
+        if (!is_fraction(desc->beta1) || !is_fraction(desc->beta2))
+            return iv_fail(error, IV_EINVAL, "Adam: the betas %g and %g must be in [0, 1)",
+                           (double)desc->beta1, (double)desc->beta2);
+        *method = &adam;
+        return IV_OK;
+    case IV_OPTIMIZER_SGD:
+        if (!(desc->momentum >= 0.0f) || isinf(desc->momentum))
+            return iv_fail(error, IV_EINVAL, "SGD: the momentum %g must be at least 0 and finite",
+                           (double)desc->momentum);
+        *method = desc->momentum > 0.0f ? &sgd_momentum : &sgd;
+        return IV_OK;
+    }
+    return iv_fail(error, IV_EINVAL, "there is no optimizer of kind %d", (int)desc->kind);
+}
+
+const iv_optimizer_method *iv_optimizer_method_of(const iv_safetensors *file) {
+    const iv_optimizer_method *const methods[] = {&adam, &sgd_momentum, &sgd};
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        size_t found = 0;
+        for (size_t i = 0; i < methods[m]->n_states; i++)
+            found += iv_safetensors_find(file, methods[m]->states[i]) != NULL;
+        if (found == methods[m]->n_states && iv_safetensors_count(file) == 1 + found)
+            return methods[m];
+    }
+    return NULL;
+}
+
+static iv_status create_zeros(iv_context *context, size_t bytes, cl_mem *buffer) {
+    const iv_status status = iv_buffer_create(context, bytes, buffer);
+    return status == IV_OK ? iv_buffer_fill(context, *buffer, 0, bytes, 0) : status;
+}
+
+iv_status iv_optimizer_create(iv_parameters *parameters, const iv_optimizer_desc *desc,
+                              iv_optimizer **out) {
+    *out = NULL;
+    iv_context *context = parameters->context;
+    const iv_optimizer_method *method = NULL;
+    iv_status status = choose_method(desc, &method, iv_context_error(context));
+    if (status != IV_OK) return status;
+    iv_optimizer *o = calloc(1, sizeof *o);
+    if (!o) return iv_fail(iv_context_error(context), IV_ENOMEM, "out of memory for an optimizer");
+    o->parameters = parameters;
+    o->method = method;
+    o->desc = *desc;
+    o->desc.learning_rates = NULL;
+
+    const size_t n_members = parameters->n_members;
+    const size_t bytes = n_members * parameters->stride * sizeof(float);
+    status = iv_buffer_create(context, n_members * sizeof(float), &o->learning_rates);
+    if (status == IV_OK)
+        status = iv_buffer_write(context, o->learning_rates, 0, n_members * sizeof(float),
+                                 desc->learning_rates);
+    if (status == IV_OK) status = create_zeros(context, bytes, &o->gradient);
+    for (size_t i = 0; i < method->n_states && status == IV_OK; i++)
+        status = create_zeros(context, bytes, &o->states[i]);
+    if (status != IV_OK)
+        iv_optimizer_destroy(o);
+    else
+        *out = o;
+    return status;
+}
+
+void iv_optimizer_destroy(iv_optimizer *o) {
+    if (!o) return;
+    iv_context *context = o->parameters->context;
+    iv_buffer_release(context, o->learning_rates);
+    iv_buffer_release(context, o->gradient);
+    for (size_t i = 0; i < IV_MAX_OPTIMIZER_STATES; i++) iv_buffer_release(context, o->states[i]);
+    free(o);
+}
+
+iv_view iv_optimizer_gradient_view(const iv_optimizer *o, size_t i) {
+    return (iv_view){o->gradient, o->parameters->offsets[i], o->parameters->stride};
+}
+
+iv_status iv_optimizer_append(iv_optimizer *o, iv_sequence *sequence) {
+    const iv_parameters *p = o->parameters;
+    /* Long runs a work-item on CPUs, neighbours side by side on GPUs. */
+    const bool cpu = iv_context_device(p->context)->type == IV_DEVICE_CPU;
+    const size_t width = cpu ? IV_PARAMETER_VECTOR : 4, chunk = cpu ? 64 : 1;
+    char options[48];
+    snprintf(options, sizeof options, "-DVW=%zu -DCHUNK=%zu", width, chunk);
+    const char *function = o->method == &adam ? "adam" : o->method == &sgd ? "sgd" : "sgd_momentum";
+
+    iv_launch *launch = iv_launch_begin(sequence, "optimizer", function, options);
+    iv_arg_buffer(launch, p->values);
+    iv_arg_buffer(launch, o->gradient);
+    for (size_t i = 0; i < o->method->n_states; i++) iv_arg_buffer(launch, o->states[i]);
+    iv_arg_buffer(launch, o->learning_rates);
+    if (o->method == &adam) {
+        iv_arg_float(launch, o->desc.beta1);
+        iv_arg_float(launch, o->desc.beta2);
+        iv_arg_float(launch, (float)log(o->desc.beta1));
+        iv_arg_float(launch, (float)log(o->desc.beta2));
+        iv_arg_float(launch, o->desc.epsilon);
+    } else if (o->method == &sgd_momentum) {
+        iv_arg_float(launch, o->desc.momentum);
+    }
+    iv_arg_uint(launch, p->stride);
+    if (o->method == &adam) iv_arg_step(launch);
+    return iv_launch_end_by_member(
+        launch, 2, (const size_t[]){(p->stride / width + chunk - 1) / chunk, p->n_members},
+        cpu ? (const size_t[]){1, 1} : NULL);
+}
