@@ -17,8 +17,7 @@
 
 #define UNIT_ROUNDOFF 0x1p-24
 
-/* 52 = 3 vectors of 16 and 4 columns at the edge; more than a tile of the other engines. */
-enum { COLUMNS = 52, MAX_VALUES = 4096 };
+enum { MAX_VALUES = 4096 };
 
 static const double lambda = 1.0507009873554805, alpha = 1.6732632423543772;
 
@@ -41,6 +40,17 @@ typedef struct {
     size_t n_kept;
 } fixture;
 
+static bool is_small_run(void) {
+    return getenv("INVAR_TEST_SMALL") != NULL;
+}
+
+/* Three vectors of 16 and some columns at the edge. Whole vectors of 4 in every row let the tiled
+ * engine store vectors, which the compiler in Oclgrind 21.10 makes a store of an undefined one and
+ * four of numbers, and Oclgrind then reports: not in small runs. */
+static size_t n_columns(void) {
+    return is_small_run() ? 53 : 52;
+}
+
 static void assert_ok(const fixture *f, iv_status status) {
     if (status != IV_OK) fail_msg("%s", iv_context_error(f->context)->message);
 }
@@ -59,26 +69,26 @@ static iv_view upload(fixture *f, iv_sequence *sequence, const float *values, si
     return view;
 }
 
-/* c [m, COLUMNS] = gate(activation(x)), x [m]; gates [m], one for a whole row, or NULL. To free. */
+/* c [m, columns] = gate(activation(x)), x [m]; gates [m], one for a whole row, or NULL. To free. */
 static float *apply(fixture *f, const iv_gemm_choice *choice, const float *x, size_t m,
                     iv_activation activation, const float *gates, iv_activation gate_activation) {
-    const size_t n = m * COLUMNS;
-    float *c = malloc(n * sizeof *c), *ones = malloc(COLUMNS * sizeof *ones);
+    const size_t columns = n_columns(), n = m * columns;
+    float *c = malloc(n * sizeof *c), *ones = malloc(columns * sizeof *ones);
     iv_sequence *sequence = NULL;
     assert_true(c && ones && f->n_kept < sizeof f->kept / sizeof *f->kept);
     assert_ok(f, iv_sequence_create(f->context, &sequence));
     f->kept[f->n_kept++] = sequence;
-    for (size_t j = 0; j < COLUMNS; j++) ones[j] = 1.0f;
-    for (size_t i = 0; i < n; i++) c[i] = gates ? gates[i / COLUMNS] : NAN;
+    for (size_t j = 0; j < columns; j++) ones[j] = 1.0f;
+    for (size_t i = 0; i < n; i++) c[i] = gates ? gates[i / columns] : NAN;
     iv_gemm_desc desc = {.m = m,
-                         .n = COLUMNS,
+                         .n = columns,
                          .k = 1,
                          .batch = 1,
                          .a = upload(f, sequence, x, m),
-                         .b = upload(f, sequence, ones, COLUMNS),
+                         .b = upload(f, sequence, ones, columns),
                          .lda = 1,
-                         .ldb = COLUMNS,
-                         .ldc = COLUMNS,
+                         .ldb = columns,
+                         .ldc = columns,
                          .activation = activation,
                          .gate_activation = gate_activation};
     if (gates) desc.gate = upload(f, sequence, c, n);
@@ -159,7 +169,7 @@ enum { N_SPECIAL = sizeof special / sizeof *special };
 
 /* Special values, a fine walk through [-100, 100], and magnitudes from 1e-37 to 1 of both signs. */
 static size_t make_values(float *values) {
-    const size_t n = getenv("INVAR_TEST_SMALL") ? 128 : MAX_VALUES, half = n / 2;
+    const size_t n = is_small_run() ? 128 : MAX_VALUES, half = n / 2;
     memcpy(values, special, sizeof special);
     for (size_t i = N_SPECIAL; i < half; i++)
         values[i] = (float)(100.0 * sin(0.5 + 2.0 * (double)i) * (i % 3 ? 0.2 : 1.0));
@@ -170,28 +180,29 @@ static size_t make_values(float *values) {
 }
 
 static void assert_columns_agree(const float *c, size_t m, const float *x) {
+    const size_t columns = n_columns();
     for (size_t i = 0; i < m; i++)
-        for (size_t j = 1; j < COLUMNS; j++)
-            if (memcmp(&c[i * COLUMNS], &c[i * COLUMNS + j], sizeof *c) != 0 &&
-                !(isnan(c[i * COLUMNS]) && isnan(c[i * COLUMNS + j])))
+        for (size_t j = 1; j < columns; j++)
+            if (memcmp(&c[i * columns], &c[i * columns + j], sizeof *c) != 0 &&
+                !(isnan(c[i * columns]) && isnan(c[i * columns + j])))
                 fail_msg("of %.9g: column %zu is %.9g, column 0 is %.9g", x[i], j,
-                         c[i * COLUMNS + j], c[i * COLUMNS]);
+                         c[i * columns + j], c[i * columns]);
 }
 
 /* ------------------------------------------------------------------ claims */
 
 static void check_activation(fixture *f, iv_activation activation) {
     float x[MAX_VALUES];
-    const size_t m = make_values(x);
+    const size_t m = make_values(x), columns = n_columns();
     for (size_t k = 0; k < N_CHOICES; k++) {
         if (!is_testable(f, &choices[k])) continue;
         float *c = apply(f, &choices[k], x, m, activation, NULL, IV_ACTIVATION_NONE);
         assert_columns_agree(c, m, x);
         for (size_t i = 0; i < m; i++) {
             const double expected = activation_of(activation, x[i]);
-            if (!is_near(c[i * COLUMNS], expected, activation_error(activation), 0.0))
+            if (!is_near(c[i * columns], expected, activation_error(activation), 0.0))
                 fail_msg("engine %d: activation %d of %.9g is %.9g, not %.9g", choices[k].engine,
-                         activation, x[i], c[i * COLUMNS], expected);
+                         activation, x[i], c[i * columns], expected);
         }
         free(c);
     }
@@ -216,14 +227,14 @@ static void tanh_agrees_with_double_precision(void **state) {
 static void bits_do_not_depend_on_the_width_of_vectors(void **state) {
     fixture *f = *state;
     float x[MAX_VALUES];
-    const size_t m = make_values(x);
+    const size_t m = make_values(x), columns = n_columns();
     for (int a = IV_ACTIVATION_RELU; a <= IV_ACTIVATION_TANH; a++) {
         float *wide = apply(f, &choices[0], x, m, (iv_activation)a, NULL, IV_ACTIVATION_NONE);
         for (size_t k = 1; k < N_CHOICES && choices[k].engine == IV_ENGINE_PANEL; k++) {
             float *other = apply(f, &choices[k], x, m, (iv_activation)a, NULL, IV_ACTIVATION_NONE);
             for (size_t i = 0; i < m; i++)
                 if (!isnan(x[i]))
-                    assert_memory_equal(&wide[i * COLUMNS], &other[i * COLUMNS], sizeof *wide);
+                    assert_memory_equal(&wide[i * columns], &other[i * columns], sizeof *wide);
             free(other);
         }
         free(wide);
@@ -245,7 +256,7 @@ static float output_at(iv_activation activation, size_t i, size_t n) {
 
 static void gates_multiply_by_the_derivative(void **state) {
     fixture *f = *state;
-    const size_t m = getenv("INVAR_TEST_SMALL") ? 64 : 1001;
+    const size_t m = is_small_run() ? 64 : 1001, columns = n_columns();
     float d[1001], y[1001];
     for (int a = IV_ACTIVATION_RELU; a <= IV_ACTIVATION_TANH; a++) {
         const iv_activation activation = (iv_activation)a;
@@ -262,9 +273,9 @@ static void gates_multiply_by_the_derivative(void **state) {
             for (size_t i = 0; i < m; i++) {
                 const double expected = d[i] * slope_of(activation, y[i]);
                 const double error = fabs(d[i]) * slope_error(activation, y[i]);
-                if (!is_near(c[i * COLUMNS], expected, 0.0, error))
+                if (!is_near(c[i * columns], expected, 0.0, error))
                     fail_msg("engine %d: %.9g through gate %d at %.9g is %.9g, not %.9g",
-                             choices[k].engine, d[i], a, y[i], c[i * COLUMNS], expected);
+                             choices[k].engine, d[i], a, y[i], c[i * columns], expected);
             }
             free(c);
         }
