@@ -77,7 +77,7 @@ __kernel void mean_square_gradient(TENSOR(const float, a), TENSOR(const float, b
 __attribute__((reqd_work_group_size(ROW_LANES, 1, 1)))
 __kernel void square_error_sums(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, sums),
                                 uint rows, uint columns, uint n_rows, uint step) {
-    const size_t lane = get_local_id(0), c = get_group_id(1), r = get_group_id(2);
+    const size_t lane = get_local_id(0), c = get_group_id(1), r = get_global_id(2);
     __local float partial[ROW_LANES];
     const ulong before = (ulong)step * rows;
     const uint end = before < n_rows ? min((ulong)rows, n_rows - before) : 0;

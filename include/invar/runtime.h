@@ -137,6 +137,12 @@ void iv_sequence_destroy(iv_sequence *sequence); /* NULL is fine */
 iv_context *iv_sequence_context(const iv_sequence *sequence);
 size_t iv_sequence_length(const iv_sequence *sequence);
 
+/* Say that launches that end by member are about n_members of them. Where that gives every compute
+ * unit of a CPU device members of its own, each then works through the list for its members alone,
+ * without waiting for the others at every launch: results stay the same bits. INVAR_LANES=off
+ * forbids it. */
+void iv_sequence_set_members(iv_sequence *sequence, size_t n_members);
+
 /* Describe one launch: begin, its arguments in the kernel's order, end. A failure on the way
  * (unknown kernel, out of memory) is remembered and returned by iv_launch_end, so calls in between
  * need no checks; iv_launch_begin never returns NULL. */
@@ -157,6 +163,11 @@ void iv_arg_step(iv_launch *launch); /* uint: the step number given to iv_sequen
  * or if the device cannot take the work-group or its local memory. */
 iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global,
                         const size_t *local);
+
+/* The same where the last dimension counts members and no member reads what a launch writes for
+ * another one. Kernels take the member from get_global_id, not from get_group_id. */
+iv_status iv_launch_end_by_member(iv_launch *launch, unsigned rank, const size_t *global,
+                                  const size_t *local);
 
 /* Append a call that enqueues work of its own (CLBlast). `state` belongs to the sequence, which
  * frees it with free(). `label` names it in profiles and must outlive the sequence. */

@@ -196,5 +196,5 @@ void iv_arg_tensor(iv_launch *launch, const iv_tensor *tensor) {
 }
 
 iv_status iv_launch_members(emitter *e, iv_launch *launch, size_t n) {
-    return iv_launch_end(launch, 2, (const size_t[]){n, e->n_members}, NULL);
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){n, e->n_members}, NULL);
 }

@@ -222,10 +222,13 @@ static iv_status allocate(iv_plan *plan, const arena *a) {
         plan->n_buffers++;
         plan->bytes += bytes;
     }
+    /* Members at the same distance for every tensor of a slot: one member's tensors never lie where
+     * another's earlier ones do, so that members need not wait for each other. */
     for (size_t i = 0; i < graph->n_tensors; i++) {
         iv_tensor *tensor = graph->tensors[i];
-        if (tensor->slot != NO_SLOT)
-            tensor->view = (iv_view){plan->buffers[tensor->slot], 0, tensor->n_elements};
+        const int slot = tensor->slot;
+        if (slot != NO_SLOT)
+            tensor->view = (iv_view){plan->buffers[slot], 0, a->slots[slot].elements};
     }
     plan->n_views = graph->n_tensors;
     for (size_t i = 0; i < graph->n_tensors; i++) {
@@ -261,6 +264,7 @@ iv_status iv_graph_compile(iv_graph *graph, iv_tensor *const *outputs, size_t n_
     }
     if (status == IV_OK) status = check_memory(graph, &a);
     if (status == IV_OK) status = iv_sequence_create(graph->context, &plan->sequence);
+    if (status == IV_OK) iv_sequence_set_members(plan->sequence, graph->n_members);
     if (status == IV_OK) status = allocate(plan, &a);
     if (status == IV_OK) status = emit(plan);
     free(a.slots);

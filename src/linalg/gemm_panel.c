@@ -55,9 +55,9 @@ static iv_status pack_b(iv_sequence *sequence, const iv_gemm_desc *d, const iv_p
     iv_arg_uint(launch, d->n);
     iv_arg_uint(launch, d->k);
     iv_arg_uint(launch, d->ldb);
-    return iv_launch_end(launch, 3,
-                         (const size_t[]){n_vectors, divide_up(d->k, 16), shared ? 1 : d->batch},
-                         (const size_t[]){1, 1, 1});
+    return iv_launch_end_by_member(
+        launch, 3, (const size_t[]){n_vectors, divide_up(d->k, 16), shared ? 1 : d->batch},
+        (const size_t[]){1, 1, 1});
 }
 
 static iv_status pack_a(iv_sequence *sequence, const iv_gemm_desc *d, const iv_panel_tile *tile,
@@ -76,9 +76,9 @@ static iv_status pack_a(iv_sequence *sequence, const iv_gemm_desc *d, const iv_p
     iv_arg_uint(launch, d->m);
     iv_arg_uint(launch, d->k);
     iv_arg_uint(launch, d->lda);
-    return iv_launch_end(launch, 3,
-                         (const size_t[]){n_strips, divide_up(d->k, 64), shared ? 1 : d->batch},
-                         (const size_t[]){1, 1, 1});
+    return iv_launch_end_by_member(
+        launch, 3, (const size_t[]){n_strips, divide_up(d->k, 64), shared ? 1 : d->batch},
+        (const size_t[]){1, 1, 1});
 }
 
 /* Operands as the kernel reads them: in place or packed. */
@@ -127,9 +127,9 @@ static iv_status append_block(iv_sequence *sequence, const iv_gemm_desc *d,
     iv_arg_uint(launch, o->panel_stride);
     iv_arg_uint(launch, d->ldc);
     const size_t n_panels = divide_up(d->n, tile->vectors * tile->width);
-    return iv_launch_end(launch, 3,
-                         (const size_t[]){divide_up(d->m, tile->rows), n_panels, d->batch},
-                         (const size_t[]){1, 1, 1});
+    return iv_launch_end_by_member(
+        launch, 3, (const size_t[]){divide_up(d->m, tile->rows), n_panels, d->batch},
+        (const size_t[]){1, 1, 1});
 }
 
 iv_status iv_gemm_panel(iv_sequence *sequence, const iv_gemm_desc *d, const iv_panel_tile *given) {

@@ -26,6 +26,7 @@ struct iv_context {
     cl_context cl;
     cl_command_queue queue;
     bool profiling;
+    struct iv_lanes *lanes; /* see runtime/lanes.h; NULL if the device has none */
     iv_error error;
 
     iv_program *programs;

@@ -1,7 +1,7 @@
 /* Sequences: launches with their arguments bound, replayed in order. */
 #include "runtime/context.h"
 
-#include "runtime/sequence.h"
+#include "runtime/lanes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +49,10 @@ void iv_sequence_destroy(iv_sequence *sequence) {
 
 iv_context *iv_sequence_context(const iv_sequence *sequence) {
     return sequence->context;
+}
+
+void iv_sequence_set_members(iv_sequence *sequence, size_t n_members) {
+    sequence->n_members = n_members;
 }
 
 size_t iv_sequence_length(const iv_sequence *sequence) {
@@ -227,8 +231,8 @@ static iv_status append_entry(iv_sequence *sequence, const iv_entry *entry) {
     return IV_OK;
 }
 
-iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global,
-                        const size_t *local) {
+static iv_status end_launch(iv_launch *launch, unsigned rank, const size_t *global,
+                            const size_t *local, bool by_member) {
     iv_sequence *sequence = launch->sequence;
     iv_context *context = sequence->context;
     iv_status status = launch->status;
@@ -251,6 +255,7 @@ iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global,
     for (unsigned i = 0; i < rank; i++) empty = empty || global[i] == 0;
     if (empty) goto done;
     status = set_sizes(launch, &entry, global, local);
+    entry.by_member = by_member && entry.global[rank - 1] == sequence->n_members;
     if (status == IV_OK) status = append_entry(sequence, &entry);
 
 done:
@@ -260,6 +265,16 @@ done:
     }
     launch->kernel = NULL;
     return status;
+}
+
+iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global,
+                        const size_t *local) {
+    return end_launch(launch, rank, global, local, false);
+}
+
+iv_status iv_launch_end_by_member(iv_launch *launch, unsigned rank, const size_t *global,
+                                  const size_t *local) {
+    return end_launch(launch, rank, global, local, true);
 }
 
 iv_status iv_sequence_call(iv_sequence *sequence, const char *label, iv_sequence_function function,
@@ -292,9 +307,22 @@ iv_status iv_sequence_set_step(iv_sequence *sequence, uint32_t step) {
 
 iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step) {
     iv_context *context = sequence->context;
+    const bool divide = iv_lanes_suit(context->lanes, sequence->n_members);
+    bool divided = false;
     iv_status status = iv_sequence_set_step(sequence, step);
-    for (size_t i = 0; i < sequence->n_entries && status == IV_OK; i++)
-        status = iv_sequence_enqueue(context, &sequence->entries[i], NULL);
+    for (size_t i = 0; i < sequence->n_entries && status == IV_OK; i++) {
+        const iv_entry *entry = &sequence->entries[i];
+        const bool wanted = divide && entry->by_member;
+        if (wanted != divided) status = wanted ? iv_lanes_fork(context) : iv_lanes_join(context);
+        divided = wanted;
+        if (status == IV_OK)
+            status = wanted ? iv_lanes_enqueue(context, entry)
+                            : iv_sequence_enqueue(context, entry, NULL);
+    }
+    if (divided) {
+        const iv_status joined = iv_lanes_join(context);
+        if (status == IV_OK) status = joined;
+    }
     if (status != IV_OK) return status;
 
     /* Without a flush some drivers keep the commands until someone waits. */

@@ -11,6 +11,7 @@ typedef struct {
     unsigned rank;
     size_t global[3];
     size_t local[3];
+    bool by_member; /* the last dimension counts members */
     iv_sequence_function function; /* NULL for a launch */
     void *state;
 } iv_entry;
@@ -40,6 +41,7 @@ struct iv_sequence {
     size_t n_step_arguments, step_arguments_capacity;
     cl_mem *buffers;
     size_t n_buffers, buffers_capacity;
+    size_t n_members; /* of launches that end by member; 0: not said */
     iv_launch launch; /* the one being described */
 };
 

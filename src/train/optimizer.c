@@ -117,7 +117,7 @@ iv_status iv_optimizer_append(iv_optimizer *o, iv_sequence *sequence) {
     }
     iv_arg_uint(launch, p->stride);
     if (o->method == &adam) iv_arg_step(launch);
-    return iv_launch_end(launch, 2,
-                         (const size_t[]){(p->stride / width + chunk - 1) / chunk, p->n_members},
-                         cpu ? (const size_t[]){1, 1} : NULL);
+    return iv_launch_end_by_member(
+        launch, 2, (const size_t[]){(p->stride / width + chunk - 1) / chunk, p->n_members},
+        cpu ? (const size_t[]){1, 1} : NULL);
 }

@@ -67,7 +67,7 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     iv_arg_tensor(gather, n->outputs[DRAWS]);
     iv_arg_tensor(gather, images);
     iv_arg_uint(gather, iv_columns(images));
-    return iv_launch_end(
+    return iv_launch_end_by_member(
         gather, 3, (const size_t[]){iv_columns(images) / block, iv_rows(images), e->n_members},
         cpu ? (const size_t[]){1, 1, 1} : NULL);
 }

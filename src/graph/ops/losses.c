@@ -12,7 +12,8 @@ static iv_status append_mean(emitter *e, const iv_tensor *values, const iv_tenso
     iv_arg_tensor(launch, values);
     iv_arg_tensor(launch, mean);
     iv_arg_uint(launch, values->n_elements);
-    return iv_launch_end(launch, 2, (const size_t[]){64, e->n_members}, (const size_t[]){64, 1});
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, e->n_members},
+                                   (const size_t[]){64, 1});
 }
 
 /* Outputs: the loss, its gradient to the logits, and the loss of each row. */
@@ -123,7 +124,7 @@ static iv_status weighted_sum_forward(emitter *e, const node *n) {
     for (size_t i = 0; i < 3; i++) iv_arg_tensor(launch, n->inputs[i]);
     iv_arg_tensor(launch, n->outputs[0]);
     iv_arg_uint(launch, e->n_members);
-    return iv_launch_end(launch, 1, (const size_t[]){e->n_members}, NULL);
+    return iv_launch_end_by_member(launch, 1, (const size_t[]){e->n_members}, (const size_t[]){1});
 }
 
 /* A gradient of 1 stays 1 for a (the caller passes it on), is the weight for b and b for the

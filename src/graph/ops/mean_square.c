@@ -32,8 +32,8 @@ static iv_status mean_square_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, a->n_elements);
     iv_arg_float(launch, (float)(2.0 / (double)a->n_elements));
     const size_t lanes = cpu ? 16 : 256;
-    return iv_launch_end(launch, 2, (const size_t[]){lanes, e->n_members},
-                         (const size_t[]){lanes, 1});
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){lanes, e->n_members},
+                                   (const size_t[]){lanes, 1});
 }
 
 /* The gradient to a comes along with the loss unless it is weighted. */
@@ -99,8 +99,8 @@ static iv_status square_error_sums_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, a->dims[1]);
     iv_arg_uint(launch, n->attributes[N_ROWS]);
     iv_arg_step(launch);
-    return iv_launch_end(launch, 3, (const size_t[]){lanes, a->dims[1], e->n_members},
-                         (const size_t[]){lanes, 1, 1});
+    return iv_launch_end_by_member(launch, 3, (const size_t[]){lanes, a->dims[1], e->n_members},
+                                   (const size_t[]){lanes, 1, 1});
 }
 
 const iv_op op_square_error_sums = {.name = "square_error_sums",

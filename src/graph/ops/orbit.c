@@ -31,9 +31,9 @@ static iv_status orbit_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, iv_columns(x));
     iv_arg_uint(launch, iv_rows(x));
     iv_arg_uint(launch, n->attributes[0]);
-    return iv_launch_end(launch, 3,
-                         (const size_t[]){iv_columns(y) / block, iv_rows(y), e->n_members},
-                         cpu ? (const size_t[]){1, 1, 1} : NULL);
+    return iv_launch_end_by_member(
+        launch, 3, (const size_t[]){iv_columns(y) / block, iv_rows(y), e->n_members},
+        cpu ? (const size_t[]){1, 1, 1} : NULL);
 }
 
 static void orbit_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
@@ -60,8 +60,8 @@ static iv_status orbit_gradient_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, iv_columns(dx));
     iv_arg_uint(launch, iv_rows(dx));
     iv_arg_uint(launch, n->attributes[0]);
-    return iv_launch_end(launch, 3, (const size_t[]){iv_columns(dx), iv_rows(dx), e->n_members},
-                         NULL);
+    return iv_launch_end_by_member(
+        launch, 3, (const size_t[]){iv_columns(dx), iv_rows(dx), e->n_members}, NULL);
 }
 
 const iv_op op_orbit_gradient = {.name = "orbit_gradient", .forward = orbit_gradient_forward};
@@ -142,7 +142,7 @@ static iv_status orbit_mean_gradient_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, inner);
     iv_arg_uint(launch, outer);
     iv_arg_uint(launch, n->attributes[ELEMENTS]);
-    return iv_launch_end(launch, 3, (const size_t[]){inner, outer, e->n_members}, NULL);
+    return iv_launch_end_by_member(launch, 3, (const size_t[]){inner, outer, e->n_members}, NULL);
 }
 
 const iv_op op_orbit_mean_gradient = {.name = "orbit_mean_gradient",

@@ -45,7 +45,8 @@ static iv_status append_mean(emitter *e, const iv_tensor *values, const iv_tenso
     iv_arg_tensor(launch, values);
     iv_arg_tensor(launch, mean);
     iv_arg_uint(launch, values->n_elements);
-    return iv_launch_end(launch, 2, (const size_t[]){64, e->n_members}, (const size_t[]){64, 1});
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, e->n_members},
+                                   (const size_t[]){64, 1});
 }
 
 static iv_status pair_loss_forward(emitter *e, const node *n) {
@@ -65,8 +66,8 @@ static iv_status pair_loss_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, n->attributes[N_INVARIANT]);
     iv_arg_float(launch, 4.0f / (float)z->dims[1]);
     const iv_status status =
-        iv_launch_end(launch, 3, (const size_t[]){lanes, z->dims[1], e->n_members},
-                      cpu ? (const size_t[]){1, 8, 1} : (const size_t[]){lanes, 1, 1});
+        iv_launch_end_by_member(launch, 3, (const size_t[]){lanes, z->dims[1], e->n_members},
+                                cpu ? (const size_t[]){1, 8, 1} : (const size_t[]){lanes, 1, 1});
     return status == IV_OK && loss->needed ? append_mean(e, losses, loss) : status;
 }
 
@@ -100,8 +101,8 @@ static iv_status pair_sums_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, n->attributes[N_INVARIANT]);
     iv_arg_uint(launch, n->attributes[N_ROWS]);
     iv_arg_step(launch);
-    return iv_launch_end(launch, 2, (const size_t[]){GROUP, e->n_members},
-                         (const size_t[]){GROUP, 1});
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){GROUP, e->n_members},
+                                   (const size_t[]){GROUP, 1});
 }
 
 const iv_op op_pair_sums = {.name = "pair_sums", .forward = pair_sums_forward};

@@ -37,8 +37,8 @@ static size_t divide_work(const emitter *e, size_t rows, size_t pairs, const cha
 /* A work-item with whole rows is a work-group of its own: vectors lie along the row. */
 static iv_status end_launch(const emitter *e, iv_launch *launch, size_t n, const char *options) {
     const bool by_rows = strstr(options, "-DROWS") != NULL;
-    return iv_launch_end(launch, 2, (const size_t[]){n, e->n_members},
-                         by_rows ? (const size_t[]){1, 1} : NULL);
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){n, e->n_members},
+                                   by_rows ? (const size_t[]){1, 1} : NULL);
 }
 
 static iv_status rich_forward(emitter *e, const node *n) {

@@ -86,11 +86,11 @@ static iv_status end_batch(emitter *e, const node *n, iv_launch *launch) {
     iv_arg_uint(launch, n->attributes[SIGNAL_BATCH]);
     iv_arg_uint(launch, n->attributes[SIGNAL_COUNT]);
     iv_arg_step(launch);
-    return iv_launch_end(launch, 3,
-                         (const size_t[]){lanes,
-                                          (n->attributes[SIGNAL_BATCH] + samples - 1) / samples,
-                                          e->n_members},
-                         (const size_t[]){lanes, 1, 1});
+    return iv_launch_end_by_member(
+        launch, 3,
+        (const size_t[]){lanes, (n->attributes[SIGNAL_BATCH] + samples - 1) / samples,
+                         e->n_members},
+        (const size_t[]){lanes, 1, 1});
 }
 
 static iv_status signal_batch_forward(emitter *e, const node *n) {
