@@ -107,12 +107,13 @@ static iv_status claim_rich(const claiming *c) {
     if (status != IV_OK) return status;
 
     /* "the best results with the new layer are achieved for relatively shallow networks" */
+    const bool finite = isfinite(of_rich) && isfinite(of_selu);
     const size_t shallow = rich->population->depth, deep = selu->population->depth;
     snprintf(claim, sizeof claim,
              "The best rich network is shallower than the best SELU network "
              "(%s).",
              c->row);
-    return iv_results_add_claim(c->results, claim, shallow < deep, c->error,
+    return iv_results_add_claim(c->results, claim, finite && shallow < deep, c->error,
                                 "hidden layers of the best: rich %zu (%s), SELU %zu (%s)", shallow,
                                 rich->column, deep, selu->column);
 }
