@@ -23,8 +23,9 @@ typedef float coefficients;
 #define KEEP(sums, value) (sums)[get_local_id(0)] = (value)
 #endif
 
-/* Real part and minus the imaginary part of the coefficients of one chunk. */
-static void transform(const SHARED float *x, __global const float *restrict table, uint n, uint chunk,
+/* Real part and minus the imaginary part of the coefficients of one chunk. No `restrict`: inlined, it
+ * becomes an intrinsic that Oclgrind 21.10 does not know. */
+static void transform(const SHARED float *x, __global const float *table, uint n, uint chunk,
                       coefficients *real, coefficients *imaginary) {
     coefficients re = 0.0f, im = 0.0f;
     for (uint j = 0; j < n; j++) {

@@ -102,23 +102,23 @@ static inline uint iv_mix(uint x)
     return x;
 }
 
-/* What all samples of an epoch's order have in common, and where it sends i: see random.h. */
+/* What all samples of an epoch's order have in common, and where it sends i: see random.h. Not
+ * returned: inlined, that becomes an intrinsic that Oclgrind 21.10 does not know. */
 typedef struct {
     uint n, a, b, keys[4];
 } iv_shuffler;
 
-static inline iv_shuffler iv_shuffle_prepare(uint seed, uint stream, uint epoch, uint n)
+static inline void iv_shuffle_prepare(uint seed, uint stream, uint epoch, uint n, iv_shuffler *s)
 {
-    iv_shuffler s;
     uint a = 1;
     for (uint bit = 1U << 15; bit > 0; bit >>= 1)
         if ((ulong)(a + bit) * (a + bit) <= n) a += bit;
-    s.n = n;
-    s.a = a < 8 ? 8 : a;
-    const uint rows = (n + s.a - 1) / s.a;
-    s.b = rows < 8 ? 8 : rows;
-    iv_philox(seed, stream, epoch, 0xffffffffU, s.keys);
-    return s;
+    a = a < 8 ? 8 : a;
+    const uint rows = (n + a - 1) / a;
+    s->n = n;
+    s->a = a;
+    s->b = rows < 8 ? 8 : rows;
+    iv_philox(seed, stream, epoch, 0xffffffffU, s->keys);
 }
 
 static inline uint iv_shuffle_walk(const iv_shuffler *s, uint i)
@@ -142,6 +142,36 @@ static inline uint iv_shuffle_walk(const iv_shuffler *s, uint i)
 /* Where a pseudo-random permutation of [0, n) sends i: see random.h. */
 static inline uint iv_shuffle(uint seed, uint stream, uint epoch, uint n, uint i)
 {
-    const iv_shuffler s = iv_shuffle_prepare(seed, stream, epoch, n);
+    iv_shuffler s;
+    iv_shuffle_prepare(seed, stream, epoch, n, &s);
     return iv_shuffle_walk(&s, i);
+}
+
+/* iv_shuffle_walk of the 8 numbers from `first` on, side by side in vectors: several times as fast as
+ * one by one on CPU devices. Those of n and more go anywhere. */
+static inline void iv_shuffle_walk_8(const iv_shuffler *s, uint first, uint out[8])
+{
+    const uint8 a = s->a, b = s->b;
+    uint8 left = first / s->b, right = first - left * b + (uint8)(0, 1, 2, 3, 4, 5, 6, 7);
+    const uint8 wraps = as_uint8(right >= b); /* all bits set, or none */
+    left -= wraps;
+    right -= wraps & b;
+    for (uint turn = 0; turn < 8; turn++) {
+        uint8 x = (turn & 1 ? left : right) + s->keys[turn & 3] + (turn & 6U) * 0x9e3779b9U;
+        x = (x ^ (x >> 16)) * 0x7feb352dU;
+        x = (x ^ (x >> 15)) * 0x846ca68bU;
+        x ^= x >> 16;
+        if (turn & 1) {
+            right += mul_hi(x, b);
+            right -= as_uint8(right >= b) & b;
+        } else {
+            left += mul_hi(x, a);
+            left -= as_uint8(left >= a) & a;
+        }
+    }
+    vstore8(left * b + right, 0, out);
+    for (uint k = 0; k < 8; k++) {
+        if (s->n < 2) out[k] = 0;
+        if (out[k] >= s->n && first + k < s->n) out[k] = iv_shuffle_walk(s, out[k]);
+    }
 }

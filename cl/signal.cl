@@ -19,7 +19,7 @@ __kernel void draw_signals(__global const uint *restrict seeds, __global float *
 
 /* Entries k and D - k of a code. An imaginary part of 0 is told apart so that signs of zeros and
  * the accuracy of a device's functions do not matter there. */
-static void write_code(__global float *restrict code, uint k, float re, float im) {
+static void write_code(__global float *code, uint k, float re, float im) {
     if (2 * k > D) return;
     const bool is_real = im == 0.0f;
     const float modulus = is_real ? fabs(re) : sqrt(fma(re, re, im * im));

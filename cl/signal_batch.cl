@@ -6,7 +6,7 @@
 #include "fourier.cl"
 #include "random.cl"
 
-/* Which signal of its set sample b of batch `step` is. */
+/* In which order batch `step` takes the signals of its set. */
 typedef struct {
 #if SHUFFLE
     iv_shuffler order;
@@ -16,24 +16,25 @@ typedef struct {
     uint first;
 } batch_order;
 
-static batch_order order_of_batch(uint seed, uint step, uint batch, uint samples) {
-    batch_order o;
+static void begin_batch(uint seed, uint step, uint batch, uint samples, batch_order *o) {
 #if SHUFFLE
     const uint batches = samples / batch, epoch = step / batches;
-    o.order = iv_shuffle_prepare(seed, IV_STREAM_BATCH_ORDER, epoch, samples);
-    o.first = (step - epoch * batches) * batch;
+    iv_shuffle_prepare(seed, IV_STREAM_BATCH_ORDER, epoch, samples, &o->order);
+    o->first = (step - epoch * batches) * batch;
 #else
-    o.last = samples - 1;
-    o.first = step * batch;
+    o->last = samples - 1;
+    o->first = step * batch;
 #endif
-    return o;
 }
 
-static uint sample_of(const batch_order *o, uint b) {
-#if SHUFFLE
-    return iv_shuffle_walk(&o->order, o->first + b);
+/* Which signals of their set the SAMPLES samples from number b on are. */
+static void samples_from(const batch_order *o, uint b, uint rows[SAMPLES]) {
+#if SHUFFLE && SAMPLES % 8 == 0
+    for (uint k = 0; k < SAMPLES; k += 8) iv_shuffle_walk_8(&o->order, o->first + b + k, rows + k);
+#elif SHUFFLE
+    for (uint k = 0; k < SAMPLES; k++) rows[k] = iv_shuffle_walk(&o->order, o->first + b + k);
 #else
-    return min(o->first + b, o->last);
+    for (uint k = 0; k < SAMPLES; k++) rows[k] = min(o->first + b + k, o->last);
 #endif
 }
 
@@ -46,12 +47,15 @@ __kernel void take_signals(__global const float *restrict signals, TENSOR(const 
                            __global const float *restrict known, TENSOR(float, codes),
 #endif
                            uint batch, uint samples, uint step) {
-    const uint lane = get_local_id(0), r = get_group_id(2);
+    const uint lane = get_local_id(0), r = get_global_id(2);
     const uint begin = get_group_id(1) * SAMPLES, end = min(begin + SAMPLES, batch);
     const size_t base = (size_t)MEMBER(sets, r)[0] * samples;
-    const batch_order order = order_of_batch(MEMBER(seeds, r)[0], step, batch, samples);
+    batch_order order;
+    begin_batch(MEMBER(seeds, r)[0], step, batch, samples, &order);
+    uint rows[SAMPLES];
+    samples_from(&order, begin, rows);
     for (uint b = begin; b < end; b++) {
-        const size_t row = base + sample_of(&order, b);
+        const size_t row = base + rows[b - begin];
         for (uint j = lane; j < D; j += LANES) MEMBER(x, r)[(size_t)b * D + j] = signals[row * D + j];
 #ifdef CODE
         for (uint j = lane; j < CODE; j += LANES)
@@ -85,7 +89,7 @@ static float reciprocal_norm(const SHARED float *x) {
 /* What the coefficients of this work-item add to the squared distance of the moduli of two transforms
  * of n entries. */
 static coefficients moduli_distance(const SHARED float *x, const SHARED float *y, float scale_x,
-                                    float scale_y, __global const float *restrict table, uint n) {
+                                    float scale_y, __global const float *table, uint n) {
     coefficients squared = 0.0f;
     for (uint chunk = 0; chunk < COLUMNS / WIDTH; chunk++) {
         coefficients re_x, im_x, re_y, im_y;
@@ -108,9 +112,10 @@ __kernel void pair_signals(__global const float *restrict signals, TENSOR(const 
 #endif
                            TENSOR(float, x), TENSOR(float, squared), uint batch, uint samples,
                            uint step) {
-    const uint lane = get_local_id(0), r = get_group_id(2);
+    const uint lane = get_local_id(0), r = get_global_id(2);
     const uint seed = MEMBER(seeds, r)[0], set = MEMBER(sets, r)[0];
-    const batch_order order = order_of_batch(seed, step, batch, samples);
+    batch_order order;
+    begin_batch(seed, step, batch, samples, &order);
     SHARED float own[D], other[D], sums[WIDTH];
 #if DISTORTION == CYCLE
     SHARED float own_along[D], other_along[D];
@@ -120,14 +125,16 @@ __kernel void pair_signals(__global const float *restrict signals, TENSOR(const 
 #define PLACE(j) (j)
 #endif
 
+    const uint begin = get_group_id(1) * SAMPLES;
+    uint rows[SAMPLES];
+    samples_from(&order, begin, rows);
 #if LANES == 1
-    const uint begin = get_group_id(1) * SAMPLES, end = min(begin + SAMPLES, batch);
-    for (uint b = begin; b < end; b++) {
-#else /* one sample a work-group: barriers in a loop are more than some drivers take */
-    const uint b = get_group_id(1);
+    for (uint b = begin; b < min(begin + SAMPLES, batch); b++) {
+#else /* one sample: barriers in a loop are more than some drivers take */
+    const uint b = begin;
     {
 #endif
-        __global const float *from = signals + ((size_t)set * samples + sample_of(&order, b)) * D;
+        __global const float *from = signals + ((size_t)set * samples + rows[b - begin]) * D;
         __global float *to = MEMBER(x, r) + (size_t)b * D, *partner = to + (size_t)batch * D;
         uint words[4];
         iv_philox(seed, STREAM, step, 64 * b, words);

@@ -152,18 +152,19 @@ typedef struct {
     uint32_t n, a, b, keys[4];
 } iv_shuffler;
 
-static inline iv_shuffler iv_shuffle_prepare(uint32_t seed, uint32_t stream, uint32_t epoch,
-                                             uint32_t n) {
-    iv_shuffler s = {.n = n, .a = 1};
+static inline void iv_shuffle_prepare(uint32_t seed, uint32_t stream, uint32_t epoch, uint32_t n,
+                                      iv_shuffler *s) {
+    uint32_t a = 1;
     for (uint32_t bit = 1U << 15; bit > 0; bit >>= 1)
-        if ((uint64_t)(s.a + bit) * (s.a + bit) <= n) s.a += bit;
-    s.a = s.a < 8 ? 8 : s.a;
-    const uint32_t rows = (n + s.a - 1) / s.a;
-    s.b = rows < 8 ? 8 : rows;
+        if ((uint64_t)(a + bit) * (a + bit) <= n) a += bit;
+    a = a < 8 ? 8 : a;
+    const uint32_t rows = (n + a - 1) / a;
+    s->n = n;
+    s->a = a;
+    s->b = rows < 8 ? 8 : rows;
 
     /* The index sets the key apart from the numbers that a kernel may draw from the same stream. */
-    iv_philox(seed, stream, epoch, 0xffffffffU, s.keys);
-    return s;
+    iv_philox(seed, stream, epoch, 0xffffffffU, s->keys);
 }
 
 static inline uint32_t iv_shuffle_walk(const iv_shuffler *s, uint32_t i) {
@@ -189,7 +190,8 @@ static inline uint32_t iv_shuffle_walk(const iv_shuffler *s, uint32_t i) {
  * below 2. For many samples of an epoch, prepare once and walk for each. */
 static inline uint32_t iv_shuffle(uint32_t seed, uint32_t stream, uint32_t epoch, uint32_t n,
                                   uint32_t i) {
-    const iv_shuffler s = iv_shuffle_prepare(seed, stream, epoch, n);
+    iv_shuffler s;
+    iv_shuffle_prepare(seed, stream, epoch, n, &s);
     return iv_shuffle_walk(&s, i);
 }
 
