@@ -40,16 +40,38 @@ __kernel void draw_samples(__global const uchar *restrict pool_labels, TENSOR(co
     }
 }
 
-/* images[row][p] = pixels[pool row][source[element][p]] / 255, correctly rounded without a
- * division: the product's error is put back. A work-item takes BLOCK pixels of a row: one on GPUs,
- * so that neighbours read and write together; a row on CPUs.  n_pixels: of an image. Work-items:
- * (blocks of a row, rows, members). */
-static float pixel_value(uchar byte) {
-    const float value = byte;
-    const float quotient = value * (1.0f / 255.0f);
-    return fma(fma(-255.0f, quotient, value), 1.0f / 255.0f, quotient);
-}
+/* byte / 255, correctly rounded without a division: the product's error is put back. */
+#define PIXEL_VALUE(byte)                                                                          \
+    fma(fma(-255.0f, (byte) * (1.0f / 255.0f), (byte)), 1.0f / 255.0f, (byte) * (1.0f / 255.0f))
 
+#if BLOCK > 1
+/* A row, for CPUs. Where the group moves pixels their bytes are fetched one after another into the
+ * end of the row, from where whole vectors of floats overtake them: compilers that vectorise the
+ * fetching take vectors of addresses apart again. */
+static void gather_row(__global const uchar *image, __global const ushort *table, bool moved,
+                       __global float *out, uint n_pixels) {
+    __global const uchar *bytes = image;
+    if (moved) {
+        __global uchar *end = (__global uchar *)out + 3 * (size_t)n_pixels;
+        _Pragma("clang loop vectorize(disable) unroll_count(8)") for (uint p = 0; p < n_pixels; p++)
+            end[p] = image[table[p]];
+        bytes = end;
+    }
+    uint p = 0;
+    for (; p + 16 <= n_pixels; p += 16) {
+        const float16 value = convert_float16(vload16(0, bytes + p));
+        vstore16(PIXEL_VALUE(value), 0, out + p);
+    }
+    for (; p < n_pixels; p++) {
+        const float value = bytes[p];
+        out[p] = PIXEL_VALUE(value);
+    }
+}
+#endif
+
+/* images[row][p] = pixels[pool row][source[element][p]] / 255; element 0 moves nothing. A work-item
+ * takes BLOCK pixels of a row: one on GPUs, so that neighbours read and write together; a row on
+ * CPUs.  n_pixels: of an image.  Work-items: (blocks of a row, rows, members). */
 __kernel void gather_images(__global const uchar *restrict pixels,
                             __global const ushort *restrict source, TENSOR(const int, draws),
                             TENSOR(float, images), uint n_pixels) {
@@ -59,6 +81,10 @@ __kernel void gather_images(__global const uchar *restrict pixels,
     __global const uchar *image = pixels + (size_t)draw[0] * n_pixels;
     __global const ushort *table = source + (size_t)draw[1] * n_pixels;
     __global float *out = MEMBER(images, r) + row * n_pixels;
-    const size_t end = min(first + BLOCK, (size_t)n_pixels);
-    for (size_t p = first; p < end; p++) out[p] = pixel_value(image[table[p]]);
+#if BLOCK > 1
+    gather_row(image, table, draw[1] != 0, out, n_pixels);
+#else
+    const float value = image[table[first]];
+    out[first] = PIXEL_VALUE(value);
+#endif
 }
