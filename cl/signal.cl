@@ -3,15 +3,15 @@
 #include "fourier.cl"
 #include "random.cl"
 
-/* first: number of the first signal.  Work-items: (signals, sets). */
-__kernel void draw_signals(__global const uint *restrict seeds, __global float *restrict signals,
-                           uint first, uint count) {
-    const size_t i = get_global_id(0), set = get_global_id(1);
+/* One set.  first: number of the first signal.  Work-items: signals. */
+__kernel void draw_signals(__global float *restrict signals, uint set, uint seed, uint first,
+                           uint count) {
+    const size_t i = get_global_id(0);
     if (i >= count) return;
-    __global float *x = signals + (set * count + i) * D;
+    __global float *x = signals + ((size_t)set * count + i) * D;
     for (uint block = 0; 4 * block < D; block++) {
         uint words[4];
-        iv_philox(seeds[set], IV_STREAM_SIGNAL, block, first + (uint)i, words);
+        iv_philox(seed, IV_STREAM_SIGNAL, block, first + (uint)i, words);
         for (uint w = 0; w < 4 && 4 * block + w < D; w++)
             x[4 * block + w] = iv_uniform_symmetric(words[w]);
     }

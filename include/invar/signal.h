@@ -27,6 +27,7 @@ size_t iv_code_size(iv_code code, size_t d);
 typedef struct {
     cl_mem signals;       /* float [n_sets, count, d] */
     cl_mem codes;         /* float [n_sets, count, code_size]; NULL without codes */
+    cl_mem table;         /* of the codes' transform; NULL without codes */
     size_t n_sets, count; /* count: signals in each set */
     size_t d, code_size;  /* code_size: 0 without codes */
 } iv_signal_set;

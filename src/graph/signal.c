@@ -53,66 +53,60 @@ void iv_fourier_table(size_t n, size_t columns, float *table) {
 
 /* ------------------------------------------------------------------ data sets */
 
-static iv_status end_and_run(iv_context *context, iv_sequence *sequence, iv_launch *launch,
-                             unsigned rank, const size_t *global, const size_t *local) {
-    iv_status status = iv_launch_end(launch, rank, global, local);
+/* Run what was put into a sequence, and be done with it. */
+static iv_status finish(iv_context *context, iv_sequence *sequence, iv_status status) {
     if (status == IV_OK) status = iv_sequence_run(sequence, 0);
-    return status == IV_OK ? iv_context_finish(context) : status;
-}
-
-static iv_status draw(iv_context *context, const uint32_t *seeds, size_t first,
-                      iv_signal_set *set) {
-    iv_sequence *sequence = NULL;
-    cl_mem seed_buffer = NULL;
-    char options[64];
-    snprintf(options, sizeof options, "-DD=%zu -DLANES=1 -DCOLUMNS=8 -DPARTS=2", set->d);
-    iv_status status = iv_sequence_create(context, &sequence);
-    if (status == IV_OK)
-        status = iv_sequence_buffer(sequence, set->n_sets * sizeof *seeds, &seed_buffer);
-    if (status == IV_OK)
-        status = iv_buffer_write(context, seed_buffer, 0, set->n_sets * sizeof *seeds, seeds);
-    if (status == IV_OK) {
-        iv_launch *launch = iv_launch_begin(sequence, "signal", "draw_signals", options);
-        iv_arg_buffer(launch, seed_buffer);
-        iv_arg_buffer(launch, set->signals);
-        iv_arg_uint(launch, first);
-        iv_arg_uint(launch, set->count);
-        status = end_and_run(context, sequence, launch, 2,
-                             (const size_t[]){set->count, set->n_sets}, NULL);
-    }
+    if (status == IV_OK) status = iv_context_finish(context);
     iv_sequence_destroy(sequence);
     return status;
 }
 
-iv_status iv_signal_encode(iv_context *context, iv_signal_set *set, iv_code code, size_t lanes) {
-    const size_t columns = iv_fourier_columns(set->d, lanes);
-    const size_t bytes = (2 * set->d + 1) * columns * sizeof(float); /* d <= 256: no overflow */
+static iv_status draw(iv_context *context, const uint32_t *seeds, size_t first,
+                      const iv_signal_set *set) {
     iv_sequence *sequence = NULL;
-    cl_mem table_buffer = NULL;
+    char options[64];
+    snprintf(options, sizeof options, "-DD=%zu -DLANES=1 -DCOLUMNS=8 -DPARTS=2", set->d);
+    iv_status status = iv_sequence_create(context, &sequence);
+    for (size_t i = 0; i < set->n_sets && status == IV_OK; i++) {
+        iv_launch *launch = iv_launch_begin(sequence, "signal", "draw_signals", options);
+        iv_arg_buffer(launch, set->signals);
+        iv_arg_uint(launch, i);
+        iv_arg_uint(launch, seeds[i]);
+        iv_arg_uint(launch, first);
+        iv_arg_uint(launch, set->count);
+        status = iv_launch_end(launch, 1, &set->count, NULL);
+    }
+    return finish(context, sequence, status);
+}
+
+static size_t table_bytes(size_t d, size_t columns) { /* d <= 256: no overflow */
+    return (2 * d + 1) * columns * sizeof(float);
+}
+
+iv_status iv_signal_encode(iv_context *context, const iv_signal_set *set, iv_code code,
+                           size_t lanes) {
+    const size_t columns = iv_fourier_columns(set->d, lanes);
+    const size_t bytes = table_bytes(set->d, columns);
+    iv_sequence *sequence = NULL;
     char options[96];
     snprintf(options, sizeof options, "-DD=%zu -DLANES=%zu -DCOLUMNS=%zu -DPARTS=%zu", set->d,
              lanes, columns, iv_code_size(code, 1));
     float *table = malloc(bytes);
-    iv_status status =
-        table ? iv_sequence_create(context, &sequence)
-              : iv_fail(iv_context_error(context), IV_ENOMEM, "codes: no memory for a table");
-    if (status == IV_OK) status = iv_sequence_buffer(sequence, bytes, &table_buffer);
-    if (status == IV_OK) {
-        iv_fourier_table(set->d, columns, table);
-        status = iv_buffer_write(context, table_buffer, 0, bytes, table);
-    }
+    if (!table)
+        return iv_fail(iv_context_error(context), IV_ENOMEM, "codes: no memory for a table");
+    iv_fourier_table(set->d, columns, table);
+    iv_status status = iv_buffer_write(context, set->table, 0, bytes, table);
+    free(table);
+    if (status == IV_OK) status = iv_sequence_create(context, &sequence);
     if (status == IV_OK) {
         iv_launch *launch = iv_launch_begin(sequence, "signal", "encode_signals", options);
         iv_arg_buffer(launch, set->signals);
-        iv_arg_buffer(launch, table_buffer);
+        iv_arg_buffer(launch, set->table);
         iv_arg_buffer(launch, set->codes);
-        status = end_and_run(context, sequence, launch, 3,
-                             (const size_t[]){lanes, set->count, set->n_sets},
-                             (const size_t[]){lanes, 1, 1});
+        status = iv_launch_end(launch, 3, (const size_t[]){lanes, set->count, set->n_sets},
+                               (const size_t[]){lanes, 1, 1});
     }
-    free(table);
-    iv_sequence_destroy(sequence);
-    return status;
+    return finish(context, sequence, status);
 }
 
 /* float [n_sets, count, columns] */
@@ -140,6 +134,9 @@ iv_status iv_signal_set_create(iv_context *context, const uint32_t *seeds, size_
         set->code_size = iv_code_size(*code, d);
         status = create_rows(context, set, set->code_size, &set->codes);
     }
+    if (status == IV_OK && code) /* room for either way of sharing a transform */
+        status = iv_buffer_create(context, table_bytes(d, iv_fourier_columns(d, GPU_LANES)),
+                                  &set->table);
     if (status == IV_OK) status = draw(context, seeds, first, set);
     if (status == IV_OK && code)
         status = iv_signal_encode(context, set, *code, iv_fourier_lanes(context));
@@ -150,6 +147,7 @@ iv_status iv_signal_set_create(iv_context *context, const uint32_t *seeds, size_
 void iv_signal_set_clear(iv_context *context, iv_signal_set *set) {
     iv_buffer_release(context, set->signals);
     iv_buffer_release(context, set->codes);
+    iv_buffer_release(context, set->table);
     *set = (iv_signal_set){.n_sets = 0};
 }
 

@@ -16,7 +16,8 @@ size_t iv_fourier_columns(size_t n, size_t lanes);
 void iv_fourier_table(size_t n, size_t columns, float *table);
 
 /* The codes of the signals that a set holds. */
-iv_status iv_signal_encode(iv_context *context, iv_signal_set *set, iv_code code, size_t lanes);
+iv_status iv_signal_encode(iv_context *context, const iv_signal_set *set, iv_code code,
+                           size_t lanes);
 
 /* Attributes of nodes of both kinds of batches. */
 enum {

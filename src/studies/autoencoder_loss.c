@@ -70,6 +70,10 @@ iv_status ae_training_create(const ae_model *m, const ae_data *data, ae_training
                        "training.batch: %zu does not fit %zu training signals", p->batch,
                        p->n_train);
     t->steps_per_epoch = p->n_train / p->batch;
+    if (p->epochs > UINT32_MAX / t->steps_per_epoch - 1)
+        return iv_fail(iv_context_error(m->context), IV_EINVAL,
+                       "training.epochs: %zu epochs of %zu steps, expected fewer than 2^32 steps",
+                       p->epochs, t->steps_per_epoch);
     iv_status status = create_optimizer(m, &t->optimizer);
     if (status == IV_OK) status = iv_graph_create(m->context, p->n_members, &t->graph);
     if (status == IV_OK) status = compile(m, data, t);

@@ -147,7 +147,10 @@ iv_signal_source trial_signals(trial *t, size_t count, size_t d, const iv_code *
     assert_ok(t->context,
               iv_signal_set_create(t->context, seeds, N_SETS, FIRST_SIGNAL, count, d, code, set));
     owned(t, set->signals);
-    if (set->codes) owned(t, set->codes);
+    if (code) {
+        owned(t, set->codes);
+        owned(t, set->table);
+    }
 
     int32_t sets[OFFSET + STRIDE * MAX_MEMBERS] = {0};
     uint32_t members[OFFSET + STRIDE * MAX_MEMBERS] = {0};

@@ -51,7 +51,7 @@ static void a_later_first_number_goes_on_where_an_earlier_set_ended(void **state
     iv_signal_set_clear(t->context, &whole);
     iv_signal_set_clear(t->context, &rest);
     assert_null(rest.signals);
-    iv_signal_set_clear(t->context, &rest);
+    iv_signal_set_clear(t->context, &rest); /* nothing is left to release */
     trial_end(*state, t);
 }
 
@@ -89,16 +89,25 @@ static void codes_are_modulus_and_phase_of_the_transform(void **state) {
         }
 }
 
-/* The code of one chosen signal. out [iv_code_size] */
-static void code_of(trial *t, const float *x, size_t d, iv_code code, size_t lanes, float *out) {
-    iv_signal_set set;
+/* A set of one signal, to be chosen, with room for either code; the trial owns it. */
+static iv_signal_set single(trial *t, size_t d) {
+    const iv_code code = IV_CODE_MODULUS_SINE_COSINE;
     const uint32_t seed = 1;
+    iv_signal_set set;
     assert_ok(t->context, iv_signal_set_create(t->context, &seed, 1, 0, 1, d, &code, &set));
-    assert_ok(t->context, iv_buffer_write(t->context, set.signals, 0, d * sizeof *x, x));
-    assert_ok(t->context, iv_signal_encode(t->context, &set, code, lanes));
-    assert_ok(t->context,
-              iv_buffer_read(t->context, set.codes, 0, set.code_size * sizeof *out, out));
-    iv_signal_set_clear(t->context, &set);
+    t->buffers[t->n_buffers++] = set.signals;
+    t->buffers[t->n_buffers++] = set.codes;
+    t->buffers[t->n_buffers++] = set.table;
+    return set;
+}
+
+/* out [iv_code_size] */
+static void code_of(trial *t, iv_signal_set *set, const float *x, iv_code code, size_t lanes,
+                    float *out) {
+    assert_ok(t->context, iv_buffer_write(t->context, set->signals, 0, set->d * sizeof *x, x));
+    assert_ok(t->context, iv_signal_encode(t->context, set, code, lanes));
+    assert_ok(t->context, iv_buffer_read(t->context, set->codes, 0,
+                                         iv_code_size(code, set->d) * sizeof *out, out));
 }
 
 /* Four entries: all coefficients are exact, X = (x0 + x1 + x2 + x3, (x0 - x2) - i (x1 - x3),
@@ -114,14 +123,15 @@ static void conventions_hold_to_the_bit(void **state) {
         {{1, 1, 1, 1}, {4, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}, {1, 1, 1, 1}},
     };
     trial *t = trial_begin(*state, 1);
+    iv_signal_set set = single(t, 4);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (size_t lanes = 1; lanes <= gpu_lanes; lanes += gpu_lanes - 1) {
             float got[12];
-            code_of(t, cases[i].x, 4, IV_CODE_MODULUS_SINE_COSINE, lanes, got);
+            code_of(t, &set, cases[i].x, IV_CODE_MODULUS_SINE_COSINE, lanes, got);
             assert_memory_equal(got, cases[i].modulus, 4 * sizeof *got);
             assert_memory_equal(got + 4, cases[i].sine, 4 * sizeof *got);
             assert_memory_equal(got + 8, cases[i].cosine, 4 * sizeof *got);
-            code_of(t, cases[i].x, 4, IV_CODE_MODULUS_PHASE, lanes, got);
+            code_of(t, &set, cases[i].x, IV_CODE_MODULUS_PHASE, lanes, got);
             assert_memory_equal(got, cases[i].modulus, 4 * sizeof *got);
             assert_memory_equal(got + 4, cases[i].phase, 4 * sizeof *got);
         }
@@ -131,11 +141,12 @@ static void conventions_hold_to_the_bit(void **state) {
 /* X_1 of a unit at place 1 is exp(-2 pi i / d): the phase is negative, and that of X_(d-1) its
  * mirror image to the bit. */
 static void phases_turn_clockwise_and_mirror_exactly(void **state) {
-    trial *t = trial_begin(*state, 1);
     for (size_t s = 1; s < N_SIZES; s++) {
+        trial *t = trial_begin(*state, 1);
         const size_t d = sizes[s];
         float x[IV_MAX_SIGNAL] = {0, 1}, got[2 * IV_MAX_SIGNAL];
-        code_of(t, x, d, IV_CODE_MODULUS_PHASE, iv_fourier_lanes(t->context), got);
+        iv_signal_set set = single(t, d);
+        code_of(t, &set, x, IV_CODE_MODULUS_PHASE, iv_fourier_lanes(t->context), got);
         for (size_t k = 0; k <= d / 2; k++) { /* tables: 1 rounding; root 6, atan2 12 */
             assert_true(fabs(got[k] - 1.0) <= 10 * UNIT_ROUNDOFF);
             const double expected = 2 * k == d ? PI : -2.0 * PI * (double)k / (double)d;
@@ -144,8 +155,8 @@ static void phases_turn_clockwise_and_mirror_exactly(void **state) {
             assert_true(got[d - k] == got[k]);
             assert_true(got[d + d - k] == -got[d + k]);
         }
+        trial_end(*state, t);
     }
-    trial_end(*state, t);
 }
 
 /* ------------------------------------------------------------------ cycles */
@@ -204,12 +215,13 @@ int main(void) {
     if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signals_are_those_of_the_host),
-        cmocka_unit_test(a_later_first_number_goes_on_where_an_earlier_set_ended),
         cmocka_unit_test(codes_are_modulus_and_phase_of_the_transform),
         cmocka_unit_test(conventions_hold_to_the_bit),
         cmocka_unit_test(phases_turn_clockwise_and_mirror_exactly),
         cmocka_unit_test(a_hidden_cycle_goes_once_through_all_dimensions),
         cmocka_unit_test(impossible_sets_are_refused),
+        /* last: it releases buffers, see trial.h */
+        cmocka_unit_test(a_later_first_number_goes_on_where_an_earlier_set_ended),
     };
     return cmocka_run_group_tests_name("signals", tests, open_program, close_program);
 }
