@@ -25,6 +25,27 @@ static inline void iv_philox(uint seed, uint stream, uint step, uint index, uint
     for (int i = 0; i < 4; i++) out[i] = words.v[i];
 }
 
+/* The words of 8 indices from `first` on, side by side in vectors for CPU devices: out[4 k ..] are
+ * those of first + k. The generator is written out: Salmon et al. 2011, section 3.3. */
+static inline void iv_philox_8(uint seed, uint stream, uint step, uint first, uint out[32])
+{
+    uint8 c0 = first + (uint8)(0, 1, 2, 3, 4, 5, 6, 7), c1 = step, c2 = 0, c3 = 0;
+    for (uint round = 0; round < 10; round++) {
+        const uint8 high0 = mul_hi(c0, (uint8)(0xd2511f53U)), low0 = c0 * 0xd2511f53U;
+        const uint8 high1 = mul_hi(c2, (uint8)(0xcd9e8d57U)), low1 = c2 * 0xcd9e8d57U;
+        c0 = high1 ^ c1 ^ (seed + round * 0x9e3779b9U);
+        c2 = high0 ^ c3 ^ (stream + round * 0xbb67ae85U);
+        c1 = low1;
+        c3 = low0;
+    }
+    uint words[4][8];
+    vstore8(c0, 0, words[0]);
+    vstore8(c1, 0, words[1]);
+    vstore8(c2, 0, words[2]);
+    vstore8(c3, 0, words[3]);
+    for (uint k = 0; k < 32; k++) out[k] = words[k & 3][k >> 2];
+}
+
 /* Uniform on [0, 1): a multiple of 2^-24, exact. */
 static inline float iv_uniform(uint word)
 {

@@ -78,6 +78,25 @@ static uint add_modulo(uint j, uint shift, uint n) {
     return j + shift >= n ? j + shift - n : j + shift;
 }
 
+/* Unrelated entries copied .. D - 1 of the partner of sample b. */
+static void draw_entries(uint seed, uint step, uint b, uint copied, uint lane, SHARED float *other) {
+#if LANES == 1
+    uint words[32];
+    for (uint first = copied & ~31U; first < D; first += 32) {
+        iv_philox_8(seed, STREAM, step, 64 * b + first / 4, words);
+        for (uint j = max(first, copied); j < min(first + 32, (uint)D); j++)
+            other[j] = iv_uniform_symmetric(words[j - first]);
+    }
+#else
+    uint words[4];
+    for (uint first = (copied & ~3U) + 4 * lane; first < D; first += 4 * LANES) {
+        iv_philox(seed, STREAM, step, 64 * b + first / 4, words);
+        for (uint j = max(first, copied); j < min(first + 4, (uint)D); j++)
+            other[j] = iv_uniform_symmetric(words[j - first]);
+    }
+#endif
+}
+
 #if DISTORTION == SHIFT_SCALE
 static float reciprocal_norm(const SHARED float *x) {
     float sum = 0.0f;
@@ -92,9 +111,16 @@ static coefficients moduli_distance(const SHARED float *x, const SHARED float *y
                                     float scale_y, __global const float *table, uint n) {
     coefficients squared = 0.0f;
     for (uint chunk = 0; chunk < COLUMNS / WIDTH; chunk++) {
-        coefficients re_x, im_x, re_y, im_y;
-        transform(x, table, n, chunk, &re_x, &im_x);
-        transform(y, table, n, chunk, &re_y, &im_y);
+        coefficients re_x = 0.0f, im_x = 0.0f, re_y = 0.0f, im_y = 0.0f;
+        for (uint j = 0; j < n; j++) { /* both in turn: a sum alone waits for its last product */
+            const coefficients v = (coefficients)(x[j]), w = (coefficients)(y[j]);
+            const coefficients cosine = TABLE(table, j, chunk);
+            const coefficients sine = TABLE(table + n * COLUMNS, j, chunk);
+            re_x = MULTIPLY_ADD(v, cosine, re_x);
+            im_x = MULTIPLY_ADD(v, sine, im_x);
+            re_y = MULTIPLY_ADD(w, cosine, re_y);
+            im_y = MULTIPLY_ADD(w, sine, im_y);
+        }
         const coefficients difference = scale_x * sqrt(fma(re_x, re_x, im_x * im_x)) -
                                         scale_y * sqrt(fma(re_y, re_y, im_y * im_y));
         squared += TABLE(table + 2 * n * COLUMNS, 0, chunk) * difference * difference;
@@ -160,12 +186,7 @@ __kernel void pair_signals(__global const float *restrict signals, TENSOR(const 
                                         : left + add_modulo(p - left, right_shift, D - left);
             other[PLACE(image)] = factor * value;
         }
-        if (copied < D)
-            for (uint block = copied / 4 + lane; 4 * block < D; block += LANES) {
-                if (block > 0) iv_philox(seed, STREAM, step, 64 * b + block, words);
-                for (uint j = max(4 * block, copied); j < min(4 * block + 4, (uint)D); j++)
-                    other[j] = iv_uniform_symmetric(words[j - 4 * block]);
-            }
+        if (copied < D) draw_entries(seed, step, b, copied, lane, other);
         SYNC();
 
         for (uint j = lane; j < D; j += LANES) {

@@ -113,6 +113,26 @@ static void the_largest_signals_agree_too(void **state) {
     }
 }
 
+/* Enough for several work-items a batch, the last one with a part of its samples, and for a shuffle
+ * of other proportions than a few signals have; the last batch of an epoch reaches its end. */
+static void large_batches_are_those_of_the_host(void **state) {
+    enum { COUNT = 1000, LARGE = 100, D = 2 };
+    for (size_t lanes = 1; lanes <= gpu_lanes; lanes += gpu_lanes - 1) {
+        const setting s = {.d = D, .n_members = 1, .lanes = lanes};
+        trial *t = trial_begin(*state, 1);
+        iv_signal_set set;
+        const iv_signal_source source = trial_signals(t, COUNT, D, NULL, true, false, &set);
+        iv_tensor *x;
+        iv_signal_batch(t->graph, &source, LARGE, &x, NULL);
+        const batches b = finish(t, &s, x, NULL);
+        for (uint32_t step = COUNT / LARGE - 1; step < COUNT / LARGE + 2; step++) {
+            assert_ok(t->context, iv_plan_run(t->plan, step));
+            assert_tensor_agrees(t, b.x, step);
+        }
+        trial_end(*state, t);
+    }
+}
+
 static float *read_batch(const batches *b, uint32_t step, iv_tensor *tensor) {
     assert_ok(b->t->context, iv_plan_run(b->t->plan, step));
     return trial_read(b->t, tensor);
@@ -316,6 +336,7 @@ int main(void) {
         cmocka_unit_test(batches_are_those_of_the_host),
         cmocka_unit_test(pairs_are_those_of_the_host),
         cmocka_unit_test(the_largest_signals_agree_too),
+        cmocka_unit_test(large_batches_are_those_of_the_host),
         cmocka_unit_test(an_epoch_visits_distinct_signals),
         cmocka_unit_test(members_differ_by_their_set_and_seed_alone),
         cmocka_unit_test(partners_are_copies_and_others_as_declared),
