@@ -1,9 +1,9 @@
-/* Discrete Fourier transforms of short real signals of at most D entries, and how a work-group shares
- * them: its LANES work-items take coefficients side by side (GPUs), or a single one takes 8 at a
+/* Discrete Fourier transforms of short real signals of at most D entries, and how a work-group
+ * shares them: its LANES work-items take coefficients side by side (GPUs), or a single one takes 8 at a
  * time in a vector (LANES = 1, CPUs). Either way WIDTH coefficients are computed together.
  *
- * Table for a transform of n entries: [2 n + 1, COLUMNS]: cosines, then sines, of 2 pi j k / n at row j
- * and column k, then how many coefficients have the modulus of number k (1 or 2: k and n - k);
+ * Table for a transform of n entries: [2 n + 1, COLUMNS]: cosines, then sines, of 2 pi j k / n at
+ * row j and column k, then how many coefficients have the modulus of number k (1 or 2: k and n - k);
  * 0 in columns k > n / 2. COLUMNS is a multiple of WIDTH. */
 #include "tensor.cl"
 
@@ -23,8 +23,8 @@ typedef float coefficients;
 #define KEEP(sums, value) (sums)[get_local_id(0)] = (value)
 #endif
 
-/* Real part and minus the imaginary part of the coefficients of one chunk. No `restrict`: inlined, it
- * becomes an intrinsic that Oclgrind 21.10 does not know. */
+/* Real part and minus the imaginary part of the coefficients of one chunk. No `restrict`: inlined,
+ * it becomes an intrinsic that Oclgrind 21.10 does not know. */
 static void transform(const SHARED float *x, __global const float *table, uint n, uint chunk,
                       coefficients *real, coefficients *imaginary) {
     coefficients re = 0.0f, im = 0.0f;

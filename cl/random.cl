@@ -168,8 +168,8 @@ static inline uint iv_shuffle(uint seed, uint stream, uint epoch, uint n, uint i
     return iv_shuffle_walk(&s, i);
 }
 
-/* iv_shuffle_walk of the 8 numbers from `first` on, side by side in vectors: several times as fast as
- * one by one on CPU devices. Those of n and more go anywhere. */
+/* iv_shuffle_walk of the 8 numbers from `first` on, side by side in vectors: several times as fast
+ * as one by one on CPU devices. Those of n and more go anywhere. */
 static inline void iv_shuffle_walk_8(const iv_shuffler *s, uint first, uint out[8])
 {
     const uint8 a = s->a, b = s->b;

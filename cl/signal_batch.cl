@@ -56,7 +56,8 @@ __kernel void take_signals(__global const float *restrict signals, TENSOR(const 
     samples_from(&order, begin, rows);
     for (uint b = begin; b < end; b++) {
         const size_t row = base + rows[b - begin];
-        for (uint j = lane; j < D; j += LANES) MEMBER(x, r)[(size_t)b * D + j] = signals[row * D + j];
+        for (uint j = lane; j < D; j += LANES)
+            MEMBER(x, r)[(size_t)b * D + j] = signals[row * D + j];
 #ifdef CODE
         for (uint j = lane; j < CODE; j += LANES)
             MEMBER(codes, r)[(size_t)b * CODE + j] = known[row * CODE + j];
@@ -79,7 +80,8 @@ static uint add_modulo(uint j, uint shift, uint n) {
 }
 
 /* Unrelated entries copied .. D - 1 of the partner of sample b. */
-static void draw_entries(uint seed, uint step, uint b, uint copied, uint lane, SHARED float *other) {
+static void draw_entries(uint seed, uint step, uint b, uint copied, uint lane,
+                         SHARED float *other) {
 #if LANES == 1
     uint words[32];
     for (uint first = copied & ~31U; first < D; first += 32) {
@@ -105,8 +107,8 @@ static float reciprocal_norm(const SHARED float *x) {
 }
 #endif
 
-/* What the coefficients of this work-item add to the squared distance of the moduli of two transforms
- * of n entries. */
+/* What the coefficients of this work-item add to the squared distance of the moduli of two
+ * transforms of n entries. */
 static coefficients moduli_distance(const SHARED float *x, const SHARED float *y, float scale_x,
                                     float scale_y, __global const float *table, uint n) {
     coefficients squared = 0.0f;
