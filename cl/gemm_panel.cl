@@ -23,10 +23,12 @@
 typedef float vector;
 #define LOAD(p) (*(p))
 #define STORE(v, p) (*(p) = (v))
+#define SPREAD(v, p) (*(p) = (v))
 #else
 typedef PASTE(float, VW) vector;
 #define LOAD(p) PASTE(vload, VW)(0, p)
-#define STORE(v, p) PASTE(vstore, VW)(v, 0, p)
+#define STORE(v, p) PASTE(STORE, VW)(v, p)
+#define SPREAD(v, p) PASTE(vstore, VW)(v, 0, p)
 #endif
 
 DEFINE_ACTIVATION(number, float, as_float, as_uint)
@@ -59,18 +61,25 @@ typedef struct {
 } tile;
 
 #ifdef ROW_SUMS
-/* The rows of this tile summed over k, in order. */
+/* The rows of this tile summed over k: four sums each, so that additions need not wait for one
+ * another. */
 static void sum_rows(const tile *t) {
-    float sum[MR];
+    float sum[4][MR];
     size_t rows[MR];
     _Pragma("unroll") for (uint i = 0; i < MR; i++) {
         rows[i] = A_ROW(t, i);
-        sum[i] = ROW_SUMS && t->row + i < t->m ? t->row_sums[t->row + i] : 0.0f;
+        sum[0][i] = ROW_SUMS && t->row + i < t->m ? t->row_sums[t->row + i] : 0.0f;
+        sum[1][i] = sum[2][i] = sum[3][i] = 0.0f;
     }
     __global const float *a = t->a;
-    for (uint p = 0; p < t->k; p++, a += A_K_STRIDE(t))
-        _Pragma("unroll") for (uint i = 0; i < MR; i++) sum[i] += a[rows[i]];
-    for (uint i = 0; i < MR && t->row + i < t->m; i++) t->row_sums[t->row + i] = sum[i];
+    uint p = 0;
+    for (; p + 4 <= t->k; p += 4)
+        _Pragma("unroll") for (uint q = 0; q < 4; q++, a += A_K_STRIDE(t))
+            _Pragma("unroll") for (uint i = 0; i < MR; i++) sum[q][i] += a[rows[i]];
+    for (; p < t->k; p++, a += A_K_STRIDE(t))
+        _Pragma("unroll") for (uint i = 0; i < MR; i++) sum[0][i] += a[rows[i]];
+    for (uint i = 0; i < MR && t->row + i < t->m; i++)
+        t->row_sums[t->row + i] = (sum[0][i] + sum[1][i]) + (sum[2][i] + sum[3][i]);
 }
 #endif
 
@@ -137,7 +146,7 @@ static vector epilogue(vector sum, const tile *t, uint i, uint j) {
                         STORE(epilogue(sum[i][j], t, row, column), c);                             \
                     } else {                                                                       \
                         float value[VW];                                                           \
-                        STORE(sum[i][j], value);                                                   \
+                        SPREAD(sum[i][j], value);                                                  \
                         for (uint v = 0; column + v < t->n; v++)                                   \
                             c[v] = epilogue_scalar(value[v], t, row, column + v);                  \
                     }                                                                              \
@@ -207,86 +216,4 @@ __kernel void gemm_panel(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
     case 4: compute_tile_4(&t); break;
 #endif
     }
-}
-
-#if VW == 16
-/* Four perfect shuffles of rows and columns transpose a block of 16 x 16. */
-static float16 interleave_low(float16 a, float16 b) {
-    return (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6,
-                     a.s7, b.s7);
-}
-
-static float16 interleave_high(float16 a, float16 b) {
-    return (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se,
-                     a.sf, b.sf);
-}
-
-static void transpose_block(float16 *block) {
-    _Pragma("unroll") for (uint turn = 0; turn < 4; turn++) {
-        float16 mixed[16];
-        _Pragma("unroll") for (uint i = 0; i < 8; i++) {
-            mixed[2 * i] = interleave_low(block[i], block[i + 8]);
-            mixed[2 * i + 1] = interleave_high(block[i], block[i + 8]);
-        }
-        _Pragma("unroll") for (uint i = 0; i < 16; i++) block[i] = mixed[i];
-    }
-}
-#endif
-
-/* Pack op(B) [k, n] into panels [n / (NV VW)][k][NV VW], zeros past n.  B is stored [k, n], or
- * [n, k] with -DTRANSPOSE_B.  Work-items: (vectors of columns, blocks of 16 rows, members). */
-__attribute__((reqd_work_group_size(1, 1, 1)))
-__kernel void pack_panels(TENSOR(const float, b), TENSOR(float, panels), uint n, uint k, uint ldb) {
-    /* The remainder by subtraction: where both are asked for, LLVM freezes the dividend, and
-     * Oclgrind 21.10 does not know that instruction. */
-    const uint i = get_global_id(0), panel = i / NV, within = (i - panel * NV) * VW;
-    const uint column = i * VW, first = get_global_id(1) * 16;
-    const size_t r = get_global_id(2);
-    __global const float *source = MEMBER(b, r);
-    __global float *out = MEMBER(panels, r) + (size_t)panel * k * (NV * VW) + within;
-    const uint last = min(first + 16, k);
-#if VW == 16
-    if (column + 16 <= n && first + 16 <= k) {
-#ifdef TRANSPOSE_B
-        float16 block[16];
-        _Pragma("unroll") for (uint v = 0; v < 16; v++) block[v] =
-            vload16(0, source + (size_t)(column + v) * ldb + first);
-        transpose_block(block);
-        _Pragma("unroll") for (uint p = 0; p < 16; p++)
-            vstore16(block[p], 0, out + (size_t)(first + p) * (NV * 16));
-#else
-        for (uint p = first; p < last; p++)
-            vstore16(vload16(0, source + (size_t)p * ldb + column), 0, out + (size_t)p * (NV * 16));
-#endif
-        return;
-    }
-#endif
-    for (uint p = first; p < last; p++)
-        for (uint v = 0; v < VW; v++) {
-            const uint j = column + v;
-#ifdef TRANSPOSE_B
-            out[(size_t)p * (NV * VW) + v] = j < n ? source[(size_t)j * ldb + p] : 0.0f;
-#else
-            out[(size_t)p * (NV * VW) + v] = j < n ? source[(size_t)p * ldb + j] : 0.0f;
-#endif
-        }
-}
-
-/* Pack op(A) [m, k] into strips [m / MR][k][MR], zeros past m.  A is stored [m, k], or [k, m] with
- * -DTRANSPOSE_A.  Work-items: (strips, blocks of 64 of k, members). */
-__attribute__((reqd_work_group_size(1, 1, 1)))
-__kernel void pack_strips(TENSOR(const float, a), TENSOR(float, strips), uint m, uint k, uint lda) {
-    const uint row = get_global_id(0) * MR, first = get_global_id(1) * 64;
-    const size_t r = get_global_id(2);
-    __global const float *source = MEMBER(a, r);
-    __global float *out = MEMBER(strips, r) + (size_t)get_global_id(0) * k * MR;
-    const uint last = min(first + 64, k);
-    for (uint p = first; p < last; p++)
-        _Pragma("unroll") for (uint i = 0; i < MR; i++) {
-#ifdef TRANSPOSE_A
-            out[p * MR + i] = row + i < m ? source[(size_t)p * lda + row + i] : 0.0f;
-#else
-            out[p * MR + i] = row + i < m ? source[(size_t)(row + i) * lda + p] : 0.0f;
-#endif
-        }
 }

@@ -60,7 +60,7 @@ static void gather_row(__global const uchar *image, __global const ushort *table
     uint p = 0;
     for (; p + 16 <= n_pixels; p += 16) {
         const float16 value = convert_float16(vload16(0, bytes + p));
-        vstore16(PIXEL_VALUE(value), 0, out + p);
+        STORE16(PIXEL_VALUE(value), out + p);
     }
     for (; p < n_pixels; p++) {
         const float value = bytes[p];

@@ -13,3 +13,14 @@
 #else
 #define MULTIPLY_ADD(a, b, c) mad(a, b, c)
 #endif
+
+/* Store a whole vector of floats where only a float's alignment is certain. PoCL 3.1 makes three
+ * stores of a vstore16, and one of a vector type that says so. */
+typedef float2 loose_float2 __attribute__((aligned(4)));
+typedef float4 loose_float4 __attribute__((aligned(4)));
+typedef float8 loose_float8 __attribute__((aligned(4)));
+typedef float16 loose_float16 __attribute__((aligned(4)));
+#define STORE2(value, p)  (*(__global loose_float2 *)(p) = (value))
+#define STORE4(value, p)  (*(__global loose_float4 *)(p) = (value))
+#define STORE8(value, p)  (*(__global loose_float8 *)(p) = (value))
+#define STORE16(value, p) (*(__global loose_float16 *)(p) = (value))

@@ -1,5 +1,6 @@
 /* The panel engine: packs what cannot be read well in place, then one register-tiled kernel, in
- * blocks of k that keep a panel in the second-level cache. Kernels: cl/gemm_panel.cl. */
+ * blocks of k that keep a panel in the second-level cache. Kernels: cl/gemm_panel.cl,
+ * cl/gemm_pack.cl. */
 #include "linalg/gemm.h"
 
 #include <stdio.h>
@@ -10,6 +11,9 @@ static const size_t block_k = 1024;
 /* An operand of more than this is packed where its rows lie far apart: below, caches and their
  * prefetchers cope, and packing would cost more than it saves. */
 static const size_t pack_bytes = (size_t)1 << 20;
+
+/* Rows of k that a work-item packs: enough to be worth its launch, a multiple of 16. */
+static const size_t pack_rows = 64;
 
 /* Accumulators, one row of B and a broadcast must fit the vector registers: 32 with AVX-512 and
  * NEON, 16 with AVX2. */
@@ -41,22 +45,23 @@ static iv_status packed_view(iv_sequence *sequence, size_t elements, size_t batc
 
 static iv_status pack_b(iv_sequence *sequence, const iv_gemm_desc *d, const iv_panel_tile *tile,
                         iv_view *panels) {
-    const size_t n_vectors = divide_up(d->n, tile->vectors * tile->width) * tile->vectors;
+    const size_t panel_width = tile->vectors * tile->width, n_panels = divide_up(d->n, panel_width);
     const bool shared = d->b.stride == 0;
     const iv_status status =
-        packed_view(sequence, n_vectors * tile->width * d->k, d->batch, shared, panels);
+        packed_view(sequence, n_panels * panel_width * d->k, d->batch, shared, panels);
     if (status != IV_OK) return status;
 
-    char options[128];
-    tile_options(tile, d->transpose_b ? " -DTRANSPOSE_B" : "", options, sizeof options);
-    iv_launch *launch = iv_launch_begin(sequence, "gemm_panel", "pack_panels", options);
+    char more[48], options[128];
+    snprintf(more, sizeof more, " -DROWS=%zu%s", pack_rows, d->transpose_b ? " -DTRANSPOSE_B" : "");
+    tile_options(tile, more, options, sizeof options);
+    iv_launch *launch = iv_launch_begin(sequence, "gemm_pack", "pack_panels", options);
     iv_arg_view(launch, d->b);
     iv_arg_view(launch, *panels);
     iv_arg_uint(launch, d->n);
     iv_arg_uint(launch, d->k);
     iv_arg_uint(launch, d->ldb);
     return iv_launch_end_by_member(
-        launch, 3, (const size_t[]){n_vectors, divide_up(d->k, 16), shared ? 1 : d->batch},
+        launch, 3, (const size_t[]){n_panels, divide_up(d->k, pack_rows), shared ? 1 : d->batch},
         (const size_t[]){1, 1, 1});
 }
 
@@ -68,16 +73,17 @@ static iv_status pack_a(iv_sequence *sequence, const iv_gemm_desc *d, const iv_p
         packed_view(sequence, n_strips * tile->rows * d->k, d->batch, shared, strips);
     if (status != IV_OK) return status;
 
-    char options[128];
-    tile_options(tile, d->transpose_a ? " -DTRANSPOSE_A" : "", options, sizeof options);
-    iv_launch *launch = iv_launch_begin(sequence, "gemm_panel", "pack_strips", options);
+    char more[48], options[128];
+    snprintf(more, sizeof more, " -DROWS=%zu%s", pack_rows, d->transpose_a ? " -DTRANSPOSE_A" : "");
+    tile_options(tile, more, options, sizeof options);
+    iv_launch *launch = iv_launch_begin(sequence, "gemm_pack", "pack_strips", options);
     iv_arg_view(launch, d->a);
     iv_arg_view(launch, *strips);
     iv_arg_uint(launch, d->m);
     iv_arg_uint(launch, d->k);
     iv_arg_uint(launch, d->lda);
     return iv_launch_end_by_member(
-        launch, 3, (const size_t[]){n_strips, divide_up(d->k, 64), shared ? 1 : d->batch},
+        launch, 3, (const size_t[]){n_strips, divide_up(d->k, pack_rows), shared ? 1 : d->batch},
         (const size_t[]){1, 1, 1});
 }
 

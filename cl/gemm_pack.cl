@@ -1,0 +1,110 @@
+/* Copies of operands as cl/gemm_panel.cl reads them.
+ *
+ * -DMR -DNV -DVW   its tile
+ * -DROWS           of k that a work-item packs, a multiple of 16
+ * -DTRANSPOSE_A, -DTRANSPOSE_B   as in iv_gemm */
+#include "tensor.cl"
+
+#if VW == 16
+/* Four perfect shuffles of rows and columns transpose a block of 16 x 16. */
+static float16 interleave_low(float16 a, float16 b) {
+    return (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6,
+                     a.s7, b.s7);
+}
+
+static float16 interleave_high(float16 a, float16 b) {
+    return (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se,
+                     a.sf, b.sf);
+}
+
+static void transpose_block(float16 *block) {
+    _Pragma("unroll") for (uint turn = 0; turn < 4; turn++) {
+        float16 mixed[16];
+        _Pragma("unroll") for (uint i = 0; i < 8; i++) {
+            mixed[2 * i] = interleave_low(block[i], block[i + 8]);
+            mixed[2 * i + 1] = interleave_high(block[i], block[i + 8]);
+        }
+        _Pragma("unroll") for (uint i = 0; i < 16; i++) block[i] = mixed[i];
+    }
+}
+#endif
+
+#define PANEL (NV * VW)
+
+/* Values of B for columns column .. column + count - 1 of rows first .. last - 1, one after another,
+ * and zeros up to VW columns. */
+static void pack_some(__global const float *source, __global float *out, uint column, uint count,
+                      uint first, uint last, uint ldb) {
+    for (uint p = first; p < last; p++)
+        for (uint v = 0; v < VW; v++) {
+            const uint j = column + v;
+#ifdef TRANSPOSE_B
+            out[(size_t)p * PANEL + v] = v < count ? source[(size_t)j * ldb + p] : 0.0f;
+#else
+            out[(size_t)p * PANEL + v] = v < count ? source[(size_t)p * ldb + j] : 0.0f;
+#endif
+        }
+}
+
+/* Pack op(B) [k, n] into panels [n / (NV VW)][k][NV VW], zeros past n.  B is stored [k, n], or
+ * [n, k] with -DTRANSPOSE_B.  Work-items: (panels, blocks of ROWS rows, members). */
+__attribute__((reqd_work_group_size(1, 1, 1)))
+__kernel void pack_panels(TENSOR(const float, b), TENSOR(float, panels), uint n, uint k, uint ldb) {
+    const uint panel = get_global_id(0), first = get_global_id(1) * ROWS;
+    const uint last = min(first + ROWS, k);
+    const size_t r = get_global_id(2);
+    __global const float *source = MEMBER(b, r);
+    for (uint vector = 0; vector < NV; vector++) {
+        const uint column = panel * PANEL + vector * VW;
+        const uint count = column < n ? min((uint)VW, n - column) : 0;
+        __global float *out = MEMBER(panels, r) + (size_t)panel * k * PANEL + vector * VW;
+#if VW == 16
+        if (count == 0) {
+            for (uint p = first; p < last; p++) STORE16((float16)(0.0f), out + (size_t)p * PANEL);
+            continue;
+        }
+#ifdef TRANSPOSE_B
+        if (k >= 16) {
+            /* Blocks of 16 x 16; the last one begins early enough to end with k. */
+            for (uint next = first; next < last; next += 16) {
+                const uint row = min(next, k - 16);
+                float16 block[16];
+                _Pragma("unroll") for (uint v = 0; v < 16; v++) block[v] =
+                    v < count ? vload16(0, source + (size_t)(column + v) * ldb + row)
+                              : (float16)(0.0f);
+                transpose_block(block);
+                _Pragma("unroll") for (uint p = 0; p < 16; p++)
+                    STORE16(block[p], out + (size_t)(row + p) * PANEL);
+            }
+            continue;
+        }
+#else
+        if (count == 16) {
+            for (uint p = first; p < last; p++)
+                STORE16(vload16(0, source + (size_t)p * ldb + column), out + (size_t)p * PANEL);
+            continue;
+        }
+#endif
+#endif
+        pack_some(source, out, column, count, first, last, ldb);
+    }
+}
+
+/* Pack op(A) [m, k] into strips [m / MR][k][MR], zeros past m.  A is stored [m, k], or [k, m] with
+ * -DTRANSPOSE_A.  Work-items: (strips, blocks of ROWS of k, members). */
+__attribute__((reqd_work_group_size(1, 1, 1)))
+__kernel void pack_strips(TENSOR(const float, a), TENSOR(float, strips), uint m, uint k, uint lda) {
+    const uint row = get_global_id(0) * MR, first = get_global_id(1) * ROWS;
+    const size_t r = get_global_id(2);
+    __global const float *source = MEMBER(a, r);
+    __global float *out = MEMBER(strips, r) + (size_t)get_global_id(0) * k * MR;
+    const uint last = min(first + ROWS, k);
+    for (uint p = first; p < last; p++)
+        _Pragma("unroll") for (uint i = 0; i < MR; i++) {
+#ifdef TRANSPOSE_A
+            out[p * MR + i] = row + i < m ? source[(size_t)p * lda + row + i] : 0.0f;
+#else
+            out[p * MR + i] = row + i < m ? source[(size_t)(row + i) * lda + p] : 0.0f;
+#endif
+        }
+}
