@@ -1,10 +1,10 @@
 /* Discrete Fourier transforms of short real signals of at most D entries, and how a work-group
- * shares them: its LANES work-items take coefficients side by side (GPUs), or a single one takes 8 at a
- * time in a vector (LANES = 1, CPUs). Either way WIDTH coefficients are computed together.
+ * shares them: its LANES work-items take coefficients side by side (GPUs), or a single one takes 8
+ * at a time in a vector (LANES = 1, CPUs). Either way WIDTH coefficients are computed together.
  *
  * Table for a transform of n entries: [2 n + 1, COLUMNS]: cosines, then sines, of 2 pi j k / n at
- * row j and column k, then how many coefficients have the modulus of number k (1 or 2: k and n - k);
- * 0 in columns k > n / 2. COLUMNS is a multiple of WIDTH. */
+ * row j and column k, then how many coefficients have the modulus of number k (1 or 2: k and
+ * n - k); 0 in columns k > n / 2. COLUMNS is a multiple of WIDTH. */
 #include "tensor.cl"
 
 #if LANES == 1

@@ -215,7 +215,8 @@ iv_status iv_graph_bytes(iv_graph *graph, iv_tensor *const *outputs, size_t n_ou
 /* Replay. `step` numbers the batch and whatever else depends on time. Does not wait. */
 iv_status iv_plan_run(iv_plan *plan, uint32_t step);
 
-/* Where a tensor lies: an input, an output, or memory given by the caller. No buffer for others. */
+/* Where a tensor lies: an input, an output, or memory given by the caller. No buffer for others. In
+ * memory that the plan allocated for a whole tensor (no slice) its members follow one another. */
 iv_view iv_plan_view(const iv_plan *plan, const iv_tensor *tensor);
 
 /* Read an output of all members: values [R, elements], float or int32. Waits. IV_EINVAL if the plan

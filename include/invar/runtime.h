@@ -165,7 +165,8 @@ iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global,
                         const size_t *local);
 
 /* The same where the last dimension counts members and no member reads what a launch writes for
- * another one. Kernels take the member from get_global_id, not from get_group_id. */
+ * another one. Kernels take the member from get_global_id, not from get_group_id. Work-groups of
+ * several members keep the launch from being divided. */
 iv_status iv_launch_end_by_member(iv_launch *launch, unsigned rank, const size_t *global,
                                   const size_t *local);
 

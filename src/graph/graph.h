@@ -133,4 +133,7 @@ void iv_arg_tensor(iv_launch *launch, const iv_tensor *tensor);
 /* End a launch of n work-items for each member: global size (n, R). */
 iv_status iv_launch_members(emitter *e, iv_launch *launch, size_t n);
 
+/* Append mean [1] = the mean of values [n], added in a fixed order. */
+iv_status iv_append_mean(emitter *e, const iv_tensor *values, const iv_tensor *mean);
+
 #endif

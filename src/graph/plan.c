@@ -113,12 +113,14 @@ static void find_last_uses(iv_graph *graph, iv_tensor *const *outputs, size_t n_
     for (size_t i = 0; i < n_outputs; i++) root_of(outputs[i])->last_use = SIZE_MAX;
 }
 
-/* The smallest free slot that holds the tensor, else the largest free one grown, else a new one. */
+/* The smallest free slot that holds the tensor, else the largest free one grown, else a new one. A
+ * tensor that outlives the run takes no larger one, so that its members follow one another. */
 static void take_slot(arena *a, iv_tensor *tensor) {
     const size_t wanted = tensor->n_elements;
+    const bool fits_exactly = tensor->last_use == SIZE_MAX;
     int best = NO_SLOT;
     for (size_t i = 0; i < a->n_slots; i++) {
-        if (!a->slots[i].free) continue;
+        if (!a->slots[i].free || (fits_exactly && a->slots[i].elements > wanted)) continue;
         if (best == NO_SLOT) {
             best = (int)i;
             continue;
@@ -226,9 +228,9 @@ static iv_status allocate(iv_plan *plan, const arena *a) {
      * another's earlier ones do, so that members need not wait for each other. */
     for (size_t i = 0; i < graph->n_tensors; i++) {
         iv_tensor *tensor = graph->tensors[i];
-        const int slot = tensor->slot;
-        if (slot != NO_SLOT)
-            tensor->view = (iv_view){plan->buffers[slot], 0, a->slots[slot].elements};
+        if (tensor->slot != NO_SLOT)
+            tensor->view =
+                (iv_view){plan->buffers[tensor->slot], 0, a->slots[tensor->slot].elements};
     }
     plan->n_views = graph->n_tensors;
     for (size_t i = 0; i < graph->n_tensors; i++) {

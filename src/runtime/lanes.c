@@ -68,6 +68,10 @@ void iv_lanes_destroy(iv_lanes *lanes) {
     free(lanes);
 }
 
+size_t iv_lanes_count(const iv_lanes *lanes) {
+    return lanes->n;
+}
+
 /* A tenth more work for the fullest lane is what meeting at every launch would cost too. */
 bool iv_lanes_suit(const iv_lanes *lanes, size_t n_members) {
     if (!lanes || n_members < lanes->n) return false;

@@ -22,6 +22,8 @@ size_t iv_lane_devices(const iv_device_info *device, cl_device_id **devices);
 iv_lanes *iv_lanes_create(cl_context context, cl_device_id *devices, size_t n_devices);
 void iv_lanes_destroy(iv_lanes *lanes); /* NULL is fine */
 
+size_t iv_lanes_count(const iv_lanes *lanes);
+
 /* Whether every lane would have about the same number of n_members. */
 bool iv_lanes_suit(const iv_lanes *lanes, size_t n_members);
 

@@ -255,7 +255,9 @@ static iv_status end_launch(iv_launch *launch, unsigned rank, const size_t *glob
     for (unsigned i = 0; i < rank; i++) empty = empty || global[i] == 0;
     if (empty) goto done;
     status = set_sizes(launch, &entry, global, local);
-    entry.by_member = by_member && entry.global[rank - 1] == sequence->n_members;
+    /* a lane's share need not be a multiple of a work-group of several members */
+    entry.by_member =
+        by_member && entry.global[rank - 1] == sequence->n_members && entry.local[rank - 1] == 1;
     if (status == IV_OK) status = append_entry(sequence, &entry);
 
 done:
@@ -308,13 +310,16 @@ iv_status iv_sequence_set_step(iv_sequence *sequence, uint32_t step) {
 iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step) {
     iv_context *context = sequence->context;
     const bool divide = iv_lanes_suit(context->lanes, sequence->n_members);
+    const size_t n_lanes = divide ? iv_lanes_count(context->lanes) : 1;
     bool divided = false;
+    size_t n_launches = 0;
     iv_status status = iv_sequence_set_step(sequence, step);
     for (size_t i = 0; i < sequence->n_entries && status == IV_OK; i++) {
         const iv_entry *entry = &sequence->entries[i];
         const bool wanted = divide && entry->by_member;
         if (wanted != divided) status = wanted ? iv_lanes_fork(context) : iv_lanes_join(context);
         divided = wanted;
+        n_launches += wanted ? n_lanes : 1;
         if (status == IV_OK)
             status = wanted ? iv_lanes_enqueue(context, entry)
                             : iv_sequence_enqueue(context, entry, NULL);
@@ -327,5 +332,5 @@ iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step) {
 
     /* Without a flush some drivers keep the commands until someone waits. */
     status = iv_cl_check(context, clFlush(context->queue), "submitting to the device");
-    return status == IV_OK ? iv_context_throttle(context, sequence->n_entries) : status;
+    return status == IV_OK ? iv_context_throttle(context, n_launches) : status;
 }

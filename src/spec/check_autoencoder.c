@@ -17,7 +17,7 @@ static bool is_known_code(const iv_node *config) {
 }
 
 static iv_status check_task(spec_context *context, const iv_node *config) {
-    enum { SHORTEST_PART = 2 };
+    enum { SHORTEST_PART = 2, FEWEST_PAIRS = 2 };
     const iv_node *code = spec_at(config, "task.code"), *part = spec_at(config, "run.part");
     const iv_node *dimensions = spec_at(config, "dataset.dimensions");
     if (!is_known_code(config) && !is_word(config, "run.part", "full")) {
@@ -31,6 +31,13 @@ static iv_status check_task(spec_context *context, const iv_node *config) {
                          "`dataset.dimensions` is %lld, expected at least %d for two-part-shift: "
                          "a part of one dimension has nothing to shift",
                          (long long)dimensions->integer, 2 * SHORTEST_PART);
+    }
+    const iv_node *test = spec_at(config, "dataset.test");
+    if (!is_known_code(config) && test->integer < FEWEST_PAIRS) {
+        return spec_fail(context, test->mark,
+                         "`dataset.test` is %lld while `task.code` is %s, expected at least %d: a "
+                         "distorted copy and an unrelated signal",
+                         (long long)test->integer, code->text, FEWEST_PAIRS);
     }
     return IV_OK;
 }

@@ -266,7 +266,7 @@ iv_status ae_table_create(const iv_spec *spec, const ae_plan *plan, ae_outcome *
                           ae_table *table, iv_error *error);
 void ae_table_clear(ae_table *table);
 
-/* Mean over a run's seeds. */
+/* Mean over a run's seeds; NaN if one of them diverged, whatever it measures. */
 double ae_run_mean(const ae_run *run, ae_metric metric);
 
 /* Runs, cells and claims. */

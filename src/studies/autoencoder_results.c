@@ -82,7 +82,8 @@ void ae_table_clear(ae_table *table) {
 
 double ae_run_mean(const ae_run *run, ae_metric metric) {
     double sum = 0;
-    for (size_t k = 0; k < run->n_seeds; k++) sum += run->outcomes[k]->test.values[metric];
+    for (size_t k = 0; k < run->n_seeds; k++)
+        sum += run->outcomes[k]->diverged_from > 0 ? NAN : run->outcomes[k]->test.values[metric];
     return sum / (double)run->n_seeds;
 }
 

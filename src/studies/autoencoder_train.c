@@ -146,7 +146,8 @@ iv_status ae_train(ae_study *study, size_t index, ae_model *model, uint32_t *div
     trainer t = {.study = study, .index = index, .model = model};
     iv_status status = open_trainer(&t, diverged_from);
     if (status == IV_OK && study->resume)
-        status = study_load(&study->resume, model->parameters, t.training.optimizer, &t.position);
+        status = study_load(study->job, &study->resume, model->parameters, t.training.optimizer,
+                            t.training.steps_per_epoch, &t.position);
     else if (status == IV_OK)
         status = save(&t); /* from here on, a resumed run starts with this population */
 

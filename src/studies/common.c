@@ -116,12 +116,18 @@ iv_status study_save_after_interrupt(const iv_study_job *job, iv_log *log, size_
     return reason.status;
 }
 
-iv_status study_load(iv_safetensors **file, iv_parameters *parameters, iv_optimizer *optimizer,
-                     study_position *position) {
+iv_status study_load(const iv_study_job *job, iv_safetensors **file, iv_parameters *parameters,
+                     iv_optimizer *optimizer, size_t steps_per_epoch, study_position *position) {
     const iv_status status = iv_checkpoint_read(*file, parameters, optimizer);
     if (status != IV_OK) return status;
     position->step = (uint32_t)checkpoint_number(*file, "step");
     position->next_epoch = (size_t)checkpoint_number(*file, "next_epoch");
+    const size_t begun = (position->step + steps_per_epoch - 1) / steps_per_epoch;
+    if (begun > position->next_epoch)
+        return iv_fail(iv_context_error(job->context), IV_EDATA,
+                       "the checkpoint is of other batches: step %" PRIu32
+                       " lies past epoch %zu of %zu steps",
+                       position->step, position->next_epoch, steps_per_epoch);
     const char *losses = iv_safetensors_metadata(*file, "losses");
     const char *diverged = iv_safetensors_metadata(*file, "diverged_from");
     for (size_t r = 0; r < position->n_members; r++) {

@@ -49,9 +49,10 @@ iv_status study_save_after_interrupt(const iv_study_job *job, iv_log *log, size_
                                      iv_parameters *parameters, iv_optimizer *optimizer,
                                      const study_position *position);
 
-/* Read a population back from *file, which is closed and set to NULL. */
-iv_status study_load(iv_safetensors **file, iv_parameters *parameters, iv_optimizer *optimizer,
-                     study_position *position);
+/* Read a population back from *file, which is closed and set to NULL. IV_EDATA if it is of another
+ * one, or of epochs of another length. */
+iv_status study_load(const iv_study_job *job, iv_safetensors **file, iv_parameters *parameters,
+                     iv_optimizer *optimizer, size_t steps_per_epoch, study_position *position);
 
 /* Open the log of a run: anew, or, if the job resumes and there is a checkpoint, to go on from it;
  * then *checkpoint is that file (else NULL), and *first the population that it belongs to (else 0).

@@ -151,7 +151,8 @@ iv_status reg_train(reg_study *study, size_t index, reg_model *model, const reg_
     trainer s = {.study = study, .index = index, .model = model};
     iv_status status = open_trainer(&s, pool, splits);
     if (status == IV_OK && study->resume) {
-        status = study_load(&study->resume, model->parameters, s.training.optimizer, &s.position);
+        status = study_load(study->job, &study->resume, model->parameters, s.training.optimizer,
+                            s.training.steps_per_epoch, &s.position);
     } else if (status == IV_OK) {
         status = save(&s); /* from here on, a resumed run starts with this population */
     }

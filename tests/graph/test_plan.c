@@ -75,6 +75,26 @@ static void memory_is_shared_without_changing_results(void **state) {
     free(last);
 }
 
+/* What reads an output where it lies may take all members for one long tensor, so the small last
+ * layer must not lie spread out in the memory of the large first one. */
+static void members_of_an_output_follow_one_another(void **state) {
+    trial *t = trial_begin(*state, 3);
+    iv_tensor *x = trial_floats(t, LIES_APART, 2, DIMS(4, 5), -1.0, 1.0);
+    iv_tensor *h =
+        iv_linear(t->graph, x, trial_floats(t, LIES_APART, 2, DIMS(40, 5), -1.0, 1.0), NULL);
+    h = iv_linear(t->graph, h, trial_floats(t, LIES_APART, 2, DIMS(30, 40), -1.0, 1.0), NULL);
+    h = iv_linear(t->graph, h, trial_floats(t, LIES_APART, 2, DIMS(2, 30), -1.0, 1.0), NULL);
+    trial_run(t, &h, 1, 0);
+    const iv_view view = iv_plan_view(t->plan, h);
+    assert_int_equal(view.stride, iv_elements(h));
+    float there[3 * 4 * 2], *values = trial_read(t, h);
+    assert_ok(t->context, iv_buffer_read(t->context, view.buffer, view.offset * sizeof(float),
+                                         sizeof there, there));
+    assert_memory_equal(there, values, sizeof there);
+    free(values);
+    trial_end(*state, t);
+}
+
 /* A perceptron's loss and gradients, alone or with its intermediate tensors as outputs too. */
 typedef struct {
     iv_tensor *loss, *gradients[4], *between[4];
@@ -245,6 +265,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tensor_that_is_not_needed_is_not_computed),
         cmocka_unit_test(memory_is_shared_without_changing_results),
+        cmocka_unit_test(members_of_an_output_follow_one_another),
         cmocka_unit_test(a_fused_activation_gives_the_same_numbers),
         cmocka_unit_test(a_member_has_the_same_bytes_alone_and_in_a_population),
         cmocka_unit_test(a_replay_gives_the_same_bytes),

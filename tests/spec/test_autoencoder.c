@@ -189,6 +189,15 @@ static void batches_and_parts_are_not_larger_than_what_they_are_of(void **state)
                    "two-part-shift: a part of one dimension has nothing to shift");
 }
 
+static void pairs_are_measured_on_a_copy_and_an_unrelated_signal_at_least(void **state) {
+    (void)state;
+    iv_spec_destroy(parse_good(CODES SELU "dataset: {test: 1}\n", NULL));
+    iv_spec_destroy(parse_good(CODES SELU "dataset: {test: 2}\ntask: {code: shift}\n", NULL));
+    expect_message(CODES SELU "dataset: {test: 1}\ntask: {code: shift}\n", NULL,
+                   "spec.yaml:4:17: `dataset.test` is 1 while `task.code` is shift, expected at "
+                   "least 2: a distorted copy and an unrelated signal");
+}
+
 #define RICH(rest) CODES "runs: [{name: a, layer: rich, " rest "}]\n"
 
 /* Widths by hand: n columns become n + 2 (n rounded up to even).
@@ -236,6 +245,7 @@ int main(void) {
         cmocka_unit_test(only_rich_layers_are_lifted),
         cmocka_unit_test(what_pairs_alone_use_is_swept_with_pairs_alone),
         cmocka_unit_test(batches_and_parts_are_not_larger_than_what_they_are_of),
+        cmocka_unit_test(pairs_are_measured_on_a_copy_and_an_unrelated_signal_at_least),
         cmocka_unit_test(widths_of_rich_layers_are_bounded),
         cmocka_unit_test(a_rate_has_one_place),
     };

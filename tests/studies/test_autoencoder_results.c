@@ -230,6 +230,21 @@ static void what_diverged_is_never_the_best(void **state) {
     check_comparison(NAN, NAN, NAN, (const bool[]){false, false, true, false});
 }
 
+/* A loss may overflow while what the weights give is finite still. */
+static void what_diverged_is_never_the_best_even_with_finite_errors(void **state) {
+    (void)state;
+    example e;
+    open_example(&e, comparison);
+    set(&e, "selu-depth4", AE_CODE, 1e-3);
+    outcome_of(&e, "selu-depth4", 0)->diverged_from = 3;
+    set(&e, "relu", AE_CODE, 0.5);
+    fill(&e);
+    const iv_claim *claim = claim_about(&e, "SELU has the smallest");
+    assert_non_null(claim);
+    assert_false(claim->holds); /* 1, with 2 layers */
+    close_example(&e);
+}
+
 static void two_parts_are_learned_below_the_published_bound_alone(void **state) {
     (void)state;
     static const struct {
@@ -283,6 +298,7 @@ int main(void) {
         cmocka_unit_test(claims_fail_where_the_numbers_say_so),
         cmocka_unit_test(claims_without_both_sides_are_not_made),
         cmocka_unit_test(what_diverged_is_never_the_best),
+        cmocka_unit_test(what_diverged_is_never_the_best_even_with_finite_errors),
         cmocka_unit_test(two_parts_are_learned_below_the_published_bound_alone),
         cmocka_unit_test(odd_widths_of_rich_layers_are_rounded_up),
     };

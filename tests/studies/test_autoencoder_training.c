@@ -75,6 +75,15 @@ static void the_same_spec_twice_gives_the_same_bytes(void **state) {
     assert_same_files(in_scratch(state, "first"), in_scratch(state, "second"));
 }
 
+/* Populations of two: on two compute units each member has a lane of its own. */
+static void lanes_change_no_byte(void **state) {
+    run_spec(state, SMALL_SPEC, "divided", NULL);
+    assert_int_equal(setenv("INVAR_LANES", "off", 1), 0);
+    run_spec(state, SMALL_SPEC, "shared", NULL);
+    unsetenv("INVAR_LANES");
+    assert_same_files(in_scratch(state, "divided"), in_scratch(state, "shared"));
+}
+
 static void the_resolved_spec_gives_the_same_bytes(void **state) {
     run_spec(state, SMALL_SPEC, "first", "training.epochs=3");
     invar_succeeds(state, ARGUMENTS("run", in_scratch(state, "first/spec.yaml"), "--quiet", "--out",
@@ -233,9 +242,23 @@ static void kills_change_no_byte(void **state) {
     finish_and_compare(state);
 }
 
+/* Epochs of 32 steps: none of those that the checkpoint knows of comes as far as its step. */
+static void a_checkpoint_of_other_batches_is_refused(void **state) {
+    start_and_stop(state, &(moment){.population = 0, .step = 200}, SIGKILL);
+    const char *path = in_scratch(state, "run/spec.yaml");
+    char *text = slurp(path, NULL), *batch = strstr(text, "batch: 32");
+    assert_non_null(batch);
+    memcpy(batch, "batch: 99", 9);
+    spill(path, text);
+    free(text);
+    invar_fails(state, ARGUMENTS("resume", in_scratch(state, "run"), "--quiet"), 4,
+                "the checkpoint is of other batches", NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(the_same_spec_twice_gives_the_same_bytes),
+        SCRATCH_TEST(lanes_change_no_byte),
         SCRATCH_TEST(the_resolved_spec_gives_the_same_bytes),
         SCRATCH_TEST(the_last_point_of_the_curves_is_the_result),
         SCRATCH_TEST(a_member_alone_and_among_others_is_the_same),
@@ -243,6 +266,7 @@ int main(void) {
         SCRATCH_TEST(a_run_whose_members_all_diverge_still_ends_with_results),
         SCRATCH_TEST(interrupts_change_no_byte),
         SCRATCH_TEST(kills_change_no_byte),
+        SCRATCH_TEST(a_checkpoint_of_other_batches_is_refused),
     };
     return run_without_device() ? 0 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,16 @@ static void the_same_spec_twice_gives_the_same_bytes(void **state) {
     assert_same_run(in_scratch(state, "first"), in_scratch(state, "second"));
 }
 
+/* Populations of two: on two compute units each member has a lane of its own. */
+static void lanes_change_no_byte(void **state) {
+    spill(in_scratch(state, "spec.yaml"), SMALL_SPEC);
+    run_into(state, "spec.yaml", "divided", NULL);
+    assert_int_equal(setenv("INVAR_LANES", "off", 1), 0);
+    run_into(state, "spec.yaml", "shared", NULL);
+    unsetenv("INVAR_LANES");
+    assert_same_run(in_scratch(state, "divided"), in_scratch(state, "shared"));
+}
+
 static void the_resolved_spec_gives_the_same_bytes(void **state) {
     spill(in_scratch(state, "spec.yaml"), SMALL_SPEC);
     run_into(state, "spec.yaml", "first", "--set", "training.epochs=3", NULL);
@@ -92,6 +102,7 @@ static void populations_of_any_size_give_the_same_bytes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(the_same_spec_twice_gives_the_same_bytes),
+        SCRATCH_TEST(lanes_change_no_byte),
         SCRATCH_TEST(the_resolved_spec_gives_the_same_bytes),
         SCRATCH_TEST(a_member_alone_and_among_eight_is_the_same),
         SCRATCH_TEST(populations_of_any_size_give_the_same_bytes),

@@ -137,7 +137,8 @@ static void differentiate(flow *f, float losses[MEMBERS]) {
 
 /* Largest singular value of a member's W, and its Frobenius norm. */
 static double sigma_max(const flow *f, size_t r, double *frobenius) {
-    double *matrix = malloc(f->n_weights * sizeof *matrix), sum = 0;
+    double *matrix = calloc(f->n_weights, sizeof *matrix), sum = 0;
+    assert_non_null(matrix);
     for (size_t i = 0; i < f->n_weights; i++) {
         matrix[i] = f->weights[r * f->n_weights + i];
         sum += matrix[i] * matrix[i];

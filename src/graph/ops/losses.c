@@ -6,8 +6,7 @@ static iv_tensor *scalar(node *n) {
     return iv_graph_output(n, IV_F32, 1, (const size_t[]){1});
 }
 
-/* Mean of [rows] values a member, in a fixed order. */
-static iv_status append_mean(emitter *e, const iv_tensor *values, const iv_tensor *mean) {
+iv_status iv_append_mean(emitter *e, const iv_tensor *values, const iv_tensor *mean) {
     iv_launch *launch = iv_launch_begin(e->sequence, "reduce", "mean", NULL);
     iv_arg_tensor(launch, values);
     iv_arg_tensor(launch, mean);
@@ -38,8 +37,9 @@ static iv_status cross_entropy_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, logits->dims[0]);
     iv_arg_uint(launch, logits->dims[1]);
     const iv_status status = iv_launch_members(e, launch, logits->dims[0]);
-    return status == IV_OK && n->outputs[0]->needed ? append_mean(e, n->outputs[2], n->outputs[0])
-                                                    : status;
+    return status == IV_OK && n->outputs[0]->needed
+               ? iv_append_mean(e, n->outputs[2], n->outputs[0])
+               : status;
 }
 
 static void cross_entropy_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
@@ -73,7 +73,7 @@ static iv_status logit_distance_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, a->dims[0]);
     iv_arg_uint(launch, a->dims[1]);
     const iv_status status = iv_launch_members(e, launch, a->dims[0]);
-    return status == IV_OK ? append_mean(e, n->outputs[1], n->outputs[0]) : status;
+    return status == IV_OK ? iv_append_mean(e, n->outputs[1], n->outputs[0]) : status;
 }
 
 /* d/da = (a - b) gradient / B, d/db the same with a and b swapped. */

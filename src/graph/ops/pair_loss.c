@@ -40,15 +40,6 @@ iv_tensor *iv_pair_loss(iv_graph *graph, iv_tensor *z, size_t n_invariant,
     return loss;
 }
 
-static iv_status append_mean(emitter *e, const iv_tensor *values, const iv_tensor *mean) {
-    iv_launch *launch = iv_launch_begin(e->sequence, "reduce", "mean", NULL);
-    iv_arg_tensor(launch, values);
-    iv_arg_tensor(launch, mean);
-    iv_arg_uint(launch, values->n_elements);
-    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, e->n_members},
-                                   (const size_t[]){64, 1});
-}
-
 static iv_status pair_loss_forward(emitter *e, const node *n) {
     const iv_tensor *z = n->inputs[CODES], *loss = n->outputs[0], *gradient = n->outputs[1],
                     *losses = n->outputs[2];
@@ -68,7 +59,7 @@ static iv_status pair_loss_forward(emitter *e, const node *n) {
     const iv_status status =
         iv_launch_end_by_member(launch, 3, (const size_t[]){lanes, z->dims[1], e->n_members},
                                 cpu ? (const size_t[]){1, 8, 1} : (const size_t[]){lanes, 1, 1});
-    return status == IV_OK && loss->needed ? append_mean(e, losses, loss) : status;
+    return status == IV_OK && loss->needed ? iv_append_mean(e, losses, loss) : status;
 }
 
 static void pair_loss_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
