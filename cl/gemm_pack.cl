@@ -65,9 +65,14 @@ __kernel void pack_panels(TENSOR(const float, b), TENSOR(float, panels), uint n,
         }
 #ifdef TRANSPOSE_B
         if (k >= 16) {
-            /* Blocks of 16 x 16; the last one begins early enough to end with k. */
+            /* Blocks of 16 x 16; the last one begins early enough to end with k, though not before
+             * this work-item's rows: two never write the same place. */
             for (uint next = first; next < last; next += 16) {
                 const uint row = min(next, k - 16);
+                if (row < first) {
+                    pack_some(source, out, column, count, next, last, ldb);
+                    break;
+                }
                 float16 block[16];
                 _Pragma("unroll") for (uint v = 0; v < 16; v++) block[v] =
                     v < count ? vload16(0, source + (size_t)(column + v) * ldb + row)
