@@ -42,28 +42,6 @@ static iv_status find_device(const char *selector, iv_device_info *device, iv_er
     return status;
 }
 
-/* A context of the device, and of its compute units where it has lanes. */
-static iv_status create_cl(iv_context *context, iv_error *error) {
-    const iv_device_info *device = &context->device;
-    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
-                                                (cl_context_properties)device->platform_id, 0};
-    cl_device_id *units;
-    const size_t n_units = context->profiling ? (units = NULL, 0) : iv_lane_devices(device, &units);
-    cl_int code = CL_SUCCESS;
-    if (n_units > 0) {
-        cl_device_id all[1 + n_units];
-        all[0] = device->device_id;
-        memcpy(all + 1, units, n_units * sizeof *units);
-        context->cl =
-            clCreateContext(properties, (cl_uint)(1 + n_units), all, take_notice, context, &code);
-        context->lanes = iv_lanes_create(context->cl, units, n_units);
-    }
-    if (n_units == 0 || code != CL_SUCCESS)
-        context->cl =
-            clCreateContext(properties, 1, &device->device_id, take_notice, context, &code);
-    return check_create(context, code, "creating an OpenCL context", error);
-}
-
 iv_status iv_context_create(const char *selector, bool profiling, iv_context **context,
                             iv_error *error) {
     *context = NULL;
@@ -81,13 +59,17 @@ iv_status iv_context_create(const char *selector, bool profiling, iv_context **c
     memcpy(opened->max_work_items, sizes, sizeof opened->max_work_items);
 
     cl_int code;
-    status = create_cl(opened, error);
+    cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
+                                          (cl_context_properties)opened->device.platform_id, 0};
+    opened->cl = clCreateContext(properties, 1, &device, take_notice, opened, &code);
+    status = check_create(opened, code, "creating an OpenCL context", error);
     if (status != IV_OK) goto fail;
 
     opened->queue =
         clCreateCommandQueue(opened->cl, device, profiling ? CL_QUEUE_PROFILING_ENABLE : 0, &code);
     status = check_create(opened, code, "creating a command queue", error);
     if (status != IV_OK) goto fail;
+    if (!profiling) opened->lanes = iv_lanes_create(opened->cl, &opened->device);
 
     *context = opened;
     return IV_OK;

@@ -79,24 +79,17 @@ static cl_program build_from_cache(iv_context *context, const char *key, const c
     return NULL;
 }
 
-/* A context with lanes has their sub-devices too; only the context's device was built for. */
-static void keep_binary(const iv_context *context, cl_program program, const char *key) {
-    cl_uint n = 0, own = 0;
-    if (clGetProgramInfo(program, CL_PROGRAM_NUM_DEVICES, sizeof n, &n, NULL) || n == 0) return;
-    cl_device_id devices[n];
-    size_t bytes[n];
-    unsigned char *binaries[n];
-    if (clGetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof devices, devices, NULL) ||
-        clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, bytes, NULL))
+static void keep_binary(cl_program program, const char *key) {
+    size_t bytes = 0;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) ||
+        bytes == 0)
         return;
-    while (own < n && devices[own] != context->device.device_id) own++;
-    if (own == n || bytes[own] == 0) return;
-    unsigned char *binary = malloc(bytes[own]);
+    unsigned char *binary = malloc(bytes);
     if (!binary) return;
-    for (cl_uint i = 0; i < n; i++) binaries[i] = i == own ? binary : NULL;
+    unsigned char *binaries[] = {binary};
     if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binaries, binaries, NULL) ==
         CL_SUCCESS)
-        iv_cache_store(cache_folder, key, binary, bytes[own]);
+        iv_cache_store(cache_folder, key, binary, bytes);
     free(binary);
 }
 
@@ -159,7 +152,7 @@ static iv_status build(iv_context *context, const iv_embedded_kernel *embedded,
     *program = have_key ? build_from_cache(context, key, options) : NULL;
     if (!*program) {
         status = build_from_source(context, embedded, options, program);
-        if (status == IV_OK && have_key) keep_binary(context, *program, key);
+        if (status == IV_OK && have_key) keep_binary(*program, key);
     }
     free(options);
     return status;
