@@ -137,9 +137,9 @@ void iv_sequence_destroy(iv_sequence *sequence); /* NULL is fine */
 iv_context *iv_sequence_context(const iv_sequence *sequence);
 size_t iv_sequence_length(const iv_sequence *sequence);
 
-/* Say that launches that end by member are about n_members of them. On a CPU device such members are
- * divided among a few queues, so that no thread waits at the end of every launch for the others:
- * results stay the same bits. INVAR_LANES=off forbids it. */
+/* Say that launches that end by member are about n_members of them. On a CPU device such members
+ * are divided among a few queues, so that no thread waits at the end of every launch for the
+ * others: results stay the same bits. INVAR_LANES=off forbids it. */
 void iv_sequence_set_members(iv_sequence *sequence, size_t n_members);
 
 /* Describe one launch: begin, its arguments in the kernel's order, end. A failure on the way

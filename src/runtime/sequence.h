@@ -11,7 +11,7 @@ typedef struct {
     unsigned rank;
     size_t global[3];
     size_t local[3];
-    bool by_member; /* the last dimension counts members */
+    bool by_member;                /* the last dimension counts members */
     iv_sequence_function function; /* NULL for a launch */
     void *state;
 } iv_entry;
