@@ -1,42 +1,55 @@
 /* Batches of images from bytes on the device, the group acting on the way.
  * -DCOPIES: 0 identity, 1 random element, 2 identity and random element, 3 the whole orbit;
- * -DSHUFFLE: 1 for a new order every epoch; -DBLOCK: pixels a work-item. */
+ * -DSHUFFLE: 1 for a new order every epoch; -DBLOCK: pixels a work-item; -DSAMPLES: samples. */
 #include "random.cl"
 #include "tensor.cl"
 
 /* Which pool row and which element each copy of each sample of batch `step` is.
- * draws [copies, B, 2]; labels [B].  Work-items: (samples, members). */
+ * draws [copies, B, 2]; labels [B].  -DSAMPLES: of a work-item, 1 or a multiple of 8 (for CPUs, which
+ * draw eight side by side).  Work-items: (parts of the batch, members). */
 __kernel void draw_samples(__global const uchar *restrict pool_labels, TENSOR(const int, indices),
                            TENSOR(const uint, seeds), TENSOR(int, labels), TENSOR(int, draws),
                            uint batch, uint copies, uint samples, uint elements, uint step) {
-    const size_t b = get_global_id(0), r = get_global_id(1);
-    if (b >= batch) return;
+    const uint begin = get_global_id(0) * SAMPLES, end = min(begin + SAMPLES, batch);
+    const size_t r = get_global_id(1);
+    if (begin >= batch) return;
     const uint seed = MEMBER(seeds, r)[0];
 #if SHUFFLE
-    const uint batches = samples / batch;
-    const uint sample = iv_shuffle(seed, IV_STREAM_BATCH_ORDER, step / batches, samples,
-                                   step % batches * batch + (uint)b);
-#else
-    const uint sample = min(step * batch + (uint)b, samples - 1);
+    const uint batches = samples / batch, first = step % batches * batch;
+    iv_shuffler order;
+    iv_shuffle_prepare(seed, IV_STREAM_BATCH_ORDER, step / batches, samples, &order);
 #endif
-    const int row = MEMBER(indices, r)[sample];
-    MEMBER(labels, r)[b] = pool_labels[row];
-
-    uint words[4];
-    iv_philox(seed, IV_STREAM_AUGMENTATION, step, (uint)b, words);
-    const int random_element = iv_below(words[0], elements);
-    for (uint copy = 0; copy < copies; copy++) {
-        __global int *draw = MEMBER(draws, r) + ((size_t)copy * batch + b) * 2;
-        draw[0] = row;
+    uint rows[8], words[32];
+    for (uint b = begin; b < end; b++) {
+        const uint k = (b - begin) & 7;
+#if SAMPLES > 1
+        if (k == 0) iv_philox_8(seed, IV_STREAM_AUGMENTATION, step, b, words);
+#else
+        iv_philox(seed, IV_STREAM_AUGMENTATION, step, b, words);
+#endif
+#if SHUFFLE && SAMPLES > 1
+        if (k == 0) iv_shuffle_walk_8(&order, first + b, rows);
+#elif SHUFFLE
+        rows[k] = iv_shuffle_walk(&order, first + b);
+#else
+        rows[k] = min(step * batch + b, samples - 1);
+#endif
+        const int row = MEMBER(indices, r)[rows[k]];
+        MEMBER(labels, r)[b] = pool_labels[row];
+        const int random_element = iv_below(words[4 * k], elements);
+        for (uint copy = 0; copy < copies; copy++) {
+            __global int *draw = MEMBER(draws, r) + ((size_t)copy * batch + b) * 2;
+            draw[0] = row;
 #if COPIES == 0
-        draw[1] = 0;
+            draw[1] = 0;
 #elif COPIES == 1
-        draw[1] = random_element;
+            draw[1] = random_element;
 #elif COPIES == 2
-        draw[1] = copy == 0 ? 0 : random_element;
+            draw[1] = copy == 0 ? 0 : random_element;
 #else
-        draw[1] = copy;
+            draw[1] = copy;
 #endif
+        }
     }
 }
 

@@ -44,9 +44,9 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     const iv_tensor *images = n->outputs[IMAGES];
     char options[96];
     const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
-    const size_t block = cpu ? iv_columns(images) : 1;
-    snprintf(options, sizeof options, "-DCOPIES=%zu -DSHUFFLE=%zu -DBLOCK=%zu",
-             n->attributes[COPIES], n->attributes[SHUFFLE], block);
+    const size_t block = cpu ? iv_columns(images) : 1, samples = cpu ? 64 : 1;
+    snprintf(options, sizeof options, "-DCOPIES=%zu -DSHUFFLE=%zu -DBLOCK=%zu -DSAMPLES=%zu",
+             n->attributes[COPIES], n->attributes[SHUFFLE], block, samples);
     iv_launch *draw = iv_launch_begin(e->sequence, "image_batch", "draw_samples", options);
     iv_arg_buffer(draw, n->tables[POOL_LABELS]);
     iv_arg_view(draw, n->views[INDICES]);
@@ -58,7 +58,9 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     iv_arg_uint(draw, n->attributes[N_SAMPLES]);
     iv_arg_uint(draw, n->attributes[N_ELEMENTS]);
     iv_arg_step(draw);
-    const iv_status status = iv_launch_members(e, draw, n->attributes[BATCH]);
+    const iv_status status = iv_launch_end_by_member(
+        draw, 2, (const size_t[]){(n->attributes[BATCH] + samples - 1) / samples, e->n_members},
+        cpu ? (const size_t[]){1, 1} : NULL);
     if (status != IV_OK) return status;
 
     iv_launch *gather = iv_launch_begin(e->sequence, "image_batch", "gather_images", options);
