@@ -115,6 +115,33 @@ static vector epilogue(vector sum, const tile *t, uint i, uint j) {
     return sum;
 }
 
+/* What follows the sums of a tile. Rows in memory and a loop that is not unrolled: the epilogue, the
+ * longest part of the kernel by far, would be there for every row. The vectors of a row side by side,
+ * so that the steps of one need not wait for each other. `vectors` is a constant of every caller. */
+__attribute__((always_inline)) static void finish_tile(const tile *t, const vector *sums,
+                                                       uint vectors) {
+    const uint rows = min((uint)MR, t->m - t->row);
+    const uint whole = min(vectors, (t->n - t->column) / VW);
+    _Pragma("unroll 1") for (uint i = 0; i < rows; i++) {
+        const uint row = t->row + i;
+        __global float *c = t->c + (size_t)row * t->ldc + t->column;
+        vector value[NV];
+        if (whole == vectors) {
+            _Pragma("unroll") for (uint j = 0; j < vectors; j++) value[j] =
+                epilogue(sums[i * vectors + j], t, row, t->column + j * VW);
+            _Pragma("unroll") for (uint j = 0; j < vectors; j++) STORE(value[j], c + j * VW);
+        } else {
+            for (uint j = 0; j < whole; j++)
+                STORE(epilogue(sums[i * vectors + j], t, row, t->column + j * VW), c + j * VW);
+            float last[VW];
+            SPREAD(sums[i * vectors + whole], last);
+            const uint column = t->column + whole * VW;
+            for (uint v = 0; column + v < t->n; v++)
+                c[whole * VW + v] = epilogue_scalar(last[v], t, row, column + v);
+        }
+    }
+}
+
 /* The tile with `vectors` of its NV columns' vectors inside the matrix. Every caller passes a
  * constant, so that the loops unroll and the accumulators stay in registers. */
 #define TILE(vectors)                                                                              \
@@ -136,25 +163,11 @@ static vector epilogue(vector sum, const tile *t, uint i, uint j) {
             a += A_K_STRIDE(t);                                                                    \
             b += t->ldb;                                                                           \
         }                                                                                          \
-        _Pragma("unroll") for (uint i = 0; i < MR; i++) {                                          \
-            const uint row = t->row + i;                                                           \
-            if (row < t->m) {                                                                      \
-                _Pragma("unroll") for (uint j = 0; j < vectors; j++) {                             \
-                    const uint column = t->column + j * VW;                                        \
-                    __global float *c = t->c + (size_t)row * t->ldc + column;                      \
-                    if (column + VW <= t->n) {                                                     \
-                        STORE(epilogue(sum[i][j], t, row, column), c);                             \
-                    } else {                                                                       \
-                        float value[VW];                                                           \
-                        SPREAD(sum[i][j], value);                                                  \
-                        for (uint v = 0; column + v < t->n; v++)                                   \
-                            c[v] = epilogue_scalar(value[v], t, row, column + v);                  \
-                    }                                                                              \
-                }                                                                                  \
-            }                                                                                      \
-        }                                                                                          \
+        vector result[MR * vectors];                                                               \
+        _Pragma("unroll") for (uint i = 0; i < MR; i++)                                            \
+            _Pragma("unroll") for (uint j = 0; j < vectors; j++) result[i * vectors + j] = sum[i][j];\
+        finish_tile(t, result, vectors);                                                           \
     }
-
 
 TILE(1)
 #if NV > 1
