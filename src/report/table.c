@@ -28,6 +28,9 @@ iv_metric_style iv_metric_style_of(const char *metric) {
         {"mse_cosine", "MSE cosine", 1, -1},
         {"mse_distance", "MSE distance", 1, -1},
         {"loss_invariance", "Invariance loss", 1, -1},
+        {"distance_same", "RMS distance of copies", 1, -1},
+        {"distance_unrelated", "RMS distance of others", 1, -1},
+        {"learning_rate", "Learning rate", 1, -1},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(known[i].metric, metric) == 0) return known[i];

@@ -7,7 +7,7 @@
 
 static const double many_times = 10;       /* "more than an order of magnitude" */
 static const double two_part_bound = 1e-4; /* section 5.1 */
-static const double apart = 2; /* ours: before training it is about 1.2, the paper gives none */
+static const double apart = 2;             /* ours: about 1 before training; the paper gives none */
 
 static const char *const layer_names[AE_N_LAYERS] = {
     [AE_SELU] = "SELU",        [AE_RELU] = "ReLU",

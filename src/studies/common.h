@@ -1,4 +1,4 @@
-/* What the studies share: model files, checkpoints, the log, curves drawn from it. */
+/* What the studies share: model files, checkpoints, the log, curves drawn from it, estimates. */
 #ifndef INVAR_STUDIES_COMMON_H
 #define INVAR_STUDIES_COMMON_H
 
