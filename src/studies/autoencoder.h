@@ -176,17 +176,7 @@ void ae_model_tensors(const ae_model *model, iv_graph *graph, iv_tensor **tensor
 /* One number a member as a graph's input [1]. */
 iv_tensor *ae_scalar(iv_graph *graph, cl_mem values);
 
-/* Training: a plan whose run is one step, its optimizer, and the loss of the step. */
-typedef struct {
-    iv_optimizer *optimizer;
-    iv_graph *graph;
-    iv_plan *plan;
-    iv_tensor *loss;
-    size_t steps_per_epoch;
-} ae_training;
-
-iv_status ae_training_create(const ae_model *model, const ae_data *data, ae_training *training);
-void ae_training_clear(ae_training *training);
+iv_status ae_training_create(const ae_model *model, const ae_data *data, study_training *training);
 
 /* ------------------------------------------------------------------ metrics */
 

@@ -13,7 +13,7 @@ static const double piece_seconds = 0.03; /* single steps take a fraction of a m
 /* One population on the device, ready to train and to be measured. */
 typedef struct {
     ae_model *model;
-    ae_training training;
+    study_training training;
     ae_measure *test;
 } rehearsal;
 
@@ -30,7 +30,7 @@ static iv_status open_rehearsal(iv_context *context, const ae_population *p, ae_
 
 static void close_rehearsal(rehearsal *r) {
     ae_measure_destroy(r->test);
-    ae_training_clear(&r->training);
+    study_training_clear(&r->training);
     ae_model_destroy(r->model);
 }
 
@@ -64,8 +64,8 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static iv_status time_piece(iv_context *context, ae_training *training, uint32_t *step, uint32_t n,
-                            double *seconds) {
+static iv_status time_piece(iv_context *context, study_training *training, uint32_t *step,
+                            uint32_t n, double *seconds) {
     const double start = iv_seconds();
     const uint32_t end = *step + n;
     const iv_status status = iv_train(context, training->plan, step, end, end, 0, NULL, NULL, NULL);
@@ -74,7 +74,7 @@ static iv_status time_piece(iv_context *context, ae_training *training, uint32_t
 }
 
 /* Seconds of one step: the median of pieces of so many steps that a piece lasts long enough. */
-static iv_status time_steps(iv_context *context, ae_training *training, double *seconds) {
+static iv_status time_steps(iv_context *context, study_training *training, double *seconds) {
     double pieces[N_PIECES];
     uint32_t step = 0, n = FEWEST_STEPS;
     iv_status status = time_piece(context, training, &step, WARM_UP_STEPS, &pieces[0]);

@@ -45,7 +45,7 @@ static iv_status create_optimizer(const ae_model *m, iv_optimizer **optimizer) {
     return status;
 }
 
-static iv_status compile(const ae_model *m, const ae_data *data, ae_training *t) {
+static iv_status compile(const ae_model *m, const ae_data *data, study_training *t) {
     const ae_population *p = m->population;
     iv_graph *g = t->graph;
     iv_tensor *tensors[AE_MAX_PARAMETERS], *outputs[AE_MAX_PARAMETERS + 1];
@@ -62,7 +62,7 @@ static iv_status compile(const ae_model *m, const ae_data *data, ae_training *t)
     return iv_graph_compile(g, outputs, n + 1, &t->plan);
 }
 
-iv_status ae_training_create(const ae_model *m, const ae_data *data, ae_training *t) {
+iv_status ae_training_create(const ae_model *m, const ae_data *data, study_training *t) {
     const ae_population *p = m->population;
     memset(t, 0, sizeof *t);
     if (p->batch > p->n_train)
@@ -78,13 +78,6 @@ iv_status ae_training_create(const ae_model *m, const ae_data *data, ae_training
     if (status == IV_OK) status = iv_graph_create(m->context, p->n_members, &t->graph);
     if (status == IV_OK) status = compile(m, data, t);
     if (status == IV_OK) status = iv_optimizer_append(t->optimizer, iv_plan_sequence(t->plan));
-    if (status != IV_OK) ae_training_clear(t);
+    if (status != IV_OK) study_training_clear(t);
     return status;
-}
-
-void ae_training_clear(ae_training *t) {
-    iv_plan_destroy(t->plan);
-    iv_graph_destroy(t->graph);
-    iv_optimizer_destroy(t->optimizer);
-    memset(t, 0, sizeof *t);
 }

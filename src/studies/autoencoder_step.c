@@ -10,14 +10,14 @@ typedef struct {
     ae_population population;
     ae_data data;
     ae_model *model;
-    ae_training training;
+    study_training training;
     iv_context *context;
 } step_state;
 
 static void close_step(iv_study_step *step) {
     step_state *s = step->state;
     if (!s) return;
-    ae_training_clear(&s->training);
+    study_training_clear(&s->training);
     ae_model_destroy(s->model);
     ae_data_clear(s->context, &s->data);
     free(s->population.members);

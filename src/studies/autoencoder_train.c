@@ -11,7 +11,7 @@ typedef struct {
     ae_study *study;
     size_t index;
     ae_model *model;
-    ae_training training;
+    study_training training;
     ae_measure *test;
     study_position position;
     ae_metrics *metrics; /* [R] on the test set */
@@ -95,7 +95,7 @@ static iv_status open_trainer(trainer *t, uint32_t *diverged_from) {
 
 static void close_trainer(trainer *t) {
     ae_measure_destroy(t->test);
-    ae_training_clear(&t->training);
+    study_training_clear(&t->training);
     free(t->position.losses);
     free(t->metrics);
 }
@@ -116,25 +116,15 @@ static void show_progress(void *state, const char *what, uint64_t done, uint64_t
 
 /* Train to the end of the next epoch and look at it; save when the time has come. */
 static iv_status train_epoch(trainer *t, const char *label, double *last_save) {
-    const iv_study_job *job = t->study->job;
     const ae_population *p = t->model->population;
-    const size_t steps_per_epoch = t->training.steps_per_epoch;
     const double every = iv_spec_number(p->config, "training.checkpoint_seconds");
-    const uint32_t end = (uint32_t)(p->epochs * steps_per_epoch);
-    const uint32_t boundary = (uint32_t)(t->position.next_epoch * steps_per_epoch);
+    const double save_at = every > 0 ? *last_save + every : 0;
     const iv_progress progress = {show_progress, &t->study->progress};
-
-    const uint32_t before = t->position.step;
-    const double left = every > 0 ? every - (iv_seconds() - *last_save) : 0;
-    iv_status status =
-        iv_train(job->context, t->training.plan, &t->position.step, boundary, end,
-                 every > 0 ? (left > 0.001 ? left : 0.001) : 0, job->stop, &progress, label);
-    if (t->position.step != before && (status == IV_OK || status == IV_EINTERRUPTED)) {
-        const iv_status read = iv_plan_read(t->training.plan, t->training.loss, t->position.losses);
-        if (status == IV_OK) status = read;
-    }
+    iv_status status = study_train(t->study->job, &t->training, &t->position, p->epochs, save_at,
+                                   &progress, label);
+    const size_t boundary = t->position.next_epoch * t->training.steps_per_epoch;
     if (status == IV_OK && t->position.step == boundary) status = end_epoch(t);
-    if (status == IV_OK && every > 0 && iv_seconds() - *last_save >= every) {
+    if (status == IV_OK && every > 0 && iv_seconds() >= save_at) {
         status = save(t);
         *last_save = iv_seconds();
     }

@@ -60,6 +60,32 @@ iv_status study_import(const iv_study_job *job, iv_parameters *parameters, size_
     return status;
 }
 
+/* ------------------------------------------------------------------ training */
+
+void study_training_clear(study_training *t) {
+    iv_plan_destroy(t->plan);
+    iv_graph_destroy(t->graph);
+    iv_optimizer_destroy(t->optimizer);
+    memset(t, 0, sizeof *t);
+}
+
+iv_status study_train(const iv_study_job *job, const study_training *training,
+                      study_position *position, size_t n_epochs, double save_at,
+                      const iv_progress *progress, const char *label) {
+    const uint32_t end = (uint32_t)(n_epochs * training->steps_per_epoch);
+    const uint32_t boundary = (uint32_t)(position->next_epoch * training->steps_per_epoch);
+    const uint32_t before = position->step;
+    const double left = save_at - iv_seconds();
+    const double seconds = save_at == 0 ? 0 : left > 0.001 ? left : 0.001;
+    iv_status status = iv_train(job->context, training->plan, &position->step, boundary, end,
+                                seconds, job->stop, progress, label);
+    if (position->step != before && (status == IV_OK || status == IV_EINTERRUPTED)) {
+        const iv_status read = iv_plan_read(training->plan, training->loss, position->losses);
+        if (status == IV_OK) status = read;
+    }
+    return status;
+}
+
 /* ------------------------------------------------------------------ checkpoints */
 
 static uint64_t checkpoint_number(const iv_safetensors *file, const char *key) {

@@ -27,6 +27,19 @@ iv_status study_export(const iv_study_job *job, const iv_parameters *parameters,
 iv_status study_import(const iv_study_job *job, iv_parameters *parameters, size_t member,
                        const iv_spec_run *run, uint32_t seed);
 
+/* ------------------------------------------------------------------ training */
+
+/* A plan whose run is one step, its optimizer, and the loss of the step. */
+typedef struct {
+    iv_optimizer *optimizer;
+    iv_graph *graph;
+    iv_plan *plan;
+    iv_tensor *loss; /* [1] */
+    size_t steps_per_epoch;
+} study_training;
+
+void study_training_clear(study_training *training); /* a zeroed one is fine */
+
 /* ------------------------------------------------------------------ checkpoints */
 
 /* How far the training of a population has come. */
@@ -53,6 +66,12 @@ iv_status study_save_after_interrupt(const iv_study_job *job, iv_log *log, size_
  * one, or of epochs of another length. */
 iv_status study_load(const iv_study_job *job, iv_safetensors **file, iv_parameters *parameters,
                      iv_optimizer *optimizer, size_t steps_per_epoch, study_position *position);
+
+/* Train to the end of epoch position->next_epoch of n_epochs and read the losses. Returns IV_OK
+ * before that, with position->step short of it, once iv_seconds() is past save_at (0: never). */
+iv_status study_train(const iv_study_job *job, const study_training *training,
+                      study_position *position, size_t n_epochs, double save_at,
+                      const iv_progress *progress, const char *label);
 
 /* Open the log of a run: anew, or, if the job resumes and there is a checkpoint, to go on from it;
  * then *checkpoint is that file (else NULL), and *first the population that it belongs to (else 0).

@@ -109,18 +109,8 @@ iv_tensor *reg_model_logits(const reg_model *model, iv_graph *graph, iv_tensor *
                             iv_tensor *x, iv_tensor **sums);
 void reg_model_tensors(const reg_model *model, iv_graph *graph, iv_tensor **parameters);
 
-/* Training: a plan whose run is one step, its optimizer, and the loss of the step. */
-typedef struct {
-    iv_optimizer *optimizer;
-    iv_graph *graph;
-    iv_plan *plan;
-    iv_tensor *loss;
-    size_t steps_per_epoch;
-} reg_training;
-
 iv_status reg_training_create(const reg_model *model, const iv_image_source *images,
-                              reg_training *training);
-void reg_training_clear(reg_training *training);
+                              study_training *training);
 
 /* What is open while a study runs. */
 typedef struct {

@@ -51,7 +51,7 @@ static iv_status blank_pool(const reg_model *model, size_t n_indices, reg_pool *
     return status;
 }
 
-static iv_status time_steps(const reg_model *model, reg_training *training, double *seconds) {
+static iv_status time_steps(const reg_model *model, study_training *training, double *seconds) {
     uint32_t step = 0;
     iv_status status = iv_train(model->context, training->plan, &step, WARM_UP_STEPS, WARM_UP_STEPS,
                                 0, NULL, NULL, NULL);
@@ -75,7 +75,7 @@ static iv_status estimate_population(void *state, size_t index, iv_estimate *est
     reg_model *model;
     reg_pool pool = {0};
     cl_mem splits = NULL;
-    reg_training training = {0};
+    study_training training = {0};
     const size_t bytes_before = iv_context_bytes(context);
     double seconds = NAN;
     iv_status status = reg_model_create(context, p, &model);
@@ -96,7 +96,7 @@ static iv_status estimate_population(void *state, size_t index, iv_estimate *est
         snprintf(estimate->name, sizeof estimate->name, "%s%s%s", p->members[0].run->base,
                  *p->members[0].run->variant ? " " : "", p->members[0].run->variant);
     }
-    reg_training_clear(&training);
+    study_training_clear(&training);
     reg_pool_clear(context, &pool);
     iv_buffer_release(context, splits);
     reg_model_destroy(model);

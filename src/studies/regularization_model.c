@@ -276,7 +276,7 @@ static iv_status create_optimizer(const reg_model *model, iv_optimizer **optimiz
 }
 
 iv_status reg_training_create(const reg_model *model, const iv_image_source *images,
-                              reg_training *t) {
+                              study_training *t) {
     const reg_population *p = model->population;
     memset(t, 0, sizeof *t);
     if (p->batch > p->n_train)
@@ -298,13 +298,6 @@ iv_status reg_training_create(const reg_model *model, const iv_image_source *ima
         status = iv_graph_compile(t->graph, outputs, n + 1, &t->plan);
     }
     if (status == IV_OK) status = iv_optimizer_append(t->optimizer, iv_plan_sequence(t->plan));
-    if (status != IV_OK) reg_training_clear(t);
+    if (status != IV_OK) study_training_clear(t);
     return status;
-}
-
-void reg_training_clear(reg_training *t) {
-    iv_plan_destroy(t->plan);
-    iv_graph_destroy(t->graph);
-    iv_optimizer_destroy(t->optimizer);
-    memset(t, 0, sizeof *t);
 }

@@ -53,7 +53,7 @@ static iv_status rehearse(const iv_study_job *job, const reg_plan *plan, const r
     reg_model *model;
     reg_pool pool = {.n_images = p->n_train + p->n_validation + p->n_test};
     cl_mem splits = NULL;
-    reg_training training = {0};
+    study_training training = {0};
     reg_measure *measure = NULL;
     iv_image_source images;
     if (pool.n_images < p->n_images) pool.n_images = p->n_images;
@@ -79,7 +79,7 @@ static iv_status rehearse(const iv_study_job *job, const reg_plan *plan, const r
     }
     reg_measure_destroy(measure);
     measure = NULL;
-    reg_training_clear(&training);
+    study_training_clear(&training);
     if (status == IV_OK) {
         reg_images_of(model, &pool, splits, p->n_train + p->n_validation, p->n_test, false,
                       &images);

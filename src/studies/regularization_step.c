@@ -13,7 +13,7 @@ typedef struct {
     reg_model *model;
     reg_pool pool;
     cl_mem splits;
-    reg_training training;
+    study_training training;
 } step_state;
 
 /* A product of w with its input, and in reverse one for w's gradient and, but for the first layer,
@@ -33,7 +33,7 @@ static void close_step(iv_study_step *step) {
     if (!s) return;
     iv_context *context = s->model ? s->model->context : NULL;
     if (context) {
-        reg_training_clear(&s->training);
+        study_training_clear(&s->training);
         iv_buffer_release(context, s->splits);
         reg_pool_clear(context, &s->pool);
     }

@@ -8,7 +8,7 @@ typedef struct {
     reg_study *study;
     size_t index;
     reg_model *model;
-    reg_training training;
+    study_training training;
     reg_weight_norms norms;
     reg_measure *validation; /* NULL if there are no validation images */
     bool jacobians;          /* are part of what is measured on them */
@@ -105,40 +105,33 @@ static iv_status open_trainer(trainer *s, const reg_pool *pool, cl_mem splits) {
 static void close_trainer(trainer *s) {
     reg_measure_destroy(s->validation);
     reg_weight_norms_clear(&s->norms);
-    reg_training_clear(&s->training);
+    study_training_clear(&s->training);
     free(s->position.losses);
     free(s->sigma_max);
     free(s->metrics);
 }
 
+/* The epoch of the curves' next point; past the last one once that is there. */
+static size_t epoch_after(size_t epoch, size_t every, size_t last) {
+    if (epoch == last) return last + 1;
+    return epoch + every < last ? epoch + every : last;
+}
+
 /* Train to the next point of the curves and log it; save when the time has come. */
 static iv_status train_to_next_point(trainer *s, const char *label, double *last_save) {
-    const iv_study_job *job = s->study->job;
     const reg_population *p = s->model->population;
-    const size_t steps_per_epoch = s->training.steps_per_epoch;
     const double every = iv_spec_number(p->config, "training.checkpoint_seconds");
-    const uint32_t end = (uint32_t)(p->epochs * steps_per_epoch);
-    const uint32_t boundary = (uint32_t)(s->position.next_epoch * steps_per_epoch);
-
-    const uint32_t before = s->position.step;
-    const double left = every > 0 ? every - (iv_seconds() - *last_save) : 0;
-    iv_status status =
-        iv_train(job->context, s->training.plan, &s->position.step, boundary, end,
-                 every > 0 ? (left > 0.001 ? left : 0.001) : 0, job->stop, job->progress, label);
-    if (s->position.step != before && (status == IV_OK || status == IV_EINTERRUPTED)) {
-        const iv_status read = iv_plan_read(s->training.plan, s->training.loss, s->position.losses);
-        if (status == IV_OK) status = read;
-    }
+    const double save_at = every > 0 ? *last_save + every : 0;
+    iv_status status = study_train(s->study->job, &s->training, &s->position, p->epochs, save_at,
+                                   s->study->job->progress, label);
+    const size_t boundary = s->position.next_epoch * s->training.steps_per_epoch;
     if (status == IV_OK && s->position.step == boundary) {
         status = log_point(s);
         if (status == IV_OK)
             s->position.next_epoch =
-                s->position.next_epoch == p->epochs ? p->epochs + 1
-                : s->position.next_epoch + s->study->plan.every_epochs < p->epochs
-                    ? s->position.next_epoch + s->study->plan.every_epochs
-                    : p->epochs;
+                epoch_after(s->position.next_epoch, s->study->plan.every_epochs, p->epochs);
     }
-    if (status == IV_OK && every > 0 && iv_seconds() - *last_save >= every) {
+    if (status == IV_OK && every > 0 && iv_seconds() >= save_at) {
         status = save(s);
         *last_save = iv_seconds();
     }
