@@ -3,17 +3,15 @@
  * The products are [m, 1] times a row of ones, so that every column of C gets the same sum, x,
  * without rounding: what is left is the epilogue's own error, and columns must agree to the last
  * bit, whether they lie in a whole vector or at the edge. INVAR_TEST_SMALL=1 takes fewer values. */
+#include "fixture.h"
+
 #include "linalg/gemm.h"
 
 #include <float.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define UNIT_ROUNDOFF 0x1p-24
 
@@ -32,27 +30,11 @@ static const iv_gemm_choice choices[] = {
 };
 enum { N_CHOICES = sizeof choices / sizeof *choices };
 
-/* Oclgrind 21.10 takes a new buffer for one that was released before: sequences, which own the
- * buffers, live to the end. */
-typedef struct {
-    iv_context *context;
-    iv_sequence *kept[256];
-    size_t n_kept;
-} fixture;
-
-static bool is_small_run(void) {
-    return getenv("INVAR_TEST_SMALL") != NULL;
-}
-
 /* Three vectors of 16 and some columns at the edge. Whole vectors of 4 in every row let the tiled
  * engine store vectors, which the compiler in Oclgrind 21.10 makes a store of an undefined one and
  * four of numbers, and Oclgrind then reports: not in small runs. */
 static size_t n_columns(void) {
     return is_small_run() ? 53 : 52;
-}
-
-static void assert_ok(const fixture *f, iv_status status) {
-    if (status != IV_OK) fail_msg("%s", iv_context_error(f->context)->message);
 }
 
 /* Oclgrind takes what CLBlast's kernels compute in registers past the edge of a matrix for reads of
@@ -74,10 +56,8 @@ static float *apply(fixture *f, const iv_gemm_choice *choice, const float *x, si
                     iv_activation activation, const float *gates, iv_activation gate_activation) {
     const size_t columns = n_columns(), n = m * columns;
     float *c = malloc(n * sizeof *c), *ones = malloc(columns * sizeof *ones);
-    iv_sequence *sequence = NULL;
-    assert_true(c && ones && f->n_kept < sizeof f->kept / sizeof *f->kept);
-    assert_ok(f, iv_sequence_create(f->context, &sequence));
-    f->kept[f->n_kept++] = sequence;
+    assert_true(c && ones);
+    iv_sequence *sequence = begin_sequence(f);
     for (size_t j = 0; j < columns; j++) ones[j] = 1.0f;
     for (size_t i = 0; i < n; i++) c[i] = gates ? gates[i / columns] : NAN;
     iv_gemm_desc desc = {.m = m,
@@ -96,6 +76,7 @@ static float *apply(fixture *f, const iv_gemm_choice *choice, const float *x, si
     assert_ok(f, iv_gemm_append(sequence, &desc, choice));
     assert_ok(f, iv_sequence_run(sequence, 0));
     assert_ok(f, iv_buffer_read(f->context, desc.c.buffer, 0, n * sizeof *c, c));
+    end_sequence(f, sequence);
     free(ones);
     return c;
 }
@@ -293,9 +274,7 @@ static void assert_refused(const fixture *f, iv_status status, const char *part)
 static void unknown_activations_and_gates_of_none_are_refused(void **state) {
     fixture *f = *state;
     const float one = 1.0f;
-    iv_sequence *sequence = NULL;
-    assert_ok(f, iv_sequence_create(f->context, &sequence));
-    f->kept[f->n_kept++] = sequence;
+    iv_sequence *sequence = begin_sequence(f);
     const iv_view view = upload(f, sequence, &one, 1);
     const iv_gemm_desc good = {.m = 1,
                                .n = 1,
@@ -316,36 +295,7 @@ static void unknown_activations_and_gates_of_none_are_refused(void **state) {
     bad.gate_activation = (iv_activation)(IV_ACTIVATION_TANH + 1);
     assert_refused(f, iv_gemm(sequence, &bad), "a gate needs the activation");
     assert_int_equal(iv_sequence_length(sequence), 0);
-}
-
-static int open_device(void **state) {
-    iv_error error = {0};
-    fixture *f = calloc(1, sizeof *f);
-    if (!f) return -1;
-    if (iv_context_create(NULL, false, &f->context, &error) != IV_OK) {
-        print_message("# %s\n", error.message);
-        free(f);
-        return -1;
-    }
-    *state = f;
-    return 0;
-}
-
-static int close_device(void **state) {
-    fixture *f = *state;
-    for (size_t i = 0; i < f->n_kept; i++) iv_sequence_destroy(f->kept[i]);
-    iv_context_destroy(f->context);
-    free(f);
-    return 0;
-}
-
-static bool no_device_to_test(void) {
-    iv_error error = {0};
-    iv_context *context = NULL;
-    const iv_status status = iv_context_create(NULL, false, &context, &error);
-    iv_context_destroy(context);
-    if (status == IV_ENODEVICE) printf("1..0 # SKIP %s\n", error.message);
-    return status == IV_ENODEVICE;
+    end_sequence(f, sequence);
 }
 
 int main(void) {

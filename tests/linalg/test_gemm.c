@@ -3,18 +3,16 @@
  * Every operand lies in a larger buffer: with an offset, gaps between members and rows longer than
  * needed, all of it NaN, so that reading a gap shows. What surrounds C must keep its bits.
  * INVAR_TEST_SMALL=1 leaves out what is too slow on a simulated device. */
+#include "fixture.h"
+
 #include "linalg/gemm.h"
 
 #include <invar/random.h>
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define UNIT_ROUNDOFF 0x1p-24
 
@@ -39,24 +37,6 @@ typedef struct {
     operand a, b, c, bias, gate, row_sums;
     float *before; /* C as it was */
 } operands;
-
-/* Oclgrind 21.10 takes a new buffer for one that was released before, if it is smaller, and reports
- * reads past the end of that as uninitialised. So small runs keep all their sequences to the end.
- */
-typedef struct {
-    iv_context *context;
-    iv_sequence *kept[4096];
-    size_t n_kept;
-    uint32_t n_draws;
-} fixture;
-
-static bool is_small_run(void) {
-    return getenv("INVAR_TEST_SMALL") != NULL;
-}
-
-static void assert_ok(const fixture *f, iv_status status) {
-    if (status != IV_OK) fail_msg("%s", iv_context_error(f->context)->message);
-}
 
 /* Oclgrind takes what CLBlast's kernels compute in registers past the edge of a matrix for reads of
  * uninitialised memory. */
@@ -144,19 +124,6 @@ static iv_gemm_desc describe(const product *p, const operands *o) {
                           .gate_activation = IV_ACTIVATION_RELU,
                           .gate_rows = p->gate_rows,
                           .row_sums = o->row_sums.view};
-}
-
-static iv_sequence *begin_sequence(const fixture *f) {
-    iv_sequence *sequence = NULL;
-    assert_ok(f, iv_sequence_create(f->context, &sequence));
-    return sequence;
-}
-
-static void end_sequence(fixture *f, iv_sequence *sequence) {
-    if (is_small_run() && f->n_kept < sizeof f->kept / sizeof *f->kept)
-        f->kept[f->n_kept++] = sequence;
-    else
-        iv_sequence_destroy(sequence);
 }
 
 /* Compute on the device: new values of C and the row sums. */
@@ -442,36 +409,6 @@ static void sizes_that_do_not_fit_are_refused(void **state) {
     assert_int_equal(iv_sequence_length(sequence), 0);
     free_operands(&o);
     end_sequence(f, sequence);
-}
-
-static int open_device(void **state) {
-    iv_error error = {0};
-    fixture *f = calloc(1, sizeof *f);
-    if (!f) return -1;
-    if (iv_context_create(NULL, false, &f->context, &error) != IV_OK) {
-        print_message("# %s\n", error.message);
-        free(f);
-        return -1;
-    }
-    *state = f;
-    return 0;
-}
-
-static int close_device(void **state) {
-    fixture *f = *state;
-    for (size_t i = 0; i < f->n_kept; i++) iv_sequence_destroy(f->kept[i]);
-    iv_context_destroy(f->context);
-    free(f);
-    return 0;
-}
-
-static bool no_device_to_test(void) {
-    iv_error error = {0};
-    iv_context *context = NULL;
-    const iv_status status = iv_context_create(NULL, false, &context, &error);
-    iv_context_destroy(context);
-    if (status == IV_ENODEVICE) printf("1..0 # SKIP %s\n", error.message);
-    return status == IV_ENODEVICE;
 }
 
 int main(void) {

@@ -1,20 +1,17 @@
 /* Batched singular values against LAPACK's dgesdd on the same floats in double precision.
  *
  * Each case runs with the kernels for CPU devices and with those for GPUs, on whatever device there
- * is. On Oclgrind, and with INVAR_TEST_SMALL=1, shapes are small. */
+ * is. With INVAR_TEST_SMALL=1 shapes are small. */
+#include "fixture.h"
 #include "svd_matrices.h"
 
 #include <invar/linalg.h>
 
 #include <lapacke.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define UNIT_ROUNDOFF 5.96e-8
 
@@ -32,22 +29,9 @@ typedef struct {
     float *a, *s, *u, *vt;
 } svd_arrays;
 
-/* Oclgrind 21.10 takes a new buffer for one that was released before, if it is smaller, and reports
- * reads past the end of that as uninitialised. So small runs keep all their sequences to the end.
- */
-typedef struct {
-    iv_context *context;
-    iv_sequence *kept[4096];
-    size_t n_kept;
-} fixture;
-
 static const char *const kernel_sets[] = {"vector", "group"};
 
 /* ------------------------------------------------------------------ running and checking */
-
-static bool is_small_run(const fixture *f) {
-    return getenv("INVAR_TEST_SMALL") || strstr(iv_context_device(f->context)->name, "Oclgrind");
-}
 
 static svd_arrays make_arrays(const svd_case *c) {
     svd_arrays arrays = {.k = c->m < c->n ? c->m : c->n, .stride = c->m * c->n + c->gap};
@@ -71,24 +55,6 @@ static void free_arrays(svd_arrays *arrays) {
     free(arrays->s);
     free(arrays->u);
     free(arrays->vt);
-}
-
-static void assert_ok(const fixture *f, iv_status status) {
-    if (status != IV_OK) fail_msg("%s", iv_context_error(f->context)->message);
-}
-
-static iv_sequence *begin_sequence(const fixture *f) {
-    iv_sequence *sequence = NULL;
-    assert_ok(f, iv_sequence_create(f->context, &sequence));
-    return sequence;
-}
-
-static void end_sequence(fixture *f, iv_sequence *sequence) {
-    if (is_small_run(f) && f->n_kept < sizeof f->kept / sizeof *f->kept) {
-        f->kept[f->n_kept++] = sequence;
-    } else {
-        iv_sequence_destroy(sequence);
-    }
 }
 
 static void append_svd(const fixture *f, iv_sequence *sequence, const char *kernels,
@@ -210,7 +176,7 @@ static void check_vectors(const svd_case *c, const float *a, const float *s, con
 }
 
 static void check_case(fixture *f, svd_case c) {
-    if (is_small_run(f)) {
+    if (is_small_run()) {
         /* 17 x 19 is the smallest shape here that takes the large work-groups: once is enough. */
         const size_t largest = c.fill == fill_random && c.vectors ? 330 : 80;
         if (c.m * c.n > largest && c.m * c.n != 120) return;
@@ -302,7 +268,7 @@ static void a_matrix_gets_the_same_bits_alone_and_in_a_batch(void **state) {
     static const size_t shapes[][2] = {{3, 5}, {10, 33}, {5, 18}, {40, 60}};
     for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++) {
         const svd_case whole = {shapes[i / 2][0], shapes[i / 2][1], 21, 0, fill_random, i % 2};
-        if (is_small_run(*state) && whole.m * whole.n > 20) continue;
+        if (is_small_run() && whole.m * whole.n > 20) continue;
         for (size_t set = 0; set < sizeof kernel_sets / sizeof *kernel_sets; set++) {
             svd_arrays batch = make_arrays(&whole);
             decompose(*state, kernel_sets[set], &whole, &batch);
@@ -397,28 +363,8 @@ static void empty_sizes_and_missing_buffers_are_refused(void **state) {
     end_sequence(f, sequence);
 }
 
-static int open_device(void **state) {
-    iv_error error = {0};
-    fixture *f = calloc(1, sizeof *f);
-    if (!f) return -1;
-    if (iv_context_create(NULL, false, &f->context, &error) != IV_OK) {
-        print_message("# %s\n", error.message);
-        free(f);
-        return -1;
-    }
-    *state = f;
-    return 0;
-}
-
-static int close_device(void **state) {
-    fixture *f = *state;
-    for (size_t i = 0; i < f->n_kept; i++) iv_sequence_destroy(f->kept[i]);
-    iv_context_destroy(f->context);
-    free(f);
-    return 0;
-}
-
 int main(void) {
+    if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_of_random_matrices_agree_with_lapack),
         cmocka_unit_test(vectors_of_random_matrices_rebuild_them),
