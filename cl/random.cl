@@ -15,6 +15,7 @@
 #define IV_STREAM_NOISE          11U
 #define IV_STREAM_TEST           12U
 #define IV_STREAM_CYCLE          13U
+#define IV_STREAM_DATASET        14U
 
 /* Four 32-bit words: Philox4x32-10 with key {seed, stream} and counter {index, step, 0, 0}. */
 static inline void iv_philox(uint seed, uint stream, uint step, uint index, uint out[4])

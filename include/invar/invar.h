@@ -2,6 +2,7 @@
 #ifndef INVAR_INVAR_H
 #define INVAR_INVAR_H
 
+#include <invar/affine.h>
 #include <invar/bench.h>
 #include <invar/data.h>
 #include <invar/graph.h>

@@ -31,6 +31,7 @@ enum {
     IV_STREAM_NOISE = 11,         /* the built-in noise images */
     IV_STREAM_TEST = 12,          /* tests */
     IV_STREAM_CYCLE = 13,         /* hidden cycles over a signal's dimensions */
+    IV_STREAM_DATASET = 14,       /* fixed transformations of a data set; index: image */
 };
 
 /* Four 32-bit words: Philox4x32-10 with key {seed, stream} and counter {index, step, 0, 0}. */

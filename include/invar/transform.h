@@ -1,4 +1,4 @@
-/* Exact finite groups acting on square images, as index tables.
+/* Exact finite groups acting on square images, as index tables; affine maps of the plane.
  *
  * Element 0 is the identity. Rotations of order 2 and 4 turn the square counter-clockwise by
  * multiples of 360 / order degrees; shifts of order k roll the image by multiples of side / k,
@@ -34,5 +34,47 @@ void iv_group_destroy(iv_group *group); /* NULL is fine */
 
 /* Copy n images [n, image_side^2] of bytes into padded images [n, side^2]. */
 void iv_group_pad(const iv_group *group, const uint8_t *images, size_t n_images, uint8_t *padded);
+
+/* ------------------------------------------------------------------ affine maps
+ * T = expm(sum_i a_i G_i), stored as its first two rows [t0 t1 t2; t3 t4 t5]:
+ * x' = t0 x + t1 y + t2, y' = t3 x + t4 y + t5, x to the right and y down in normalised coordinates
+ * ([-1, 1], corner pixels at the ends). Source: van der Ouderaa and van der Wilk 2022, appendix E.
+ */
+
+enum { IV_N_GENERATORS = 6 };
+
+typedef enum { /* the order of eta, eps and masks */
+               IV_GENERATOR_TRANSLATION_X,
+               IV_GENERATOR_TRANSLATION_Y,
+               IV_GENERATOR_ROTATION, /* in radians: [0 -1; 1 0] */
+               IV_GENERATOR_SCALE_X,
+               IV_GENERATOR_SCALE_Y,
+               IV_GENERATOR_SHEAR, /* [0 1; 1 0] */
+} iv_generator;
+
+typedef enum {
+    IV_AFFINE_NONE,
+    IV_AFFINE_ROTATION,
+    IV_AFFINE_TRANSLATION, /* x and y */
+    IV_AFFINE_SCALE,       /* x and y */
+    IV_AFFINE_ALL,
+} iv_affine_family;
+
+/* mask [6]: 1 for the family's generators, 0 for the others. */
+void iv_affine_mask(iv_affine_family family, float mask[IV_N_GENERATORS]);
+
+/* expm(sum_i a_i G_i), its first two rows, to a few units of double precision. */
+void iv_affine_exponential(const double a[IV_N_GENERATORS], double t[6]);
+
+/* Equally spaced eps in the place of draws: the midpoints of n equal parts of [-1, 1] along each
+ * generator whose mask is not 0, and their Cartesian product with the last generator running
+ * fastest; 0 along the others. At eta = pi a rotation thus counts no angle twice.
+ *
+ * eps  [n_samples, 6]
+ *
+ * IV_EINVAL, with the counts nearby that fit, unless n_samples = n^k for k generators (1 if there
+ * are none). Source: van der Ouderaa and van der Wilk 2022, section 3.4. */
+iv_status iv_affine_points(const float mask[IV_N_GENERATORS], size_t n_samples, float *eps,
+                           iv_error *error);
 
 #endif
