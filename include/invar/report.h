@@ -238,10 +238,12 @@ iv_status iv_png_write_rgb(const char *path, const uint8_t *pixels, size_t width
                            iv_error *error);
 
 typedef struct {
-    const float *images; /* [rows][columns][height][width] */
+    const float *images; /* [rows][columns][planes][height][width] */
     size_t rows, columns, height, width;
+    size_t planes;  /* 0 or 1; 3: red, green and blue */
     bool is_signed; /* false: grey, each image from its minimum to its maximum. true:
-                       blue-white-red, each from minus to plus its largest magnitude, zero white */
+                       blue-white-red, each from minus to plus its largest magnitude, zero white.
+                       The same ranges with three planes, whose zero is grey if signed */
     unsigned
         zoom; /* pixels a side of each image pixel; 0: chosen so that an image is about 84 wide */
     const char *const *row_labels;    /* [rows], printable ASCII; NULL: none */

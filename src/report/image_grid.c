@@ -44,6 +44,8 @@ static void draw_label(canvas *out, const char *label, size_t x0, size_t y0) {
 
 /* ------------------------------------------------------------------ colours */
 
+static const colour not_finite = {0xff, 0x00, 0xff};
+
 /* t in [-1, 1]: blue, white, red; the ends are those of ColorBrewer's RdBu, safe for any colour
  * vision. */
 static colour diverging(double t) {
@@ -76,7 +78,7 @@ static value_range find_range(const float *image, size_t n, bool is_signed) {
 }
 
 static colour colour_of(double value, value_range range, bool is_signed) {
-    if (!isfinite(value)) return (colour){0xff, 0x00, 0xff};
+    if (!isfinite(value)) return not_finite;
     if (!(range.high > range.low)) {
         return is_signed ? (colour){0xff, 0xff, 0xff} : (colour){0x80, 0x80, 0x80};
     }
@@ -85,9 +87,27 @@ static colour colour_of(double value, value_range range, bool is_signed) {
     return (colour){grey, grey, grey};
 }
 
+static size_t planes_of(const iv_image_grid *grid) {
+    return grid->planes ? grid->planes : 1;
+}
+
+/* Pixel number `at` of an image of three planes; its planes share a range, which keeps hues. */
+static colour mixed_colour(const float *image, size_t n_pixels, size_t at, value_range range) {
+    uint8_t levels[3];
+    for (size_t plane = 0; plane < 3; plane++) {
+        const double value = image[plane * n_pixels + at];
+        if (!isfinite(value)) return not_finite;
+        const double level =
+            range.high > range.low ? (value - range.low) / (range.high - range.low) : 0.5;
+        levels[plane] = (uint8_t)lround(255 * level);
+    }
+    return (colour){levels[0], levels[1], levels[2]};
+}
+
 static void draw_image(canvas *out, const iv_image_grid *grid, const float *image, size_t zoom,
                        size_t x0, size_t y0) {
-    value_range range = find_range(image, grid->height * grid->width, grid->is_signed);
+    const size_t n_pixels = grid->height * grid->width;
+    value_range range = find_range(image, planes_of(grid) * n_pixels, grid->is_signed);
     size_t width = grid->width * zoom, height = grid->height * zoom;
 
     /* A thin frame: without it a picture that fades to white has no edge. */
@@ -102,8 +122,10 @@ static void draw_image(canvas *out, const iv_image_grid *grid, const float *imag
     }
     for (size_t y = 0; y < height; y++) {
         for (size_t x = 0; x < width; x++) {
-            double value = image[y / zoom * grid->width + x / zoom];
-            set_pixel(out, x0 + x, y0 + y, colour_of(value, range, grid->is_signed));
+            const size_t at = y / zoom * grid->width + x / zoom;
+            set_pixel(out, x0 + x, y0 + y,
+                      planes_of(grid) == 3 ? mixed_colour(image, n_pixels, at, range)
+                                           : colour_of(image[at], range, grid->is_signed));
         }
     }
 }
@@ -120,6 +142,9 @@ static iv_status check(const iv_image_grid *grid, size_t zoom, const char *path,
         large = grid->rows * (grid->height * zoom + GAP) > LARGEST ||
                 grid->columns * (grid->width * zoom + GAP) > LARGEST;
     }
+    if (grid->planes > 1 && grid->planes != 3)
+        return iv_fail(error, IV_EINVAL, "cannot draw %s: images of %zu planes, expected 1 or 3",
+                       path, grid->planes);
     if (!empty && !large) return IV_OK;
     return iv_fail(error, IV_EINVAL,
                    "cannot draw %s: a grid of %zu x %zu images of %zu x %zu is too %s", path,
@@ -161,8 +186,8 @@ iv_status iv_image_grid_write(const iv_image_grid *grid, const char *path, iv_er
             draw_label(&out, grid->row_labels[r], GAP, y + shift);
         }
         for (size_t c = 0; c < grid->columns; c++) {
-            const float *image =
-                grid->images + (r * grid->columns + c) * grid->height * grid->width;
+            const float *image = grid->images + (r * grid->columns + c) * planes_of(grid) *
+                                                    grid->height * grid->width;
             draw_image(&out, grid, image, zoom, left + c * step_x, y);
         }
     }

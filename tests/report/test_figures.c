@@ -280,6 +280,41 @@ static void signed_grids_are_white_at_zero_and_symmetric(void **state) {
     free(pixels);
 }
 
+/* Two images of 3 planes x 1 x 2 pixels: one range for all planes of an image, whatever their own.
+ */
+static void colours_share_the_range_of_their_image(void **state) {
+    iv_error error = {0};
+    const float images[] = {0, 10, 20, 0, 0, NAN, /* */ -2, 0, 1, 0, 2, 0};
+    iv_image_grid grid = {
+        .images = images, .rows = 2, .columns = 1, .planes = 3, .height = 1, .width = 2, .zoom = 5};
+    const char *path = in_scratch(state, "grid.png");
+    /* The first unsigned, from 0 to 20; the second signed, from -2 to 2: (v + 2) / 4 * 255,
+     * rounded. */
+    const uint8_t expected[4][3] = {{0, 255, 0}, {255, 0, 255}, {0, 191, 255}, {128, 128, 128}};
+    for (size_t i = 0; i < 2; i++) {
+        unsigned width, height;
+        grid.is_signed = i > 0;
+        grid.images = images + 6 * i;
+        grid.rows = 1;
+        assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+        uint8_t *pixels = decode(path, &width, &height);
+        for (size_t k = 0; k < 2; k++)
+            assert_memory_equal(pixel_at(pixels, width, 4 + 5 * k + 2, 4 + 2), expected[2 * i + k],
+                                3);
+        free(pixels);
+    }
+    grid.rows = 2; /* each image starts where the three planes before it end */
+    grid.images = images;
+    grid.is_signed = true;
+    unsigned width, height;
+    assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+    uint8_t *pixels = decode(path, &width, &height);
+    assert_memory_equal(pixel_at(pixels, width, 4 + 2, 4 + 9 + 2), expected[2], 3);
+    free(pixels);
+    grid.planes = 2;
+    assert_int_equal(iv_image_grid_write(&grid, path, &error), IV_EINVAL);
+}
+
 static void labels_do_not_cover_images(void **state) {
     iv_error error = {0};
     const float images[4] = {1, 1, 1, 1};
@@ -334,6 +369,7 @@ int main(void) {
         SCRATCH_TEST(pictures_that_cannot_be_written_are_reported),
         SCRATCH_TEST(grids_are_normalised_image_by_image),
         SCRATCH_TEST(signed_grids_are_white_at_zero_and_symmetric),
+        SCRATCH_TEST(colours_share_the_range_of_their_image),
         SCRATCH_TEST(labels_do_not_cover_images),
         SCRATCH_TEST(impossible_grids_are_refused),
     };
