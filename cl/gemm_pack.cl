@@ -2,6 +2,7 @@
  *
  * -DMR -DNV -DVW   its tile
  * -DROWS           of k that a work-item packs, a multiple of 16
+ * -DSTRIPS         that a work-item packs
  * -DTRANSPOSE_A, -DTRANSPOSE_B   as in iv_gemm */
 #include "tensor.cl"
 
@@ -54,6 +55,16 @@ __kernel void pack_panels(TENSOR(const float, b), TENSOR(float, panels), uint n,
     const uint last = min(first + ROWS, k);
     const size_t r = get_global_id(2);
     __global const float *source = MEMBER(b, r);
+#if VW == 16 && !defined(TRANSPOSE_B)
+    /* A whole panel row by row: the next row may be another page. */
+    if (panel * PANEL + PANEL <= n) {
+        __global float *out = MEMBER(panels, r) + (size_t)panel * k * PANEL;
+        for (uint p = first; p < last; p++)
+            _Pragma("unroll") for (uint v = 0; v < PANEL; v += 16) STORE16(
+                vload16(0, source + (size_t)p * ldb + panel * PANEL + v), out + (size_t)p * PANEL + v);
+        return;
+    }
+#endif
     for (uint vector = 0; vector < NV; vector++) {
         const uint column = panel * PANEL + vector * VW;
         const uint count = column < n ? min((uint)VW, n - column) : 0;
@@ -96,20 +107,32 @@ __kernel void pack_panels(TENSOR(const float, b), TENSOR(float, panels), uint n,
 }
 
 /* Pack op(A) [m, k] into strips [m / MR][k][MR], zeros past m.  A is stored [m, k], or [k, m] with
- * -DTRANSPOSE_A.  Work-items: (strips, blocks of ROWS of k, members). */
+ * -DTRANSPOSE_A.  A work-item packs STRIPS strips, so that it reads long pieces of a row of [k, m]:
+ * where the next row is another page, those are what counts.  Work-items: (groups of strips, blocks
+ * of ROWS of k, members). */
 __attribute__((reqd_work_group_size(1, 1, 1)))
 __kernel void pack_strips(TENSOR(const float, a), TENSOR(float, strips), uint m, uint k, uint lda) {
-    const uint row = get_global_id(0) * MR, first = get_global_id(1) * ROWS;
+    const uint strip = get_global_id(0) * STRIPS, first = get_global_id(1) * ROWS;
     const size_t r = get_global_id(2);
     __global const float *source = MEMBER(a, r);
-    __global float *out = MEMBER(strips, r) + (size_t)get_global_id(0) * k * MR;
-    const uint last = min(first + ROWS, k);
+    __global float *out = MEMBER(strips, r) + (size_t)strip * k * MR;
+    const uint n_strips = min((uint)STRIPS, (m + MR - 1) / MR - strip), last = min(first + ROWS, k);
     for (uint p = first; p < last; p++)
-        _Pragma("unroll") for (uint i = 0; i < MR; i++) {
-#ifdef TRANSPOSE_A
-            out[p * MR + i] = row + i < m ? source[(size_t)p * lda + row + i] : 0.0f;
-#else
-            out[p * MR + i] = row + i < m ? source[(size_t)(row + i) * lda + p] : 0.0f;
+        for (uint s = 0; s < n_strips; s++) {
+            const uint row = (strip + s) * MR;
+            __global float *place = out + ((size_t)s * k + p) * MR;
+#if defined(TRANSPOSE_A) && MR == 8
+            if (row + MR <= m) {
+                STORE8(vload8(0, source + (size_t)p * lda + row), place);
+                continue;
+            }
 #endif
+            for (uint i = 0; i < MR; i++) {
+#ifdef TRANSPOSE_A
+                place[i] = row + i < m ? source[(size_t)p * lda + row + i] : 0.0f;
+#else
+                place[i] = row + i < m ? source[(size_t)(row + i) * lda + p] : 0.0f;
+#endif
+            }
         }
 }

@@ -15,6 +15,9 @@ static const size_t pack_bytes = (size_t)1 << 20;
 /* Rows of k that a work-item packs: enough to be worth its launch, a multiple of 16. */
 static const size_t pack_rows = 64;
 
+/* Strips that a work-item packs: 512 bytes of a row where a strip has eight rows. */
+static const size_t pack_strips = 16;
+
 /* Accumulators, one row of B and a broadcast must fit the vector registers: 32 with AVX-512 and
  * NEON, 16 with AVX2. */
 static iv_panel_tile choose_tile(const iv_device_info *device) {
@@ -51,8 +54,9 @@ static iv_status pack_b(iv_sequence *sequence, const iv_gemm_desc *d, const iv_p
         packed_view(sequence, n_panels * panel_width * d->k, d->batch, shared, panels);
     if (status != IV_OK) return status;
 
-    char more[48], options[128];
-    snprintf(more, sizeof more, " -DROWS=%zu%s", pack_rows, d->transpose_b ? " -DTRANSPOSE_B" : "");
+    char more[64], options[128];
+    snprintf(more, sizeof more, " -DROWS=%zu -DSTRIPS=%zu%s", pack_rows, pack_strips,
+             d->transpose_b ? " -DTRANSPOSE_B" : "");
     tile_options(tile, more, options, sizeof options);
     iv_launch *launch = iv_launch_begin(sequence, "gemm_pack", "pack_panels", options);
     iv_arg_view(launch, d->b);
@@ -73,8 +77,9 @@ static iv_status pack_a(iv_sequence *sequence, const iv_gemm_desc *d, const iv_p
         packed_view(sequence, n_strips * tile->rows * d->k, d->batch, shared, strips);
     if (status != IV_OK) return status;
 
-    char more[48], options[128];
-    snprintf(more, sizeof more, " -DROWS=%zu%s", pack_rows, d->transpose_a ? " -DTRANSPOSE_A" : "");
+    char more[64], options[128];
+    snprintf(more, sizeof more, " -DROWS=%zu -DSTRIPS=%zu%s", pack_rows, pack_strips,
+             d->transpose_a ? " -DTRANSPOSE_A" : "");
     tile_options(tile, more, options, sizeof options);
     iv_launch *launch = iv_launch_begin(sequence, "gemm_pack", "pack_strips", options);
     iv_arg_view(launch, d->a);
@@ -82,9 +87,11 @@ static iv_status pack_a(iv_sequence *sequence, const iv_gemm_desc *d, const iv_p
     iv_arg_uint(launch, d->m);
     iv_arg_uint(launch, d->k);
     iv_arg_uint(launch, d->lda);
-    return iv_launch_end_by_member(
-        launch, 3, (const size_t[]){n_strips, divide_up(d->k, pack_rows), shared ? 1 : d->batch},
-        (const size_t[]){1, 1, 1});
+    return iv_launch_end_by_member(launch, 3,
+                                   (const size_t[]){divide_up(n_strips, pack_strips),
+                                                    divide_up(d->k, pack_rows),
+                                                    shared ? 1 : d->batch},
+                                   (const size_t[]){1, 1, 1});
 }
 
 /* Operands as the kernel reads them: in place or packed. */
