@@ -7,6 +7,7 @@
 #include <invar/data.h>
 #include <invar/graph.h>
 #include <invar/linalg.h>
+#include <invar/posterior.h>
 #include <invar/random.h>
 #include <invar/report.h>
 #include <invar/runtime.h>

@@ -25,6 +25,8 @@ typedef struct {
     size_t dims[IV_MAX_RANK];
     iv_distribution distribution; /* of the initial values */
     float scale; /* uniform on [-scale, scale), or normal with this standard deviation; 0: zeros */
+    bool fixed;  /* never updated: needs no gradient */
+    float relative_rate; /* times the learning rate; 0 means 1 */
 } iv_parameter_desc;
 
 /* Uninitialised parameters for R members; the descriptions are copied. */
@@ -48,11 +50,18 @@ const iv_parameter_desc *iv_parameters_desc(const iv_parameters *parameters, siz
 iv_tensor *iv_parameters_tensor(const iv_parameters *parameters, iv_graph *graph, size_t i);
 iv_view iv_parameters_view(const iv_parameters *parameters, size_t i);
 
-/* Write one member's parameters to a safetensors file, or read them from one. Reading: IV_EDATA if
- * file's tensors are not exactly these; nothing is changed then. */
-iv_status iv_parameters_export(const iv_parameters *parameters, size_t member, const char *path,
-                               const iv_metadata *metadata, size_t n_metadata);
-iv_status iv_parameters_import(iv_parameters *parameters, size_t member, const char *path);
+/* The posterior of an output layer (invar/posterior.h). */
+typedef struct iv_posterior iv_posterior;
+
+/* Write one member's parameters to a safetensors file, or read them from one. With a posterior
+ * (NULL: none) there follow output.mean [C, H] and, but for a point estimate, output.scale_tril
+ * [C, H, H], L with zeros above the diagonal. Reading: IV_EDATA if the file's tensors are not
+ * exactly these; nothing is changed then. */
+iv_status iv_parameters_export(const iv_parameters *parameters, const iv_posterior *posterior,
+                               size_t member, const char *path, const iv_metadata *metadata,
+                               size_t n_metadata);
+iv_status iv_parameters_import(iv_parameters *parameters, iv_posterior *posterior, size_t member,
+                               const char *path);
 
 /* ------------------------------------------------------------------ optimizers */
 
@@ -69,19 +78,23 @@ typedef enum {
  * SGD    v = momentum v + g, so that the first step has v = g
  *        p = p - rate v
  *
- * m and v start at zero. A kind reads its own fields alone. */
+ * m and v start at zero. A kind reads its own fields alone.
+ *
+ * With cosine_steps T, step s = 0, 1, ... takes the rate times (1 + cos(pi s / T)) / 2, and 0 from
+ * s = T on: PyTorch's CosineAnnealingLR to zero, Loshchilov and Hutter 2017, equation 5. */
 typedef struct {
     iv_optimizer_kind kind;
     const float *learning_rates; /* [R], copied */
     float beta1, beta2, epsilon; /* Adam; betas in [0, 1) */
     float momentum;              /* SGD; at least 0, and 0 keeps no v */
+    uint32_t cosine_steps;       /* 0: constant rates; else see below */
 } iv_optimizer_desc;
 
 typedef struct iv_optimizer iv_optimizer;
 
 /* Memory for the gradient and for what the kind keeps, a float each a parameter: two for Adam, one
  * for SGD with momentum, none for SGD without. `parameters` outlive the optimizer. IV_EINVAL if a
- * coefficient is out of its range. */
+ * coefficient or a relative rate is out of its range. */
 iv_status iv_optimizer_create(iv_parameters *parameters, const iv_optimizer_desc *desc,
                               iv_optimizer **optimizer);
 void iv_optimizer_destroy(iv_optimizer *optimizer); /* NULL is fine */
@@ -89,8 +102,9 @@ void iv_optimizer_destroy(iv_optimizer *optimizer); /* NULL is fine */
 /* Where the gradient of parameter i has to be: iv_place it there. */
 iv_view iv_optimizer_gradient_view(const iv_optimizer *optimizer, size_t i);
 
-/* Append the update of all parameters of all members to a sequence: one launch. The step number of
- * the sequence counts from 0. */
+/* Append the update of all parameters of all members to a sequence: one launch for each run of
+ * neighbours that are not fixed and learn at the same rate. The step number of the sequence counts
+ * from 0. */
 iv_status iv_optimizer_append(iv_optimizer *optimizer, iv_sequence *sequence);
 
 /* ------------------------------------------------------------------ the loop */
@@ -118,14 +132,17 @@ double iv_seconds(void);
 
 /* ------------------------------------------------------------------ checkpoints */
 
-/* Everything that a population needs to go on: parameters and optimizer state of all members, and
- * texts of the caller (step, position in the log). Written atomically. */
+/* Everything that a population needs to go on: parameters and optimizer state of all members, those
+ * of a posterior (NULL: none), and texts of the caller (step, position in the log). Written
+ * atomically. */
 iv_status iv_checkpoint_write(const char *path, iv_parameters *parameters, iv_optimizer *optimizer,
-                              const iv_metadata *metadata, size_t n_metadata);
+                              iv_posterior *posterior, const iv_metadata *metadata,
+                              size_t n_metadata);
 
 /* Read it back into a population of the same shape with an optimizer that keeps the same (Adam, SGD
- * with momentum, SGD without). IV_EDATA if it is of another one; nothing is changed then. */
+ * with momentum, SGD without) and a posterior of the same kind; iv_posterior_prepare follows.
+ * IV_EDATA if it is of another one; nothing is changed then. */
 iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *parameters,
-                             iv_optimizer *optimizer);
+                             iv_optimizer *optimizer, iv_posterior *posterior);
 
 #endif

@@ -20,7 +20,7 @@ static iv_status export_models(const iv_study_job *job, const ae_model *model,
         char epoch[16];
         snprintf(epoch, sizeof epoch, "%" PRIu32, outcomes[r].diverged_from);
         const iv_metadata note = {diverged_key, epoch};
-        status = study_export(job, model->parameters, r, member->run, member->seed,
+        status = study_export(job, model->parameters, NULL, r, member->run, member->seed,
                               outcomes[r].diverged_from > 0 ? &note : NULL);
     }
     return status;
@@ -46,7 +46,7 @@ static iv_status import_models(const iv_study_job *job, ae_model *model, ae_outc
     iv_status status = IV_OK;
     for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
         const ae_member *member = &model->population->members[r];
-        status = study_import(job, model->parameters, r, member->run, member->seed);
+        status = study_import(job, model->parameters, NULL, r, member->run, member->seed);
         if (status == IV_OK) status = read_divergence(job, member, &outcomes[r].diverged_from);
     }
     return status;

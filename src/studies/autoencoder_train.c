@@ -102,7 +102,7 @@ static void close_trainer(trainer *t) {
 
 static iv_status save(trainer *t) {
     return study_save(t->study->job, t->study->log, t->index, t->model->parameters,
-                      t->training.optimizer, &t->position);
+                      t->training.optimizer, NULL, &t->position);
 }
 
 static void show_progress(void *state, const char *what, uint64_t done, uint64_t total) {
@@ -137,7 +137,7 @@ iv_status ae_train(ae_study *study, size_t index, ae_model *model, uint32_t *div
     iv_status status = open_trainer(&t, diverged_from);
     if (status == IV_OK && study->resume)
         status = study_load(study->job, &study->resume, model->parameters, t.training.optimizer,
-                            t.training.steps_per_epoch, &t.position);
+                            NULL, t.training.steps_per_epoch, &t.position);
     else if (status == IV_OK)
         status = save(&t); /* from here on, a resumed run starts with this population */
 
@@ -151,7 +151,7 @@ iv_status ae_train(ae_study *study, size_t index, ae_model *model, uint32_t *div
         status = train_epoch(&t, label, &last_save);
     if (status == IV_EINTERRUPTED)
         status = study_save_after_interrupt(study->job, study->log, index, model->parameters,
-                                            t.training.optimizer, &t.position);
+                                            t.training.optimizer, NULL, &t.position);
     if (status == IV_OK) status = save(&t); /* what follows may be interrupted too */
     close_trainer(&t);
     return status;

@@ -31,8 +31,9 @@ void study_model_name(const iv_spec_run *run, uint32_t seed, char name[STUDY_PAT
     snprintf(name, STUDY_PATH, "models/%s-seed%" PRIu32 ".safetensors", run->name, seed);
 }
 
-iv_status study_export(const iv_study_job *job, const iv_parameters *parameters, size_t member,
-                       const iv_spec_run *run, uint32_t seed, const iv_metadata *note) {
+iv_status study_export(const iv_study_job *job, const iv_parameters *parameters,
+                       const iv_posterior *posterior, size_t member, const iv_spec_run *run,
+                       uint32_t seed, const iv_metadata *note) {
     char name[STUDY_PATH], seed_text[16], *config = NULL;
     study_model_name(run, seed, name);
     snprintf(seed_text, sizeof seed_text, "%" PRIu32, seed);
@@ -42,20 +43,20 @@ iv_status study_export(const iv_study_job *job, const iv_parameters *parameters,
     if (status == IV_OK) {
         iv_metadata metadata[4] = {{"name", run->name}, {"seed", seed_text}, {"run", config}};
         if (note) metadata[3] = *note;
-        status = iv_parameters_export(parameters, member, path, metadata, note ? 4 : 3);
+        status = iv_parameters_export(parameters, posterior, member, path, metadata, note ? 4 : 3);
     }
     free(config);
     free(path);
     return status;
 }
 
-iv_status study_import(const iv_study_job *job, iv_parameters *parameters, size_t member,
-                       const iv_spec_run *run, uint32_t seed) {
+iv_status study_import(const iv_study_job *job, iv_parameters *parameters, iv_posterior *posterior,
+                       size_t member, const iv_spec_run *run, uint32_t seed) {
     char name[STUDY_PATH];
     study_model_name(run, seed, name);
     char *path = iv_run_dir_file(job->dir, name);
-    const iv_status status =
-        path ? iv_parameters_import(parameters, member, path) : study_out_of_memory(job->context);
+    const iv_status status = path ? iv_parameters_import(parameters, posterior, member, path)
+                                  : study_out_of_memory(job->context);
     free(path);
     return status;
 }
@@ -104,7 +105,8 @@ static char *list_numbers(const study_position *position, bool losses) {
 }
 
 iv_status study_save(const iv_study_job *job, iv_log *log, size_t index, iv_parameters *parameters,
-                     iv_optimizer *optimizer, const study_position *position) {
+                     iv_optimizer *optimizer, iv_posterior *posterior,
+                     const study_position *position) {
     char population[24], step[24], epoch[24], offset[24];
     uint64_t log_bytes;
     iv_status status = iv_log_flush(log, &log_bytes, iv_context_error(job->context));
@@ -121,9 +123,10 @@ iv_status study_save(const iv_study_job *job, iv_log *log, size_t index, iv_para
     const iv_metadata metadata[] = {{"population", population}, {"step", step},
                                     {"next_epoch", epoch},      {"log_bytes", offset},
                                     {"losses", losses},         {"diverged_from", diverged}};
-    status = losses && (diverged || !follows) && path
-                 ? iv_checkpoint_write(path, parameters, optimizer, metadata, follows ? 6 : 5)
-                 : study_out_of_memory(job->context);
+    status =
+        losses && (diverged || !follows) && path
+            ? iv_checkpoint_write(path, parameters, optimizer, posterior, metadata, follows ? 6 : 5)
+            : study_out_of_memory(job->context);
     free(losses);
     free(diverged);
     free(path);
@@ -132,19 +135,21 @@ iv_status study_save(const iv_study_job *job, iv_log *log, size_t index, iv_para
 
 iv_status study_save_after_interrupt(const iv_study_job *job, iv_log *log, size_t index,
                                      iv_parameters *parameters, iv_optimizer *optimizer,
-                                     const study_position *position) {
+                                     iv_posterior *posterior, const study_position *position) {
     iv_error *error = iv_context_error(job->context);
     const iv_error reason = *error;
     iv_error_clear(error);
-    const iv_status status = study_save(job, log, index, parameters, optimizer, position);
+    const iv_status status =
+        study_save(job, log, index, parameters, optimizer, posterior, position);
     if (status != IV_OK) return status;
     *error = reason;
     return reason.status;
 }
 
 iv_status study_load(const iv_study_job *job, iv_safetensors **file, iv_parameters *parameters,
-                     iv_optimizer *optimizer, size_t steps_per_epoch, study_position *position) {
-    const iv_status status = iv_checkpoint_read(*file, parameters, optimizer);
+                     iv_optimizer *optimizer, iv_posterior *posterior, size_t steps_per_epoch,
+                     study_position *position) {
+    const iv_status status = iv_checkpoint_read(*file, parameters, optimizer, posterior);
     if (status != IV_OK) return status;
     position->step = (uint32_t)checkpoint_number(*file, "step");
     position->next_epoch = (size_t)checkpoint_number(*file, "next_epoch");

@@ -20,12 +20,13 @@ enum { STUDY_PATH = 512 };
 /* "models/RUN-seedS.safetensors", in the run directory. */
 void study_model_name(const iv_spec_run *run, uint32_t seed, char name[STUDY_PATH]);
 
-/* Write a member's model with its run, and `note` (may be NULL) under the key of the same name, as
- * metadata; or read its parameters back. */
-iv_status study_export(const iv_study_job *job, const iv_parameters *parameters, size_t member,
-                       const iv_spec_run *run, uint32_t seed, const iv_metadata *note);
-iv_status study_import(const iv_study_job *job, iv_parameters *parameters, size_t member,
-                       const iv_spec_run *run, uint32_t seed);
+/* Write a member's model, with its posterior (NULL: none), with its run and `note` (may be NULL)
+ * under the key of the same name as metadata; or read its parameters back. */
+iv_status study_export(const iv_study_job *job, const iv_parameters *parameters,
+                       const iv_posterior *posterior, size_t member, const iv_spec_run *run,
+                       uint32_t seed, const iv_metadata *note);
+iv_status study_import(const iv_study_job *job, iv_parameters *parameters, iv_posterior *posterior,
+                       size_t member, const iv_spec_run *run, uint32_t seed);
 
 /* ------------------------------------------------------------------ training */
 
@@ -55,17 +56,19 @@ typedef struct {
 /* Save population number `index`; first everything logged so far is written out, because the
  * checkpoint says how long the log is. */
 iv_status study_save(const iv_study_job *job, iv_log *log, size_t index, iv_parameters *parameters,
-                     iv_optimizer *optimizer, const study_position *position);
+                     iv_optimizer *optimizer, iv_posterior *posterior,
+                     const study_position *position);
 
 /* The same when the work was stopped: returns the reason it stopped, and keeps its message. */
 iv_status study_save_after_interrupt(const iv_study_job *job, iv_log *log, size_t index,
                                      iv_parameters *parameters, iv_optimizer *optimizer,
-                                     const study_position *position);
+                                     iv_posterior *posterior, const study_position *position);
 
 /* Read a population back from *file, which is closed and set to NULL. IV_EDATA if it is of another
  * one, or of epochs of another length. */
 iv_status study_load(const iv_study_job *job, iv_safetensors **file, iv_parameters *parameters,
-                     iv_optimizer *optimizer, size_t steps_per_epoch, study_position *position);
+                     iv_optimizer *optimizer, iv_posterior *posterior, size_t steps_per_epoch,
+                     study_position *position);
 
 /* Train to the end of epoch position->next_epoch of n_epochs and read the losses. Returns IV_OK
  * before that, with position->step short of it, once iv_seconds() is past save_at (0: never). */

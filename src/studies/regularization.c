@@ -24,7 +24,7 @@ static iv_status export_models(const iv_study_job *job, const reg_model *model) 
     iv_status status = IV_OK;
     for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
         const reg_member *member = &model->population->members[r];
-        status = study_export(job, model->parameters, r, member->run, member->seed, NULL);
+        status = study_export(job, model->parameters, NULL, r, member->run, member->seed, NULL);
     }
     return status;
 }
@@ -33,7 +33,7 @@ static iv_status import_models(const iv_study_job *job, reg_model *model) {
     iv_status status = IV_OK;
     for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
         const reg_member *member = &model->population->members[r];
-        status = study_import(job, model->parameters, r, member->run, member->seed);
+        status = study_import(job, model->parameters, NULL, r, member->run, member->seed);
     }
     return status;
 }

@@ -19,7 +19,7 @@ typedef struct {
 
 static iv_status save(trainer *s) {
     return study_save(s->study->job, s->study->log, s->index, s->model->parameters,
-                      s->training.optimizer, &s->position);
+                      s->training.optimizer, NULL, &s->position);
 }
 
 /* ------------------------------------------------------------------ curves */
@@ -145,7 +145,7 @@ iv_status reg_train(reg_study *study, size_t index, reg_model *model, const reg_
     iv_status status = open_trainer(&s, pool, splits);
     if (status == IV_OK && study->resume) {
         status = study_load(study->job, &study->resume, model->parameters, s.training.optimizer,
-                            s.training.steps_per_epoch, &s.position);
+                            NULL, s.training.steps_per_epoch, &s.position);
     } else if (status == IV_OK) {
         status = save(&s); /* from here on, a resumed run starts with this population */
     }
@@ -158,7 +158,7 @@ iv_status reg_train(reg_study *study, size_t index, reg_model *model, const reg_
         status = train_to_next_point(&s, label, &last_save);
     if (status == IV_EINTERRUPTED)
         status = study_save_after_interrupt(study->job, study->log, index, model->parameters,
-                                            s.training.optimizer, &s.position);
+                                            s.training.optimizer, NULL, &s.position);
     if (status == IV_OK) status = save(&s); /* what follows may be interrupted too */
     close_trainer(&s);
     return status;

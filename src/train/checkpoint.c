@@ -19,7 +19,9 @@ static size_t list_states(const iv_parameters *p, const iv_optimizer *o, state l
 }
 
 iv_status iv_checkpoint_write(const char *path, iv_parameters *p, iv_optimizer *optimizer,
-                              const iv_metadata *metadata, size_t n_metadata) {
+                              iv_posterior *posterior, const iv_metadata *metadata,
+                              size_t n_metadata) {
+    (void)posterior;
     iv_error *error = iv_context_error(p->context);
     state states[MAX_STATES];
     const size_t n_states = list_states(p, optimizer, states), n = p->n_members * p->stride;
@@ -42,8 +44,9 @@ iv_status iv_checkpoint_write(const char *path, iv_parameters *p, iv_optimizer *
     return status;
 }
 
-iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *p,
-                             iv_optimizer *optimizer) {
+iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *p, iv_optimizer *optimizer,
+                             iv_posterior *posterior) {
+    (void)posterior;
     iv_error *error = iv_context_error(p->context);
     const iv_optimizer_method *ours = optimizer->method;
     const iv_optimizer_method *theirs = iv_optimizer_method_of(file);

@@ -113,8 +113,9 @@ iv_tensor *iv_parameters_tensor(const iv_parameters *p, iv_graph *graph, size_t 
     return iv_input(graph, IV_F32, p->descs[i].rank, p->descs[i].dims, &view);
 }
 
-iv_status iv_parameters_export(const iv_parameters *p, size_t member, const char *path,
-                               const iv_metadata *metadata, size_t n_metadata) {
+iv_status iv_parameters_export(const iv_parameters *p, const iv_posterior *posterior, size_t member,
+                               const char *path, const iv_metadata *metadata, size_t n_metadata) {
+    (void)posterior;
     iv_error *error = iv_context_error(p->context);
     float *values = malloc(p->stride * sizeof *values);
     iv_tensor_entry *entries = calloc(p->n_parameters, sizeof *entries);
@@ -142,7 +143,9 @@ static bool same_shape(const iv_tensor_entry *entry, const iv_parameter_desc *de
            memcmp(entry->shape, desc->dims, desc->rank * sizeof(size_t)) == 0;
 }
 
-iv_status iv_parameters_import(iv_parameters *p, size_t member, const char *path) {
+iv_status iv_parameters_import(iv_parameters *p, iv_posterior *posterior, size_t member,
+                               const char *path) {
+    (void)posterior;
     iv_error *error = iv_context_error(p->context);
     iv_safetensors *file;
     iv_status status = iv_safetensors_open(path, &file, error);

@@ -1,0 +1,76 @@
+/* Gaussian posteriors over the weights of an output layer, with a full covariance for each class,
+ * trained by sampling: stochastic variational inference.
+ *
+ *     q(W) = prod over classes c of N(mean_c, L_c L_c^T), L_c lower triangular
+ *     prior  prod over classes c of N(0, alpha I)
+ *     loss = cross-entropy of logits h W^T, W ~ q, + KL(q || prior) / n_data
+ *
+ * A training step takes W as it lies in iv_posterior_sample_view, leaves the gradient of its mean
+ * cross-entropy to W in iv_posterior_gradient_view, and ends with iv_posterior_append_update.
+ *
+ * Source: van der Ouderaa and van der Wilk 2022, section 4; for the sampling W = mean + L eps,
+ * Kingma and Welling 2014.
+ */
+#ifndef INVAR_POSTERIOR_H
+#define INVAR_POSTERIOR_H
+
+#include <invar/train.h>
+
+typedef struct {
+    size_t n_classes, n_features;
+    size_t n_data;               /* samples of the training set: the loss has KL / n_data */
+    bool point;                  /* a point estimate: W = mean, no factor and no KL */
+    float prior_variance;        /* alpha; not of a point estimate */
+    const uint32_t *seeds;       /* [R], copied */
+    iv_optimizer_desc optimizer; /* Adam */
+} iv_posterior_desc;
+
+/* A posterior for R members with mean 0 and L = I. IV_EINVAL if a size is 0, the prior's variance
+ * is not positive and finite, or the optimizer is not Adam or has a coefficient out of range. */
+iv_status iv_posterior_create(iv_context *context, size_t n_members, const iv_posterior_desc *desc,
+                              iv_posterior **posterior);
+void iv_posterior_destroy(iv_posterior *posterior); /* NULL is fine */
+
+/* [R, C, H]: W as the next step uses it; the mean itself of a point estimate. */
+iv_view iv_posterior_sample_view(const iv_posterior *posterior);
+
+/* [R, C, H] */
+iv_view iv_posterior_mean_view(const iv_posterior *posterior);
+
+/* [R, C, H]: iv_place the gradient of the mean cross-entropy to W here. */
+iv_view iv_posterior_gradient_view(const iv_posterior *posterior);
+
+/* [R, 1]: the total KL of the parameters that the last update started from, so that it belongs to
+ * the cross-entropy of the same step; 0 before, and of a point estimate. */
+iv_view iv_posterior_kl_view(const iv_posterior *posterior);
+
+/* Draw the W of training step `step`. Call it before the first step, after reading a checkpoint or
+ * model, and before training goes on after an evaluation drew another W: training is then what it
+ * would be without the interruption, bit for bit.
+ *
+ * W = mean + L eps; eps of class c and feature j are normal numbers, element e = c H + j of
+ * (seed, IV_STREAM_POSTERIOR, step): as iv_parameters_initialize takes them, elements 4 k and
+ * 4 k + 1 are iv_normal's two of words 0 and 1 of Philox index k, the next two those of words 2
+ * and 3. */
+iv_status iv_posterior_prepare(iv_posterior *posterior, uint32_t step);
+
+/* Append the end of a training step: the gradient to mean and L of cross-entropy and KL, Adam, and
+ * the W of the next step. Adam is what iv_optimizer_append appends. The sequence's step number
+ * counts from 0; its W must have been drawn, by iv_posterior_prepare or the step before.
+ *
+ * The logarithm of a diagonal entry takes its absolute value, at least 1e-12; closer to zero, it
+ * has no gradient. */
+iv_status iv_posterior_append_update(iv_posterior *posterior, iv_sequence *sequence);
+
+/* Append the draw of W from another stream (IV_STREAM_EVALUATION), at the sequence's step number,
+ * into the sample view. Nothing for a point estimate. */
+iv_status iv_posterior_append_sample(iv_posterior *posterior, iv_sequence *sequence,
+                                     uint32_t stream);
+
+/* KL(q || prior) of every member, from the parameters as they are, in double precision on the host:
+ * sum over classes of (|L|^2 + |mean|^2) / alpha + H ln alpha - H - 2 sum_i ln |L_ii|, over 2.
+ *
+ * kl  out [R]; zeros of a point estimate */
+iv_status iv_posterior_kl(iv_posterior *posterior, double *kl);
+
+#endif
