@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+bool spec_is_word(const iv_node *node, const char *path, const char *word) {
+    return strcmp(iv_spec_string(node, path), word) == 0;
+}
+
 /* A value given on the command line that a sweep would silently replace. */
 static iv_status check_set_not_swept(spec_context *context, const iv_node *map,
                                      const iv_node *sweep) {
@@ -51,10 +55,9 @@ static iv_status check_runs(spec_context *context, const iv_node *root) {
 }
 
 /* What a published number calls the run it belongs to. The regularization study shows one column a
- * run of the spec, the autoencoder study one for every value that a run sweeps. */
+ * run of the spec, the others one for every value that a run sweeps. */
 static const char *published_name(const iv_node *root, const iv_spec_run *run) {
-    bool by_base = strcmp(iv_spec_string(root, "study"), "regularization") == 0;
-    return by_base ? run->base : run->column;
+    return spec_is_word(root, "study", "regularization") ? run->base : run->column;
 }
 
 /* *is_one: whether `name` is that of a run; if not, the nearest one or NULL. */
@@ -93,6 +96,12 @@ static iv_status check_published(spec_context *context, const iv_node *root,
                              "percent",
                              i, mean->number);
         }
+        if (strcmp(metric->text, "elbo") == 0 && mean->number > 0) {
+            return spec_fail(context, mean->mark,
+                             "`published.%zu.mean` is %g, expected an elbo of at most 0: it bounds "
+                             "the logarithm of a probability",
+                             i, mean->number);
+        }
         for (size_t j = 0; j < i; j++) {
             const iv_node *other = published->entries[j].node;
             if (strcmp(spec_at(other, "row")->text, spec_at(cell, "row")->text) == 0 &&
@@ -112,9 +121,11 @@ iv_status spec_check(spec_context *context, const iv_node *root,
                      const iv_spec_expansion *expansion) {
     iv_status status = check_set_not_swept(context, root, spec_at(root, "sweep"));
     if (status == IV_OK) {
-        status = strcmp(iv_spec_string(root, "study"), "regularization") == 0
-                     ? spec_check_regularization(context, root, expansion)
-                     : spec_check_autoencoder(context, root, expansion);
+        int study = spec_study_bit(iv_spec_string(root, "study"));
+        status = study == STUDY_REGULARIZATION ? spec_check_regularization(context, root, expansion)
+                 : study == STUDY_AUTOENCODER
+                     ? spec_check_autoencoder(context, root, expansion)
+                     : spec_check_marginal_likelihood(context, root, expansion);
     }
     if (status == IV_OK) status = check_runs(context, root);
     if (status == IV_OK) status = check_published(context, root, expansion);

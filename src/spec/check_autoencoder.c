@@ -5,28 +5,25 @@
 
 enum { WIDEST_LAYER = 100000 }; /* columns; weights of as many rows would fill any device */
 
-static bool is_word(const iv_node *config, const char *path, const char *word) {
-    return strcmp(iv_spec_string(config, path), word) == 0;
-}
-
 /* Whether the code is a function of the signal that the encoder is shown, rather than learned from
  * pairs. */
 static bool is_known_code(const iv_node *config) {
-    return is_word(config, "task.code", "modulus-phase") ||
-           is_word(config, "task.code", "modulus-sine-cosine");
+    return spec_is_word(config, "task.code", "modulus-phase") ||
+           spec_is_word(config, "task.code", "modulus-sine-cosine");
 }
 
 static iv_status check_task(spec_context *context, const iv_node *config) {
     enum { SHORTEST_PART = 2, FEWEST_PAIRS = 2 };
     const iv_node *code = spec_at(config, "task.code"), *part = spec_at(config, "run.part");
     const iv_node *dimensions = spec_at(config, "dataset.dimensions");
-    if (!is_known_code(config) && !is_word(config, "run.part", "full")) {
+    if (!is_known_code(config) && !spec_is_word(config, "run.part", "full")) {
         return spec_fail(context, part->mark,
                          "`part` is %s while `task.code` is %s, expected full: without a known "
                          "code one half cannot be trained alone",
                          part->text, code->text);
     }
-    if (is_word(config, "task.code", "two-part-shift") && dimensions->integer < 2 * SHORTEST_PART) {
+    if (spec_is_word(config, "task.code", "two-part-shift") &&
+        dimensions->integer < 2 * SHORTEST_PART) {
         return spec_fail(context, dimensions->is_default ? code->mark : dimensions->mark,
                          "`dataset.dimensions` is %lld, expected at least %d for two-part-shift: "
                          "a part of one dimension has nothing to shift",
@@ -62,7 +59,7 @@ static iv_status check_half(spec_context *context, const iv_node *config, const 
 
 static iv_status check_layers(spec_context *context, const iv_node *config) {
     const iv_node *lift = spec_at(config, "run.lift");
-    if (!is_word(config, "run.layer", "rich")) {
+    if (!spec_is_word(config, "run.layer", "rich")) {
         if (lift->integer == 0) return IV_OK;
         return spec_fail(context, lift->mark,
                          "`lift` is set for layer %s, expected only for layer rich",
@@ -70,14 +67,15 @@ static iv_status check_layers(spec_context *context, const iv_node *config) {
     }
     int64_t d = iv_spec_integer(config, "dataset.dimensions"), code;
     if (is_known_code(config)) {
-        code = d * (is_word(config, "task.code", "modulus-phase") ? 2 : 3);
+        code = d * (spec_is_word(config, "task.code", "modulus-phase") ? 2 : 3);
     } else {
         code = d * (iv_spec_integer(config, "model.invariant") +
                     iv_spec_integer(config, "model.variant"));
     }
     iv_status status = IV_OK;
-    if (!is_word(config, "run.part", "decoder")) status = check_half(context, config, "encoder", d);
-    if (status == IV_OK && !is_word(config, "run.part", "encoder")) {
+    if (!spec_is_word(config, "run.part", "decoder"))
+        status = check_half(context, config, "encoder", d);
+    if (status == IV_OK && !spec_is_word(config, "run.part", "encoder")) {
         status = check_half(context, config, "decoder", code);
     }
     return status;

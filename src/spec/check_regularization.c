@@ -5,7 +5,7 @@
 
 static iv_status check_group(spec_context *context, const iv_node *config) {
     const iv_node *order = spec_at(config, "group.order");
-    bool rotation = strcmp(iv_spec_string(config, "group.kind"), "rotation") == 0;
+    bool rotation = spec_is_word(config, "group.kind", "rotation");
     if (rotation && order->integer != 2 && order->integer != 4) {
         return spec_fail(context, order->mark,
                          "`group.order` is %lld, expected 2 or 4 for a rotation: others do not map "
@@ -18,7 +18,7 @@ static iv_status check_group(spec_context *context, const iv_node *config) {
 static iv_status check_sizes(spec_context *context, const iv_node *config) {
     enum { OFFICIAL_IMAGES = 70000 }; /* MNIST and Fashion-MNIST: 60000 training, 10000 test */
     const iv_node *train = spec_at(config, "dataset.train");
-    bool digits = strcmp(iv_spec_string(config, "dataset.name"), "digits") == 0;
+    bool digits = spec_is_word(config, "dataset.name", "digits");
     int64_t images = digits ? iv_spec_integer(config, "dataset.images") : OFFICIAL_IMAGES;
     int64_t used = train->integer + iv_spec_integer(config, "dataset.validation") +
                    iv_spec_integer(config, "dataset.test");
@@ -34,7 +34,7 @@ static iv_status check_sizes(spec_context *context, const iv_node *config) {
 
 static iv_status check_run(spec_context *context, const iv_node *config) {
     const iv_node *nu = spec_at(config, "run.nu");
-    bool regularized = strcmp(iv_spec_string(config, "run.method"), "regularization") == 0;
+    bool regularized = spec_is_word(config, "run.method", "regularization");
     if (!regularized && nu->number > 0) {
         return spec_fail(context, nu->mark,
                          "`nu` is set for method %s, expected only for regularization",

@@ -36,7 +36,8 @@ void iv_spec_describe(FILE *out) {
     for (size_t i = 0; spec_choice(studies, i, study, sizeof study); i++) {
         fprintf(out, "\nIn the study %s:\n", study);
         for (size_t k = 0; k < schema->n_keys; k++) {
-            if (schema->keys[k].studies == spec_study_bit(study)) {
+            int studies_of_key = schema->keys[k].studies;
+            if (studies_of_key != STUDY_ALL && (studies_of_key & spec_study_bit(study))) {
                 describe_key(schema, &schema->keys[k], out);
             }
         }

@@ -8,7 +8,8 @@
 
 int spec_study_bit(const char *name) {
     if (strcmp(name, "regularization") == 0) return STUDY_REGULARIZATION;
-    return strcmp(name, "autoencoder") == 0 ? STUDY_AUTOENCODER : 0;
+    if (strcmp(name, "autoencoder") == 0) return STUDY_AUTOENCODER;
+    return strcmp(name, "marginal-likelihood") == 0 ? STUDY_MARGINAL_LIKELIHOOD : 0;
 }
 
 const char *spec_child_name(const spec_key *key, const char *parent) {

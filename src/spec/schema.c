@@ -2,14 +2,16 @@
 
 #define REG STUDY_REGULARIZATION
 #define AUT STUDY_AUTOENCODER
+#define MAR STUDY_MARGINAL_LIKELIHOOD
 #define ALL STUDY_ALL
 
 /* Order matters: resolved specs are written in it. A key whose type, range, choices, default or
  * meaning differs between studies has a row for each. Defaults are the published settings (Moskalev
- * et al. 2023, Zhang and Arodz 2021) where the papers give them. */
+ * et al. 2023, Zhang and Arodz 2021, van der Ouderaa and van der Wilk 2022) where the papers give
+ * them. */
 static const spec_key keys[] = {
-    {"study", KEY_ENUM, KEY_REQUIRED, NULL, NULL, "regularization|autoencoder", ALL,
-     "which study's schema the rest follows"},
+    {"study", KEY_ENUM, KEY_REQUIRED, NULL, NULL, "regularization|autoencoder|marginal-likelihood",
+     ALL, "which study's schema the rest follows"},
     {"name", KEY_NAME, KEY_REQUIRED, NULL, NULL, NULL, ALL,
      "what the experiment is called in reports and, by default, its run directory"},
     {"seeds", KEY_SEEDS, 0, "5", NULL, NULL, ALL,
@@ -39,6 +41,25 @@ static const spec_key keys[] = {
     {"dataset.test", KEY_INTEGER, KEY_SWEEPABLE, "10000", "[1, 10000000]", NULL, AUT,
      "signals in the test set, the next ones"},
 
+    {"dataset", KEY_MAP, 0, NULL, NULL, NULL, MAR, "images, or points, to train and test on"},
+    {"dataset.name", KEY_ENUM, KEY_REQUIRED | KEY_SWEEPABLE, NULL, NULL,
+     "mnist|fashion-mnist|cifar10|digits|rings", MAR,
+     "digits are images drawn by a built-in generator; rings are points in the plane, of two "
+     "classes; neither needs files"},
+    {"dataset.transformation", KEY_ENUM, KEY_SWEEPABLE, "regular", NULL,
+     "regular|rotated|partially-rotated|translated|scaled|rotated-translated|rotated-scaled|"
+     "translated-scaled",
+     MAR,
+     "every image transformed once, at random: by up to half a turn, a quarter turn "
+     "(partially-rotated), 8 pixels in x and y, or a factor of 2"},
+    {"dataset.train", KEY_INTEGER, KEY_SWEEPABLE, "60000", "[1, 1000000]", NULL, MAR,
+     "images in the training set, the first of the official one (cifar10 has 50000)"},
+    {"dataset.test", KEY_INTEGER, KEY_SWEEPABLE, "10000", "[1, 1000000]", NULL, MAR,
+     "images in the test set, the first of the official one"},
+    {"dataset.seed", KEY_INTEGER, 0, "0", "[0, 2147483647]", NULL, MAR,
+     "decides how each image is transformed, and digits and rings themselves: the same for every "
+     "seed of `seeds`"},
+
     {"group", KEY_MAP, 0, NULL, NULL, NULL, REG, "the transformations to be invariant to"},
     {"group.kind", KEY_ENUM, KEY_REQUIRED | KEY_SWEEPABLE, NULL, NULL, "rotation|shift", REG,
      "rotations of the square image, or cyclic shifts of the image padded to a divisible side"},
@@ -66,6 +87,19 @@ static const spec_key keys[] = {
      "units in each hidden layer"},
     {"model.layers", KEY_INTEGER, KEY_SWEEPABLE, "5", "[2, 64]", NULL, REG,
      "linear layers, counting the one that gives the logits"},
+    {"model.features", KEY_ENUM, KEY_SWEEPABLE, "relu", NULL, "relu|rff", MAR,
+     "hidden units: max(z, 0) of learned weights, or sqrt(2/H) cos z of random ones that stay "
+     "(random Fourier features)"},
+    {"model.hidden", KEY_INTEGER, KEY_SWEEPABLE, "1024", "[1, 16384]", NULL, MAR, "hidden units H"},
+    {"model.samples", KEY_INTEGER, KEY_SWEEPABLE, "32", "[1, 4096]", NULL, MAR,
+     "transformations S that features are averaged over"},
+    {"model.sigma", KEY_NUMBER, KEY_SWEEPABLE, "0.3", "(0, 1000]", NULL, MAR,
+     "rff only: standard deviation of the hidden weights"},
+    {"model.alpha", KEY_NUMBER, KEY_SWEEPABLE, "1", "(0, 1000000]", NULL, MAR,
+     "variance of the output weights' prior"},
+    {"model.blur", KEY_NUMBER, KEY_SWEEPABLE, "0", "[0, 100]", NULL, MAR,
+     "standard deviation, in pixels, of a Gaussian that blurs the filters before they are "
+     "transformed; 0: none"},
     {"model.width", KEY_INTEGER, KEY_SWEEPABLE, "8", "[1, 1024]", NULL, AUT,
      "units of a hidden layer for each dimension of the signals; rich layers have their own "
      "widths"},
@@ -81,6 +115,12 @@ static const spec_key keys[] = {
      "step size; a run may have its own"},
     {"training.learning_rate", KEY_NUMBER, KEY_SWEEPABLE, "0.05", "(0, 1000]", NULL, AUT,
      "step size; a run may have its own"},
+    {"training.learning_rate", KEY_NUMBER, KEY_SWEEPABLE, "0.001", "(0, 1000]", NULL, MAR,
+     "step size of Adam"},
+    {"training.eta_learning_rate", KEY_NUMBER, KEY_SWEEPABLE, "0", "[0, 1000]", NULL, MAR,
+     "step size for eta, the degree of invariance; 0: the same"},
+    {"training.annealing", KEY_ENUM, KEY_SWEEPABLE, "cosine", NULL, "cosine|none", MAR,
+     "step sizes fall to zero along half a cosine over the training, or stay"},
     {"training.momentum", KEY_NUMBER, KEY_SWEEPABLE, "0", "[0, 1)", NULL, AUT,
      "SGD: share of the last update's velocity that is kept; a run may have its own"},
     {"training.batch", KEY_INTEGER, KEY_SWEEPABLE, "512", "[1, 1000000]", NULL, REG,
@@ -88,9 +128,13 @@ static const spec_key keys[] = {
     {"training.batch", KEY_INTEGER, KEY_SWEEPABLE, "128", "[1, 1000000]", NULL, AUT,
      "signals (or pairs) a step; what does not fill a batch at the end of an epoch waits for the "
      "next shuffle"},
+    {"training.batch", KEY_INTEGER, KEY_SWEEPABLE, "128", "[1, 1000000]", NULL, MAR,
+     "images a step; what does not fill a batch at the end of an epoch waits for the next shuffle"},
     {"training.epochs", KEY_INTEGER, KEY_SWEEPABLE, "300", "[1, 1000000]", NULL, REG,
      "passes over the training set"},
     {"training.epochs", KEY_INTEGER, KEY_SWEEPABLE, "20", "[1, 1000000]", NULL, AUT,
+     "passes over the training set"},
+    {"training.epochs", KEY_INTEGER, KEY_SWEEPABLE, "100", "[1, 1000000]", NULL, MAR,
      "passes over the training set"},
     {"training.beta1", KEY_NUMBER, KEY_SWEEPABLE, "0.9", "[0, 1)", NULL, ALL,
      "Adam: decay of the mean gradient"},
@@ -121,8 +165,25 @@ static const spec_key keys[] = {
      "layer; 0: none"},
     {"runs[].part", KEY_ENUM, KEY_SWEEPABLE, "full", NULL, "full|encoder|decoder", AUT,
      "what is trained: both, or for a known code only one half of the autoencoder"},
-    {"runs[].learning_rate", KEY_NUMBER, KEY_OPTIONAL | KEY_SWEEPABLE, NULL, "(0, 1000]", NULL, ALL,
-     "this run's step size instead of training.learning_rate"},
+    {"runs[].invariance", KEY_ENUM, KEY_SWEEPABLE, "none", NULL,
+     "none|rotation|translation|scale|affine", MAR,
+     "the transformations that features are averaged over; affine has them all and shear"},
+    {"runs[].eta", KEY_NUMBER, KEY_SWEEPABLE, "0", "[-10, 10]", NULL, MAR,
+     "degree of invariance that training starts from, for each of the run's generators: rotation "
+     "in radians, translation in halves of the image, scale and shear as logarithms"},
+    {"runs[].learned", KEY_BOOLEAN, KEY_SWEEPABLE, "true", NULL, NULL, MAR,
+     "whether eta is trained, or stays"},
+    {"runs[].estimate", KEY_ENUM, KEY_SWEEPABLE, "variational", NULL, "variational|point", MAR,
+     "output weights: a Gaussian posterior, trained on the lower bound of the marginal likelihood, "
+     "or one value, trained on the cross-entropy"},
+    {"runs[].method", KEY_ENUM, 0, "network", NULL, "network|sgpr", MAR,
+     "sgpr: sparse Gaussian process regression instead of a network"},
+    {"runs[].inducing", KEY_INTEGER, KEY_SWEEPABLE, "1000", "[1, 100000]", NULL, MAR,
+     "sgpr only: inducing points, a subset of the training images"},
+    {"runs[].iterations", KEY_INTEGER, KEY_SWEEPABLE, "100", "[1, 1000000]", NULL, MAR,
+     "sgpr only: most iterations that maximise its bound"},
+    {"runs[].learning_rate", KEY_NUMBER, KEY_OPTIONAL | KEY_SWEEPABLE, NULL, "(0, 1000]", NULL,
+     REG | AUT, "this run's step size instead of training.learning_rate"},
     {"runs[].momentum", KEY_NUMBER, KEY_OPTIONAL | KEY_SWEEPABLE, NULL, "[0, 1)", NULL, AUT,
      "this run's momentum instead of training.momentum"},
     {"runs[].sweep", KEY_SWEEP, KEY_OPTIONAL, NULL, NULL, NULL, REG,
@@ -131,6 +192,9 @@ static const spec_key keys[] = {
      "values to try for keys of this run: {depth: [2, 4]}; all combinations are trained; of those "
      "that differ in learning_rate or momentum alone, tables and figures show the one with the "
      "smallest training loss"},
+    {"runs[].sweep", KEY_SWEEP, KEY_OPTIONAL, NULL, NULL, NULL, MAR,
+     "values to try for keys of this run: {estimate: [variational, point]}; all combinations are "
+     "trained, each a column of tables"},
     {"runs[].select", KEY_MAP, KEY_OPTIONAL, NULL, NULL, NULL, REG,
      "report the smallest swept nu whose metric, averaged over seeds, is large enough"},
     {"runs[].select.metric", KEY_ENUM, 0, "si", NULL, "si|accuracy", REG, "the metric to reach"},
@@ -147,6 +211,8 @@ static const spec_key keys[] = {
      "epochs between the points of the curves"},
     {"metrics.every_epochs", KEY_INTEGER, 0, "1", "[1, 1000000]", NULL, AUT,
      "epochs between the points of the curves; what is measured follows from the task"},
+    {"metrics.every_steps", KEY_INTEGER, 0, "0", "[0, 1000000000]", NULL, MAR,
+     "training steps between the points of the curves; 0: about 100 points a run"},
     {"metrics.jacobian_samples", KEY_INTEGER, 0, "0", "[0, 1000000]", NULL, REG,
      "test images whose Jacobian is taken, the first ones; 0: all"},
     {"metrics.drift", KEY_LIST, 0, "[]", "[0, 100]", NULL, REG,
@@ -160,6 +226,9 @@ static const spec_key keys[] = {
      "one figure"},
     {"figures.names[]", KEY_ENUM, 0, NULL, NULL, "depth|training", AUT,
      "test errors against depth, or against epochs"},
+    {"figures.names[]", KEY_ENUM, 0, NULL, NULL, "eta|filters|contours", MAR,
+     "eta during training, filters under the learned transformations, or (rings only) predictions "
+     "over the plane"},
     {"figures.saliency_images", KEY_INTEGER, 0, "4", "[1, 64]", NULL, REG,
      "test images in the saliency figure, the first ones"},
 
@@ -170,10 +239,15 @@ static const spec_key keys[] = {
      "row of the table: the group, as KIND-ORDER (rotation-4)"},
     {"published[].row", KEY_STRING, KEY_REQUIRED, NULL, NULL, NULL, AUT,
      "row of the table: dimensions and code (d=10 modulus-sine-cosine), then what else is swept"},
+    {"published[].row", KEY_STRING, KEY_REQUIRED, NULL, NULL, NULL, MAR,
+     "row of the table: the transformation (rotated), the data set in front if that is swept "
+     "(mnist rotated)"},
     {"published[].run", KEY_STRING, KEY_REQUIRED, NULL, NULL, NULL, ALL,
      "column of the table: a run's name as in `runs`"},
     {"published[].metric", KEY_ENUM, KEY_REQUIRED, NULL, NULL,
      "accuracy|li|di|si|sigma_max_jacobian", REG, "which metric"},
+    {"published[].metric", KEY_ENUM, KEY_REQUIRED, NULL, NULL, "accuracy|elbo", MAR,
+     "which metric; elbo is the lower bound of the log marginal likelihood for each image"},
     {"published[].metric", KEY_ENUM, KEY_REQUIRED, NULL, NULL,
      "mse_reconstruction|mse_code|mse_modulus|mse_phase|mse_sine|mse_cosine|loss_invariance|"
      "mse_distance",

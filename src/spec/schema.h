@@ -19,7 +19,12 @@ typedef enum {
     KEY_SWEEP, /* map of key paths to lists of values */
 } spec_key_type;
 
-enum { STUDY_REGULARIZATION = 1, STUDY_AUTOENCODER = 2, STUDY_ALL = 3 };
+enum {
+    STUDY_REGULARIZATION = 1,
+    STUDY_AUTOENCODER = 2,
+    STUDY_MARGINAL_LIKELIHOOD = 4,
+    STUDY_ALL = 7,
+};
 enum {
     KEY_REQUIRED = 1,
     KEY_OPTIONAL = 2,  /* may be absent from the resolved spec too */

@@ -48,6 +48,11 @@ iv_status spec_check_regularization(spec_context *context, const iv_node *root,
                                     const iv_spec_expansion *expansion);
 iv_status spec_check_autoencoder(spec_context *context, const iv_node *root,
                                  const iv_spec_expansion *expansion);
+iv_status spec_check_marginal_likelihood(spec_context *context, const iv_node *root,
+                                         const iv_spec_expansion *expansion);
+
+/* Whether the text at `path` is `word`. */
+bool spec_is_word(const iv_node *node, const char *path, const char *word);
 
 /* A batch no larger than the training set; `samples` is what the study calls them. */
 iv_status spec_check_batch(spec_context *context, const iv_node *config, const char *samples);

@@ -90,7 +90,7 @@ static void misspelt_choice_names_the_nearest_one(void **state) {
     (void)state;
     expect_message("study: regularisation\n", NULL,
                    "spec.yaml:1:8: `study` is `regularisation`, expected one of regularization, "
-                   "autoencoder; did you mean `regularization`?");
+                   "autoencoder, marginal-likelihood; did you mean `regularization`?");
     expect_message(HEAD "runs: [{name: DA, method: augmentatoin}]\n", NULL,
                    "spec.yaml:5:27: `runs.0.method` is `augmentatoin`, expected one of "
                    "weight-tying, augmentation, regularization; did you mean `augmentation`?");
@@ -107,9 +107,9 @@ static void duplicate_keys_are_refused_with_both_places(void **state) {
 
 static void missing_keys_are_named_where_they_belong(void **state) {
     (void)state;
-    expect_message(
-        "# nothing\n\nname: x\n", NULL,
-        "spec.yaml:3:1: missing key `study`, expected one of regularization, autoencoder");
+    expect_message("# nothing\n\nname: x\n", NULL,
+                   "spec.yaml:3:1: missing key `study`, expected one of regularization, "
+                   "autoencoder, marginal-likelihood");
     expect_message("study: regularization\nname: x\ngroup: {kind: shift, order: 3}\n" RUNS, NULL,
                    "spec.yaml:1:1: missing key `dataset.name`, expected one of mnist, "
                    "fashion-mnist, digits");
