@@ -117,4 +117,57 @@ typedef struct {
 
 iv_status iv_factored_svd(iv_sequence *sequence, const iv_factored_svd_desc *desc);
 
+/* ------------------------------------------------------------------ triangular factors */
+
+/* Cholesky factorisation A = L L^T of `batch` symmetric positive definite matrices, in place.
+ *
+ * a       [n, n] a matrix: only entries on and below the diagonal are read; L replaces them, and
+ *         zeros the rest. Matrix stride a.stride, rows lda elements apart
+ * failed  int, one a matrix: 0, or the number, counted from 1, of the first pivot that is not above
+ *         zero (or is not a number); its matrix then holds nothing of use
+ *
+ * Blocked: the trailing matrix is updated by iv_gemm. The factor is that of a matrix within about
+ * n u |A| of A, u = 2^-24 (Higham 2002, theorem 10.3): add at least that to the diagonal of a
+ * matrix that is positive definite only in exact arithmetic. A matrix gets the same bits alone and
+ * in any batch. IV_EINVAL for a zero size, a missing buffer, or lda < n. */
+typedef struct {
+    size_t n, batch, lda;
+    iv_view a, failed;
+} iv_cholesky_desc;
+
+iv_status iv_cholesky(iv_sequence *sequence, const iv_cholesky_desc *desc);
+
+/* Wait, and fail with IV_EFAILED if a factorisation did: `what` names the matrix in the message. */
+iv_status iv_cholesky_check(iv_context *context, const iv_cholesky_desc *desc, const char *what);
+
+/* What repeated solves with lower triangular matrices L need: inverses of the blocks on the
+ * diagonal, and the rest negated, so that all work of a solve is iv_gemm's.
+ *
+ * l  [n, n], on and below the diagonal; rows ldl elements apart; not changed
+ * f  [n, n], rows n elements apart; for iv_triangular_solve */
+typedef struct {
+    size_t n, batch, ldl;
+    iv_view l, f;
+} iv_triangular_desc;
+
+iv_status iv_triangular_prepare(iv_sequence *sequence, const iv_triangular_desc *desc);
+
+/* Solve with L for each row b of B: L x = b, or L^T x = b if `transpose`; that is X = B L^-T, or X
+ * = B L^-1.
+ *
+ * f  by iv_triangular_prepare
+ * b  [rows, n], rows ldb elements apart; overwritten with intermediate results
+ * x  [rows, n], rows ldx elements apart; must not overlap b
+ *
+ * Backward stable but for the blocks on the diagonal, of at most 256, which are multiplied with
+ * their inverses. A zero on the diagonal of L gives infinities or NaN. */
+typedef struct {
+    size_t n, rows, batch;
+    bool transpose;
+    iv_view f, b, x;
+    size_t ldb, ldx;
+} iv_triangular_solve_desc;
+
+iv_status iv_triangular_solve(iv_sequence *sequence, const iv_triangular_solve_desc *desc);
+
 #endif
