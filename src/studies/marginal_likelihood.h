@@ -108,17 +108,16 @@ double ml_measure_flops(const ml_population *population);
  *
  * Images: the pool is the data set in its own order, official training images first. Training takes
  * the first n_train of those and testing the first n_test official test images, whose number in the
- * pool (and so whose transformation) does not depend on n_train. Of built-in sets the pool is
- * n_train + n_test images, the last n_test of them for testing.
+ * pool (and so whose transformation) does not depend on n_train. Of the built-in digits the pool is
+ * n_train + n_test images of seed data_seed, the last n_test of them for testing.
  *
  * Rings: point i, training points first, lies on arc k = i mod 3 of radius 0.4 (k + 1) around the
  * origin and belongs to class k mod 2; words of Philox(data_seed, IV_STREAM_DATASET, 0, i): the
  * angle is pi / 2 + pi / 3 iv_uniform_symmetric(word 0), and the radius deviates by 0.05 times the
- * first of iv_normal's numbers of words 2 and 3. All points are one batch, in order. */
+ * first of iv_normal's numbers of words 2 and 3. All points of a set are one batch, in order. */
 typedef struct {
     const char *name;
-    size_t n_asked; /* images of a built-in set */
-    uint32_t seed;  /* of rings */
+    uint32_t seed; /* of digits and rings */
     size_t n_pool, first_test;
     cl_mem pixels, labels; /* uchar [n_pool, D], [n_pool] */
     cl_mem points;         /* float [n_pool, 2] and int [n_pool]: rings, instead of pixels */
@@ -178,8 +177,8 @@ iv_tensor *ml_model_logits(const ml_model *model, iv_graph *graph, iv_tensor *fe
 void ml_model_batch(const ml_model *model, const ml_data *data, iv_graph *graph, bool test,
                     bool shuffle, size_t batch, iv_tensor **x, iv_tensor **labels);
 
-/* Training: training->loss is the mean cross-entropy of a batch, without the posterior's KL. The
- * posterior's sample for the next step must have been prepared (iv_posterior_prepare). */
+/* Training: training->loss is the mean cross-entropy of a batch, without the posterior's KL. Ready
+ * for step 0; for another one, iv_posterior_prepare comes first. */
 iv_status ml_training_create(const ml_model *model, const ml_data *data, study_training *training);
 
 /* ------------------------------------------------------------------ metrics */
