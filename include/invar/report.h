@@ -228,6 +228,25 @@ typedef struct {
 iv_status iv_plot_write(const iv_plot *plot, const char *dir, const char *name, bool *drawn,
                         iv_error *error);
 
+/* A function of two variables on a grid, with points over it. */
+typedef struct {
+    const char *title, *x_label, *y_label; /* NULL: none */
+    size_t rows, columns;                  /* at least two each */
+    double left, right, bottom, top;       /* of the outermost grid points */
+    const double *values;                  /* [rows][columns], the bottom row first */
+    double low, high;                      /* shown in the colours' two ends; low < high */
+    const double *levels;                  /* [n_levels] where contours are drawn */
+    size_t n_levels;
+    const iv_series *points; /* [n_points] drawn as points, a symbol a series; bands are left out */
+    size_t n_points;
+} iv_contour;
+
+/* Write DIR/NAME.csv (lines of x, y, value), DIR/NAME-points.csv (lines of x, y, label) and
+ * DIR/NAME.gp, and let gnuplot draw them as iv_plot_write does. IV_EINVAL for a grid that is too
+ * small or has no extent. */
+iv_status iv_contour_write(const iv_contour *contour, const char *dir, const char *name,
+                           bool *drawn, iv_error *error);
+
 /* One line for the user when a figure was not drawn. */
 extern const char *const iv_gnuplot_missing;
 

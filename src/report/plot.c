@@ -90,7 +90,38 @@ static void add_csv(iv_text *text, const iv_plot *plot, bool shared_x) {
 
 /* ------------------------------------------------------------------ script */
 
-static void add_setting(iv_text *text, const char *setting, const char *value) {
+void iv_plot_begin_script(iv_text *text, const char *name) {
+    iv_text_format(text,
+                   "# Reads %s.csv, makes %s.svg and %s.png. Run in this folder: gnuplot %s.gp\n"
+                   "set encoding utf8\n"
+                   "set datafile separator comma\n"
+                   "data = '%s.csv'\n\n",
+                   name, name, name, name, name);
+}
+
+void iv_plot_begin_picture(iv_text *text, const char *name) {
+    iv_text_format(text,
+                   "\nset terminal svg size 760,440 dynamic font 'Arial,13' background '#ffffff'\n"
+                   "set output '%s.svg'\n",
+                   name);
+}
+
+void iv_plot_end_script(iv_text *text, const char *name) {
+    iv_text_format(text,
+                   "\nset output\n"
+                   "if (strstrt(GPVAL_TERMINALS, 'pngcairo')) {\n"
+                   "    set terminal pngcairo size 1140,660 fontscale 1.5 linewidth 1.5 "
+                   "background '#ffffff'\n"
+                   "} else {\n"
+                   "    set terminal png size 1140,660\n"
+                   "}\n"
+                   "set output '%s.png'\n"
+                   "replot\n"
+                   "set output\n",
+                   name);
+}
+
+void iv_plot_add_setting(iv_text *text, const char *setting, const char *value) {
     if (!value || !*value) return;
     iv_text_format(text, "set %s ", setting);
     iv_text_gnuplot(text, value);
@@ -170,15 +201,10 @@ static void add_plot_command(iv_text *text, const iv_plot *plot, bool shared_x) 
 }
 
 static void add_script(iv_text *text, const iv_plot *plot, const char *name, bool shared_x) {
-    iv_text_format(text,
-                   "# Reads %s.csv, makes %s.svg and %s.png. Run in this folder: gnuplot %s.gp\n"
-                   "set encoding utf8\n"
-                   "set datafile separator comma\n"
-                   "data = '%s.csv'\n\n",
-                   name, name, name, name, name);
-    add_setting(text, "title", plot->title);
-    add_setting(text, "xlabel", plot->x_label);
-    add_setting(text, "ylabel", plot->y_label);
+    iv_plot_begin_script(text, name);
+    iv_plot_add_setting(text, "title", plot->title);
+    iv_plot_add_setting(text, "xlabel", plot->x_label);
+    iv_plot_add_setting(text, "ylabel", plot->y_label);
     if (plot->log_x) iv_text_add(text, "set logscale x\n");
     if (plot->log_y) iv_text_add(text, "set logscale y\n");
     iv_text_add(text, "set title noenhanced\n"
@@ -195,23 +221,9 @@ static void add_script(iv_text *text, const iv_plot *plot, const char *name, boo
                        "set style line %zu linecolor '%s' linewidth 2 pointtype 7 pointsize 0.6\n",
                        s + 1, colours[s % N_COLOURS]);
     }
-    iv_text_format(text,
-                   "\nset terminal svg size 760,440 dynamic font 'Arial,13' background '#ffffff'\n"
-                   "set output '%s.svg'\n",
-                   name);
+    iv_plot_begin_picture(text, name);
     add_plot_command(text, plot, shared_x);
-    iv_text_format(text,
-                   "\nset output\n"
-                   "if (strstrt(GPVAL_TERMINALS, 'pngcairo')) {\n"
-                   "    set terminal pngcairo size 1140,660 fontscale 1.5 linewidth 1.5 "
-                   "background '#ffffff'\n"
-                   "} else {\n"
-                   "    set terminal png size 1140,660\n"
-                   "}\n"
-                   "set output '%s.png'\n"
-                   "replot\n"
-                   "set output\n",
-                   name);
+    iv_plot_end_script(text, name);
 }
 
 /* ------------------------------------------------------------------ files */
@@ -226,10 +238,16 @@ static bool is_plain_name(const char *name) {
     return true;
 }
 
-static iv_status write_beside(const char *dir, const char *name, const char *extension,
-                              iv_text *text, iv_error *error) {
+iv_status iv_plot_check_name(const char *name, iv_error *error) {
+    if (is_plain_name(name)) return IV_OK;
+    return iv_fail(error, IV_EINVAL,
+                   "figure name \"%s\": expected letters, digits, dot, dash and underscore", name);
+}
+
+iv_status iv_plot_write_beside(const char *dir, const char *name, const char *ending, iv_text *text,
+                               iv_error *error) {
     iv_text path = {0};
-    iv_text_format(&path, "%s/%s.%s", dir, name, extension);
+    iv_text_format(&path, "%s/%s%s", dir, name, ending);
     iv_status status = path.failed
                            ? iv_fail(error, IV_ENOMEM, "out of memory while writing %s", name)
                            : iv_file_write_text(path.data, text, error);
@@ -241,11 +259,8 @@ static iv_status write_beside(const char *dir, const char *name, const char *ext
 iv_status iv_plot_write(const iv_plot *plot, const char *dir, const char *name, bool *drawn,
                         iv_error *error) {
     if (drawn) *drawn = false;
-    if (!is_plain_name(name)) {
-        return iv_fail(error, IV_EINVAL,
-                       "figure name \"%s\": expected letters, digits, dot, dash and underscore",
-                       name);
-    }
+    iv_status status = iv_plot_check_name(name, error);
+    if (status != IV_OK) return status;
     if (plot->n_series == 0) {
         return iv_fail(error, IV_EINVAL, "figure %s has no series", name);
     }
@@ -258,10 +273,10 @@ iv_status iv_plot_write(const iv_plot *plot, const char *dir, const char *name, 
     bool shared_x = all_share_x(plot);
     iv_text csv = {0}, script = {0};
     add_csv(&csv, plot, shared_x);
-    iv_status status = write_beside(dir, name, "csv", &csv, error);
+    status = iv_plot_write_beside(dir, name, ".csv", &csv, error);
     if (status != IV_OK) return status;
     add_script(&script, plot, name, shared_x);
-    status = write_beside(dir, name, "gp", &script, error);
+    status = iv_plot_write_beside(dir, name, ".gp", &script, error);
     if (status != IV_OK) return status;
 
     bool found = false;

@@ -345,6 +345,87 @@ static void labels_do_not_cover_images(void **state) {
     free(pixels);
 }
 
+/* ------------------------------------------------------------------ contours */
+
+static iv_contour example_contour(const double *values, const iv_series *points, size_t n_points) {
+    static const double levels[] = {0.25, 0.5};
+    return (iv_contour){.title = "it's",
+                        .rows = 2,
+                        .columns = 3,
+                        .left = -1,
+                        .right = 1,
+                        .bottom = 0,
+                        .top = 4,
+                        .values = values,
+                        .high = 1,
+                        .levels = levels,
+                        .n_levels = 2,
+                        .points = points,
+                        .n_points = n_points};
+}
+
+static void contours_write_where_each_value_lies(void **state) {
+    iv_error error = {0};
+    const double values[] = {0, 0.25, 0.5, 0.75, 1, NAN};
+    const iv_series points[] = {{.label = "one, 1", .n = 2, .x = x_other, .y = y},
+                                {.label = "two", .n = 1, .x = x, .y = y}};
+    const iv_contour contour = example_contour(values, points, 2);
+    assert_ok(iv_contour_write(&contour, *state, "toy", NULL, &error), &error);
+    char *text = slurp(in_scratch(state, "toy.csv"), NULL);
+    assert_string_equal(text,
+                        "x,y,value\n-1,0,0\n0,0,0.25\n1,0,0.5\n\n-1,4,0.75\n0,4,1\n1,4,nan\n");
+    free(text);
+    text = slurp(in_scratch(state, "toy-points.csv"), NULL);
+    assert_string_equal(text, "x,y,label\n2,0.5,\"one, 1\"\n3,0.25,\"one, 1\"\n1,0.5,two\n");
+    free(text);
+    text = slurp(in_scratch(state, "toy.gp"), NULL);
+    assert_contains(text, "levels discrete 0.25, 0.5");
+    assert_contains(text, "every ::2::2 using 1:2"); /* the last point's series */
+    assert_contains(text, "set xrange [-1.5:1.5]");  /* half a cell beyond the points */
+    free(text);
+}
+
+static void gnuplot_draws_contours(void **state) {
+    if (!have_gnuplot()) SKIP_BECAUSE("gnuplot is not installed");
+    iv_error error = {0};
+    const double slope[] = {0, 0.25, 0.5, 0.5, 0.75, 1}, gone[] = {NAN, NAN, NAN, NAN, NAN, NAN},
+                 flat[] = {0.5, 0.5, 0.5, 0.5, 0.5, 0.5};
+    const double *const all[] = {slope, gone, flat};
+    const iv_series points[] = {{.label = "o", .n = 2, .x = x_other, .y = y}, {.label = "none"}};
+    for (size_t i = 0; i < 3; i++) {
+        const iv_contour contour = example_contour(all[i], points, 2);
+        bool drawn;
+        size_t n;
+        assert_ok(iv_contour_write(&contour, *state, "toy", &drawn, &error), &error);
+        assert_true(drawn);
+        char *svg = slurp(in_scratch(state, "toy.svg"), &n);
+        assert_contains(svg, "</svg>");
+        free(svg);
+        char *png = slurp(in_scratch(state, "toy.png"), &n);
+        assert_true(n > 1000);
+        free(png);
+        assert_int_equal(remove(in_scratch(state, "toy.svg")), 0);
+        assert_int_equal(remove(in_scratch(state, "toy.png")), 0);
+    }
+}
+
+static void impossible_contours_are_refused(void **state) {
+    const double values[6] = {0};
+    iv_contour contours[4];
+    for (size_t i = 0; i < 4; i++) contours[i] = example_contour(values, NULL, 0);
+    contours[0].rows = 1;
+    contours[1].right = contours[1].left;
+    contours[2].top = NAN;
+    contours[3].high = contours[3].low;
+    for (size_t i = 0; i < 4; i++) {
+        iv_error error = {0};
+        assert_int_equal(iv_contour_write(&contours[i], *state, "toy", NULL, &error), IV_EINVAL);
+    }
+    assert_int_equal(count_entries(*state), 0);
+}
+
+/* ------------------------------------------------------------------ limits */
+
 static void impossible_grids_are_refused(void **state) {
     const float image[1] = {0};
     const iv_image_grid empty = {.images = image, .rows = 0, .columns = 1, .height = 1, .width = 1};
@@ -371,6 +452,9 @@ int main(void) {
         SCRATCH_TEST(signed_grids_are_white_at_zero_and_symmetric),
         SCRATCH_TEST(colours_share_the_range_of_their_image),
         SCRATCH_TEST(labels_do_not_cover_images),
+        SCRATCH_TEST(contours_write_where_each_value_lies),
+        SCRATCH_TEST(gnuplot_draws_contours),
+        SCRATCH_TEST(impossible_contours_are_refused),
         SCRATCH_TEST(impossible_grids_are_refused),
     };
     return cmocka_run_group_tests_name("figures", tests, NULL, NULL);
