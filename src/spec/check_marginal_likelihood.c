@@ -26,15 +26,13 @@ static bool has_preset(const iv_node *config, const char *name) {
 
 /* ------------------------------------------------------------------ data */
 
-static iv_status check_size(spec_context *context, const iv_node *config, const char *set,
-                            int64_t most) {
-    char path[64];
-    snprintf(path, sizeof path, "dataset.%s", set);
+static iv_status check_size(spec_context *context, const iv_node *config, const char *path,
+                            int64_t most, const char *what) {
     const iv_node *size = spec_at(config, path), *name = spec_at(config, "dataset.name");
     if (size->integer <= most) return IV_OK;
     return spec_fail(context, size->is_default ? name->mark : size->mark,
-                     "`%s` is %lld, expected at most the %lld %sing images of %s", path,
-                     (long long)size->integer, (long long)most, set, name->text);
+                     "`%s` is %lld, expected at most the %lld %s images of %s", path,
+                     (long long)size->integer, (long long)most, what, name->text);
 }
 
 static iv_status check_data(spec_context *context, const iv_node *config) {
@@ -56,9 +54,9 @@ static iv_status check_data(spec_context *context, const iv_node *config) {
                              blur->number);
         }
     } else if (!spec_is_word(config, "dataset.name", "digits")) {
-        iv_status status =
-            check_size(context, config, "train", cifar ? CIFAR_TRAINING : MNIST_TRAINING);
-        if (status == IV_OK) status = check_size(context, config, "test", TEST);
+        iv_status status = check_size(context, config, "dataset.train",
+                                      cifar ? CIFAR_TRAINING : MNIST_TRAINING, "training");
+        if (status == IV_OK) status = check_size(context, config, "dataset.test", TEST, "test");
         if (status != IV_OK) return status;
     }
     return is_sgpr(config)

@@ -168,12 +168,24 @@ static void check_config(const char *path) {
         assert_int_equal(iv_spec_integer(root, "model.width"), 8);
         assert_string_equal(iv_spec_string(root, "training.optimizer"), "sgd");
     }
+    if (strcmp(iv_spec_string(root, "study"), "marginal-likelihood") == 0) {
+        bool images = strcmp(iv_spec_string(root, "dataset.name"), "rings") != 0;
+        int64_t all = strcmp(iv_spec_string(root, "dataset.name"), "cifar10") == 0 ? 50000 : 60000;
+        if (images) {
+            assert_int_equal(iv_spec_integer(root, "dataset.train") == all, full);
+            assert_true(!full || iv_spec_integer(root, "dataset.test") == 10000);
+        }
+        assert_int_equal(iv_spec_integer(root, "model.hidden") == 1024, full);
+        assert_int_equal(iv_spec_integer(root, "model.samples") == 32, full);
+        assert_int_equal(iv_spec_integer(root, "training.batch"), 128);
+        assert_true(iv_spec_number(root, "training.learning_rate") == 0.001);
+    }
     iv_spec_destroy(spec);
 }
 
 static void all_shipped_configs_load_and_round_trip(void **state) {
     (void)state;
-    assert_true(for_each_config(check_config) >= 23);
+    assert_true(for_each_config(check_config) >= 57);
 }
 
 static void the_documentation_tells_every_key_of_a_resolved_spec(void **state) {
