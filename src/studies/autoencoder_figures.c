@@ -185,11 +185,12 @@ static iv_status add_curve(const drawing *d, const ae_run *run, ae_metric metric
                            study_curve *curve, iv_series *series) {
     const char *name = ae_metric_name(metric);
     snprintf(curve->label, sizeof curve->label, "%s", alone ? name : run->column);
-    const iv_status status =
-        study_curve_fill(d->job, d->points, run->run->name, "test", name, SIZE_MAX, curve);
+    const study_quantity quantity = {
+        .run = run->run->name, .split = "test", .metric = name, .element = SIZE_MAX};
+    const iv_status status = study_curve_fill(d->job, d->points, &quantity, curve);
     *series = (iv_series){.label = curve->label,
                           .n = curve->n,
-                          .x = curve->epochs,
+                          .x = curve->x,
                           .y = curve->means,
                           .dashed = alone && metric == AE_RECONSTRUCTION};
     return status;

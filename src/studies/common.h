@@ -95,18 +95,24 @@ typedef struct study_points study_points;
 iv_status study_points_read(const iv_study_job *job, study_points **points);
 void study_points_free(study_points *points); /* NULL is fine */
 
-/* One curve: means over seeds at each logged epoch. Zeroed to begin with. */
+/* What a curve shows: a metric of a run on a split. */
+typedef struct {
+    const char *run, *split, *metric;
+    size_t element; /* of an array metric; SIZE_MAX for a number */
+    bool by_step;   /* against the logged step instead of the epoch */
+    bool magnitude; /* absolute values */
+} study_quantity;
+
+/* One curve: means over seeds at each logged epoch or step. Zeroed to begin with. */
 typedef struct {
     char label[160];
-    double *epochs, *means, *counts;
+    double *x, *means, *counts;
     size_t n, capacity;
 } study_curve;
 
-/* Fill a curve with a metric of a run on a split; of an array metric with its number `element`
- * (SIZE_MAX for a number). IV_ENOMEM. */
-iv_status study_curve_fill(const iv_study_job *job, const study_points *points, const char *run,
-                           const char *split, const char *metric, size_t element,
-                           study_curve *curve);
+/* Fill a curve; it stays empty where nothing of it was logged. IV_ENOMEM. */
+iv_status study_curve_fill(const iv_study_job *job, const study_points *points,
+                           const study_quantity *quantity, study_curve *curve);
 void study_curve_clear(study_curve *curve);
 
 /* Write a plot to the run's figures, and say so if gnuplot is missing. */

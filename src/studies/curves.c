@@ -45,26 +45,26 @@ void study_points_free(study_points *points) {
     free(points);
 }
 
-/* Value of a metric in a logged point; false if the point has none. */
-static bool value_of(const json_t *point, const char *run, const char *split, const char *metric,
-                     size_t element, double *value) {
-    const char *its_run = json_string_value(json_object_get(point, "run"));
-    const char *its_split = json_string_value(json_object_get(point, "split"));
-    if (!its_run || !its_split || strcmp(its_run, run) != 0 || strcmp(its_split, split) != 0)
+/* The quantity's value in a logged point; false if the point has none. */
+static bool value_of(const json_t *point, const study_quantity *quantity, double *value) {
+    const char *run = json_string_value(json_object_get(point, "run"));
+    const char *split = json_string_value(json_object_get(point, "split"));
+    if (!run || !split || strcmp(run, quantity->run) != 0 || strcmp(split, quantity->split) != 0)
         return false;
-    const json_t *entry = json_object_get(point, metric);
-    if (element != SIZE_MAX) entry = json_array_get(entry, element);
+    const json_t *entry = json_object_get(point, quantity->metric);
+    if (quantity->element != SIZE_MAX) entry = json_array_get(entry, quantity->element);
     if (!entry) return false;
     *value = json_is_number(entry) ? json_number_value(entry) : NAN;
+    if (quantity->magnitude) *value = fabs(*value);
     return true;
 }
 
-static bool add_value(study_curve *c, double epoch, double value) {
+static bool add_value(study_curve *c, double x, double value) {
     size_t i = 0;
-    while (i < c->n && c->epochs[i] != epoch) i++;
+    while (i < c->n && c->x[i] != x) i++;
     if (i == c->capacity) {
         const size_t wanted = c->capacity ? 2 * c->capacity : 64;
-        double **const columns[] = {&c->epochs, &c->means, &c->counts};
+        double **const columns[] = {&c->x, &c->means, &c->counts};
         for (size_t k = 0; k < 3; k++) {
             double *grown = realloc(*columns[k], wanted * sizeof *grown);
             if (!grown) return false;
@@ -73,7 +73,7 @@ static bool add_value(study_curve *c, double epoch, double value) {
         c->capacity = wanted;
     }
     if (i == c->n) {
-        c->epochs[i] = epoch;
+        c->x[i] = x;
         c->means[i] = c->counts[i] = 0;
         c->n++;
     }
@@ -82,15 +82,15 @@ static bool add_value(study_curve *c, double epoch, double value) {
     return true;
 }
 
-iv_status study_curve_fill(const iv_study_job *job, const study_points *points, const char *run,
-                           const char *split, const char *metric, size_t element,
-                           study_curve *curve) {
+iv_status study_curve_fill(const iv_study_job *job, const study_points *points,
+                           const study_quantity *quantity, study_curve *curve) {
+    const char *key = quantity->by_step ? "step" : "epoch";
     size_t index;
     const json_t *point;
     json_array_foreach(points->list, index, point) {
         double value;
-        if (value_of(point, run, split, metric, element, &value) &&
-            !add_value(curve, json_number_value(json_object_get(point, "epoch")), value))
+        if (value_of(point, quantity, &value) &&
+            !add_value(curve, json_number_value(json_object_get(point, key)), value))
             return study_out_of_memory(job->context);
     }
     for (size_t i = 0; i < curve->n; i++) curve->means[i] /= curve->counts[i];
@@ -98,7 +98,7 @@ iv_status study_curve_fill(const iv_study_job *job, const study_points *points, 
 }
 
 void study_curve_clear(study_curve *curve) {
-    free(curve->epochs);
+    free(curve->x);
     free(curve->means);
     free(curve->counts);
     memset(curve, 0, sizeof *curve);

@@ -33,8 +33,10 @@ static iv_status draw(const drawing *d, const char *name, const char *title, con
             snprintf(c->label, sizeof c->label, "%.100s", run);
         else
             snprintf(c->label, sizeof c->label, "%.100s layer %zu", run, q->layer);
-        status = study_curve_fill(d->job, d->points, run, q->split, q->metric, q->layer, c);
-        series[i] = (iv_series){.label = c->label, .n = c->n, .x = c->epochs, .y = c->means};
+        const study_quantity shown = {
+            .run = run, .split = q->split, .metric = q->metric, .element = q->layer};
+        status = study_curve_fill(d->job, d->points, &shown, c);
+        series[i] = (iv_series){.label = c->label, .n = c->n, .x = c->x, .y = c->means};
     }
     if (status == IV_OK) {
         const iv_plot plot = {.title = title,
