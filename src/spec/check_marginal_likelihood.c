@@ -53,6 +53,14 @@ static iv_status check_data(spec_context *context, const iv_node *config) {
                              "weights of points are not images",
                              blur->number);
         }
+        const iv_node *batch = spec_at(config, "training.batch");
+        const iv_node *train = spec_at(config, "dataset.train");
+        if (batch->integer != train->integer) {
+            return spec_fail(context, batch->is_default ? train->mark : batch->mark,
+                             "`training.batch` is %lld, expected the %lld of `dataset.train`: all "
+                             "points of rings are one batch",
+                             (long long)batch->integer, (long long)train->integer);
+        }
     } else if (!spec_is_word(config, "dataset.name", "digits")) {
         iv_status status = check_size(context, config, "dataset.train",
                                       cifar ? CIFAR_TRAINING : MNIST_TRAINING, "training");
@@ -68,6 +76,10 @@ static iv_status check_data(spec_context *context, const iv_node *config) {
 
 static iv_status check_sgpr(spec_context *context, const iv_node *config) {
     const iv_node *run = spec_at(config, "run");
+    if (is_rings(config)) {
+        return spec_fail(context, spec_at(run, "method")->mark,
+                         "`method` is sgpr while `dataset.name` is rings, expected network");
+    }
     const char *name = NULL;
     if (is_invariant(config)) {
         name = "invariance";
@@ -85,10 +97,6 @@ static iv_status check_sgpr(spec_context *context, const iv_node *config) {
         return spec_fail(context, inducing->is_default ? train->mark : inducing->mark,
                          "`inducing` is %lld, expected at most the %lld images of `dataset.train`",
                          (long long)inducing->integer, (long long)train->integer);
-    }
-    if (is_rings(config)) {
-        return spec_fail(context, spec_at(run, "method")->mark,
-                         "`method` is sgpr while `dataset.name` is rings, expected network");
     }
     return IV_OK;
 }

@@ -8,7 +8,7 @@
 #define DIGITS   "study: marginal-likelihood\nname: digits\ndataset: {name: digits}\n"
 #define PLAIN    "runs: [{name: mlp}]\n"
 #define LEARNED  "runs: [{name: rotation, invariance: rotation, eta: 0.1}]\n"
-#define RINGS    "study: marginal-likelihood\nname: rings\ndataset: {name: rings}\n"
+#define RINGS    "study: marginal-likelihood\nname: rings\ndataset: {name: rings, train: 128}\n"
 #define RUN(...) "runs: [{name: a, " __VA_ARGS__ "}]\n"
 
 static void a_small_spec_is_written_with_every_default(void **state) {
@@ -148,8 +148,11 @@ static void rings_are_points(void **state) {
                    "spec.yaml:4:26: `method` is sgpr while `dataset.name` is rings, expected "
                    "network");
     expect_message(RINGS PLAIN, "dataset.train=64",
-                   "--set dataset.train: `training.batch` is 128, expected at most the 64 points "
-                   "of `dataset.train`");
+                   "--set dataset.train: `training.batch` is 128, expected the 64 of "
+                   "`dataset.train`: all points of rings are one batch");
+    expect_message(RINGS PLAIN "training: {batch: 64}\n", NULL,
+                   "spec.yaml:5:19: `training.batch` is 64, expected the 128 of `dataset.train`: "
+                   "all points of rings are one batch");
 }
 
 /* ------------------------------------------------------------------ runs */

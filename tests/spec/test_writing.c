@@ -174,10 +174,10 @@ static void check_config(const char *path) {
         if (images) {
             assert_int_equal(iv_spec_integer(root, "dataset.train") == all, full);
             assert_true(!full || iv_spec_integer(root, "dataset.test") == 10000);
+            assert_int_equal(iv_spec_integer(root, "training.batch"), 128);
         }
         assert_int_equal(iv_spec_integer(root, "model.hidden") == 1024, full);
         assert_int_equal(iv_spec_integer(root, "model.samples") == 32, full);
-        assert_int_equal(iv_spec_integer(root, "training.batch"), 128);
         assert_true(iv_spec_number(root, "training.learning_rate") == 0.001);
     }
     iv_spec_destroy(spec);
