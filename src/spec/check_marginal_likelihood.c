@@ -35,41 +35,44 @@ static iv_status check_size(spec_context *context, const iv_node *config, const 
                      (long long)size->integer, (long long)most, what, name->text);
 }
 
+static iv_status check_rings(spec_context *context, const iv_node *config) {
+    const iv_node *transformation = spec_at(config, "dataset.transformation");
+    const iv_node *blur = spec_at(config, "model.blur");
+    const iv_node *batch = spec_at(config, "training.batch");
+    const iv_node *train = spec_at(config, "dataset.train");
+    if (strcmp(transformation->text, "regular") != 0) {
+        return spec_fail(context, transformation->mark,
+                         "`dataset.transformation` is %s while `dataset.name` is rings, expected "
+                         "regular: points are not transformed as images are",
+                         transformation->text);
+    }
+    if (blur->number > 0) {
+        return spec_fail(context, blur->mark,
+                         "`model.blur` is %g while `dataset.name` is rings, expected 0: the "
+                         "weights of points are not images",
+                         blur->number);
+    }
+    if (batch->integer != train->integer) {
+        return spec_fail(context, batch->is_default ? train->mark : batch->mark,
+                         "`training.batch` is %lld, expected the %lld of `dataset.train`: all "
+                         "points of rings are one batch",
+                         (long long)batch->integer, (long long)train->integer);
+    }
+    return IV_OK;
+}
+
 static iv_status check_data(spec_context *context, const iv_node *config) {
     enum { MNIST_TRAINING = 60000, CIFAR_TRAINING = 50000, TEST = 10000 };
-    bool cifar = spec_is_word(config, "dataset.name", "cifar10");
-    if (is_rings(config)) {
-        const iv_node *transformation = spec_at(config, "dataset.transformation");
-        const iv_node *blur = spec_at(config, "model.blur");
-        if (strcmp(transformation->text, "regular") != 0) {
-            return spec_fail(context, transformation->mark,
-                             "`dataset.transformation` is %s while `dataset.name` is rings, "
-                             "expected regular: points are not transformed as images are",
-                             transformation->text);
-        }
-        if (blur->number > 0) {
-            return spec_fail(context, blur->mark,
-                             "`model.blur` is %g while `dataset.name` is rings, expected 0: the "
-                             "weights of points are not images",
-                             blur->number);
-        }
-        const iv_node *batch = spec_at(config, "training.batch");
-        const iv_node *train = spec_at(config, "dataset.train");
-        if (batch->integer != train->integer) {
-            return spec_fail(context, batch->is_default ? train->mark : batch->mark,
-                             "`training.batch` is %lld, expected the %lld of `dataset.train`: all "
-                             "points of rings are one batch",
-                             (long long)batch->integer, (long long)train->integer);
-        }
-    } else if (!spec_is_word(config, "dataset.name", "digits")) {
-        iv_status status = check_size(context, config, "dataset.train",
-                                      cifar ? CIFAR_TRAINING : MNIST_TRAINING, "training");
+    if (is_rings(config)) return check_rings(context, config);
+    iv_status status = IV_OK;
+    if (!spec_is_word(config, "dataset.name", "digits")) {
+        bool cifar = spec_is_word(config, "dataset.name", "cifar10");
+        status = check_size(context, config, "dataset.train",
+                            cifar ? CIFAR_TRAINING : MNIST_TRAINING, "training");
         if (status == IV_OK) status = check_size(context, config, "dataset.test", TEST, "test");
-        if (status != IV_OK) return status;
     }
-    return is_sgpr(config)
-               ? IV_OK
-               : spec_check_batch(context, config, is_rings(config) ? "points" : "images");
+    if (status != IV_OK || is_sgpr(config)) return status;
+    return spec_check_batch(context, config, "images");
 }
 
 /* ------------------------------------------------------------------ runs */
