@@ -63,7 +63,8 @@ typedef enum {
 /* mask [6]: 1 for the family's generators, 0 for the others. */
 void iv_affine_mask(iv_affine_family family, float mask[IV_N_GENERATORS]);
 
-/* expm(sum_i a_i G_i), its first two rows, to a few units of double precision. */
+/* expm(sum_i a_i G_i), its first two rows; errors below 1e-12 of the largest entry. |a_i| up to 20.
+ */
 void iv_affine_exponential(const double a[IV_N_GENERATORS], double t[6]);
 
 /* Equally spaced eps in the place of draws: the midpoints of n equal parts of [-1, 1] along each
