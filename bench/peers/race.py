@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Invar against PyTorch and OpenBLAS on this machine, in one command.
 
-Groups: step and autoencoder (training steps of the regularization and the autoencoder study), jacobian
+Groups: step, autoencoder and marginal-likelihood (training steps of the three studies), jacobian
 (Jacobians of 1024 inputs and their singular values), gemm (matrix products); all by default. Runs of
 Invar and of the peer alternate, so that whatever else the machine does meets both. The peer gets its best
 settings: each number of PyTorch and OpenBLAS threads is tried first, those within 15% of the fastest stay
@@ -36,6 +36,8 @@ GEMMS = [f"gemm/{name}" for name in (
 GROUPS = {
     "step": (["step/regularization-rotation-4"], "regularization_step.py", [], True),
     "autoencoder": (["step/autoencoder"], "autoencoder_step.py", [], True),
+    "marginal-likelihood": (["step/marginal-likelihood-relu", "step/marginal-likelihood-rff"],
+                            "marginal_likelihood_step.py", [], True),
     "jacobian": (["jacobian", "svd/10x784-x1024", "svd/weights"], "jacobian_svd.py", [], True),
     "gemm": (GEMMS, "gemm.py", GEMMS, False),
 }
