@@ -8,8 +8,7 @@
  *   marginal_likelihood_train.c      training a population: curves, checkpoints, divergence
  *   marginal_likelihood_measure.c    accuracy and bound of a population
  *   marginal_likelihood_sgpr.c       the baseline: sparse Gaussian process regression
- *   marginal_likelihood_prepare.c    what can be refused beforehand
- *   marginal_likelihood_estimate.c   memory and time
+ *   marginal_likelihood_estimate.c   what can be refused beforehand, memory and time
  *   marginal_likelihood_step.c       single training steps, to be timed
  *   marginal_likelihood_results.c    runs, cells
  *   marginal_likelihood_claims.c     what the paper claims
@@ -32,7 +31,7 @@ enum {
     /* Samples of W2 while measuring are drawn at this number plus the batch's, apart from the
      * transformations, which share their stream and are drawn at the batch's number. */
     ML_SAMPLE_STEPS = 1 << 30,
-    ML_MAX_CLASSES = 16,
+    ML_ROTATION = 2, /* the generator */
 };
 
 /* One network to train, or one regression. */
@@ -212,8 +211,9 @@ iv_status ml_measure_run(ml_measure *measure, const volatile sig_atomic_t *stop,
 /* Seconds that ml_measure_run would take, from some of its batches. */
 iv_status ml_measure_time(ml_measure *measure, double *seconds);
 
-/* eta [R, 6] as it is now. */
+/* eta [R, 6] as it is now; an eta of rotation in degrees, whose sign means nothing. */
 iv_status ml_model_eta(const ml_model *model, float *eta);
+double ml_degrees(double radians);
 
 /* ------------------------------------------------------------------ the study */
 
@@ -234,6 +234,9 @@ typedef struct {
     ml_progress progress;
 } ml_study;
 
+/* For work that counts the present population's steps. */
+iv_progress ml_progress_of_steps(ml_study *study);
+
 /* Train population number `index` from its initial parameters or from study->resume, logging the
  * curves and saving checkpoints. diverged_from [R] is filled. A population whose members have all
  * diverged is given up.
@@ -246,9 +249,12 @@ iv_status ml_train(ml_study *study, size_t index, ml_model *model, uint32_t *div
 /* Regressions of a population, trained or read back; outcomes [R]. */
 iv_status ml_sgpr_run(ml_study *study, size_t index, bool trained, ml_outcome *outcomes);
 
-/* Device memory and seconds of a population of regressions. */
-iv_status ml_sgpr_estimate(const iv_study_job *job, const ml_population *population, ml_data *data,
-                           iv_estimate *estimate);
+/* Device memory of a population of regressions and, if `timed`, the seconds it takes at most. */
+iv_status ml_sgpr_estimate(iv_context *context, const ml_population *population,
+                           const ml_data *data, bool timed, iv_estimate *estimate);
+
+/* Floating-point operations of one of its iterations. */
+double ml_sgpr_flops(const ml_population *population);
 
 /* ------------------------------------------------------------------ results */
 

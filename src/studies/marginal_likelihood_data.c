@@ -55,7 +55,7 @@ iv_status ml_data_of_images(iv_context *context, const ml_population *p, const u
                             const uint8_t *labels, size_t n_pool, size_t first_test,
                             ml_data *data) {
     *data = (ml_data){
-        .name = p->dataset, .n_asked = images_asked(p), .n_pool = n_pool, .first_test = first_test};
+        .name = p->dataset, .seed = p->data_seed, .n_pool = n_pool, .first_test = first_test};
     size_t bytes;
     iv_status status = iv_multiply_size(n_pool, ml_columns(p), &bytes, iv_context_error(context));
     if (status == IV_OK) status = study_upload(context, pixels, bytes, &data->pixels);
