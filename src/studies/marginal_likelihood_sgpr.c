@@ -51,9 +51,6 @@ static iv_status create_rows(iv_context *context, const ml_population *p, const 
     iv_status status =
         iv_multiply_size(n, ml_columns(p) * sizeof(float), &bytes, iv_context_error(context));
     if (status != IV_OK) return status;
-    if (p->rings)
-        return study_upload(context, data->host_points + (test ? 2 * data->first_test : 0), bytes,
-                            rows);
     status = iv_buffer_create(context, bytes, rows);
     return status == IV_OK ? transform_images(context, p, data, member, test, *rows) : status;
 }
