@@ -27,6 +27,16 @@ int cli_usage_error(const cli_command *command, const char *format, ...) IV_PRIN
  * missing. */
 int cli_option(int argc, char **argv, int *i, const char *name, const char **value);
 
+/* What the command line changes in a spec. texts: room for argc of them, the caller's. */
+typedef struct {
+    const char **texts; /* KEY=VALUE */
+    size_t n;
+    char seeds[64]; /* the last --seeds as such a text */
+} cli_overrides;
+
+/* The same for --set KEY=VALUE and --seeds N, which are kept. */
+int cli_override(int argc, char **argv, int *i, cli_overrides *overrides);
+
 /* ------------------------------------------------------------------ running */
 
 /* Progress of long work on standard error: one line redrawn, with rate and time left, on a

@@ -21,7 +21,10 @@ static iv_status print_runs(const iv_spec *spec, iv_error *error) {
 }
 
 static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
-    const iv_study *study = iv_study_find(iv_spec_string(iv_spec_root(spec), "study"));
+    const char *name = iv_spec_string(iv_spec_root(spec), "study");
+    const iv_study *study = iv_study_find(name);
+    if (!study)
+        return iv_fail(iv_context_error(context), IV_EINVAL, "the study %s is not built in", name);
     iv_estimate *estimates;
     size_t n;
     const iv_study_job job = {.spec = spec, .context = context};
@@ -53,18 +56,16 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
 }
 
 static int run(int argc, char **argv) {
-    const char *path = NULL, *device = NULL, *value;
-    const char **overrides = calloc((size_t)argc + 1, sizeof *overrides);
-    size_t n_overrides = 0;
+    const char *path = NULL, *device = NULL;
+    cli_overrides overrides = {.texts = calloc((size_t)argc + 1, sizeof *overrides.texts)};
     iv_spec *spec = NULL;
     iv_context *context = NULL;
     iv_error error = {0};
     int exit_status = 0;
-    if (!overrides) return 1;
+    if (!overrides.texts) return 1;
     for (int i = 1; i < argc; i++) {
         int taken = cli_option(argc, argv, &i, "device", &device);
-        if (taken == 0 && (taken = cli_option(argc, argv, &i, "set", &value)) == 1)
-            overrides[n_overrides++] = value;
+        if (taken == 0) taken = cli_override(argc, argv, &i, &overrides);
         if (taken < 0) {
             exit_status = cli_usage_error(&cli_check, "%s needs a value", argv[i]);
             goto done;
@@ -80,7 +81,7 @@ static int run(int argc, char **argv) {
         exit_status = cli_usage_error(&cli_check, "needs a spec file");
         goto done;
     }
-    iv_status status = iv_spec_load(path, overrides, n_overrides, &spec, &error);
+    iv_status status = iv_spec_load(path, overrides.texts, overrides.n, &spec, &error);
     if (status == IV_OK) status = print_runs(spec, &error);
     if (status == IV_OK) {
         status = iv_context_create(device, false, &context, &error);
@@ -98,13 +99,13 @@ static int run(int argc, char **argv) {
 done:
     iv_context_destroy(context);
     iv_spec_destroy(spec);
-    free(overrides);
+    free(overrides.texts);
     return exit_status;
 }
 
 const cli_command cli_check = {
     "check", "validate a spec; print its runs, memory and time; start nothing",
-    "usage: invar check SPEC.yaml [--set KEY=VALUE]... [--device SEL]\n\n"
+    "usage: invar check SPEC.yaml [--set KEY=VALUE]... [--seeds N] [--device SEL]\n\n"
     "Validate the spec and print every run it expands to, with the device memory and the training "
     "time of\n"
     "each population. Time comes from a few measured steps.\n",

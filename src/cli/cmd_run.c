@@ -7,8 +7,7 @@
 
 typedef struct {
     const char *spec_path;
-    const char **overrides;
-    size_t n_overrides;
+    cli_overrides overrides;
     const char *device, *out, *data;
     bool resume, quiet;
 } run_options;
@@ -177,8 +176,8 @@ static int perform(const run_options *options) {
     bool done = false;
     iv_status status = options->resume ? already_done(options->out, &done, &error) : IV_OK;
     if (status == IV_OK)
-        status = iv_spec_load(options->spec_path, options->overrides, options->n_overrides, &r.spec,
-                              &error);
+        status = iv_spec_load(options->spec_path, options->overrides.texts, options->overrides.n,
+                              &r.spec, &error);
     if (status == IV_OK) status = cli_spec_text(r.spec, &r.spec_text, &error);
     if (status == IV_OK) status = read_seeds(&r, &error);
     if (status == IV_OK && options->resume) status = same_spec(&r, &error);
@@ -215,20 +214,13 @@ static int common_option(int argc, char **argv, int *i, run_options *o) {
 
 static int run(int argc, char **argv) {
     run_options o = {0};
-    char seeds[64];
     int exit_status;
-    o.overrides = calloc((size_t)argc + 1, sizeof *o.overrides);
-    if (!o.overrides) return 1;
+    o.overrides.texts = calloc((size_t)argc + 1, sizeof *o.overrides.texts);
+    if (!o.overrides.texts) return 1;
     for (int i = 1; i < argc; i++) {
-        const char *value;
         int taken = common_option(argc, argv, &i, &o);
         if (taken == 0) taken = cli_option(argc, argv, &i, "out", &o.out);
-        if (taken == 0 && (taken = cli_option(argc, argv, &i, "set", &value)) == 1)
-            o.overrides[o.n_overrides++] = value;
-        if (taken == 0 && (taken = cli_option(argc, argv, &i, "seeds", &value)) == 1) {
-            snprintf(seeds, sizeof seeds, "seeds=%.50s", value);
-            o.overrides[o.n_overrides++] = seeds;
-        }
+        if (taken == 0) taken = cli_override(argc, argv, &i, &o.overrides);
         if (taken == 0 && strcmp(argv[i], "--resume") == 0) {
             o.resume = true;
             taken = 1;
@@ -252,7 +244,7 @@ static int run(int argc, char **argv) {
         exit_status = perform(&o);
 
 done:
-    free(o.overrides);
+    free(o.overrides.texts);
     return exit_status;
 }
 

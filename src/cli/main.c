@@ -44,6 +44,18 @@ int cli_option(int argc, char **argv, int *i, const char *name, const char **val
     return 1;
 }
 
+int cli_override(int argc, char **argv, int *i, cli_overrides *overrides) {
+    const char *value;
+    int taken = cli_option(argc, argv, i, "set", &value);
+    if (taken == 1) {
+        overrides->texts[overrides->n++] = value;
+    } else if (taken == 0 && (taken = cli_option(argc, argv, i, "seeds", &value)) == 1) {
+        snprintf(overrides->seeds, sizeof overrides->seeds, "seeds=%.50s", value);
+        overrides->texts[overrides->n++] = overrides->seeds;
+    }
+    return taken;
+}
+
 char *cli_path(const char *dir, const char *name) {
     const size_t size = strlen(dir) + strlen(name) + 2;
     char *path = malloc(size);

@@ -116,6 +116,7 @@ static void a_bad_override_is_refused_with_its_key(void **state) {
                 "--set training.epochs", NULL);
     invar_fails(state, ARGUMENTS("run", spec, "--seeds", "0"), 2, "--set seeds", NULL);
     invar_fails(state, ARGUMENTS("check", spec, "--set", "nothing"), 2, "nothing", NULL);
+    invar_fails(state, ARGUMENTS("check", spec, "--seeds", "0"), 2, "--set seeds", NULL);
 }
 
 /* ------------------------------------------------------------------ devices */
@@ -146,8 +147,9 @@ static void without_a_device_nothing_begins(void **state) {
     outcome_free(&o);
 
     /* A spec can be checked all the same. */
-    o = invar_with(state, hide_devices, ARGUMENTS("check", spec));
+    o = invar_with(state, hide_devices, ARGUMENTS("check", spec, "--seeds", "7"));
     assert_status(&o, 0);
+    assert_contains(o.out, "3 runs x 7 seeds");
     assert_contains(o.out, "IR-nu0.5");
     assert_contains(o.out, "no OpenCL device");
     outcome_free(&o);
