@@ -99,6 +99,9 @@ extern const iv_op op_add, op_scale, op_activate, op_activation_gradient, op_sli
 extern const iv_op op_rich, op_rich_gradient, op_mean_square, op_mean_square_gradient,
     op_square_error_sums, op_pair_loss, op_pair_sums;
 
+/* of learned transformations: what they are, and images transformed as they are gathered */
+extern const iv_op op_affine_samples, op_affine_samples_gradient, op_affine_image_batch;
+
 /* ------------------------------------------------------------------ building */
 
 /* Record a failure of building and return NULL. */

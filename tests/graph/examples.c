@@ -1,5 +1,6 @@
 /* The graphs that the ops are tested in. Together they hold every op of the table. */
 #include "examples.h"
+#include "affine.h"
 #include "signals.h"
 
 #define DIMS(...) ((const size_t[]){__VA_ARGS__})
@@ -322,5 +323,7 @@ const example_family example_families[] = {
     {"image_batch", build_image_batch, 8, 8},
     {"signal_batch", build_signal_batch, 4, 4},
     {"pair_batch", build_pair_batch, 8, 4},
+    {"affine_samples", build_affine_samples, 6, 3},
+    {"affine_image_batch", build_affine_image_batch, 8, 3},
     {NULL, NULL, 0, 0},
 };

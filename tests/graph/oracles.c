@@ -1,5 +1,6 @@
 /* The evaluation of graphs in double precision, the table of oracles, and the plain ones. */
 #include "oracles.h"
+#include "affine.h"
 #include "signals.h"
 
 /* ------------------------------------------------------------------ element-wise */
@@ -222,6 +223,9 @@ static const struct {
     {&op_identity_seed, oracle_identity_seed},
     {&op_signal_batch, oracle_signal_batch},
     {&op_pair_batch, oracle_pair_batch},
+    {&op_affine_samples, oracle_affine_samples},
+    {&op_affine_samples_gradient, oracle_affine_samples_gradient},
+    {&op_affine_image_batch, oracle_affine_image_batch},
 };
 
 oracle *oracle_of(const iv_op *op) {

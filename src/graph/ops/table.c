@@ -38,5 +38,8 @@ const iv_op *const iv_ops[] = {
     &op_identity_seed,
     &op_signal_batch,
     &op_pair_batch,
+    &op_affine_samples,
+    &op_affine_samples_gradient,
+    &op_affine_image_batch,
     NULL,
 };

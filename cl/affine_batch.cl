@@ -1,0 +1,103 @@
+/* Batches of byte images, transformed as they are gathered: out(p) = image(T p), bilinear, zero
+ * outside. T is a translation, then a scale, then a rotation, of numbers that belong to the image.
+ * Positions are pixels from the image's centre.
+ * -DSHUFFLE: 1 for a new order every epoch; -DLANES: work-items of an image, side by side. */
+#include "random.cl"
+#include "tensor.cl"
+
+/* As in invar/affine.h. */
+#define ROTATED           1
+#define PARTIALLY_ROTATED 2
+#define TRANSLATED        4
+#define SCALED            8
+
+#define MOST_PIXELS 8.0f /* of a translation */
+
+/* byte / 255, correctly rounded without a division: the product's error is put back. */
+static float pixel_value(uchar byte) {
+    const float value = byte, quotient = value * (1.0f / 255.0f);
+    return fma(fma(-255.0f, quotient, value), 1.0f / 255.0f, quotient);
+}
+
+/* x' = xx (x + dx) + xy (y + dy), y' = yx (x + dx) + yy (y + dy) */
+typedef struct {
+    float xx, xy, yx, yy, dx, dy;
+} map;
+
+/* Of image i of the pool. aspect: width over height, between the centres of corner pixels; the
+ * rotation is one in coordinates where both are 2. */
+static void map_of_image(int transformation, uint data_seed, uint i, float aspect, map *m) {
+    uint words[4];
+    iv_philox(data_seed, IV_STREAM_DATASET, 0, i, words);
+    const float turn = iv_uniform_symmetric(words[0]) * (transformation & ROTATED ? 1.0f : 0.5f);
+    const bool turned = transformation & (ROTATED | PARTIALLY_ROTATED);
+    const float cosine = turned ? cospi(turn) : 1.0f, sine = turned ? sinpi(turn) : 0.0f;
+    const float scale = transformation & SCALED ? exp2(iv_uniform_symmetric(words[3])) : 1.0f;
+    const float pixels = transformation & TRANSLATED ? MOST_PIXELS : 0.0f;
+    m->xx = m->yy = scale * cosine;
+    m->xy = -scale * sine * aspect;
+    m->yx = scale * sine / aspect;
+    m->dx = pixels * iv_uniform_symmetric(words[1]);
+    m->dy = pixels * iv_uniform_symmetric(words[2]);
+}
+
+/* 0 outside of the image. */
+static float byte_at(__global const uchar *image, int row, int column, int height, int width) {
+    const bool inside = row >= 0 && row < height && column >= 0 && column < width;
+    return inside ? (float)image[row * width + column] : 0.0f;
+}
+
+/* Row of the pool that is sample b of batch `step`. */
+static uint sample_of(uint seed, uint b, uint batch, uint samples, uint step) {
+#if SHUFFLE
+    const uint batches = samples / batch, epoch = step / batches;
+    return iv_shuffle(seed, IV_STREAM_BATCH_ORDER, epoch, samples,
+                      (step - epoch * batches) * batch + b);
+#else
+    return min(step * batch + b, samples - 1);
+#endif
+}
+
+/* images [B, planes height width], labels [B].  Work-items: (LANES, B, members). */
+__kernel void affine_batch(__global const uchar *restrict pixels,
+                           __global const uchar *restrict pool_labels,
+                           TENSOR(const int, transformations), TENSOR(const uint, seeds),
+                           TENSOR(float, images), TENSOR(int, labels), uint batch, uint planes,
+                           uint height, uint width, float aspect, uint first, uint samples,
+                           uint data_seed, uint step) {
+    const uint lane = get_global_id(0), b = get_global_id(1), r = get_global_id(2);
+    if (b >= batch) return;
+    const uint seed = SHUFFLE ? MEMBER(seeds, r)[0] : 0;
+    const uint row = first + sample_of(seed, b, batch, samples, step);
+    if (lane == 0) MEMBER(labels, r)[b] = pool_labels[row];
+
+    const uint n_pixels = height * width, n_values = planes * n_pixels;
+    __global const uchar *image = pixels + (size_t)row * n_values;
+    __global float *out = MEMBER(images, r) + (size_t)b * n_values;
+    const int transformation = MEMBER(transformations, r)[0];
+    if (transformation == 0) {
+        for (uint i = lane; i < n_values; i += LANES) out[i] = pixel_value(image[i]);
+        return;
+    }
+    map m;
+    map_of_image(transformation, data_seed, row, aspect, &m);
+    const float centre_x = 0.5f * (width - 1), centre_y = 0.5f * (height - 1);
+    for (uint i = lane; i < n_pixels; i += LANES) {
+        const uint v = i / width;
+        const float x = (i - v * width) - centre_x + m.dx, y = v - centre_y + m.dy;
+        const float column = fma(m.xx, x, m.xy * y) + centre_x;
+        const float line = fma(m.yx, x, m.yy * y) + centre_y;
+        const float left = floor(column), top = floor(line);
+        const float right_share = column - left, low_share = line - top;
+        for (uint plane = 0; plane < planes; plane++) {
+            __global const uchar *from = image + plane * n_pixels;
+            const float upper =
+                mix(byte_at(from, (int)top, (int)left, height, width),
+                    byte_at(from, (int)top, (int)left + 1, height, width), right_share);
+            const float lower =
+                mix(byte_at(from, (int)top + 1, (int)left, height, width),
+                    byte_at(from, (int)top + 1, (int)left + 1, height, width), right_share);
+            out[plane * n_pixels + i] = mix(upper, lower, low_share) * (1.0f / 255.0f);
+        }
+    }
+}
