@@ -96,7 +96,7 @@ static iv_status open_rff(iv_context *context, size_t n_members, iv_study_step *
 }
 
 const iv_study_step_entry ml_step_entries[] = {
-    {"marginal-likelihood-relu", open_relu, close_step},
-    {"marginal-likelihood-rff", open_rff, close_step},
+    {"relu", open_relu, close_step},
+    {"rff", open_rff, close_step},
     {NULL, NULL, NULL},
 };
