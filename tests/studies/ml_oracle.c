@@ -161,20 +161,24 @@ void ml_oracle_warp_backward(const ml_oracle_shape *shape, const double t[6], co
         }
 }
 
+static double bell(double sigma, int distance) {
+    return exp(-0.5 * distance * distance / (sigma * sigma));
+}
+
 void ml_oracle_blur(const ml_oracle_shape *shape, double sigma, const double *from, double *to) {
     const int h = shape->height, w = shape->width, reach = (int)ceil(12 * sigma);
-    double total = 0;
-    for (int k = -reach; k <= reach; k++) total += exp(-0.5 * k * k / (sigma * sigma));
+    const int longest = h > w ? h : w;
+    double total = bell(sigma, 0), *bells = zeros(longest);
+    for (int k = 1; k <= reach; k++) total += 2 * bell(sigma, k);
+    for (int k = 0; k < longest; k++) bells[k] = bell(sigma, k) / total;
     for (int p = 0; p < shape->planes; p++)
         for (int i = 0; i < h * w; i++) {
             double sum = 0;
-            for (int q = 0; q < h * w; q++) {
-                const int down = q / w - i / w, right = q % w - i % w;
-                sum += exp(-0.5 * (down * down + right * right) / (sigma * sigma)) *
-                       from[p * h * w + q];
-            }
-            to[p * h * w + i] = sum / (total * total);
+            for (int q = 0; q < h * w; q++)
+                sum += bells[abs(q / w - i / w)] * bells[abs(q % w - i % w)] * from[p * h * w + q];
+            to[p * h * w + i] = sum;
         }
+    free(bells);
 }
 
 /* ------------------------------------------------------------------ data */
@@ -218,6 +222,20 @@ void ml_oracle_images(const char *kind, uint32_t data_seed, const ml_oracle_shap
         ml_oracle_warp(shape, t, image, out + (size_t)i * d);
     }
     free(image);
+}
+
+void ml_oracle_ring_point(uint32_t data_seed, uint32_t index, double x[2], int *label) {
+    const double pi = 3.14159265358979323846;
+    const int arc = (int)(index % 3);
+    uint32_t words[4];
+    float normal[2];
+    iv_philox(data_seed, 14, 0, index, words);
+    iv_normal(words[2], words[3], normal);
+    const double radius = 0.4 * (arc + 1) + 0.05 * (double)normal[0];
+    const double angle = pi / 2 + pi / 3 * symmetric(words[0]);
+    x[0] = radius * cos(angle);
+    x[1] = radius * sin(angle);
+    *label = arc % 2;
 }
 
 /* ------------------------------------------------------------------ networks */

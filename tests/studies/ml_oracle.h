@@ -50,6 +50,9 @@ void ml_oracle_dataset_transformation(const char *kind, uint32_t data_seed, uint
 void ml_oracle_images(const char *kind, uint32_t data_seed, const ml_oracle_shape *shape,
                       const uint8_t *pixels, const int *rows, int n, double *out);
 
+/* A point of the toy data, on one of three arcs of two classes. */
+void ml_oracle_ring_point(uint32_t data_seed, uint32_t index, double x[2], int *label);
+
 /* ------------------------------------------------------------------ networks */
 
 enum {
