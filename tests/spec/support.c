@@ -72,14 +72,3 @@ static size_t walk(const char *folder, void (*function)(const char *path)) {
 size_t for_each_config(void (*function)(const char *path)) {
     return walk(CONFIG_FOLDER, function);
 }
-
-char *read_whole(const char *path, size_t *n_bytes) {
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    char *text = malloc(IV_SPEC_MAX_BYTES);
-    assert_non_null(text);
-    *n_bytes = fread(text, 1, IV_SPEC_MAX_BYTES - 1, file);
-    text[*n_bytes] = '\0';
-    fclose(file);
-    return text;
-}

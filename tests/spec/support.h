@@ -33,7 +33,4 @@ char *written(const iv_spec *spec);
 /* Call `function` for every YAML file under configs/; returns how many there are. */
 size_t for_each_config(void (*function)(const char *path));
 
-/* The whole file; free() it. */
-char *read_whole(const char *path, size_t *n_bytes);
-
 #endif

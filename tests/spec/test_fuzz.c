@@ -4,6 +4,8 @@
  * (-Db_sanitize=address,undefined) it also looks for what does not show. */
 #include "support.h"
 
+#include "../report/scratch.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +59,7 @@ static void check_place(const char *message) {
 
 static void fuzz_config(const char *path) {
     size_t n_original;
-    char *original = read_whole(path, &n_original);
+    char *original = slurp(path, &n_original);
     enum { MUTATIONS = 6, ROOM = 64 * MUTATIONS };
     char *text = malloc(n_original + ROOM);
     assert_non_null(text);
