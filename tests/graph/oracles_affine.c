@@ -158,7 +158,7 @@ void oracle_affine_samples_gradient(const evaluation *e, const node *n, const ar
 
 /* ------------------------------------------------------------------ images */
 
-enum { HEIGHT, WIDTH, FIRST, COUNT, DATA_SEED, SHUFFLE }; /* attributes */
+enum { HEIGHT, WIDTH, FIRST, COUNT }; /* attributes; views[1] are the seeds of a shuffled order */
 enum { N_CLASSES = 5 };
 
 uint8_t affine_byte(size_t row, size_t i) {
@@ -244,7 +244,7 @@ static size_t row_of_batch(const evaluation *e, const node *n, size_t b) {
     const uint32_t batch = (uint32_t)n->outputs[0]->dims[0];
     const uint32_t count = (uint32_t)n->attributes[COUNT];
     uint32_t i = e->step * batch + (uint32_t)b;
-    if (n->attributes[SHUFFLE])
+    if (n->views[1].buffer)
         i = iv_shuffle(affine_seed(e->t, e->member), IV_STREAM_BATCH_ORDER,
                        e->step / (count / batch), count,
                        e->step % (count / batch) * batch + (uint32_t)b);

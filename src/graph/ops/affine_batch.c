@@ -7,9 +7,9 @@
 
 /* Outputs: images [B, D], labels [B]. */
 enum { IMAGES, LABELS };
-enum { HEIGHT, WIDTH, FIRST, N_SAMPLES, DATA_SEED, SHUFFLE };
+enum { HEIGHT, WIDTH, FIRST, N_SAMPLES, DATA_SEED, LANES };
 enum { PIXELS, POOL_LABELS };
-enum { TRANSFORMATIONS, SEEDS };
+enum { TRANSFORMATIONS, SEEDS }; /* no seeds: in order */
 
 static bool values_of(iv_graph *graph, iv_image_shape shape, size_t *n_values) {
     iv_error *error = iv_context_error(graph->context);
@@ -34,6 +34,10 @@ void iv_affine_image_batch(iv_graph *graph, const iv_affine_image_source *source
                       source->n_samples);
         return;
     }
+    if (source->shuffle && !source->seeds.buffer) {
+        iv_graph_fail(graph, "affine image batch: a shuffled order without seeds");
+        return;
+    }
     node *n = iv_graph_node(graph, &op_affine_image_batch, 0, NULL, 0);
     if (!n) return;
     n->attributes[HEIGHT] = source->shape.height;
@@ -41,11 +45,12 @@ void iv_affine_image_batch(iv_graph *graph, const iv_affine_image_source *source
     n->attributes[FIRST] = source->first;
     n->attributes[N_SAMPLES] = source->n_samples;
     n->attributes[DATA_SEED] = source->data_seed;
-    n->attributes[SHUFFLE] = source->shuffle;
+    const bool cpu = iv_context_device(graph->context)->type == IV_DEVICE_CPU;
+    n->attributes[LANES] = cpu ? 1 : 64;
     n->tables[PIXELS] = source->pixels;
     n->tables[POOL_LABELS] = source->labels;
     n->views[TRANSFORMATIONS] = source->transformations;
-    n->views[SEEDS] = source->shuffle ? source->seeds : source->transformations; /* not read */
+    if (source->shuffle) n->views[SEEDS] = source->seeds;
     *images = iv_graph_output(n, IV_F32, 2, (const size_t[]){batch, n_values});
     *labels = iv_graph_output(n, IV_I32, 1, &batch);
 }
@@ -54,18 +59,18 @@ static iv_status affine_image_batch_forward(emitter *e, const node *n) {
     const iv_tensor *images = n->outputs[IMAGES];
     const size_t height = n->attributes[HEIGHT], width = n->attributes[WIDTH];
     const size_t batch = iv_rows(images), n_pixels = height * width;
-    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
-    const size_t lanes = cpu ? 1 : 64;
+    const size_t lanes = n->attributes[LANES];
+    const bool shuffle = n->views[SEEDS].buffer;
     /* Where there is a single row or column the pixels themselves are turned. */
     const float aspect = height > 1 && width > 1 ? (float)(width - 1) / (float)(height - 1) : 1.0f;
 
     char options[64];
-    snprintf(options, sizeof options, "-DSHUFFLE=%zu -DLANES=%zu", n->attributes[SHUFFLE], lanes);
+    snprintf(options, sizeof options, "-DSHUFFLE=%d -DLANES=%zu", shuffle, lanes);
     iv_launch *launch = iv_launch_begin(e->sequence, "affine_batch", "affine_batch", options);
     iv_arg_buffer(launch, n->tables[PIXELS]);
     iv_arg_buffer(launch, n->tables[POOL_LABELS]);
     iv_arg_view(launch, n->views[TRANSFORMATIONS]);
-    iv_arg_view(launch, n->views[SEEDS]);
+    iv_arg_view(launch, n->views[shuffle ? SEEDS : TRANSFORMATIONS]); /* not read in order */
     iv_arg_tensor(launch, images);
     iv_arg_tensor(launch, n->outputs[LABELS]);
     iv_arg_uint(launch, batch);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STREAM, N_SAMPLES };
+enum { STREAM, N_SAMPLES, LANES }; /* LANES: of the derivative's work-groups */
 enum { SEEDS, POINTS };
 enum { MAX_SAMPLES = 256 }; /* the derivative keeps them in local memory */
 
@@ -62,6 +62,8 @@ static void affine_samples_backward(iv_graph *graph, const node *n, iv_tensor *g
     if (!d) return;
     memcpy(d->attributes, n->attributes, sizeof d->attributes);
     memcpy(d->views, n->views, sizeof d->views);
+    const bool cpu = iv_context_device(graph->context)->type == IV_DEVICE_CPU;
+    d->attributes[LANES] = cpu ? 1 : 64;
     gradients[0] = iv_graph_output(d, IV_F32, n->inputs[0]->rank, n->inputs[0]->dims);
 }
 
@@ -70,8 +72,7 @@ const iv_op op_affine_samples = {.name = "affine_samples",
                                  .backward = affine_samples_backward};
 
 static iv_status affine_samples_gradient_forward(emitter *e, const node *n) {
-    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
-    const size_t lanes = cpu ? 1 : 64;
+    const size_t lanes = n->attributes[LANES];
     char options[96];
     snprintf(options, sizeof options, "-DLANES=%zu -DSAMPLES=%zu%s", lanes,
              n->attributes[N_SAMPLES], n->views[POINTS].buffer ? " -DPOINTS" : "");
