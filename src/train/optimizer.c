@@ -1,5 +1,6 @@
-/* Optimizers: one launch updates all parameters of all members. Kernels: cl/optimizer.cl. */
-#include "train/train.h"
+/* Optimizers: one launch updates neighbouring parameters of all members. Kernels: cl/optimizer.cl.
+ */
+#include "train/posterior.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -34,17 +35,30 @@ static iv_status choose_method(const iv_optimizer_desc *desc, const iv_optimizer
 
 const iv_optimizer_method *iv_optimizer_method_of(const iv_safetensors *file) {
     const iv_optimizer_method *const methods[] = {&adam, &sgd_momentum, &sgd};
+    size_t n_own = 0; /* tensors that are not of a posterior */
+    for (size_t i = 0; i < iv_safetensors_count(file); i++)
+        n_own += !iv_posterior_owns(iv_safetensors_get(file, i)->name);
     for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
         size_t found = 0;
         for (size_t i = 0; i < methods[m]->n_states; i++)
             found += iv_safetensors_find(file, methods[m]->states[i]) != NULL;
-        if (found == methods[m]->n_states && iv_safetensors_count(file) == 1 + found)
-            return methods[m];
+        if (found == methods[m]->n_states && n_own == 1 + found) return methods[m];
     }
     return NULL;
 }
 
-static iv_status create_zeros(iv_context *context, size_t bytes, cl_mem *buffer) {
+static iv_status check_rates(const iv_parameters *p) {
+    for (size_t i = 0; i < p->n_parameters; i++) {
+        const float rate = p->descs[i].relative_rate;
+        if (!(rate >= 0.0f) || isinf(rate))
+            return iv_fail(iv_context_error(p->context), IV_EINVAL,
+                           "%s: the relative learning rate %g must be at least 0 and finite",
+                           p->descs[i].name, (double)rate);
+    }
+    return IV_OK;
+}
+
+iv_status iv_create_zeros(iv_context *context, size_t bytes, cl_mem *buffer) {
     const iv_status status = iv_buffer_create(context, bytes, buffer);
     return status == IV_OK ? iv_buffer_fill(context, *buffer, 0, bytes, 0) : status;
 }
@@ -55,6 +69,7 @@ iv_status iv_optimizer_create(iv_parameters *parameters, const iv_optimizer_desc
     iv_context *context = parameters->context;
     const iv_optimizer_method *method = NULL;
     iv_status status = choose_method(desc, &method, iv_context_error(context));
+    if (status == IV_OK) status = check_rates(parameters);
     if (status != IV_OK) return status;
     iv_optimizer *o = calloc(1, sizeof *o);
     if (!o) return iv_fail(iv_context_error(context), IV_ENOMEM, "out of memory for an optimizer");
@@ -69,9 +84,9 @@ iv_status iv_optimizer_create(iv_parameters *parameters, const iv_optimizer_desc
     if (status == IV_OK)
         status = iv_buffer_write(context, o->learning_rates, 0, n_members * sizeof(float),
                                  desc->learning_rates);
-    if (status == IV_OK) status = create_zeros(context, bytes, &o->gradient);
+    if (status == IV_OK) status = iv_create_zeros(context, bytes, &o->gradient);
     for (size_t i = 0; i < method->n_states && status == IV_OK; i++)
-        status = create_zeros(context, bytes, &o->states[i]);
+        status = iv_create_zeros(context, bytes, &o->states[i]);
     if (status != IV_OK)
         iv_optimizer_destroy(o);
     else
@@ -92,7 +107,25 @@ iv_view iv_optimizer_gradient_view(const iv_optimizer *o, size_t i) {
     return (iv_view){o->gradient, o->parameters->offsets[i], o->parameters->stride};
 }
 
-iv_status iv_optimizer_append(iv_optimizer *o, iv_sequence *sequence) {
+static float relative_rate(const iv_parameter_desc *desc) {
+    return desc->relative_rate == 0.0f ? 1.0f : desc->relative_rate;
+}
+
+/* A stretch of neighbouring parameters that learn at the same rate. */
+typedef struct {
+    size_t first, n; /* elements of a member, padding included: multiples of a vector */
+    float rate_factor;
+} stretch;
+
+static void arg_adam(iv_launch *launch, const iv_optimizer_desc *desc) {
+    iv_arg_float(launch, desc->beta1);
+    iv_arg_float(launch, desc->beta2);
+    iv_arg_float(launch, (float)log(desc->beta1));
+    iv_arg_float(launch, (float)log(desc->beta2));
+    iv_arg_float(launch, desc->epsilon);
+}
+
+static iv_status append_stretch(const iv_optimizer *o, stretch s, iv_sequence *sequence) {
     const iv_parameters *p = o->parameters;
     /* Long runs a work-item on CPUs, neighbours side by side on GPUs. */
     const bool cpu = iv_context_device(p->context)->type == IV_DEVICE_CPU;
@@ -106,18 +139,40 @@ iv_status iv_optimizer_append(iv_optimizer *o, iv_sequence *sequence) {
     iv_arg_buffer(launch, o->gradient);
     for (size_t i = 0; i < o->method->n_states; i++) iv_arg_buffer(launch, o->states[i]);
     iv_arg_buffer(launch, o->learning_rates);
-    if (o->method == &adam) {
-        iv_arg_float(launch, o->desc.beta1);
-        iv_arg_float(launch, o->desc.beta2);
-        iv_arg_float(launch, (float)log(o->desc.beta1));
-        iv_arg_float(launch, (float)log(o->desc.beta2));
-        iv_arg_float(launch, o->desc.epsilon);
-    } else if (o->method == &sgd_momentum) {
-        iv_arg_float(launch, o->desc.momentum);
-    }
+    iv_arg_float(launch, s.rate_factor);
+    iv_arg_uint(launch, o->desc.cosine_steps);
     iv_arg_uint(launch, p->stride);
-    if (o->method == &adam) iv_arg_step(launch);
+    iv_arg_uint(launch, s.first);
+    iv_arg_uint(launch, s.n);
+    iv_arg_step(launch);
+    if (o->method == &adam)
+        arg_adam(launch, &o->desc);
+    else if (o->method == &sgd_momentum)
+        iv_arg_float(launch, o->desc.momentum);
     return iv_launch_end_by_member(
-        launch, 2, (const size_t[]){(p->stride / width + chunk - 1) / chunk, p->n_members},
+        launch, 2, (const size_t[]){(s.n / width + chunk - 1) / chunk, p->n_members},
         cpu ? (const size_t[]){1, 1} : NULL);
+}
+
+/* The first stretch at or after parameter *i, which moves past it; of no elements after the last.
+ */
+static stretch next_stretch(const iv_parameters *p, size_t *i) {
+    while (*i < p->n_parameters && p->descs[*i].fixed) ++*i;
+    if (*i == p->n_parameters) return (stretch){0, 0, 1.0f};
+    const float rate_factor = relative_rate(&p->descs[*i]);
+    const size_t first = p->offsets[*i];
+    while (*i < p->n_parameters && !p->descs[*i].fixed &&
+           relative_rate(&p->descs[*i]) == rate_factor)
+        ++*i;
+    const size_t end = *i == p->n_parameters ? p->stride : p->offsets[*i];
+    return (stretch){first, end - first, rate_factor};
+}
+
+iv_status iv_optimizer_append(iv_optimizer *o, iv_sequence *sequence) {
+    size_t i = 0;
+    iv_status status = IV_OK;
+    for (stretch s = next_stretch(o->parameters, &i); s.n > 0 && status == IV_OK;
+         s = next_stretch(o->parameters, &i))
+        status = append_stretch(o, s, sequence);
+    return status;
 }

@@ -1,5 +1,5 @@
 /* The parameters of a population: one buffer, named tensors in it. */
-#include "train/train.h"
+#include "train/posterior.h"
 
 #include <invar/random.h>
 
@@ -115,24 +115,26 @@ iv_tensor *iv_parameters_tensor(const iv_parameters *p, iv_graph *graph, size_t 
 
 iv_status iv_parameters_export(const iv_parameters *p, const iv_posterior *posterior, size_t member,
                                const char *path, const iv_metadata *metadata, size_t n_metadata) {
-    (void)posterior;
     iv_error *error = iv_context_error(p->context);
-    float *values = malloc(p->stride * sizeof *values);
-    iv_tensor_entry *entries = calloc(p->n_parameters, sizeof *entries);
+    const size_t n_entries = p->n_parameters + iv_posterior_n_tensors(posterior);
+    float *values = malloc(p->stride * sizeof *values), *of_posterior = NULL;
+    iv_tensor_entry *entries = calloc(n_entries, sizeof *entries);
     iv_status status = IV_OK;
     if (!values || !entries) status = iv_fail(error, IV_ENOMEM, "out of memory for a model file");
     if (status == IV_OK)
         status = iv_buffer_read(p->context, p->values, member * p->stride * sizeof *values,
                                 p->stride * sizeof *values, values);
-    if (status == IV_OK) {
-        for (size_t i = 0; i < p->n_parameters; i++) {
-            entries[i].name = p->descs[i].name;
-            entries[i].rank = p->descs[i].rank;
-            memcpy(entries[i].shape, p->descs[i].dims, p->descs[i].rank * sizeof(size_t));
-            entries[i].data = values + p->offsets[i];
-        }
-        status = iv_safetensors_write(path, entries, p->n_parameters, metadata, n_metadata, error);
+    for (size_t i = 0; i < p->n_parameters && status == IV_OK; i++) {
+        entries[i].name = p->descs[i].name;
+        entries[i].rank = p->descs[i].rank;
+        memcpy(entries[i].shape, p->descs[i].dims, p->descs[i].rank * sizeof(size_t));
+        entries[i].data = values + p->offsets[i];
     }
+    if (status == IV_OK)
+        status = iv_posterior_export(posterior, member, entries + p->n_parameters, &of_posterior);
+    if (status == IV_OK)
+        status = iv_safetensors_write(path, entries, n_entries, metadata, n_metadata, error);
+    free(of_posterior);
     free(entries);
     free(values);
     return status;
@@ -143,28 +145,35 @@ static bool same_shape(const iv_tensor_entry *entry, const iv_parameter_desc *de
            memcmp(entry->shape, desc->dims, desc->rank * sizeof(size_t)) == 0;
 }
 
-iv_status iv_parameters_import(iv_parameters *p, iv_posterior *posterior, size_t member,
-                               const char *path) {
-    (void)posterior;
+static iv_status check_tensors(const iv_parameters *p, const iv_posterior *posterior,
+                               const iv_safetensors *file, const char *path) {
     iv_error *error = iv_context_error(p->context);
-    iv_safetensors *file;
-    iv_status status = iv_safetensors_open(path, &file, error);
-    if (status != IV_OK) return status;
-    if (iv_safetensors_count(file) != p->n_parameters)
-        status = iv_fail(error, IV_EDATA, "%s holds %zu tensors, the model has %zu", path,
-                         iv_safetensors_count(file), p->n_parameters);
-    for (size_t i = 0; i < p->n_parameters && status == IV_OK; i++) {
+    const size_t n = p->n_parameters + iv_posterior_n_tensors(posterior);
+    if (iv_safetensors_count(file) != n)
+        return iv_fail(error, IV_EDATA, "%s holds %zu tensors, the model has %zu", path,
+                       iv_safetensors_count(file), n);
+    for (size_t i = 0; i < p->n_parameters; i++) {
         const iv_tensor_entry *entry = iv_safetensors_find(file, p->descs[i].name);
         if (!entry || !same_shape(entry, &p->descs[i]))
-            status = iv_fail(error, IV_EDATA, "%s: tensor %s is missing or of another shape", path,
-                             p->descs[i].name);
+            return iv_fail(error, IV_EDATA, "%s: tensor %s is missing or of another shape", path,
+                           p->descs[i].name);
     }
+    return iv_posterior_check(posterior, file, path);
+}
+
+iv_status iv_parameters_import(iv_parameters *p, iv_posterior *posterior, size_t member,
+                               const char *path) {
+    iv_safetensors *file;
+    iv_status status = iv_safetensors_open(path, &file, iv_context_error(p->context));
+    if (status != IV_OK) return status;
+    status = check_tensors(p, posterior, file, path);
     for (size_t i = 0; i < p->n_parameters && status == IV_OK; i++) {
         const iv_tensor_entry *entry = iv_safetensors_find(file, p->descs[i].name);
         status = iv_buffer_write(p->context, p->values,
                                  (member * p->stride + p->offsets[i]) * sizeof(float),
                                  iv_parameter_elements(&p->descs[i]) * sizeof(float), entry->data);
     }
+    if (status == IV_OK) status = iv_posterior_import(posterior, file, member);
     iv_safetensors_close(file);
     return status;
 }

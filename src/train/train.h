@@ -34,6 +34,9 @@ struct iv_optimizer {
     cl_mem states[IV_MAX_OPTIMIZER_STATES];
 };
 
+/* Device memory set to zero. */
+iv_status iv_create_zeros(iv_context *context, size_t bytes, cl_mem *buffer);
+
 /* The method that keeps the states in a file, if any does. */
 const iv_optimizer_method *iv_optimizer_method_of(const iv_safetensors *file);
 

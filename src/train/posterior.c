@@ -1,0 +1,189 @@
+/* Posteriors of an output layer: what they keep, and what host and caller see of it. */
+#include "train/posterior.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t iv_posterior_entry(size_t i, size_t j) {
+    const size_t pieces = i / IV_POSTERIOR_PIECE + 1;
+    return IV_POSTERIOR_PIECE * pieces * (8 * (pieces - 1) + i % IV_POSTERIOR_PIECE) + j;
+}
+
+static iv_status check(const iv_posterior_desc *desc, iv_error *error) {
+    if (desc->optimizer.kind != IV_OPTIMIZER_ADAM)
+        return iv_fail(error, IV_EINVAL, "a posterior is trained with Adam alone");
+    if (desc->n_classes == 0 || desc->n_features == 0 || desc->n_data == 0)
+        return iv_fail(error, IV_EINVAL,
+                       "a posterior of %zu classes, %zu features and %zu samples: none may be 0",
+                       desc->n_classes, desc->n_features, desc->n_data);
+    if (!desc->point && (!(desc->prior_variance > 0.0f) || isinf(desc->prior_variance)))
+        return iv_fail(error, IV_EINVAL, "the prior's variance %g must be above 0 and finite",
+                       (double)desc->prior_variance);
+    /* kernels count a class's entries in 32 bits */
+    if (desc->n_features > UINT16_MAX || desc->n_classes > UINT16_MAX)
+        return iv_fail(error, IV_EINVAL, "a posterior of %zu x %zu is too large", desc->n_classes,
+                       desc->n_features);
+    return IV_OK;
+}
+
+static iv_status create_mean(iv_posterior *p, const iv_posterior_desc *desc) {
+    const iv_parameter_desc mean = {
+        .name = "output.mean", .rank = 2, .dims = {desc->n_classes, desc->n_features}};
+    const iv_status status = iv_parameters_create(p->context, p->n_members, &mean, 1, &p->mean);
+    return status == IV_OK ? iv_optimizer_create(p->mean, &desc->optimizer, &p->optimizer) : status;
+}
+
+static iv_status write_identity(iv_posterior *p) {
+    float *identity = calloc(p->entries, sizeof *identity);
+    if (!identity)
+        return iv_fail(iv_context_error(p->context), IV_ENOMEM, "out of memory for a posterior");
+    for (size_t i = 0; i < p->desc.n_features; i++) identity[iv_posterior_entry(i, i)] = 1.0f;
+    const size_t bytes = p->entries * sizeof *identity;
+    iv_status status = IV_OK;
+    for (size_t k = 0; k < p->n_members * p->desc.n_classes && status == IV_OK; k++)
+        status = iv_buffer_write(p->context, p->factor, k * bytes, bytes, identity);
+    free(identity);
+    return status;
+}
+
+static iv_status create_factor(iv_posterior *p, const uint32_t *seeds) {
+    iv_context *context = p->context;
+    const size_t n_classes = p->desc.n_classes, n_features = p->desc.n_features;
+    const size_t row = (n_features + IV_POSTERIOR_PIECE - 1) / IV_POSTERIOR_PIECE;
+    size_t factor_bytes, eps_bytes;
+    p->entries = iv_posterior_entry(n_features, 0);
+    p->eps_stride = n_classes * row * IV_POSTERIOR_PIECE;
+    iv_error *error = iv_context_error(context);
+    iv_status status = iv_multiply_size(p->n_members * sizeof(float), n_classes * p->entries,
+                                        &factor_bytes, error);
+    if (status == IV_OK)
+        status =
+            iv_multiply_size(p->n_members * 2 * sizeof(float), p->eps_stride, &eps_bytes, error);
+    if (status != IV_OK) return status;
+    const size_t weight_bytes = p->n_members * p->mean->stride * sizeof(float);
+
+    status = iv_buffer_create(context, p->n_members * sizeof *seeds, &p->seeds);
+    if (status == IV_OK)
+        status = iv_buffer_write(context, p->seeds, 0, p->n_members * sizeof *seeds, seeds);
+    if (status == IV_OK) status = iv_create_zeros(context, factor_bytes, &p->factor);
+    if (status == IV_OK) status = write_identity(p);
+    for (size_t i = 0; i < p->optimizer->method->n_states && status == IV_OK; i++)
+        status = iv_create_zeros(context, factor_bytes, &p->factor_states[i]);
+    if (status == IV_OK) status = iv_create_zeros(context, eps_bytes, &p->eps);
+    if (status == IV_OK)
+        status = iv_create_zeros(context, p->n_members * 2 * sizeof(float), &p->factors);
+    if (status == IV_OK) status = iv_create_zeros(context, weight_bytes, &p->sample);
+    if (status == IV_OK) status = iv_create_zeros(context, weight_bytes, &p->row_kl);
+    if (status == IV_OK) status = iv_sequence_create(context, &p->prepare);
+    if (status == IV_OK) status = iv_posterior_append_prepare(p, p->prepare);
+    return status;
+}
+
+iv_status iv_posterior_create_with(iv_context *context, size_t n_members,
+                                   const iv_posterior_desc *desc, size_t lanes,
+                                   iv_posterior **out) {
+    *out = NULL;
+    iv_status status = check(desc, iv_context_error(context));
+    if (status != IV_OK) return status;
+    iv_posterior *p = calloc(1, sizeof *p);
+    if (!p) return iv_fail(iv_context_error(context), IV_ENOMEM, "out of memory for a posterior");
+    p->context = context;
+    p->desc = *desc;
+    p->desc.seeds = NULL;
+    p->desc.optimizer.learning_rates = NULL;
+    p->n_members = n_members;
+    p->lanes = lanes;
+    status = create_mean(p, desc);
+    if (status == IV_OK) status = iv_create_zeros(context, n_members * sizeof(float), &p->kl);
+    if (status == IV_OK && !desc->point) status = create_factor(p, desc->seeds);
+    if (status != IV_OK)
+        iv_posterior_destroy(p);
+    else
+        *out = p;
+    return status;
+}
+
+iv_status iv_posterior_create(iv_context *context, size_t n_members, const iv_posterior_desc *desc,
+                              iv_posterior **out) {
+    const bool cpu = iv_context_device(context)->type == IV_DEVICE_CPU;
+    return iv_posterior_create_with(context, n_members, desc, cpu ? 1 : 64, out);
+}
+
+void iv_posterior_destroy(iv_posterior *p) {
+    if (!p) return;
+    iv_context *context = p->context;
+    iv_sequence_destroy(p->prepare);
+    iv_buffer_release(context, p->seeds);
+    iv_buffer_release(context, p->factor);
+    for (size_t i = 0; i < IV_MAX_OPTIMIZER_STATES; i++)
+        iv_buffer_release(context, p->factor_states[i]);
+    iv_buffer_release(context, p->eps);
+    iv_buffer_release(context, p->factors);
+    iv_buffer_release(context, p->sample);
+    iv_buffer_release(context, p->row_kl);
+    iv_buffer_release(context, p->kl);
+    iv_optimizer_destroy(p->optimizer);
+    iv_parameters_destroy(p->mean);
+    free(p);
+}
+
+/* ------------------------------------------------------------------ views */
+
+iv_view iv_posterior_mean_view(const iv_posterior *p) {
+    return iv_parameters_view(p->mean, 0);
+}
+
+iv_view iv_posterior_sample_view(const iv_posterior *p) {
+    return p->desc.point ? iv_posterior_mean_view(p) : (iv_view){p->sample, 0, p->mean->stride};
+}
+
+iv_view iv_posterior_gradient_view(const iv_posterior *p) {
+    return iv_optimizer_gradient_view(p->optimizer, 0);
+}
+
+iv_view iv_posterior_kl_view(const iv_posterior *p) {
+    return (iv_view){p->kl, 0, 1};
+}
+
+/* ------------------------------------------------------------------ the KL */
+
+static double sum_of_squares(const float *values, size_t n) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += (double)values[i] * (double)values[i];
+    return sum;
+}
+
+/* Of one class; factor [entries], with zeros for padding. */
+static double kl_of_class(const iv_posterior *p, const float *factor, const float *mean) {
+    const size_t n = p->desc.n_features;
+    const double variance = (double)p->desc.prior_variance;
+    double logarithms = 0.0;
+    for (size_t i = 0; i < n; i++)
+        logarithms += log(fmax(fabs((double)factor[iv_posterior_entry(i, i)]), 1e-12));
+    const double squares = sum_of_squares(factor, p->entries) + sum_of_squares(mean, n);
+    return 0.5 * (squares / variance + (double)n * (log(variance) - 1.0)) - logarithms;
+}
+
+iv_status iv_posterior_kl(iv_posterior *p, double *kl) {
+    for (size_t r = 0; r < p->n_members; r++) kl[r] = 0.0;
+    if (p->desc.point) return IV_OK;
+    const size_t n_classes = p->desc.n_classes, stride = p->mean->stride;
+    float *factor = malloc(p->entries * sizeof *factor), *mean = malloc(stride * sizeof *mean);
+    iv_status status = IV_OK;
+    if (!factor || !mean)
+        status = iv_fail(iv_context_error(p->context), IV_ENOMEM, "out of memory for a posterior");
+    for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
+        status = iv_buffer_read(p->context, p->mean->values, r * stride * sizeof *mean,
+                                stride * sizeof *mean, mean);
+        for (size_t c = 0; c < n_classes && status == IV_OK; c++) {
+            const size_t bytes = p->entries * sizeof *factor;
+            status =
+                iv_buffer_read(p->context, p->factor, (r * n_classes + c) * bytes, bytes, factor);
+            if (status == IV_OK) kl[r] += kl_of_class(p, factor, mean + c * p->desc.n_features);
+        }
+    }
+    free(factor);
+    free(mean);
+    return status;
+}

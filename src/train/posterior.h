@@ -1,0 +1,75 @@
+/* Posteriors inside the train room. */
+#ifndef INVAR_TRAIN_POSTERIOR_H
+#define INVAR_TRAIN_POSTERIOR_H
+
+#include "train/train.h"
+
+#include <invar/posterior.h>
+
+enum { IV_POSTERIOR_PIECE = 16 }; /* rows of L are whole pieces: cl/posterior.cl */
+
+struct iv_posterior {
+    iv_context *context;
+    iv_posterior_desc desc; /* without pointers */
+    size_t n_members;
+    iv_parameters *mean;     /* output.mean [C, H] */
+    iv_optimizer *optimizer; /* of the mean; its rates and coefficients are the factor's too */
+    size_t lanes;            /* work-items that share a row: 1 on CPUs */
+
+    /* none of a point estimate */
+    size_t entries;    /* of the L of a class, padding included */
+    size_t eps_stride; /* of the eps of all classes, padding included */
+    cl_mem seeds;      /* uint [R] */
+    cl_mem factor;     /* [R, C, entries] L, packed as cl/posterior.cl says */
+    cl_mem factor_states[IV_MAX_OPTIMIZER_STATES]; /* Adam's, alike */
+    cl_mem eps;                                    /* [R, 2, eps_stride] of even and odd steps */
+    cl_mem factors;                                /* [R, 2] of Adam in this step */
+    cl_mem sample;                                 /* [R, stride of mean] */
+    cl_mem row_kl;                                 /* likewise */
+    iv_sequence *prepare;
+
+    cl_mem kl; /* [R] */
+};
+
+/* iv_posterior_create with a choice of kernels: `lanes` work-items share a row, 1 or 64. */
+iv_status iv_posterior_create_with(iv_context *context, size_t n_members,
+                                   const iv_posterior_desc *desc, size_t lanes,
+                                   iv_posterior **posterior);
+
+/* Append the draw of W for the sequence's step: the start of a training step. */
+iv_status iv_posterior_append_prepare(const iv_posterior *posterior, iv_sequence *sequence);
+
+/* Where entry (i, j) of the L of a class lies, j <= i, in elements; of i = H, j = 0: their number.
+ */
+size_t iv_posterior_entry(size_t i, size_t j);
+
+/* ------------------------------------------------------------------ files */
+
+/* Whether a tensor of a checkpoint is a posterior's. */
+bool iv_posterior_owns(const char *name);
+
+/* How many tensors a model file has of a posterior (may be NULL). */
+size_t iv_posterior_n_tensors(const iv_posterior *posterior);
+
+/* Add one member's tensors to those of a model file. *values, to free, holds what they point to. */
+iv_status iv_posterior_export(const iv_posterior *posterior, size_t member,
+                              iv_tensor_entry *entries, float **values);
+
+/* Check a model file's tensors, or read one member's from them. */
+iv_status iv_posterior_check(const iv_posterior *posterior, const iv_safetensors *file,
+                             const char *path);
+iv_status iv_posterior_import(iv_posterior *posterior, const iv_safetensors *file, size_t member);
+
+/* A tensor of a checkpoint: a buffer [R, stride]. */
+typedef struct {
+    const char *name;
+    cl_mem buffer;
+    size_t stride;
+} iv_state;
+
+enum { IV_MAX_POSTERIOR_STATES = 2 * (1 + IV_MAX_OPTIMIZER_STATES) };
+
+/* All that a posterior (may be NULL) keeps from step to step; how many there are. */
+size_t iv_posterior_states(const iv_posterior *posterior, iv_state *states);
+
+#endif

@@ -1,0 +1,141 @@
+/* What posteriors append to a sequence. Kernels: cl/posterior.cl. */
+#include "train/posterior.h"
+
+#include <invar/random.h>
+
+#include <math.h>
+#include <stdio.h>
+
+static iv_launch *begin(const iv_posterior *p, iv_sequence *sequence, const char *function) {
+    char options[32];
+    snprintf(options, sizeof options, "-DVW=%d -DLANES=%zu", p->lanes == 1 ? 16 : 4, p->lanes);
+    return iv_launch_begin(sequence, "posterior", function, options);
+}
+
+/* Four numbers a work-item. */
+static iv_status end_of_noise(const iv_posterior *p, iv_launch *launch) {
+    const size_t n = p->desc.n_classes * p->desc.n_features;
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){(n + 3) / 4, p->n_members}, NULL);
+}
+
+static iv_status end_of_rows(const iv_posterior *p, iv_launch *launch) {
+    const size_t n = p->desc.n_features, items = p->lanes == 1 ? (n + 1) / 2 : n * p->lanes;
+    return iv_launch_end_by_member(launch, 3,
+                                   (const size_t[]){items, p->desc.n_classes, p->n_members},
+                                   (const size_t[]){p->lanes, 1, 1});
+}
+
+/* The eps of the sequence's step, in one slot or that of its parity, and their W. */
+static iv_status append_draw(const iv_posterior *p, iv_sequence *sequence, uint32_t stream,
+                             cl_mem eps, size_t n_slots) {
+    iv_launch *launch = begin(p, sequence, "posterior_noise");
+    iv_arg_buffer(launch, eps);
+    iv_arg_buffer(launch, p->seeds);
+    iv_arg_uint(launch, stream);
+    iv_arg_uint(launch, n_slots);
+    iv_arg_uint(launch, p->desc.n_features);
+    iv_arg_uint(launch, p->desc.n_classes);
+    iv_arg_uint(launch, p->eps_stride);
+    iv_arg_step(launch);
+    const iv_status status = end_of_noise(p, launch);
+    if (status != IV_OK) return status;
+
+    launch = begin(p, sequence, "posterior_sample");
+    iv_arg_buffer(launch, p->factor);
+    iv_arg_buffer(launch, p->mean->values);
+    iv_arg_buffer(launch, eps);
+    iv_arg_buffer(launch, p->sample);
+    iv_arg_uint(launch, n_slots);
+    iv_arg_uint(launch, p->desc.n_features);
+    iv_arg_uint(launch, p->desc.n_classes);
+    iv_arg_uint(launch, p->eps_stride);
+    iv_arg_uint(launch, p->entries);
+    iv_arg_uint(launch, p->mean->stride);
+    iv_arg_step(launch);
+    return end_of_rows(p, launch);
+}
+
+iv_status iv_posterior_append_prepare(const iv_posterior *p, iv_sequence *sequence) {
+    return append_draw(p, sequence, IV_STREAM_POSTERIOR, p->eps, 2);
+}
+
+iv_status iv_posterior_prepare(iv_posterior *p, uint32_t step) {
+    if (p->desc.point) return IV_OK;
+    const iv_status status = iv_sequence_run(p->prepare, step);
+    return status == IV_OK ? iv_context_finish(p->context) : status;
+}
+
+iv_status iv_posterior_append_sample(iv_posterior *p, iv_sequence *sequence, uint32_t stream) {
+    if (p->desc.point) return IV_OK;
+    const size_t bytes = p->n_members * p->eps_stride * sizeof(float);
+    cl_mem eps = NULL;
+    iv_status status = iv_sequence_buffer(sequence, bytes, &eps);
+    if (status == IV_OK) status = iv_buffer_fill(p->context, eps, 0, bytes, 0);
+    return status == IV_OK ? append_draw(p, sequence, stream, eps, 1) : status;
+}
+
+/* ------------------------------------------------------------------ the update */
+
+static iv_status append_next(const iv_posterior *p, iv_sequence *sequence) {
+    const iv_optimizer_desc *desc = &p->optimizer->desc;
+    iv_launch *launch = begin(p, sequence, "posterior_next");
+    iv_arg_buffer(launch, p->eps);
+    iv_arg_buffer(launch, p->seeds);
+    iv_arg_uint(launch, IV_STREAM_POSTERIOR);
+    iv_arg_uint(launch, p->desc.n_features);
+    iv_arg_uint(launch, p->desc.n_classes);
+    iv_arg_uint(launch, p->eps_stride);
+    iv_arg_buffer(launch, p->optimizer->learning_rates);
+    iv_arg_uint(launch, desc->cosine_steps);
+    iv_arg_float(launch, (float)log(desc->beta1));
+    iv_arg_float(launch, (float)log(desc->beta2));
+    iv_arg_buffer(launch, p->factors);
+    iv_arg_step(launch);
+    return end_of_noise(p, launch);
+}
+
+static iv_status append_rows(const iv_posterior *p, iv_sequence *sequence) {
+    const iv_optimizer_desc *desc = &p->optimizer->desc;
+    const double variance = (double)p->desc.prior_variance;
+    iv_launch *launch = begin(p, sequence, "posterior_update");
+    iv_arg_buffer(launch, p->factor);
+    for (size_t i = 0; i < p->optimizer->method->n_states; i++)
+        iv_arg_buffer(launch, p->factor_states[i]);
+    iv_arg_buffer(launch, p->mean->values);
+    for (size_t i = 0; i < p->optimizer->method->n_states; i++)
+        iv_arg_buffer(launch, p->optimizer->states[i]);
+    iv_arg_buffer(launch, p->optimizer->gradient);
+    iv_arg_buffer(launch, p->eps);
+    iv_arg_buffer(launch, p->factors);
+    iv_arg_buffer(launch, p->sample);
+    iv_arg_buffer(launch, p->row_kl);
+    iv_arg_uint(launch, p->desc.n_features);
+    iv_arg_uint(launch, p->desc.n_classes);
+    iv_arg_uint(launch, p->eps_stride);
+    iv_arg_uint(launch, p->entries);
+    iv_arg_uint(launch, p->mean->stride);
+    iv_arg_float(launch, (float)(1.0 / variance));
+    iv_arg_float(launch, (float)log(variance));
+    iv_arg_float(launch, (float)(1.0 / (double)p->desc.n_data));
+    iv_arg_float(launch, desc->beta1);
+    iv_arg_float(launch, desc->beta2);
+    iv_arg_float(launch, desc->epsilon);
+    iv_arg_step(launch);
+    return end_of_rows(p, launch);
+}
+
+static iv_status append_kl(const iv_posterior *p, iv_sequence *sequence) {
+    iv_launch *launch = begin(p, sequence, "posterior_kl");
+    iv_arg_buffer(launch, p->row_kl);
+    iv_arg_buffer(launch, p->kl);
+    iv_arg_uint(launch, p->desc.n_classes * p->desc.n_features);
+    iv_arg_uint(launch, p->mean->stride);
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, p->n_members}, NULL);
+}
+
+iv_status iv_posterior_append_update(iv_posterior *p, iv_sequence *sequence) {
+    if (p->desc.point) return iv_optimizer_append(p->optimizer, sequence);
+    iv_status status = append_next(p, sequence);
+    if (status == IV_OK) status = append_rows(p, sequence);
+    return status == IV_OK ? append_kl(p, sequence) : status;
+}
