@@ -1,5 +1,6 @@
 /* The studies there are. */
 #include "studies/autoencoder.h"
+#include "studies/marginal_likelihood.h"
 #include "studies/regularization.h"
 
 #include <string.h>
@@ -7,6 +8,7 @@
 static const iv_study studies[] = {
     {"regularization", reg_prepare, reg_run, reg_evaluate, reg_estimate, reg_steps},
     {"autoencoder", ae_prepare, ae_run_study, ae_evaluate, ae_estimate, ae_steps},
+    {"marginal-likelihood", ml_prepare, ml_run_study, ml_evaluate, ml_estimate, ml_step_entries},
 };
 
 const iv_study *iv_study_get(size_t i) {
