@@ -102,6 +102,11 @@ extern const iv_op op_rich, op_rich_gradient, op_mean_square, op_mean_square_gra
 /* of learned transformations: what they are, and images transformed as they are gathered */
 extern const iv_op op_affine_samples, op_affine_samples_gradient, op_affine_image_batch;
 
+/* of learned transformations: the warp on either side of a product, and features */
+extern const iv_op op_warp_inputs, op_warp_filters, op_warp_filters_gradient, op_warp_slopes,
+    op_filter_products, op_filter_products_gradient, op_transform_points,
+    op_transform_points_gradient, op_blur, op_feature_mean, op_feature_mean_gradient;
+
 /* ------------------------------------------------------------------ building */
 
 /* Record a failure of building and return NULL. */

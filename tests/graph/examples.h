@@ -34,6 +34,15 @@ void build_pair_loss(trial *t, size_t variant, example *x);
 void build_square_error_sums(trial *t, size_t variant, example *x);
 void build_pair_sums(trial *t, size_t variant, example *x);
 
+/* Of learned transformations: warps, products with warped filters, and features. */
+void build_warp_inputs(trial *t, size_t variant, example *x);
+void build_warp_filters(trial *t, size_t variant, example *x);
+void build_filter_products(trial *t, size_t variant, example *x);
+void build_invariant_layer(trial *t, size_t variant, example *x);
+void build_transform_points(trial *t, size_t variant, example *x);
+void build_blur(trial *t, size_t variant, example *x);
+void build_feature_mean(trial *t, size_t variant, example *x);
+
 /* Ends with a family without a name. */
 extern const example_family example_families[];
 

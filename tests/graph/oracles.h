@@ -66,4 +66,13 @@ oracle oracle_orbit, oracle_orbit_gradient, oracle_orbit_mean, oracle_orbit_mean
 oracle oracle_rich, oracle_rich_gradient, oracle_mean_square, oracle_mean_square_gradient,
     oracle_square_error_sums, oracle_pair_loss, oracle_pair_sums;
 
+/* Of cl/feature_mean.cl, absolute, for |z| up to 1e4: the reduction is off by one rounding of
+ * numbers up to 0.8, the polynomials by 1.5 unit roundoffs and the rounding of their last steps. */
+#define COSINE_ERROR (4 * UNIT_ROUNDOFF)
+
+oracle oracle_warp_inputs, oracle_warp_filters, oracle_warp_filters_gradient, oracle_warp_slopes,
+    oracle_filter_products, oracle_filter_products_gradient, oracle_transform_points,
+    oracle_transform_points_gradient, oracle_blur, oracle_feature_mean,
+    oracle_feature_mean_gradient;
+
 #endif

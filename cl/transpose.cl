@@ -1,0 +1,23 @@
+/* Blocks of 16 x 16 floats in registers, turned over. */
+
+static float16 interleave_low(float16 a, float16 b) {
+    return (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6,
+                     a.s7, b.s7);
+}
+
+static float16 interleave_high(float16 a, float16 b) {
+    return (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se,
+                     a.sf, b.sf);
+}
+
+/* Four perfect shuffles of rows and columns. */
+static void transpose_block(float16 *block) {
+    _Pragma("unroll") for (uint turn = 0; turn < 4; turn++) {
+        float16 mixed[16];
+        _Pragma("unroll") for (uint i = 0; i < 8; i++) {
+            mixed[2 * i] = interleave_low(block[i], block[i + 8]);
+            mixed[2 * i + 1] = interleave_high(block[i], block[i + 8]);
+        }
+        _Pragma("unroll") for (uint i = 0; i < 16; i++) block[i] = mixed[i];
+    }
+}
