@@ -128,7 +128,10 @@ typedef struct {
 /* Make `data` hold what a population needs: it may hold another one's, which often is the same. */
 iv_status ml_data_provide(const iv_study_job *job, const ml_population *population, ml_data *data);
 
-/* The same from images in memory: pixels [n_pool, D], labels [n_pool]. */
+/* As many images of random bytes, with labels in turn: for what can be said without the files. */
+iv_status ml_data_make_up(iv_context *context, const ml_population *population, ml_data *data);
+
+/* Data from images in memory: pixels [n_pool, D], labels [n_pool]. */
 iv_status ml_data_of_images(iv_context *context, const ml_population *population,
                             const uint8_t *pixels, const uint8_t *labels, size_t n_pool,
                             size_t first_test, ml_data *data);

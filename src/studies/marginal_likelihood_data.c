@@ -81,6 +81,25 @@ static iv_status load_images(const iv_study_job *job, const ml_population *p, ml
     return status;
 }
 
+/* Random bytes, four from a word. */
+static iv_status make_up_images(iv_context *context, const ml_population *p, ml_data *data) {
+    iv_error *error = iv_context_error(context);
+    const size_t n = p->n_train + p->n_test;
+    size_t bytes;
+    iv_status status = iv_multiply_size(n, ml_columns(p), &bytes, error);
+    if (status != IV_OK) return status;
+    uint8_t *pixels = malloc(bytes), *labels = malloc(n);
+    if (!pixels || !labels) status = study_out_of_memory(context);
+    for (size_t i = 0; i < bytes && status == IV_OK; i++)
+        pixels[i] = (uint8_t)(iv_mix((uint32_t)(i / 4)) >> (8 * (i % 4)));
+    for (size_t i = 0; i < n && status == IV_OK; i++) labels[i] = (uint8_t)(i % p->n_classes);
+    if (status == IV_OK)
+        status = ml_data_of_images(context, p, pixels, labels, n, p->n_train, data);
+    free(pixels);
+    free(labels);
+    return status;
+}
+
 /* ------------------------------------------------------------------ rings */
 
 static void make_point(uint32_t seed, uint32_t i, float point[2], uint8_t *label) {
@@ -125,6 +144,11 @@ iv_status ml_data_provide(const iv_study_job *job, const ml_population *p, ml_da
     if (holds(data, p)) return IV_OK;
     ml_data_clear(job->context, data);
     return p->rings ? make_rings(job->context, p, data) : load_images(job, p, data);
+}
+
+iv_status ml_data_make_up(iv_context *context, const ml_population *p, ml_data *data) {
+    ml_data_clear(context, data);
+    return p->rings ? make_rings(context, p, data) : make_up_images(context, p, data);
 }
 
 void ml_data_clear(iv_context *context, ml_data *data) {

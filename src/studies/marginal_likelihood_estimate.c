@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WARM_UP_STEPS = 2, N_PIECES = 3 };
+enum { WARM_UP_STEPS = 1, N_PIECES = 3 };
 static const double piece_seconds = 0.05;
 
 /* ------------------------------------------------------------------ memory and time */
@@ -69,12 +69,10 @@ static iv_status rehearse(iv_context *context, const ml_population *p, const ml_
     return status;
 }
 
-static iv_status rehearse_any(const iv_study_job *job, const ml_population *p, ml_data *data,
+static iv_status rehearse_any(iv_context *context, const ml_population *p, const ml_data *data,
                               bool timed, iv_estimate *estimate) {
-    const iv_status status = ml_data_provide(job, p, data);
-    if (status != IV_OK) return status;
-    return p->sgpr ? ml_sgpr_estimate(job->context, p, data, timed, estimate)
-                   : rehearse(job->context, p, data, timed, estimate);
+    return p->sgpr ? ml_sgpr_estimate(context, p, data, timed, estimate)
+                   : rehearse(context, p, data, timed, estimate);
 }
 
 /* ------------------------------------------------------------------ beforehand */
@@ -91,8 +89,10 @@ iv_status ml_prepare(const iv_study_job *job) {
             status = iv_fail(error, IV_EINTERRUPTED, "interrupted before anything was written");
             break;
         }
+        const ml_population *p = &plan.populations[i];
         iv_estimate estimate = {0};
-        status = rehearse_any(job, &plan.populations[i], &data, false, &estimate);
+        status = ml_data_provide(job, p, &data);
+        if (status == IV_OK) status = rehearse_any(job->context, p, &data, false, &estimate);
     }
     ml_data_clear(job->context, &data);
     ml_plan_clear(&plan);
@@ -102,7 +102,7 @@ iv_status ml_prepare(const iv_study_job *job) {
 /* ------------------------------------------------------------------ estimates */
 
 typedef struct {
-    const iv_study_job *job;
+    iv_context *context;
     ml_plan plan;
     ml_data data;
 } estimating;
@@ -114,11 +114,12 @@ static iv_status estimate_population(void *state, size_t index, iv_estimate *est
     estimate->n_members = p->n_members;
     snprintf(estimate->name, sizeof estimate->name, "%.60s%s%.32s", run->column,
              *run->variant ? " " : "", run->variant);
-    return rehearse_any(e->job, p, &e->data, true, estimate);
+    const iv_status status = ml_data_make_up(e->context, p, &e->data);
+    return status == IV_OK ? rehearse_any(e->context, p, &e->data, true, estimate) : status;
 }
 
 iv_status ml_estimate(const iv_study_job *job, iv_estimate **estimates, size_t *n_estimates) {
-    estimating e = {.job = job};
+    estimating e = {.context = job->context};
     *estimates = NULL;
     *n_estimates = 0;
     iv_error *error = iv_context_error(job->context);
