@@ -12,7 +12,8 @@
 
 enum { N_TRAIN = 150, N_TEST = 140, HIDDEN = 10, SAMPLES = 3, BATCH = 32, EPOCHS = 3 };
 enum { DATA_SEED = 9, MEASURE_BATCH = 128, MEASURE_SAMPLES = 1 << 30 };
-static const double rate = 0.01, eta_rate = 0.02, epsilon = 0.05, alpha = 0.7;
+static const double rate = 0.01, eta_rate = 0.02, epsilon = 0.05;
+static const double alpha = 0.75; /* the study has it as a float */
 static const uint32_t seeds[] = {3, 14};
 
 /* What a spec says, and one of its runs. */
@@ -167,11 +168,12 @@ static void train_step(const setting *s, const data *d, uint32_t seed, ml_oracle
     free(x);
 }
 
-/* Each step moves a parameter by rate g / (|g| + epsilon), so by at most rate / epsilon = 0.2 times
- * (0.4 times for eta) the error of a gradient, which is 1e-6 of its size or ten times that for eta
- * (see test_marginal_likelihood_graph.c); gradients are below 2, and the 12 steps' errors mostly
- * cancel. Parameters are near 1, and lose 6e-8 a step to rounding. */
-static const double training_tolerance[ML_ORACLE_N_TENSORS] = {1e-6, 1e-6, 5e-6, 1e-6, 1e-6};
+/* Each step moves a parameter by rate g / (|g| + epsilon), so by at most rate / epsilon = 0.2 (0.4
+ * for eta) times the error of a gradient, which is 5e-6 of the largest entry
+ * (test_marginal_likelihood_graph.c), and that is 0.2 here: 12 steps are off by 2.4e-6 (5e-6) if
+ * all errors have one sign, and they do not. Parameters are below 2 and lose 6e-8 a step to
+ * rounding. */
+static const double training_tolerance[ML_ORACLE_N_TENSORS] = {1e-6, 1e-6, 2e-6, 1e-6, 1e-6};
 
 static void compare_models(const char *label, const ml_oracle_network *found,
                            const ml_oracle_network *expected, const ml_oracle_network *initial,
@@ -192,7 +194,7 @@ static void compare_models(const char *label, const ml_oracle_network *found,
             for (int i = 0; i < 6; i++) moves |= found->learned[i] != 0;
         }
         /* so that a training which does nothing would be noticed */
-        if (moves && moved < 1000 * training_tolerance[k])
+        if (moves && moved < 100 * training_tolerance[k])
             fail_msg("%s: tensor %d moved by %g alone", label, k, moved);
         if (!moves && moved > 0) fail_msg("%s: tensor %d moved by %g", label, k, moved);
     }
@@ -250,10 +252,27 @@ static double measure(const setting *s, const data *d, const ml_oracle_network *
 static void close_to(const char *label, const json_t *metrics, const char *name, double expected,
                      double relative) {
     const json_t *found = json_object_get(metrics, name);
+    if (isnan(expected)) {
+        if (found) fail_msg("%s: %s, which it does not have", label, name);
+        return;
+    }
     if (!json_is_number(found)) fail_msg("%s: %s is missing", label, name);
     const double value = json_number_value(found);
     if (!(fabs(value - expected) <= relative * fabs(expected)))
         fail_msg("%s: %s is %.9g, the oracle says %.9g", label, name, value, expected);
+}
+
+/* The model's, in whatever has a transformation; degrees where that can be a rotation. */
+static void check_eta(const char *label, const json_t *metrics, const run_kind *run,
+                      const double eta[6]) {
+    const json_t *found = json_object_get(metrics, "eta");
+    const bool turns =
+        strcmp(run->invariance, "rotation") == 0 || strcmp(run->invariance, "affine") == 0;
+    const bool transformed = strcmp(run->invariance, "none") != 0;
+    assert_int_equal(json_array_size(found), transformed ? 6 : 0);
+    for (size_t k = 0; transformed && k < 6; k++)
+        assert_true(json_number_value(json_array_get(found, k)) == eta[k]);
+    close_to(label, metrics, "rotation_degrees", turns ? fabs(eta[2]) * 45 / atan(1) : NAN, 1e-12);
 }
 
 /* A logit sums some ten features, each right to 1e-6, so that mean cross-entropies, which are near
@@ -270,19 +289,12 @@ static void check_metrics(void **state, const setting *s, const data *d, const r
     for (int i = 0; i < 2; i++) {
         const json_t *found = find_run(reports[i], run->name, (int)seed);
         const json_t *metrics = json_object_get(found, "metrics");
-        const json_t *eta = json_object_get(metrics, "eta");
         assert_string_equal(json_string_value(json_object_get(found, "status")), "done");
         close_to(label, metrics, "cross_entropy", cross_entropy, 1e-5);
         close_to(label, metrics, "accuracy", accuracy, 1e-12);
-        close_to(label, metrics, "kl", kl, 1e-12);
-        close_to(label, metrics, "elbo", -(cross_entropy + kl / N_TRAIN), 1e-5);
-        assert_int_equal(json_array_size(eta), 6);
-        for (size_t k = 0; k < 6; k++)
-            assert_true(json_number_value(json_array_get(eta, k)) ==
-                        network.tensors[ML_ORACLE_ETA][k]);
-        if (network.n_samples)
-            close_to(label, metrics, "rotation_degrees",
-                     fabs(network.tensors[ML_ORACLE_ETA][2]) * 45 / atan(1), 1e-12);
+        close_to(label, metrics, "kl", run->point ? NAN : kl, 1e-12);
+        close_to(label, metrics, "elbo", run->point ? NAN : -(cross_entropy + kl / N_TRAIN), 1e-5);
+        check_eta(label, metrics, run, network.tensors[ML_ORACLE_ETA]);
     }
     ml_oracle_network_free(&network);
 }

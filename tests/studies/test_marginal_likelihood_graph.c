@@ -135,12 +135,12 @@ static void the_oracles_gradients_are_its_differences(void **state) {
         ml_oracle_loss(&e.network, &e.batch, gradients);
         for (int k = 0; k < ML_ORACLE_N_TENSORS; k++)
             for (int i = 0; i < ml_oracle_elements(&e.network, k); i++) {
-                const double kept = e.network.tensors[k][i], step = 1e-5;
-                e.network.tensors[k][i] = kept + step;
+                const double before = e.network.tensors[k][i], step = 1e-5;
+                e.network.tensors[k][i] = before + step;
                 const double above = ml_oracle_loss(&e.network, &e.batch, NULL);
-                e.network.tensors[k][i] = kept - step;
+                e.network.tensors[k][i] = before - step;
                 const double below = ml_oracle_loss(&e.network, &e.batch, NULL);
-                e.network.tensors[k][i] = kept;
+                e.network.tensors[k][i] = before;
                 const double counts = k == ML_ORACLE_ETA ? e.network.learned[i] : 1;
                 const double slope = counts * (above - below) / (2 * step);
                 if (!(fabs(slope - gradients[k][i]) <= 1e-8))
@@ -250,7 +250,7 @@ static double largest(const double *values, int n) {
  * times that much of the largest entry. */
 static const double loss_tolerance = 1e-6, gradient_tolerance = 5e-6;
 
-static void compare(const trial *t, const ml_oracle_network *kind, const loss_graph *g) {
+static void compare(trial *t, const ml_oracle_network *kind, const loss_graph *g) {
     double *gradients[ML_ORACLE_N_TENSORS];
     float *loss = trial_read(t, g->loss);
     for (int k = 0; k < ML_ORACLE_N_TENSORS; k++) {
