@@ -106,7 +106,8 @@ static void add_script(iv_text *text, const iv_contour *contour, const char *nam
     iv_plot_add_setting(text, "xlabel", contour->x_label);
     iv_plot_add_setting(text, "ylabel", contour->y_label);
     iv_text_add(text, "set title noenhanced\nset xlabel noenhanced\nset ylabel noenhanced\n"
-                      "set key outside bottom center horizontal noenhanced\n"
+                      "set bmargin 6\n"
+                      "set key at screen 0.5, screen 0.02 center bottom horizontal noenhanced\n"
                       "set size ratio -1\nset border linecolor '#444444'\n"
                       "set tics nomirror out scale 0.6 textcolor '#222222'\n"
                       "set palette defined (0 '#67a9cf', 0.5 '#f7f7f7', 1 '#ef8a62')\n");
