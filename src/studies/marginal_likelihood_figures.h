@@ -22,8 +22,8 @@ void ml_filter_warp(const float *filter, iv_image_shape shape, const double t[6]
 /* Convolution with a Gaussian of `sigma` pixels, in place, zero outside. */
 void ml_filter_blur(float *filter, iv_image_shape shape, double sigma);
 
-/* Filter banks of one population's networks after their training: the largest filters at the end,
- * and some filters through training, from what ml_snapshot left. */
+/* Filter banks of one population's networks after their training: the filters with the most
+ * structure, and two of them through training, from what ml_snapshot left. */
 iv_status ml_filters_draw(ml_study *study, const ml_population *population, const ml_model *model);
 
 /* What networks predict over the plane that rings lie in. */

@@ -124,28 +124,34 @@ static void draw_bank(const ml_population *p, float *filter, double t[COLUMNS][6
 
 /* ------------------------------------------------------------------ filters */
 
-/* Which of n filters [n, D] are the largest, largest first; the first of equals first. */
-static void largest_filters(const float *filters, size_t n, size_t columns, size_t *chosen,
-                            size_t n_chosen) {
-    double below = INFINITY;
-    size_t last = 0;
-    for (size_t k = 0; k < n_chosen; k++) {
-        double most = -1;
+/* Squared size of what a blur leaves of a filter: noise, which every filter begins as, goes. */
+static double structure(const float *filter, const ml_population *p, float *copy) {
+    const size_t columns = ml_columns(p);
+    double sum = 0;
+    memcpy(copy, filter, columns * sizeof *copy);
+    ml_filter_blur(copy, p->shape, 1);
+    for (size_t j = 0; j < columns; j++) sum += (double)copy[j] * (double)copy[j];
+    return isfinite(sum) ? sum : 0;
+}
+
+/* Which of n filters [n, D] have the most structure, most first; the first of equals first. */
+static iv_status choose_filters(const iv_study_job *job, const ml_population *p,
+                                const float *filters, size_t n, size_t *chosen, size_t n_chosen) {
+    float *copy = malloc(ml_columns(p) * sizeof *copy);
+    double *values = malloc(n * sizeof *values);
+    const iv_status status = copy && values ? IV_OK : study_out_of_memory(job->context);
+    for (size_t i = 0; i < n && status == IV_OK; i++)
+        values[i] = structure(filters + i * ml_columns(p), p, copy);
+    for (size_t k = 0; k < n_chosen && status == IV_OK; k++) {
         size_t found = 0;
-        for (size_t i = 0; i < n; i++) {
-            double norm = 0;
-            for (size_t j = 0; j < columns; j++)
-                norm += (double)filters[i * columns + j] * (double)filters[i * columns + j];
-            if (!isfinite(norm)) norm = 0;
-            const bool left = norm < below || (norm == below && i > last && k > 0);
-            if (!left || norm <= most) continue;
-            most = norm;
-            found = i;
-        }
+        for (size_t i = 1; i < n; i++)
+            if (values[i] > values[found]) found = i;
         chosen[k] = found;
-        below = most;
-        last = found;
+        values[found] = -1;
     }
+    free(copy);
+    free(values);
+    return status;
 }
 
 static iv_status read_filters(const ml_model *m, size_t r, size_t n, float *filters) {
@@ -185,7 +191,8 @@ static iv_status draw_end(const iv_study_job *job, const ml_model *model, size_t
     if (status != IV_OK) goto done;
 
     transformations(member, eta, t, column_labels);
-    largest_filters(filters, p->hidden, columns, chosen, rows);
+    status = choose_filters(job, p, filters, p->hidden, chosen, rows);
+    if (status != IV_OK) goto done;
     for (size_t s = 0; s < COLUMNS; s++) column_texts[s] = column_labels[s];
     for (size_t k = 0; k < rows; k++) {
         draw_bank(p, filters + chosen[k] * columns, t, images + k * COLUMNS * columns);
@@ -313,8 +320,9 @@ static iv_status draw_history(const iv_study_job *job, const ml_population *p, s
     iv_status status = images && filter ? IV_OK : study_out_of_memory(job->context);
     if (status != IV_OK) goto done;
 
-    largest_filters(tensor_of(h->files[h->n - 1], "hidden.weight", n * columns), n, columns, chosen,
-                    tracked);
+    status = choose_filters(job, p, tensor_of(h->files[h->n - 1], "hidden.weight", n * columns), n,
+                            chosen, tracked);
+    if (status != IV_OK) goto done;
     for (size_t i = 0; i < h->n; i++) {
         const float *filters = tensor_of(h->files[i], "hidden.weight", n * columns);
         const float *eta = tensor_of(h->files[i], "eta", IV_N_GENERATORS);
