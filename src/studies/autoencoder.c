@@ -10,35 +10,14 @@
 
 /* ------------------------------------------------------------------ models */
 
-static const char diverged_key[] = "diverged_from";
-
 static iv_status export_models(const iv_study_job *job, const ae_model *model,
                                const ae_outcome *outcomes) {
     iv_status status = IV_OK;
     for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
         const ae_member *member = &model->population->members[r];
-        char epoch[16];
-        snprintf(epoch, sizeof epoch, "%" PRIu32, outcomes[r].diverged_from);
-        const iv_metadata note = {diverged_key, epoch};
         status = study_export(job, model->parameters, NULL, r, member->run, member->seed,
-                              outcomes[r].diverged_from > 0 ? &note : NULL);
+                              outcomes[r].diverged_from);
     }
-    return status;
-}
-
-/* When the member of a model file was found diverged, which its weights need not tell. */
-static iv_status read_divergence(const iv_study_job *job, const ae_member *member,
-                                 uint32_t *diverged_from) {
-    char name[STUDY_PATH];
-    iv_safetensors *file = NULL;
-    study_model_name(member->run, member->seed, name);
-    char *path = iv_run_dir_file(job->dir, name);
-    const iv_status status = path ? iv_safetensors_open(path, &file, iv_context_error(job->context))
-                                  : study_out_of_memory(job->context);
-    const char *epoch = status == IV_OK ? iv_safetensors_metadata(file, diverged_key) : NULL;
-    *diverged_from = epoch ? (uint32_t)strtoul(epoch, NULL, 10) : 0;
-    iv_safetensors_close(file);
-    free(path);
     return status;
 }
 
@@ -46,8 +25,8 @@ static iv_status import_models(const iv_study_job *job, ae_model *model, ae_outc
     iv_status status = IV_OK;
     for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
         const ae_member *member = &model->population->members[r];
-        status = study_import(job, model->parameters, NULL, r, member->run, member->seed);
-        if (status == IV_OK) status = read_divergence(job, member, &outcomes[r].diverged_from);
+        status = study_import(job, model->parameters, NULL, r, member->run, member->seed,
+                              &outcomes[r].diverged_from);
     }
     return status;
 }
@@ -130,21 +109,12 @@ static double population_flops(const ae_study *study, const ae_population *p, do
 }
 
 static void begin_progress(ae_study *study) {
-    double n_steps = 0, steps;
-    study->progress = (ae_progress){.outer = study->job->progress};
+    study_progress_begin(&study->progress, study->job->progress);
     for (size_t i = 0; i < study->plan.n_populations; i++) {
-        study->progress.total += population_flops(study, &study->plan.populations[i], &steps);
-        n_steps += steps;
+        double steps;
+        const double flops = population_flops(study, &study->plan.populations[i], &steps);
+        study_progress_expect(&study->progress, flops, steps);
     }
-    study->progress.shown_total = (uint64_t)n_steps;
-}
-
-/* What its measurements take is counted as part of a population's steps. */
-static void count_population(ae_study *study, const ae_population *p, bool finished) {
-    double steps;
-    const double flops = population_flops(study, p, &steps);
-    study->progress.per_step = flops / steps;
-    if (finished) study->progress.done += flops;
 }
 
 /* ------------------------------------------------------------------ the study */
@@ -156,22 +126,15 @@ static iv_status run_all(ae_study *study, bool train, size_t first, ae_outcome *
         const ae_population *p = &study->plan.populations[i];
         outcomes[i] = calloc(p->n_members, sizeof **outcomes);
         if (!outcomes[i]) return study_out_of_memory(job->context);
-        count_population(study, p, false);
+        double steps;
+        const double flops = population_flops(study, p, &steps);
+        study_progress_population(&study->progress, flops, steps);
         status = run_population(study, i, i < first, outcomes[i]);
         if (status == IV_OK && train) report_population(job, p, outcomes[i]);
-        count_population(study, p, true);
         if (!train && status == IV_OK)
             iv_progress_update(job->progress, "measuring", i + 1, study->plan.n_populations);
     }
     return status;
-}
-
-static iv_status close_log(ae_study *study, iv_status status) {
-    iv_error late = {0};
-    const iv_status closed = iv_log_close(study->log, &late);
-    study->log = NULL;
-    if (status != IV_OK || closed == IV_OK) return status;
-    return iv_fail(iv_context_error(study->job->context), closed, "%s", late.message);
 }
 
 static iv_status run_study(const iv_study_job *job, bool train, iv_results *results) {
@@ -192,7 +155,7 @@ static iv_status run_study(const iv_study_job *job, bool train, iv_results *resu
     if (status == IV_OK) status = ae_table_create(job->spec, &study.plan, outcomes, &table, error);
     if (status == IV_OK) status = ae_results_fill(job->spec, &table, results, error);
     if (status == IV_OK) status = ae_claims_add(&table, results, error);
-    if (train) status = close_log(&study, status);
+    if (train) status = study_close_log(job, &study.log, status);
     if (status == IV_OK && train) status = ae_figures_draw(job, &table);
 
     ae_table_clear(&table);

@@ -210,13 +210,6 @@ typedef struct {
     uint32_t diverged_from; /* epoch in which the loss or a metric was found not finite; 0: never */
 } ae_outcome;
 
-/* Progress over all populations as one: steps, weighted by the operations in them. */
-typedef struct {
-    const iv_progress *outer;
-    double done, total, per_step; /* operations; `done` before the step counted from */
-    uint64_t shown_total;         /* total as a count of steps */
-} ae_progress;
-
 /* What is open while a study runs. */
 typedef struct {
     const iv_study_job *job;
@@ -224,7 +217,7 @@ typedef struct {
     ae_data data;           /* of the last population: the next one often uses it too */
     iv_log *log;            /* NULL while evaluating */
     iv_safetensors *resume; /* the checkpoint to go on from; NULL once used */
-    ae_progress progress;
+    study_progress progress;
 } ae_study;
 
 /* Train population number `index` from its initial parameters or from study->resume, logging the

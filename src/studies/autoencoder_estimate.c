@@ -7,9 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WARM_UP_STEPS = 8, FEWEST_STEPS = 8, N_PIECES = 5 };
-static const double piece_seconds = 0.03; /* single steps take a fraction of a millisecond */
-
 /* One population on the device, ready to train and to be measured. */
 typedef struct {
     ae_model *model;
@@ -59,38 +56,6 @@ iv_status ae_prepare(const iv_study_job *job) {
 
 /* ------------------------------------------------------------------ memory and time */
 
-static int by_size(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static iv_status time_piece(iv_context *context, study_training *training, uint32_t *step,
-                            uint32_t n, double *seconds) {
-    const double start = iv_seconds();
-    const uint32_t end = *step + n;
-    const iv_status status = iv_train(context, training->plan, step, end, end, 0, NULL, NULL, NULL);
-    *seconds = iv_seconds() - start;
-    return status;
-}
-
-/* Seconds of one step: the median of pieces of so many steps that a piece lasts long enough. */
-static iv_status time_steps(iv_context *context, study_training *training, double *seconds) {
-    double pieces[N_PIECES];
-    uint32_t step = 0, n = FEWEST_STEPS;
-    iv_status status = time_piece(context, training, &step, WARM_UP_STEPS, &pieces[0]);
-    if (status == IV_OK) status = time_piece(context, training, &step, n, &pieces[0]);
-    while (status == IV_OK && pieces[0] < piece_seconds) {
-        n *= 2;
-        status = time_piece(context, training, &step, n, &pieces[0]);
-    }
-    for (size_t i = 1; i < N_PIECES && status == IV_OK; i++)
-        status = time_piece(context, training, &step, n, &pieces[i]);
-    if (status != IV_OK) return status;
-    qsort(pieces, N_PIECES, sizeof *pieces, by_size);
-    *seconds = pieces[N_PIECES / 2] / n;
-    return IV_OK;
-}
-
 typedef struct {
     iv_context *context;
     ae_plan plan;
@@ -106,7 +71,7 @@ static iv_status estimate_population(void *state, size_t index, iv_estimate *est
     iv_status status = open_rehearsal(e->context, p, &e->data, &r);
     if (status == IV_OK) {
         estimate->bytes = iv_context_bytes(e->context);
-        status = time_steps(e->context, &r.training, &step_seconds);
+        status = study_time_steps(e->context, r.training.plan, &step_seconds);
     }
     if (status == IV_OK) status = ae_measure_time(r.test, &measure_seconds);
     if (status == IV_OK) {

@@ -1,7 +1,6 @@
 /* From the spec to populations: which autoencoders share a shape and train in lockstep. */
 #include "studies/autoencoder.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,29 +230,12 @@ bool ae_applies(const ae_population *p, ae_metric metric) {
     }
 }
 
-/* Take `piece` out of a list joined by "-". */
-static void take_out(char *list, const char *piece) {
-    const size_t length = strlen(piece);
-    for (char *at = strstr(list, piece); at; at = strstr(at + 1, piece)) {
-        char *end = at + length;
-        if ((at > list && at[-1] != '-') || (*end != '-' && *end != '\0')) continue;
-        if (*end == '-')
-            end++;
-        else if (at > list)
-            at--;
-        memmove(at, end, strlen(end) + 1);
-        return;
-    }
-}
-
 void ae_row_name(const ae_population *p, const iv_spec_run *run, char *name, size_t size) {
     char rest[256], dimensions[32];
     snprintf(rest, sizeof rest, "%s", run->variant);
     snprintf(dimensions, sizeof dimensions, "dimensions%zu", p->d);
-    take_out(rest, dimensions);
-    take_out(rest, p->task);
-    /* a "-" before a digit is an exponent's sign */
-    for (char *at = rest; *at; at++)
-        if (*at == '-' && !isdigit((unsigned char)at[1])) *at = ' ';
+    study_take_out(rest, dimensions);
+    study_take_out(rest, p->task);
+    study_separate(rest);
     snprintf(name, size, "d=%zu %s%s%s", p->d, p->task, *rest ? " " : "", rest);
 }

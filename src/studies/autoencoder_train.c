@@ -17,30 +17,16 @@ typedef struct {
     ae_metrics *metrics; /* [R] on the test set */
 } trainer;
 
-/* ------------------------------------------------------------------ divergence */
-
-/* Members whose numbers are not finite learn nothing any more. They stay in the population, where
- * the others do not feel them. */
 static void follow_divergence(trainer *t, size_t epoch, bool measured) {
     const ae_population *p = t->model->population;
     for (size_t r = 0; r < p->n_members; r++) {
+        const ae_member *member = &p->members[r];
         bool finite = isfinite(t->position.losses[r]);
         for (size_t i = 0; i < AE_N_METRICS && measured; i++)
             finite &= !ae_applies(p, (ae_metric)i) || isfinite(t->metrics[r].values[i]);
-        if (finite || t->position.diverged_from[r] > 0) continue;
-        t->position.diverged_from[r] = (uint32_t)(epoch > 0 ? epoch : 1);
-        char line[320];
-        snprintf(line, sizeof line, "%s seed %" PRIu32 " diverged in epoch %zu (learning rate %g)",
-                 p->members[r].run->name, p->members[r].seed, epoch,
-                 (double)p->members[r].learning_rate);
-        study_say(t->study->job, line);
+        study_follow_divergence(t->study->job, &t->position, r, finite, epoch, member->run,
+                                member->seed, (double)member->learning_rate);
     }
-}
-
-static bool all_diverged(const trainer *t) {
-    for (size_t r = 0; r < t->position.n_members; r++)
-        if (t->position.diverged_from[r] == 0) return false;
-    return true;
 }
 
 /* ------------------------------------------------------------------ curves */
@@ -105,21 +91,12 @@ static iv_status save(trainer *t) {
                       t->training.optimizer, NULL, &t->position);
 }
 
-static void show_progress(void *state, const char *what, uint64_t done, uint64_t total) {
-    const ae_progress *progress = state;
-    (void)total;
-    double share = (progress->done + progress->per_step * (double)done) / progress->total;
-    if (share > 1) share = 1; /* by rounding */
-    iv_progress_update(progress->outer, what, (uint64_t)(share * (double)progress->shown_total),
-                       progress->shown_total);
-}
-
 /* Train to the end of the next epoch and look at it; save when the time has come. */
 static iv_status train_epoch(trainer *t, const char *label, double *last_save) {
     const ae_population *p = t->model->population;
     const double every = iv_spec_number(p->config, "training.checkpoint_seconds");
     const double save_at = every > 0 ? *last_save + every : 0;
-    const iv_progress progress = {show_progress, &t->study->progress};
+    const iv_progress progress = study_progress_of_steps(&t->study->progress);
     iv_status status = study_train(t->study->job, &t->training, &t->position, p->epochs, save_at,
                                    &progress, label);
     const size_t boundary = t->position.next_epoch * t->training.steps_per_epoch;
@@ -141,13 +118,11 @@ iv_status ae_train(ae_study *study, size_t index, ae_model *model, uint32_t *div
     else if (status == IV_OK)
         status = save(&t); /* from here on, a resumed run starts with this population */
 
-    char label[192];
-    const iv_spec_run *run = p->members[0].run;
-    snprintf(label, sizeof label, "%.100s%s%.40s x %zu (%zu of %zu)", run->column,
-             *run->variant ? " " : "", run->variant, p->n_members, index + 1,
-             study->plan.n_populations);
+    char label[STUDY_PATH];
+    study_label(p->members[0].run, p->n_members, index, study->plan.n_populations, label);
     double last_save = iv_seconds();
-    while (status == IV_OK && t.position.next_epoch <= p->epochs && !all_diverged(&t))
+    while (status == IV_OK && t.position.next_epoch <= p->epochs &&
+           !study_all_diverged(&t.position))
         status = train_epoch(&t, label, &last_save);
     if (status == IV_EINTERRUPTED)
         status = study_save_after_interrupt(study->job, study->log, index, model->parameters,

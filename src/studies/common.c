@@ -1,6 +1,7 @@
-/* What the studies share: model files, checkpoints, the log, estimates. */
+/* What the studies share: model files, checkpoints, the log, divergence, names. */
 #include "studies/common.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 enum { NUMBER_TEXT = 20 }; /* characters of one number in a list of a checkpoint */
 
 static const char checkpoint_name[] = "checkpoint/population.safetensors";
+static const char diverged_key[] = "diverged_from"; /* of a model file */
 
 void study_say(const iv_study_job *job, const char *text) {
     if (job->message) job->message(job->message_state, text);
@@ -33,30 +35,45 @@ void study_model_name(const iv_spec_run *run, uint32_t seed, char name[STUDY_PAT
 
 iv_status study_export(const iv_study_job *job, const iv_parameters *parameters,
                        const iv_posterior *posterior, size_t member, const iv_spec_run *run,
-                       uint32_t seed, const iv_metadata *note) {
-    char name[STUDY_PATH], seed_text[16], *config = NULL;
+                       uint32_t seed, uint32_t diverged_from) {
+    char name[STUDY_PATH], seed_text[16], epoch[16], *config = NULL;
     study_model_name(run, seed, name);
     snprintf(seed_text, sizeof seed_text, "%" PRIu32, seed);
+    snprintf(epoch, sizeof epoch, "%" PRIu32, diverged_from);
     char *path = iv_run_dir_file(job->dir, name);
     iv_status status = path ? iv_spec_json(run->config, &config, iv_context_error(job->context))
                             : study_out_of_memory(job->context);
     if (status == IV_OK) {
-        iv_metadata metadata[4] = {{"name", run->name}, {"seed", seed_text}, {"run", config}};
-        if (note) metadata[3] = *note;
-        status = iv_parameters_export(parameters, posterior, member, path, metadata, note ? 4 : 3);
+        const iv_metadata metadata[] = {
+            {"name", run->name}, {"seed", seed_text}, {"run", config}, {diverged_key, epoch}};
+        status = iv_parameters_export(parameters, posterior, member, path, metadata,
+                                      diverged_from > 0 ? 4 : 3);
     }
     free(config);
     free(path);
     return status;
 }
 
+static iv_status read_divergence(const char *path, uint32_t *diverged_from, iv_error *error) {
+    iv_safetensors *file;
+    const iv_status status = iv_safetensors_open(path, &file, error);
+    if (status != IV_OK) return status;
+    const char *epoch = iv_safetensors_metadata(file, diverged_key);
+    *diverged_from = epoch ? (uint32_t)strtoul(epoch, NULL, 10) : 0;
+    iv_safetensors_close(file);
+    return IV_OK;
+}
+
 iv_status study_import(const iv_study_job *job, iv_parameters *parameters, iv_posterior *posterior,
-                       size_t member, const iv_spec_run *run, uint32_t seed) {
+                       size_t member, const iv_spec_run *run, uint32_t seed,
+                       uint32_t *diverged_from) {
     char name[STUDY_PATH];
     study_model_name(run, seed, name);
     char *path = iv_run_dir_file(job->dir, name);
-    const iv_status status = path ? iv_parameters_import(parameters, posterior, member, path)
-                                  : study_out_of_memory(job->context);
+    iv_status status = path ? iv_parameters_import(parameters, posterior, member, path)
+                            : study_out_of_memory(job->context);
+    if (status == IV_OK && diverged_from)
+        status = read_divergence(path, diverged_from, iv_context_error(job->context));
     free(path);
     return status;
 }
@@ -201,6 +218,62 @@ iv_status study_open_log(const iv_study_job *job, iv_safetensors **checkpoint, i
     return status;
 }
 
+iv_status study_close_log(const iv_study_job *job, iv_log **log, iv_status status) {
+    iv_error late = {0};
+    const iv_status closed = iv_log_close(*log, &late);
+    *log = NULL;
+    if (status != IV_OK || closed == IV_OK) return status;
+    return iv_fail(iv_context_error(job->context), closed, "%s", late.message);
+}
+
+/* ------------------------------------------------------------------ divergence */
+
+void study_follow_divergence(const iv_study_job *job, study_position *position, size_t r,
+                             bool finite, size_t epoch, const iv_spec_run *run, uint32_t seed,
+                             double learning_rate) {
+    if (finite || position->diverged_from[r] > 0) return;
+    position->diverged_from[r] = (uint32_t)(epoch > 0 ? epoch : 1);
+    char line[320];
+    snprintf(line, sizeof line, "%s seed %" PRIu32 " diverged in epoch %zu (learning rate %g)",
+             run->name, seed, epoch, learning_rate);
+    study_say(job, line);
+}
+
+bool study_all_diverged(const study_position *position) {
+    for (size_t r = 0; r < position->n_members; r++)
+        if (position->diverged_from[r] == 0) return false;
+    return true;
+}
+
+/* ------------------------------------------------------------------ names */
+
+void study_label(const iv_spec_run *run, size_t n_members, size_t index, size_t n_populations,
+                 char label[STUDY_PATH]) {
+    snprintf(label, STUDY_PATH, "%.100s%s%.40s x %zu (%zu of %zu)", run->column,
+             *run->variant ? " " : "", run->variant, n_members, index + 1, n_populations);
+}
+
+bool study_take_out(char *list, const char *piece) {
+    const size_t length = strlen(piece);
+    for (char *at = strstr(list, piece); at; at = strstr(at + 1, piece)) {
+        char *end = at + length;
+        if ((at > list && at[-1] != '-') || (*end != '-' && *end != '\0')) continue;
+        if (*end == '-')
+            end++;
+        else if (at > list)
+            at--;
+        memmove(at, end, strlen(end) + 1);
+        return true;
+    }
+    return false;
+}
+
+void study_separate(char *list) {
+    /* a "-" before a digit is an exponent's sign */
+    for (char *at = list; *at; at++)
+        if (*at == '-' && !isdigit((unsigned char)at[1])) *at = ' ';
+}
+
 /* ------------------------------------------------------------------ results */
 
 void study_published(const iv_spec *spec, const char *row, const char *run, const char *metric,
@@ -216,23 +289,4 @@ void study_published(const iv_spec *spec, const char *row, const char *run, cons
         *mean = iv_spec_number(entry, "mean");
         if (iv_spec_has(entry, "std")) *std = iv_spec_number(entry, "std");
     }
-}
-
-/* ------------------------------------------------------------------ estimates */
-
-iv_status study_estimate_each(iv_context *context, size_t n, study_estimate_function estimate,
-                              void *state, iv_estimate **estimates, size_t *n_estimates) {
-    *n_estimates = 0;
-    *estimates = calloc(n, sizeof **estimates);
-    iv_status status = *estimates ? IV_OK : study_out_of_memory(context);
-    for (size_t i = 0; i < n && status == IV_OK; i++) {
-        status = estimate(state, i, &(*estimates)[i]);
-        if (status == IV_OK) ++*n_estimates;
-    }
-    if (status != IV_OK) {
-        free(*estimates);
-        *estimates = NULL;
-        *n_estimates = 0;
-    }
-    return status;
 }

@@ -1,4 +1,5 @@
-/* What the studies share: model files, checkpoints, the log, curves drawn from it, estimates. */
+/* What the studies share: model files, checkpoints, the log, names (common.c), curves drawn from
+ * the log (curves.c), progress and estimates (timing.c). */
 #ifndef INVAR_STUDIES_COMMON_H
 #define INVAR_STUDIES_COMMON_H
 
@@ -20,13 +21,15 @@ enum { STUDY_PATH = 512 };
 /* "models/RUN-seedS.safetensors", in the run directory. */
 void study_model_name(const iv_spec_run *run, uint32_t seed, char name[STUDY_PATH]);
 
-/* Write a member's model, with its posterior (NULL: none), with its run and `note` (may be NULL)
- * under the key of the same name as metadata; or read its parameters back. */
+/* Write a member's model, with its posterior (NULL: none) and, as metadata, its run and the epoch
+ * in which it was found diverged (0: never); or read its parameters and that epoch back
+ * (diverged_from NULL: not wanted), which its weights need not tell. */
 iv_status study_export(const iv_study_job *job, const iv_parameters *parameters,
                        const iv_posterior *posterior, size_t member, const iv_spec_run *run,
-                       uint32_t seed, const iv_metadata *note);
+                       uint32_t seed, uint32_t diverged_from);
 iv_status study_import(const iv_study_job *job, iv_parameters *parameters, iv_posterior *posterior,
-                       size_t member, const iv_spec_run *run, uint32_t seed);
+                       size_t member, const iv_spec_run *run, uint32_t seed,
+                       uint32_t *diverged_from);
 
 /* ------------------------------------------------------------------ training */
 
@@ -82,6 +85,28 @@ iv_status study_train(const iv_study_job *job, const study_training *training,
 iv_status study_open_log(const iv_study_job *job, iv_safetensors **checkpoint, iv_log **log,
                          size_t *first);
 
+/* Close the log (NULL is fine) and set it to NULL; a failure to do so is one of a run that was fine
+ * so far. */
+iv_status study_close_log(const iv_study_job *job, iv_log **log, iv_status status);
+
+/* Mark member r as diverged if its numbers are not `finite` and it was not before, and say so. Such
+ * members learn nothing any more; they stay in their population, where the others do not feel them.
+ */
+void study_follow_divergence(const iv_study_job *job, study_position *position, size_t r,
+                             bool finite, size_t epoch, const iv_spec_run *run, uint32_t seed,
+                             double learning_rate);
+bool study_all_diverged(const study_position *position);
+
+/* ------------------------------------------------------------------ names */
+
+/* "RUN VARIANT x N (I of N_POPULATIONS)": what is being trained, for the progress. */
+void study_label(const iv_spec_run *run, size_t n_members, size_t index, size_t n_populations,
+                 char label[STUDY_PATH]);
+
+/* Take `piece` out of a list joined by "-"; false if it is not in there. Put spaces for the "-". */
+bool study_take_out(char *list, const char *piece);
+void study_separate(char *list);
+
 /* ------------------------------------------------------------------ results */
 
 /* Published mean and standard deviation of a metric; NaN if the spec gives none. */
@@ -118,7 +143,29 @@ void study_curve_clear(study_curve *curve);
 /* Write a plot to the run's figures, and say so if gnuplot is missing. */
 iv_status study_plot(const iv_study_job *job, const iv_plot *plot, const char *name);
 
+/* ------------------------------------------------------------------ progress */
+
+/* Progress over all populations as one: steps, weighted by the operations in them. What measuring a
+ * population takes is counted as part of its steps. */
+typedef struct {
+    const iv_progress *outer;
+    double done, present, total, per_step; /* operations; those of the present population */
+    uint64_t shown_total;                  /* total as a count of steps */
+} study_progress;
+
+/* Begin; say what there will be, population by population; then, when one begins, which it is. */
+void study_progress_begin(study_progress *progress, const iv_progress *outer);
+void study_progress_expect(study_progress *progress, double flops, double n_steps);
+void study_progress_population(study_progress *progress, double flops, double n_steps);
+
+/* For work that counts the present population's steps. */
+iv_progress study_progress_of_steps(study_progress *progress);
+
 /* ------------------------------------------------------------------ estimates */
+
+/* Seconds of one step: the median of a few pieces of so many steps that a piece lasts long enough.
+ */
+iv_status study_time_steps(iv_context *context, iv_plan *plan, double *seconds);
 
 /* Collect the estimates of n populations, each made by `estimate`. On failure *estimates is NULL.
  */

@@ -11,35 +11,14 @@
 
 /* ------------------------------------------------------------------ models */
 
-static const char diverged_key[] = "diverged_from";
-
 static iv_status export_models(const iv_study_job *job, const ml_model *model,
                                const ml_outcome *outcomes) {
     iv_status status = IV_OK;
     for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
         const ml_member *member = &model->population->members[r];
-        char epoch[16];
-        snprintf(epoch, sizeof epoch, "%" PRIu32, outcomes[r].diverged_from);
-        const iv_metadata note = {diverged_key, epoch};
         status = study_export(job, model->parameters, model->posterior, r, member->run,
-                              member->seed, outcomes[r].diverged_from > 0 ? &note : NULL);
+                              member->seed, outcomes[r].diverged_from);
     }
-    return status;
-}
-
-/* When the member of a model file was found diverged, which its weights need not tell. */
-static iv_status read_divergence(const iv_study_job *job, const ml_member *member,
-                                 uint32_t *diverged_from) {
-    char name[STUDY_PATH];
-    iv_safetensors *file = NULL;
-    study_model_name(member->run, member->seed, name);
-    char *path = iv_run_dir_file(job->dir, name);
-    const iv_status status = path ? iv_safetensors_open(path, &file, iv_context_error(job->context))
-                                  : study_out_of_memory(job->context);
-    const char *epoch = status == IV_OK ? iv_safetensors_metadata(file, diverged_key) : NULL;
-    *diverged_from = epoch ? (uint32_t)strtoul(epoch, NULL, 10) : 0;
-    iv_safetensors_close(file);
-    free(path);
     return status;
 }
 
@@ -47,9 +26,8 @@ static iv_status import_models(const iv_study_job *job, ml_model *model, ml_outc
     iv_status status = IV_OK;
     for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
         const ml_member *member = &model->population->members[r];
-        status =
-            study_import(job, model->parameters, model->posterior, r, member->run, member->seed);
-        if (status == IV_OK) status = read_divergence(job, member, &outcomes[r].diverged_from);
+        status = study_import(job, model->parameters, model->posterior, r, member->run,
+                              member->seed, &outcomes[r].diverged_from);
     }
     return status;
 }
@@ -129,34 +107,12 @@ static double population_flops(const ml_population *p, double *steps) {
 }
 
 static void begin_progress(ml_study *study) {
-    double n_steps = 0, steps;
-    study->progress = (ml_progress){.outer = study->job->progress};
+    study_progress_begin(&study->progress, study->job->progress);
     for (size_t i = 0; i < study->plan.n_populations; i++) {
-        study->progress.total += population_flops(&study->plan.populations[i], &steps);
-        n_steps += steps;
+        double steps;
+        const double flops = population_flops(&study->plan.populations[i], &steps);
+        study_progress_expect(&study->progress, flops, steps);
     }
-    study->progress.shown_total = (uint64_t)n_steps;
-}
-
-/* What its measurements take is counted as part of a population's steps. */
-static void count_population(ml_study *study, const ml_population *p, bool finished) {
-    double steps;
-    const double flops = population_flops(p, &steps);
-    study->progress.per_step = flops / steps;
-    if (finished) study->progress.done += flops;
-}
-
-static void show_progress(void *state, const char *what, uint64_t done, uint64_t total) {
-    const ml_progress *progress = state;
-    (void)total;
-    double share = (progress->done + progress->per_step * (double)done) / progress->total;
-    if (share > 1) share = 1; /* by rounding */
-    iv_progress_update(progress->outer, what, (uint64_t)(share * (double)progress->shown_total),
-                       progress->shown_total);
-}
-
-iv_progress ml_progress_of_steps(ml_study *study) {
-    return (iv_progress){show_progress, &study->progress};
 }
 
 /* ------------------------------------------------------------------ the study */
@@ -168,22 +124,15 @@ static iv_status run_all(ml_study *study, bool train, size_t first, ml_outcome *
         const ml_population *p = &study->plan.populations[i];
         outcomes[i] = calloc(p->n_members, sizeof **outcomes);
         if (!outcomes[i]) return study_out_of_memory(job->context);
-        count_population(study, p, false);
+        double steps;
+        const double flops = population_flops(p, &steps);
+        study_progress_population(&study->progress, flops, steps);
         status = run_population(study, i, i < first, outcomes[i]);
         if (status == IV_OK && train) report_population(job, p, outcomes[i]);
-        count_population(study, p, true);
         if (!train && status == IV_OK)
             iv_progress_update(job->progress, "measuring", i + 1, study->plan.n_populations);
     }
     return status;
-}
-
-static iv_status close_log(ml_study *study, iv_status status) {
-    iv_error late = {0};
-    const iv_status closed = iv_log_close(study->log, &late);
-    study->log = NULL;
-    if (status != IV_OK || closed == IV_OK) return status;
-    return iv_fail(iv_context_error(study->job->context), closed, "%s", late.message);
 }
 
 static iv_status run_study(const iv_study_job *job, bool train, iv_results *results) {
@@ -204,7 +153,7 @@ static iv_status run_study(const iv_study_job *job, bool train, iv_results *resu
     if (status == IV_OK) status = ml_table_create(job->spec, &study.plan, outcomes, &table, error);
     if (status == IV_OK) status = ml_results_fill(job->spec, &table, results, error);
     if (status == IV_OK) status = ml_claims_add(&table, results, error);
-    if (train) status = close_log(&study, status);
+    if (train) status = study_close_log(job, &study.log, status);
     if (status == IV_OK && train) status = ml_figures_draw(job, &study.plan, &table);
 
     ml_table_clear(&table);

@@ -220,13 +220,6 @@ double ml_degrees(double radians);
 
 /* ------------------------------------------------------------------ the study */
 
-/* Progress over all populations as one: steps, weighted by the operations in them. */
-typedef struct {
-    const iv_progress *outer;
-    double done, total, per_step; /* operations; `done` before the step counted from */
-    uint64_t shown_total;         /* total as a count of steps */
-} ml_progress;
-
 /* What is open while a study runs. */
 typedef struct {
     const iv_study_job *job;
@@ -234,11 +227,8 @@ typedef struct {
     ml_data data;           /* of the last population: the next one often uses it too */
     iv_log *log;            /* NULL while evaluating */
     iv_safetensors *resume; /* the checkpoint to go on from; NULL once used */
-    ml_progress progress;
+    study_progress progress;
 } ml_study;
-
-/* For work that counts the present population's steps. */
-iv_progress ml_progress_of_steps(ml_study *study);
 
 /* Train population number `index` from its initial parameters or from study->resume, logging the
  * curves and saving checkpoints. diverged_from [R] is filled. A population whose members have all

@@ -7,42 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WARM_UP_STEPS = 1, N_PIECES = 3 };
-static const double piece_seconds = 0.05;
-
 /* ------------------------------------------------------------------ memory and time */
-
-static int by_size(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static iv_status time_piece(iv_context *context, study_training *training, uint32_t *step,
-                            uint32_t n, double *seconds) {
-    const double start = iv_seconds();
-    const uint32_t end = *step + n;
-    const iv_status status = iv_train(context, training->plan, step, end, end, 0, NULL, NULL, NULL);
-    *seconds = iv_seconds() - start;
-    return status;
-}
-
-/* Seconds of one step: the median of pieces of so many steps that a piece lasts long enough. */
-static iv_status time_steps(iv_context *context, study_training *training, double *seconds) {
-    double pieces[N_PIECES];
-    uint32_t step = 0, n = 1;
-    iv_status status = time_piece(context, training, &step, WARM_UP_STEPS, &pieces[0]);
-    if (status == IV_OK) status = time_piece(context, training, &step, n, &pieces[0]);
-    while (status == IV_OK && pieces[0] < piece_seconds) {
-        n *= 2;
-        status = time_piece(context, training, &step, n, &pieces[0]);
-    }
-    for (size_t i = 1; i < N_PIECES && status == IV_OK; i++)
-        status = time_piece(context, training, &step, n, &pieces[i]);
-    if (status != IV_OK) return status;
-    qsort(pieces, N_PIECES, sizeof *pieces, by_size);
-    *seconds = pieces[N_PIECES / 2] / n;
-    return IV_OK;
-}
 
 static void take_most(iv_context *context, size_t *bytes) {
     if (iv_context_bytes(context) > *bytes) *bytes = iv_context_bytes(context);
@@ -58,7 +23,7 @@ static iv_status rehearse(iv_context *context, const ml_population *p, const ml_
     iv_status status = ml_model_create(context, p, &model);
     if (status == IV_OK) status = ml_training_create(model, data, &training);
     take_most(context, &estimate->bytes);
-    if (status == IV_OK && timed) status = time_steps(context, &training, &step_seconds);
+    if (status == IV_OK && timed) status = study_time_steps(context, training.plan, &step_seconds);
     study_training_clear(&training);
     if (status == IV_OK) status = ml_measure_create(model, data, &measure);
     take_most(context, &estimate->bytes);

@@ -1,7 +1,6 @@
 /* From the spec to populations: which networks share a shape and train in lockstep. */
 #include "studies/marginal_likelihood.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,31 +260,13 @@ double ml_measure_flops(const ml_population *p) {
 
 /* ------------------------------------------------------------------ names */
 
-/* Take `piece` out of a list joined by "-"; false if it is not in there. */
-static bool take_out(char *list, const char *piece) {
-    const size_t length = strlen(piece);
-    for (char *at = strstr(list, piece); at; at = strstr(at + 1, piece)) {
-        char *end = at + length;
-        if ((at > list && at[-1] != '-') || (*end != '-' && *end != '\0')) continue;
-        if (*end == '-')
-            end++;
-        else if (at > list)
-            at--;
-        memmove(at, end, strlen(end) + 1);
-        return true;
-    }
-    return false;
-}
-
 void ml_row_name(const ml_population *p, const iv_spec_run *run, char *name, size_t size) {
     const char *transformation = iv_spec_string(run->config, "dataset.transformation");
     char rest[256];
     snprintf(rest, sizeof rest, "%s", run->variant);
-    const bool of_several = take_out(rest, p->dataset);
-    take_out(rest, transformation);
-    /* a "-" before a digit is an exponent's sign */
-    for (char *at = rest; *at; at++)
-        if (*at == '-' && !isdigit((unsigned char)at[1])) *at = ' ';
+    const bool of_several = study_take_out(rest, p->dataset);
+    study_take_out(rest, transformation);
+    study_separate(rest);
     snprintf(name, size, "%s%s%s%s%s", of_several ? p->dataset : "", of_several ? " " : "",
              p->rings ? "rings" : transformation, *rest ? " " : "", rest);
 }

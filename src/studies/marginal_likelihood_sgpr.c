@@ -114,7 +114,7 @@ static iv_status export_regression(const iv_study_job *job, const opened *o) {
     if (status == IV_OK) status = write_tensor(job->context, tensors, HYPER, numbers);
     if (status == IV_OK) status = write_tensor(job->context, tensors, INDUCING, inducing);
     if (status == IV_OK)
-        status = study_export(job, tensors, NULL, 0, o->member->run, o->member->seed, NULL);
+        status = study_export(job, tensors, NULL, 0, o->member->run, o->member->seed, 0);
     iv_parameters_destroy(tensors);
     free(inducing);
     return status;
@@ -125,7 +125,7 @@ static iv_status import_regression(const iv_study_job *job, const opened *o) {
     float numbers[N_HYPER];
     iv_status status = create_tensors(o, &tensors);
     if (status == IV_OK)
-        status = study_import(job, tensors, NULL, 0, o->member->run, o->member->seed);
+        status = study_import(job, tensors, NULL, 0, o->member->run, o->member->seed, NULL);
     if (status == IV_OK) {
         const iv_view view = iv_parameters_view(tensors, HYPER);
         status = iv_buffer_read(job->context, view.buffer, view.offset * sizeof *numbers,
@@ -192,7 +192,7 @@ static bool is_done(const iv_study_job *job, const ml_member *member) {
 iv_status ml_sgpr_run(ml_study *study, size_t index, bool trained, ml_outcome *outcomes) {
     const iv_study_job *job = study->job;
     const ml_population *p = &study->plan.populations[index];
-    const iv_progress progress = ml_progress_of_steps(study);
+    const iv_progress progress = study_progress_of_steps(&study->progress);
     iv_status status = IV_OK;
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
         opened o;

@@ -48,29 +48,17 @@ static iv_status read_point(trainer *t) {
     return status;
 }
 
-/* Members whose numbers are not finite learn nothing any more. They stay in the population, where
- * the others do not feel them. */
 static void follow_divergence(trainer *t) {
     const ml_population *p = t->model->population;
     const size_t epoch = epoch_of(t, t->position.step);
     for (size_t r = 0; r < p->n_members; r++) {
+        const ml_member *member = &p->members[r];
         bool finite = isfinite(t->elbo[r]);
         for (size_t i = 0; i < IV_N_GENERATORS; i++)
             finite &= (bool)isfinite(t->eta[r * IV_N_GENERATORS + i]);
-        if (finite || t->position.diverged_from[r] > 0) continue;
-        t->position.diverged_from[r] = (uint32_t)(epoch > 0 ? epoch : 1);
-        char line[320];
-        snprintf(line, sizeof line, "%s seed %" PRIu32 " diverged in epoch %zu (learning rate %g)",
-                 p->members[r].run->name, p->members[r].seed, epoch,
-                 (double)p->members[r].learning_rate);
-        study_say(t->study->job, line);
+        study_follow_divergence(t->study->job, &t->position, r, finite, epoch, member->run,
+                                member->seed, (double)member->learning_rate);
     }
-}
-
-static bool all_diverged(const trainer *t) {
-    for (size_t r = 0; r < t->position.n_members; r++)
-        if (t->position.diverged_from[r] == 0) return false;
-    return true;
 }
 
 static iv_status log_member(trainer *t, size_t r) {
@@ -138,7 +126,7 @@ static iv_status train_to_next_point(trainer *t, const char *label, double *last
     const double every = iv_spec_number(p->config, "training.checkpoint_seconds");
     const double save_at = *last_save + every, left = save_at - iv_seconds();
     const double seconds = every > 0 ? (left > 0.001 ? left : 0.001) : 0;
-    const iv_progress progress = ml_progress_of_steps(t->study);
+    const iv_progress progress = study_progress_of_steps(&t->study->progress);
     const uint32_t end = (uint32_t)point_step(t, t->position.next_epoch);
     iv_status status = iv_train(t->model->context, t->training.plan, &t->position.step, end,
                                 (uint32_t)t->steps, seconds, t->study->job->stop, &progress, label);
@@ -159,13 +147,11 @@ iv_status ml_train(ml_study *study, size_t index, ml_model *model, uint32_t *div
     else if (status == IV_OK)
         status = save(&t); /* from here on, a resumed run starts with this population */
 
-    char label[192];
-    const iv_spec_run *run = p->members[0].run;
-    snprintf(label, sizeof label, "%.100s%s%.40s x %zu (%zu of %zu)", run->column,
-             *run->variant ? " " : "", run->variant, p->n_members, index + 1,
-             study->plan.n_populations);
+    char label[STUDY_PATH];
+    study_label(p->members[0].run, p->n_members, index, study->plan.n_populations, label);
     double last_save = iv_seconds();
-    while (status == IV_OK && t.position.next_epoch <= t.n_points && !all_diverged(&t))
+    while (status == IV_OK && t.position.next_epoch <= t.n_points &&
+           !study_all_diverged(&t.position))
         status = train_to_next_point(&t, label, &last_save);
     if (status == IV_EINTERRUPTED)
         status = study_save_after_interrupt(study->job, study->log, index, model->parameters,

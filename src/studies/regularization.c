@@ -24,7 +24,7 @@ static iv_status export_models(const iv_study_job *job, const reg_model *model) 
     iv_status status = IV_OK;
     for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
         const reg_member *member = &model->population->members[r];
-        status = study_export(job, model->parameters, NULL, r, member->run, member->seed, NULL);
+        status = study_export(job, model->parameters, NULL, r, member->run, member->seed, 0);
     }
     return status;
 }
@@ -33,7 +33,7 @@ static iv_status import_models(const iv_study_job *job, reg_model *model) {
     iv_status status = IV_OK;
     for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
         const reg_member *member = &model->population->members[r];
-        status = study_import(job, model->parameters, NULL, r, member->run, member->seed);
+        status = study_import(job, model->parameters, NULL, r, member->run, member->seed, NULL);
     }
     return status;
 }
@@ -205,12 +205,7 @@ static iv_status run_study(const iv_study_job *job, bool train, iv_results *resu
     }
     if (status == IV_OK)
         status = reg_results_fill(job->spec, &study.plan, outcomes, results, error);
-    if (train) {
-        iv_error late = {0};
-        const iv_status closed = iv_log_close(study.log, &late);
-        if (status == IV_OK && closed != IV_OK) status = iv_fail(error, closed, "%s", late.message);
-        study.log = NULL;
-    }
+    if (train) status = study_close_log(job, &study.log, status);
     if (status == IV_OK && train) status = reg_figures_draw_curves(job, &study.plan);
 
     iv_safetensors_close(study.resume);

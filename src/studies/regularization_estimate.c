@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARM_UP_STEPS = 3, MEASURED_STEPS = 10 };
-
 /* Copies of an image that one training sample needs. */
 static size_t training_copies(const reg_population *p) {
     const size_t orbit = p->group_kind == IV_GROUP_SHIFT && p->axes == IV_AXES_XY
@@ -51,18 +49,6 @@ static iv_status blank_pool(const reg_model *model, size_t n_indices, reg_pool *
     return status;
 }
 
-static iv_status time_steps(const reg_model *model, study_training *training, double *seconds) {
-    uint32_t step = 0;
-    iv_status status = iv_train(model->context, training->plan, &step, WARM_UP_STEPS, WARM_UP_STEPS,
-                                0, NULL, NULL, NULL);
-    const double start = iv_seconds();
-    const uint32_t end = WARM_UP_STEPS + MEASURED_STEPS;
-    if (status == IV_OK)
-        status = iv_train(model->context, training->plan, &step, end, end, 0, NULL, NULL, NULL);
-    *seconds = (iv_seconds() - start) / MEASURED_STEPS;
-    return status;
-}
-
 typedef struct {
     iv_context *context;
     reg_plan plan;
@@ -88,7 +74,7 @@ static iv_status estimate_population(void *state, size_t index, iv_estimate *est
     if (status == IV_OK) {
         estimate->bytes =
             iv_context_bytes(context) - bytes_before + p->n_images * model->group->n_pixels;
-        status = time_steps(model, &training, &seconds);
+        status = study_time_steps(context, training.plan, &seconds);
     }
     if (status == IV_OK) {
         estimate->n_members = p->n_members;
