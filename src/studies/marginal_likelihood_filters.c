@@ -107,7 +107,8 @@ static void transformations(const ml_member *member, const float eta[IV_N_GENERA
         }
         labels[s][0] = '\0';
         if (rotates_only(member))
-            snprintf(labels[s], LABEL, "%+.0f", a[ML_ROTATION] * 57.29577951308232);
+            snprintf(labels[s], LABEL, a[ML_ROTATION] == 0 ? "%.0f" : "%+.0f",
+                     57.29577951308232 * a[ML_ROTATION]);
         if (finite)
             iv_affine_exponential(a, t[s]);
         else

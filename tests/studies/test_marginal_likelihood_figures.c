@@ -237,6 +237,40 @@ static void filters_with_structure_are_drawn_at_equally_spaced_angles(void **sta
     close_example(&e);
 }
 
+/* Without any transformation yet, every image is the filter: red where the first plane is large. */
+static void filters_of_colour_images_are_drawn_in_colour(void **state) {
+    enum { WIDE = 32, PLANE = WIDE * WIDE };
+    example e;
+    open_example(state, &e,
+                 "study: marginal-likelihood\n"
+                 "name: colours\n"
+                 "seeds: 1\n"
+                 "dataset: {name: cifar10, train: 100, test: 10}\n"
+                 "model: {features: relu, hidden: 2, samples: 2}\n"
+                 "training: {batch: 50, epochs: 1}\n"
+                 "runs: [{name: all, invariance: affine}]\n"
+                 "figures: {names: [filters]}\n");
+    float *filters = calloc(2 * 3 * PLANE, sizeof *filters);
+    for (size_t i = 0; i < PLANE; i++) filters[3 * PLANE + i] = 1; /* unit 1 */
+    write_parameter(&e, ML_WEIGHT, 0, filters, 2 * 3 * PLANE);
+    assert_ok(ml_filters_draw(&e.study, &e.study.plan.populations[0], e.model),
+              iv_context_error(e.context));
+    free(filters);
+
+    size_t width, height;
+    uint8_t *pixels = decode(in_scratch(state, "run/figures/filters-all.png"), &width, &height);
+    const size_t step = 2 * WIDE + 4; /* drawn twice as large, 4 apart */
+    assert_int_equal(height, 4 + 2 * step);
+    for (size_t s = 0; s < 7; s++) {
+        const size_t x = width - 7 * step + s * step + WIDE;
+        /* from -1 to 1: 1 is 255, and 0, the middle, 128; the other unit is all zeros */
+        assert_memory_equal(pixels + ((4 + WIDE) * width + x) * 3, "\xff\x80\x80", 3);
+        assert_memory_equal(pixels + ((4 + step + WIDE) * width + x) * 3, "\x80\x80\x80", 3);
+    }
+    free(pixels);
+    close_example(&e);
+}
+
 static void filters_that_nobody_asked_for_are_not_kept(void **state) {
     example e;
     open_example(state, &e, BANKS("figures: {names: [eta]}\n"));
@@ -253,6 +287,7 @@ int main(void) {
         SCRATCH_TEST(filters_are_kept_at_moments_of_the_training),
         SCRATCH_TEST(filters_are_kept_as_they_are),
         SCRATCH_TEST(filters_with_structure_are_drawn_at_equally_spaced_angles),
+        SCRATCH_TEST(filters_of_colour_images_are_drawn_in_colour),
         SCRATCH_TEST(filters_that_nobody_asked_for_are_not_kept),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
