@@ -42,6 +42,7 @@ iv_metric_style iv_metric_style_of(const char *metric) {
 static bool is_fixed(double value, int decimals) {
     if (decimals < 0) return false;
     double magnitude = fabs(value);
+    if (decimals == 0) return magnitude < 1e7; /* what is shown in whole units may well be none */
     return magnitude == 0 || (magnitude >= 0.5 * pow(10, -decimals) && magnitude < 1e7);
 }
 

@@ -34,8 +34,8 @@ typedef struct {
 /* The style of a known metric; else its name, 1 and -1. */
 iv_metric_style iv_metric_style_of(const char *metric);
 
-/* One number in its style: fixed if that shows a digit of it ("94.3"), else with an exponent
- * ("1.2e-11"); "n/a" if it is not finite. */
+/* One number in its style: fixed if that shows a digit of it ("94.3") or without decimals ("0"),
+ * else with an exponent ("1.2e-11"); "n/a" if it is not finite. */
 void iv_table_number(iv_text *text, double value, const iv_metric_style *style);
 
 /* A cell: `94.3 ± 0.2 (94.6 ± 0.1)`, without what is missing. */

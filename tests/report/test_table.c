@@ -91,6 +91,21 @@ static void a_single_method_has_metrics_across_in_one_table(void **state) {
                  "depth 2  1.5e-7 ± 2e-8\n");
 }
 
+static void degrees_are_whole_and_bounds_have_two_decimals(void **state) {
+    (void)state;
+    iv_results r = {0};
+    add(&r, "regular", "a", "rotation_degrees", 0.25, 1e-7, NAN, NAN);
+    add(&r, "regular", "a", "elbo", -0.258, 0.004, -0.26, NAN);
+    add(&r, "rotated", "a", "rotation_degrees", 178.6, 2.4, NAN, NAN);
+    add(&r, "rotated", "a", "elbo", -0.056, 0.012, NAN, NAN);
+    assert_table(&r, IV_TABLE_TEXT,
+                 "a\n"
+                 "         Rotation (°)  ELBO\n"
+                 "-------------------------------------------\n"
+                 "regular  0 ± 0         -0.26 ± 0.00 (-0.26)\n"
+                 "rotated  179 ± 2       -0.06 ± 0.01\n");
+}
+
 static void what_is_missing_is_shown_as_missing(void **state) {
     (void)state;
     iv_error error = {0};
@@ -164,6 +179,7 @@ int main(void) {
         cmocka_unit_test(metrics_stand_across_in_the_papers_units),
         cmocka_unit_test(a_single_metric_has_methods_across),
         cmocka_unit_test(a_single_method_has_metrics_across_in_one_table),
+        cmocka_unit_test(degrees_are_whole_and_bounds_have_two_decimals),
         cmocka_unit_test(what_is_missing_is_shown_as_missing),
         cmocka_unit_test(html_is_escaped),
         SCRATCH_TEST(csv_fields_are_quoted_and_numbers_are_whole),
