@@ -17,6 +17,7 @@
  * along v / s). So training is a search along log l, a pass a step.
  *
  *   sgpr.c        the regression: its buffers, prediction
+ *   sgpr_parts.h  what its files share
  *   sgpr_pass.c   the pass over the data
  *   sgpr_bound.c  the bound and its gradient from what the pass left
  *   sgpr_train.c  the searches
@@ -35,6 +36,8 @@ typedef struct {
     size_t n_inducing; /* at most n_data */
     uint32_t seed;     /* of the inducing points */
     size_t iterations; /* of sgpr_train: most passes over the data */
+    size_t chunk;      /* rows of data at a time; 0: what suits the device */
+    bool streams;      /* compute distances anew in every pass even where they could stay */
 } sgpr_desc;
 
 typedef struct {
@@ -47,7 +50,7 @@ typedef struct sgpr sgpr;
  * labels  [n_data], below n_classes; copied
  *
  * The lengthscale starts as the root of the mean squared distance between inducing points, the
- * variance and the noise at values of the targets' own variance. Squared distances between data and
+ * variance as that of the targets, the noise as a tenth of it. Squared distances between data and
  * inducing points stay on the device where half of what is free holds them, and are computed anew
  * in every pass elsewhere. IV_EINVAL for a size of zero, more inducing points than data, or a label
  * that there is not. */
@@ -55,8 +58,10 @@ iv_status sgpr_create(iv_context *context, const sgpr_desc *desc, cl_mem x, cons
                       sgpr **regression);
 void sgpr_destroy(sgpr *regression); /* NULL is fine */
 
-/* Device memory that a regression takes beside x, at least and in its pass at full speed. */
-iv_status sgpr_bytes(const sgpr_desc *desc, size_t *bytes, iv_error *error);
+/* About how much device memory a regression takes beside x and at least, without distances that
+ * stay. IV_ENOMEM if that overflows. */
+iv_status sgpr_bytes(const iv_device_info *device, const sgpr_desc *desc, size_t *bytes,
+                     iv_error *error);
 
 /* Which training rows are the inducing points: [n_inducing], owned by the regression. */
 const int32_t *sgpr_inducing(const sgpr *regression);
