@@ -184,9 +184,11 @@ __kernel void warp_adjoint(TENSOR(const float, x), TENSOR(const float, t), TENSO
 }
 
 static float sum_of_lanes(float16 v) {
-    const float8 a = v.lo + v.hi;
-    const float4 b = a.lo + a.hi;
-    return (b.x + b.z) + (b.y + b.w);
+    float lane[16];
+    vstore16(v, 0, lane);
+    for (uint width = 8; width > 0; width /= 2)
+        for (uint k = 0; k < width; k++) lane[k] += lane[k + width];
+    return lane[0];
 }
 
 /* The derivative by t of the sum over n and p of x[n][p] y(n, T_s p), y interpolated: its part from

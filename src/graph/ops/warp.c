@@ -54,9 +54,11 @@ static sizes sizes_of(const emitter *e, const node *n, const iv_tensor *x, const
 }
 
 static iv_launch *begin(emitter *e, const node *n, const sizes *z, const char *function, bool sum) {
-    char options[96];
-    snprintf(options, sizeof options, "-DHEIGHT=%zu -DWIDTH=%zu%s", n->attributes[IMAGE_HEIGHT],
-             n->attributes[IMAGE_WIDTH], sum ? " -DSUM" : "");
+    const bool wide = iv_context_device(e->graph->context)->float_vector_width >= 8;
+    char options[112];
+    snprintf(options, sizeof options, "-DHEIGHT=%zu -DWIDTH=%zu%s%s", n->attributes[IMAGE_HEIGHT],
+             n->attributes[IMAGE_WIDTH], sum ? " -DSUM" : "",
+             z->vectors && wide ? " -DWIDE_VECTORS" : "");
     return iv_launch_begin(e->sequence, z->vectors ? "warp_vector" : "warp", function, options);
 }
 
