@@ -1,7 +1,8 @@
 /* Batches of byte images, transformed as they are gathered: out(p) = image(T p), bilinear, zero
  * outside. T is a translation, then a scale, then a rotation, of numbers that belong to the image.
  * Positions are pixels from the image's centre.
- * -DSHUFFLE: 1 for a new order every epoch; -DLANES: work-items of an image, side by side. */
+ * -DSHUFFLE: 1 for a new order every epoch; -DLANES: work-items of an image, side by side;
+ * -DHEIGHT, -DWIDTH: for CPUs, which then copy a plane into private memory. */
 #include "random.cl"
 #include "tensor.cl"
 
@@ -40,6 +41,51 @@ static void map_of_image(int transformation, uint data_seed, uint i, float aspec
     m->dx = pixels * iv_uniform_symmetric(words[1]);
     m->dy = pixels * iv_uniform_symmetric(words[2]);
 }
+
+#ifdef HEIGHT
+/* A plane, for CPUs: zeros around it and positions held fast on them take the place of questions
+ * about the border. Arithmetic is on vectors; what they fetch is fetched one by one. */
+static void transform_plane(__global const uchar *image, const map *m, __global float *out) {
+    enum { STRIDE = WIDTH + 3, N_PIXELS = HEIGHT * WIDTH };
+    float padded[(HEIGHT + 3) * STRIDE];
+    for (uint i = 0; i < (HEIGHT + 3) * STRIDE; i++) padded[i] = 0.0f;
+    for (uint v = 0; v < HEIGHT; v++)
+        for (uint u = 0; u < WIDTH; u++) padded[(v + 1) * STRIDE + u + 1] = image[v * WIDTH + u];
+
+    const float centre_x = 0.5f * (WIDTH - 1), centre_y = 0.5f * (HEIGHT - 1);
+    for (uint i = 0; i < N_PIXELS; i += 8) {
+        /* rows and columns of up to 2^12 pixels: (i + 1/2) / WIDTH is never near a whole number */
+        const float8 number = (float)i + (float8)(0, 1, 2, 3, 4, 5, 6, 7);
+        const float8 v = convert_float8(convert_int8((number + 0.5f) * (1.0f / WIDTH)));
+        const float8 x = number - v * WIDTH - centre_x + m->dx, y = v - centre_y + m->dy;
+        const float8 column = clamp(fma(m->xx, x, m->xy * y) + centre_x, -1.0f, (float)WIDTH);
+        const float8 line = clamp(fma(m->yx, x, m->yy * y) + centre_y, -1.0f, (float)HEIGHT);
+        const int8 left = convert_int8(column + 1.0f), top = convert_int8(line + 1.0f);
+        const float8 right_share = column + 1.0f - convert_float8(left);
+        const float8 low_share = line + 1.0f - convert_float8(top);
+
+        int at[8];
+        float corners[4][8];
+        vstore8(top * STRIDE + left, 0, at);
+        /* compilers that make vectors of addresses take them apart again */
+        _Pragma("clang loop vectorize(disable) unroll(full)") for (uint k = 0; k < 8; k++) {
+            corners[0][k] = padded[at[k]];
+            corners[1][k] = padded[at[k] + 1];
+            corners[2][k] = padded[at[k] + STRIDE];
+            corners[3][k] = padded[at[k] + STRIDE + 1];
+        }
+        const float8 upper = mix(vload8(0, corners[0]), vload8(0, corners[1]), right_share);
+        const float8 lower = mix(vload8(0, corners[2]), vload8(0, corners[3]), right_share);
+        const float8 value = mix(upper, lower, low_share) * (1.0f / 255.0f);
+        if (i + 8 <= N_PIXELS) {
+            STORE8(value, out + i);
+        } else {
+            vstore8(value, 0, corners[0]);
+            for (uint k = 0; i + k < N_PIXELS; k++) out[i + k] = corners[0][k];
+        }
+    }
+}
+#endif
 
 /* 0 outside of the image. */
 static float byte_at(__global const uchar *image, int row, int column, int height, int width) {
@@ -81,6 +127,10 @@ __kernel void affine_batch(__global const uchar *restrict pixels,
     }
     map m;
     map_of_image(transformation, data_seed, row, aspect, &m);
+#ifdef HEIGHT
+    for (uint plane = lane; plane < planes; plane += LANES)
+        transform_plane(image + plane * n_pixels, &m, out + plane * n_pixels);
+#else
     const float centre_x = 0.5f * (width - 1), centre_y = 0.5f * (height - 1);
     for (uint i = lane; i < n_pixels; i += LANES) {
         const uint v = i / width;
@@ -100,4 +150,5 @@ __kernel void affine_batch(__global const uchar *restrict pixels,
             out[plane * n_pixels + i] = mix(upper, lower, low_share) * (1.0f / 255.0f);
         }
     }
+#endif
 }

@@ -9,6 +9,7 @@
 enum { IMAGES, LABELS };
 enum { HEIGHT, WIDTH, FIRST, N_SAMPLES, DATA_SEED, LANES };
 enum { PIXELS, POOL_LABELS };
+enum { MOST_PRIVATE = 1 << 12 }; /* pixels that a work-item of a CPU copies into private memory */
 enum { TRANSFORMATIONS, SEEDS }; /* no seeds: in order */
 
 static bool values_of(iv_graph *graph, iv_image_shape shape, size_t *n_values) {
@@ -64,8 +65,10 @@ static iv_status affine_image_batch_forward(emitter *e, const node *n) {
     /* Where there is a single row or column the pixels themselves are turned. */
     const float aspect = height > 1 && width > 1 ? (float)(width - 1) / (float)(height - 1) : 1.0f;
 
-    char options[64];
-    snprintf(options, sizeof options, "-DSHUFFLE=%d -DLANES=%zu", shuffle, lanes);
+    char options[96], size[48] = "";
+    if (lanes == 1 && n_pixels <= MOST_PRIVATE)
+        snprintf(size, sizeof size, " -DHEIGHT=%zu -DWIDTH=%zu", height, width);
+    snprintf(options, sizeof options, "-DSHUFFLE=%d -DLANES=%zu%s", shuffle, lanes, size);
     iv_launch *launch = iv_launch_begin(e->sequence, "affine_batch", "affine_batch", options);
     iv_arg_buffer(launch, n->tables[PIXELS]);
     iv_arg_buffer(launch, n->tables[POOL_LABELS]);
