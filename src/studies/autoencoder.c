@@ -128,7 +128,7 @@ static iv_status run_all(ae_study *study, bool train, size_t first, ae_outcome *
         if (!outcomes[i]) return study_out_of_memory(job->context);
         double steps;
         const double flops = population_flops(study, p, &steps);
-        study_progress_population(&study->progress, flops, steps);
+        study_progress_population(&study->progress, flops);
         status = run_population(study, i, i < first, outcomes[i]);
         if (status == IV_OK && train) report_population(job, p, outcomes[i]);
         if (!train && status == IV_OK)

@@ -96,7 +96,7 @@ static iv_status train_epoch(trainer *t, const char *label, double *last_save) {
     const ae_population *p = t->model->population;
     const double every = iv_spec_number(p->config, "training.checkpoint_seconds");
     const double save_at = every > 0 ? *last_save + every : 0;
-    const iv_progress progress = study_progress_of_steps(&t->study->progress);
+    const iv_progress progress = study_progress_within(&t->study->progress);
     iv_status status = study_train(t->study->job, &t->training, &t->position, p->epochs, save_at,
                                    &progress, label);
     const size_t boundary = t->position.next_epoch * t->training.steps_per_epoch;

@@ -149,17 +149,17 @@ iv_status study_plot(const iv_study_job *job, const iv_plot *plot, const char *n
  * population takes is counted as part of its steps. */
 typedef struct {
     const iv_progress *outer;
-    double done, present, total, per_step; /* operations; those of the present population */
-    uint64_t shown_total;                  /* total as a count of steps */
+    double done, present, total; /* operations: before the present population, in it, in all */
+    uint64_t shown_total;        /* total as a count of steps */
 } study_progress;
 
 /* Begin; say what there will be, population by population; then, when one begins, which it is. */
 void study_progress_begin(study_progress *progress, const iv_progress *outer);
 void study_progress_expect(study_progress *progress, double flops, double n_steps);
-void study_progress_population(study_progress *progress, double flops, double n_steps);
+void study_progress_population(study_progress *progress, double flops);
 
-/* For work that counts the present population's steps. */
-iv_progress study_progress_of_steps(study_progress *progress);
+/* For what says how far the present population has come. */
+iv_progress study_progress_within(study_progress *progress);
 
 /* ------------------------------------------------------------------ estimates */
 

@@ -97,8 +97,8 @@ static void report_population(const iv_study_job *job, const ml_population *p,
 
 static double population_flops(const ml_population *p, double *steps) {
     if (p->sgpr) {
-        *steps = (double)p->iterations;
-        return *steps * ml_sgpr_flops(p);
+        *steps = ml_sgpr_passes(p);
+        return (double)p->n_members * *steps * ml_sgpr_flops(p);
     }
     const double samples = (double)p->n_train + (double)p->n_test;
     const double batches = p->rings ? 2 : samples / ML_MEASURE_BATCH;
@@ -126,7 +126,7 @@ static iv_status run_all(ml_study *study, bool train, size_t first, ml_outcome *
         if (!outcomes[i]) return study_out_of_memory(job->context);
         double steps;
         const double flops = population_flops(p, &steps);
-        study_progress_population(&study->progress, flops, steps);
+        study_progress_population(&study->progress, flops);
         status = run_population(study, i, i < first, outcomes[i]);
         if (status == IV_OK && train) report_population(job, p, outcomes[i]);
         if (!train && status == IV_OK)

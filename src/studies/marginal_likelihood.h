@@ -242,11 +242,13 @@ iv_status ml_train(ml_study *study, size_t index, ml_model *model, uint32_t *div
 /* Regressions of a population, trained or read back; outcomes [R]. */
 iv_status ml_sgpr_run(ml_study *study, size_t index, bool trained, ml_outcome *outcomes);
 
-/* Device memory of a population of regressions and, if `timed`, the seconds it takes at most. */
+/* Device memory of a population of regressions and, if `timed`, the seconds it takes. */
 iv_status ml_sgpr_estimate(iv_context *context, const ml_population *population,
                            const ml_data *data, bool timed, iv_estimate *estimate);
 
-/* Floating-point operations of one of its iterations. */
+/* Passes over the data that training one of them takes, about, and floating-point operations of
+ * one. */
+double ml_sgpr_passes(const ml_population *population);
 double ml_sgpr_flops(const ml_population *population);
 
 /* ------------------------------------------------------------------ results */

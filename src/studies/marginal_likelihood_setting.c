@@ -164,14 +164,15 @@ void ml_plan_clear(ml_plan *plan) {
 
 /* ------------------------------------------------------------------ memory */
 
-/* A batch's transformed inputs and sums with their gradients, the posterior's factors with what
- * Adam keeps of them, parameters likewise: an upper bound on what a member takes. */
+/* A batch's transformed inputs and sums with their gradients and once more as products pack them,
+ * the posterior's triangular factors with what Adam keeps of them, parameters likewise: an upper
+ * bound on what a member takes. */
 static size_t members_that_fit(const ml_population *p, const iv_device_info *device) {
     const double value = sizeof(float), hidden = (double)p->hidden, columns = (double)ml_columns(p);
     const double batch = (double)(p->batch > ML_MEASURE_BATCH ? p->batch : ML_MEASURE_BATCH);
     const double rows = (double)p->n_samples * batch;
-    const double activations = rows * 2 * (columns + hidden) + 8 * batch * (columns + hidden);
-    const double factor = p->point ? hidden : hidden * (hidden + 4);
+    const double activations = rows * 3 * (columns + hidden) + 8 * batch * (columns + hidden);
+    const double factor = p->point ? hidden : hidden * (hidden + 32) / 2;
     const double posterior = 3 * (double)p->n_classes * factor;
     const double parameters = 5 * hidden * (columns + 1);
     double buffer = rows * (columns > hidden ? columns : hidden);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_HYPER = 3, HYPER = 0, INDUCING = 1, N_TENSORS = 2 };
+enum { N_HYPER = 3, HYPER = 0, INDUCING = 1, N_TENSORS = 2, USUAL_PASSES = 12 };
 
 /* ------------------------------------------------------------------ data */
 
@@ -192,7 +192,7 @@ static bool is_done(const iv_study_job *job, const ml_member *member) {
 iv_status ml_sgpr_run(ml_study *study, size_t index, bool trained, ml_outcome *outcomes) {
     const iv_study_job *job = study->job;
     const ml_population *p = &study->plan.populations[index];
-    const iv_progress progress = study_progress_of_steps(&study->progress);
+    const iv_progress progress = study_progress_within(&study->progress);
     iv_status status = IV_OK;
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
         opened o;
@@ -209,6 +209,11 @@ iv_status ml_sgpr_run(ml_study *study, size_t index, bool trained, ml_outcome *o
     return status;
 }
 
+/* The search along the lengthscale mostly ends after a dozen passes over the data. */
+double ml_sgpr_passes(const ml_population *p) {
+    return p->iterations < USUAL_PASSES ? (double)p->iterations : USUAL_PASSES;
+}
+
 double ml_sgpr_flops(const ml_population *p) {
     const double inducing = (double)p->n_inducing;
     return 2 * (double)p->n_train * inducing * ((double)ml_columns(p) + inducing);
@@ -221,7 +226,8 @@ iv_status ml_sgpr_estimate(iv_context *context, const ml_population *p, const ml
     iv_status status = open_regression(context, p, data, &p->members[0], &o);
     const double start = iv_seconds();
     if (status == IV_OK && timed) status = sgpr_bound(o.regression, &bound, NULL);
-    estimate->seconds = (iv_seconds() - start) * (double)(p->iterations + 2);
+    /* one pass more measures the bound, half a one the test set */
+    estimate->seconds = (iv_seconds() - start) * (ml_sgpr_passes(p) + 1.5);
     estimate->bytes = iv_context_bytes(context);
     close_regression(&o);
     return status;

@@ -126,7 +126,7 @@ static iv_status train_to_next_point(trainer *t, const char *label, double *last
     const double every = iv_spec_number(p->config, "training.checkpoint_seconds");
     const double save_at = *last_save + every, left = save_at - iv_seconds();
     const double seconds = every > 0 ? (left > 0.001 ? left : 0.001) : 0;
-    const iv_progress progress = study_progress_of_steps(&t->study->progress);
+    const iv_progress progress = study_progress_within(&t->study->progress);
     const uint32_t end = (uint32_t)point_step(t, t->position.next_epoch);
     iv_status status = iv_train(t->model->context, t->training.plan, &t->position.step, end,
                                 (uint32_t)t->steps, seconds, t->study->job->stop, &progress, label);

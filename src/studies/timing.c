@@ -19,23 +19,22 @@ void study_progress_expect(study_progress *progress, double flops, double n_step
     progress->shown_total += (uint64_t)n_steps;
 }
 
-void study_progress_population(study_progress *progress, double flops, double n_steps) {
+void study_progress_population(study_progress *progress, double flops) {
     progress->done += progress->present;
     progress->present = flops;
-    progress->per_step = flops / n_steps;
 }
 
-static void show_step(void *state, const char *what, uint64_t done, uint64_t total) {
+static void show_share(void *state, const char *what, uint64_t done, uint64_t total) {
     const study_progress *progress = state;
-    (void)total;
-    double share = (progress->done + progress->per_step * (double)done) / progress->total;
+    const double present = progress->present * (double)done / (double)total;
+    double share = (progress->done + present) / progress->total;
     if (share > 1) share = 1; /* by rounding */
     iv_progress_update(progress->outer, what, (uint64_t)(share * (double)progress->shown_total),
                        progress->shown_total);
 }
 
-iv_progress study_progress_of_steps(study_progress *progress) {
-    return (iv_progress){show_step, progress};
+iv_progress study_progress_within(study_progress *progress) {
+    return (iv_progress){show_share, progress};
 }
 
 /* ------------------------------------------------------------------ a step */

@@ -183,9 +183,10 @@ static void what_fits_the_device_bounds_a_population(void **state) {
                                "dataset: {name: mnist}\n"
                                "runs: [{name: a, invariance: rotation}]\n";
     open_example(&e, spec);
-    /* The published size: a posterior of 3 x 10 x 1024^2 numbers is 126 MB a member, a batch's
-     * transformed images 2 x 32 x 128 x 784 and sums 2 x 32 x 128 x 1024 numbers are 59 MB. */
-    const double member = 185e6;
+    /* The published size: triangular factors with two moments of 3 x 10 x 1024^2 / 2 numbers are
+     * 63 MB a member, a batch's transformed images 32 x 128 x 784 and sums 32 x 128 x 1024 numbers
+     * with their gradients 59 MB. */
+    const double member = 122e6;
     const iv_device_info device = {.max_alloc_bytes = (size_t)1 << 34,
                                    .global_bytes = (size_t)8 << 30};
     assert_int_equal(ml_plan_split(&e.plan, &device, &e.error), IV_OK);
@@ -193,7 +194,7 @@ static void what_fits_the_device_bounds_a_population(void **state) {
     for (size_t p = 0; p < e.plan.n_populations; p++)
         if (e.plan.populations[p].n_members > largest) largest = e.plan.populations[p].n_members;
     assert_true((double)largest * member <= (double)device.global_bytes);
-    assert_true((double)largest * member >= 0.5 * (double)device.global_bytes);
+    assert_true((double)largest * member >= 0.33 * (double)device.global_bytes);
     close_example(&e);
 }
 
