@@ -4,10 +4,8 @@
 #include "studies/marginal_likelihood.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ------------------------------------------------------------------ models */
 

@@ -2,9 +2,7 @@
  * and members that diverge. */
 #include "studies/marginal_likelihood.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 typedef struct {
