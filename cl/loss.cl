@@ -31,23 +31,21 @@ __kernel void logit_distance(TENSOR(const float, a), TENSOR(const float, b),
     MEMBER(distance, r)[row] = 0.5f * sum;
 }
 
-/* da = (a - b) [weight] / rows; inverse_rows is 1 / rows. */
+/* da = (a - b) scale, with -DWEIGHTED times one weight a member. */
+__kernel void difference_gradient(TENSOR(const float, a), TENSOR(const float, b),
 #ifdef WEIGHTED
-__kernel void logit_distance_gradient(TENSOR(const float, a), TENSOR(const float, b),
-                                      TENSOR(const float, weight), TENSOR(float, da), uint n,
-                                      float inverse_rows) {
+                                  TENSOR(const float, weight),
+#endif
+                                  TENSOR(float, da), uint n, float scale) {
     const size_t i = get_global_id(0), r = get_global_id(1);
     if (i >= n) return;
-    MEMBER(da, r)[i] =
-        (MEMBER(a, r)[i] - MEMBER(b, r)[i]) * inverse_rows * MEMBER(weight, r)[0];
-}
+    const float gradient = (MEMBER(a, r)[i] - MEMBER(b, r)[i]) * scale;
+#ifdef WEIGHTED
+    MEMBER(da, r)[i] = gradient * MEMBER(weight, r)[0];
 #else
-__kernel void logit_distance_gradient(TENSOR(const float, a), TENSOR(const float, b),
-                                      TENSOR(float, da), uint n, float inverse_rows) {
-    const size_t i = get_global_id(0), r = get_global_id(1);
-    if (i < n) MEMBER(da, r)[i] = (MEMBER(a, r)[i] - MEMBER(b, r)[i]) * inverse_rows;
-}
+    MEMBER(da, r)[i] = gradient;
 #endif
+}
 
 /* Index of the largest logit of each row, the first among equals. */
 __kernel void argmax(TENSOR(const float, logits), TENSOR(int, best), uint rows, uint classes) {

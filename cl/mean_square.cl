@@ -57,20 +57,6 @@ __kernel void mean_square(TENSOR(const float, a), TENSOR(const float, b), TENSOR
 }
 #endif
 
-/* da = scale (a - b), with -DWEIGHTED times one weight a member.  Work-items: (entries, members). */
-__kernel void mean_square_gradient(TENSOR(const float, a), TENSOR(const float, b),
-#ifdef WEIGHTED
-                                   TENSOR(const float, weight),
-#endif
-                                   TENSOR(float, da), uint n, float scale) {
-    const size_t i = get_global_id(0), r = get_global_id(1);
-    if (i >= n) return;
-#ifdef WEIGHTED
-    scale *= MEMBER(weight, r)[0];
-#endif
-    MEMBER(da, r)[i] = scale * (MEMBER(a, r)[i] - MEMBER(b, r)[i]);
-}
-
 /* sums[c] = sum of (a - b)^2 over the rows that are samples: row i of batch number `step` is number
  * step x rows + i of n_rows.  Work-groups: one of ROW_LANES a column and member. */
 #ifdef ROW_LANES

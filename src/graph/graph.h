@@ -90,14 +90,14 @@ extern const iv_op *const iv_ops[];
 extern const iv_op op_add, op_scale, op_activate, op_activation_gradient, op_slice, op_reshape,
     op_concatenate, op_linear, op_linear_input_gradient, op_linear_weight_gradient, op_orbit,
     op_orbit_gradient, op_orbit_mean, op_orbit_mean_gradient, op_image_batch, op_cross_entropy,
-    op_logit_distance, op_logit_distance_gradient, op_weighted_sum, op_class_logit_sum,
+    op_logit_distance, op_difference_gradient, op_weighted_sum, op_class_logit_sum,
     op_class_logit_gradient, op_argmax, op_orbit_accuracy, op_orbit_logit_invariance,
     op_orbit_distribution_invariance, op_orbit_saliency_similarity, op_identity_seed,
     op_signal_batch, op_pair_batch;
 
 /* of autoencoders */
-extern const iv_op op_rich, op_rich_gradient, op_mean_square, op_mean_square_gradient,
-    op_square_error_sums, op_pair_loss, op_pair_sums;
+extern const iv_op op_rich, op_rich_gradient, op_mean_square, op_square_error_sums, op_pair_loss,
+    op_pair_sums;
 
 /* of learned transformations: what they are, and images transformed as they are gathered */
 extern const iv_op op_affine_samples, op_affine_samples_gradient, op_affine_image_batch;
@@ -121,6 +121,11 @@ iv_tensor *iv_graph_output(node *n, iv_dtype dtype, unsigned rank, const size_t 
 /* Add nodes for the sum of what has arrived so far (may be NULL) and one more contribution; slices
  * of one tensor are put side by side instead. */
 iv_tensor *iv_accumulate_gradient(iv_graph *graph, iv_tensor *sum, iv_tensor *contribution);
+
+/* (a - b) times numerator / denominator, and times `weight`, one number a member, unless it is
+ * NULL: what square distances send back to a. */
+iv_tensor *iv_difference_gradient(iv_graph *graph, iv_tensor *a, iv_tensor *b, iv_tensor *weight,
+                                  size_t numerator, size_t denominator);
 
 /* Shape of a gradient of `tensor` that carries S products at once: dims of the tensor, with S
  * before the last axis if S > 1. Returns the rank. */

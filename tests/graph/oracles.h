@@ -58,13 +58,13 @@ void assert_gradient_agrees(trial *t, const iv_tensor *y, const iv_tensor *seed,
                             const iv_tensor *gradient, uint32_t step);
 
 oracle oracle_orbit, oracle_orbit_gradient, oracle_orbit_mean, oracle_orbit_mean_gradient,
-    oracle_image_batch, oracle_cross_entropy, oracle_logit_distance, oracle_logit_distance_gradient,
+    oracle_image_batch, oracle_cross_entropy, oracle_logit_distance, oracle_difference_gradient,
     oracle_weighted_sum, oracle_class_logit_sum, oracle_class_logit_gradient, oracle_argmax,
     oracle_orbit_accuracy, oracle_orbit_logit_invariance, oracle_orbit_distribution_invariance,
     oracle_orbit_saliency_similarity, oracle_identity_seed;
 
-oracle oracle_rich, oracle_rich_gradient, oracle_mean_square, oracle_mean_square_gradient,
-    oracle_square_error_sums, oracle_pair_loss, oracle_pair_sums;
+oracle oracle_rich, oracle_rich_gradient, oracle_mean_square, oracle_square_error_sums,
+    oracle_pair_loss, oracle_pair_sums;
 
 /* Of cl/feature_mean.cl, absolute, for |z| up to 1e4: the reduction is off by one rounding of
  * numbers up to 0.8, the polynomials by 1.5 unit roundoffs and the rounding of their last steps. */

@@ -143,32 +143,17 @@ void oracle_rich_gradient(const evaluation *e, const node *n, const array *const
 
 /* ------------------------------------------------------------------ mean square error */
 
-/* 2 (a - b) / n, with n's factor rounded. */
-static number mean_square_derivative(number a, number b, size_t n) {
-    return multiply(subtract(a, b), rounded(2.0 / (double)n, 0.0));
-}
-
 /* Outputs: the loss, and its gradient to a. */
 void oracle_mean_square(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
     (void)n;
     running_sum sum = {0.0, 0.0, 0};
     for (size_t i = 0; i < in[0]->n; i++) {
-        count(&sum, square_of_difference(at(in[0], i), at(in[1], i)));
-        put(&out[1], i, mean_square_derivative(at(in[0], i), at(in[1], i), in[0]->n));
+        const number a = at(in[0], i), b = at(in[1], i);
+        count(&sum, square_of_difference(a, b));
+        put(&out[1], i, multiply(subtract(a, b), rounded(2.0 / (double)in[0]->n, 0.0)));
     }
     put(&out[0], 0, multiply(total(&sum), invert(exactly((double)in[0]->n))));
-}
-
-/* The same derivative, times a weight if there is one. */
-void oracle_mean_square_gradient(const evaluation *e, const node *n, const array *const *in,
-                                 array *out) {
-    (void)e;
-    (void)n;
-    for (size_t i = 0; i < out->n; i++) {
-        const number d = mean_square_derivative(at(in[0], i), at(in[1], i), out->n);
-        put(out, i, in[2] ? multiply(d, at(in[2], 0)) : d);
-    }
 }
 
 /* How many of a batch's rows are samples. */

@@ -91,19 +91,20 @@ void oracle_logit_distance(const evaluation *e, const node *n, const array *cons
     put(&out[0], 0, scaled_sum(&out[1], 1.0 / (double)B, DIVISION_ERROR));
 }
 
-/* (a - b) / B, times a weight if there is one. */
-void oracle_logit_distance_gradient(const evaluation *e, const node *n, const array *const *in,
-                                    array *out) {
+/* (a - b) scale, times a weight if there is one; rounded: the difference, the scale and the
+ * products. */
+void oracle_difference_gradient(const evaluation *e, const node *n, const array *const *in,
+                                array *out) {
     (void)e;
-    const double B = (double)n->inputs[0]->dims[0];
+    const double scale = (double)n->attributes[0] / (double)n->attributes[1];
     const number weight = in[2] ? at(in[2], 0) : (number){1.0, 0.0};
     for (size_t i = 0; i < out->n; i++) {
         const number a = at(in[0], i), b = at(in[1], i);
         const double d = a.value - b.value;
-        out->value[i] = d * weight.value / B;
+        out->value[i] = d * scale * weight.value;
         out->error[i] = ((a.error + b.error) * fabs(weight.value) + fabs(d) * weight.error +
-                         4.0 * UNIT_ROUNDOFF * fabs(d * weight.value)) /
-                            B +
+                         4.0 * UNIT_ROUNDOFF * fabs(d * weight.value)) *
+                            scale +
                         UNDERFLOW;
     }
 }

@@ -79,15 +79,9 @@ static iv_status logit_distance_forward(emitter *e, const node *n) {
 /* d/da = (a - b) gradient / B, d/db the same with a and b swapped. */
 static void logit_distance_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                                     iv_tensor **gradients) {
-    if (gradient && gradient->n_elements != 1) {
-        iv_graph_fail(graph, "logit distance: takes one product at a time");
-        return;
-    }
-    for (size_t i = 0; i < 2; i++) {
-        iv_tensor *inputs[] = {n->inputs[i], n->inputs[1 - i], gradient};
-        node *d = iv_graph_node(graph, &op_logit_distance_gradient, 3, inputs, 2);
-        gradients[i] = iv_graph_output(d, IV_F32, n->inputs[i]->rank, n->inputs[i]->dims);
-    }
+    for (size_t i = 0; i < 2; i++)
+        gradients[i] = iv_difference_gradient(graph, n->inputs[i], n->inputs[1 - i], gradient, 1,
+                                              n->inputs[i]->dims[0]);
 }
 
 const iv_op op_logit_distance = {.name = "logit_distance",
@@ -95,21 +89,35 @@ const iv_op op_logit_distance = {.name = "logit_distance",
                                  .backward = logit_distance_backward,
                                  .takes_one = true};
 
-static iv_status logit_distance_gradient_forward(emitter *e, const node *n) {
+enum { NUMERATOR, DENOMINATOR }; /* attributes of a difference's gradient: of its scale */
+
+iv_tensor *iv_difference_gradient(iv_graph *graph, iv_tensor *a, iv_tensor *b, iv_tensor *weight,
+                                  size_t numerator, size_t denominator) {
+    if (weight && weight->n_elements != 1)
+        return iv_graph_fail(graph, "distances: take one product at a time");
+    node *n = iv_graph_node(graph, &op_difference_gradient, 3, (iv_tensor *[]){a, b, weight}, 2);
+    if (!n) return NULL;
+    n->attributes[NUMERATOR] = numerator;
+    n->attributes[DENOMINATOR] = denominator;
+    return iv_graph_output(n, IV_F32, a->rank, a->dims);
+}
+
+static iv_status difference_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *a = n->inputs[0], *weight = n->inputs[2];
-    iv_launch *launch = iv_launch_begin(e->sequence, "loss", "logit_distance_gradient",
-                                        weight ? "-DWEIGHTED" : NULL);
+    iv_launch *launch =
+        iv_launch_begin(e->sequence, "loss", "difference_gradient", weight ? "-DWEIGHTED" : NULL);
     iv_arg_tensor(launch, a);
     iv_arg_tensor(launch, n->inputs[1]);
     if (weight) iv_arg_tensor(launch, weight);
     iv_arg_tensor(launch, n->outputs[0]);
     iv_arg_uint(launch, a->n_elements);
-    iv_arg_float(launch, 1.0f / (float)a->dims[0]);
+    iv_arg_float(launch,
+                 (float)((double)n->attributes[NUMERATOR] / (double)n->attributes[DENOMINATOR]));
     return iv_launch_members(e, launch, a->n_elements);
 }
 
-const iv_op op_logit_distance_gradient = {.name = "logit_distance_gradient",
-                                          .forward = logit_distance_gradient_forward};
+const iv_op op_difference_gradient = {.name = "difference_gradient",
+                                      .forward = difference_gradient_forward};
 
 iv_tensor *iv_weighted_sum(iv_graph *graph, iv_tensor *a, iv_tensor *b, iv_tensor *weight) {
     node *n = iv_graph_node(graph, &op_weighted_sum, 3, (iv_tensor *[]){a, b, weight}, 3);

@@ -39,41 +39,17 @@ static iv_status mean_square_forward(emitter *e, const node *n) {
 /* The gradient to a comes along with the loss unless it is weighted. */
 static void mean_square_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                                  iv_tensor **gradients) {
-    if (gradient && gradient->n_elements != 1) {
-        iv_graph_fail(graph, "mean square: takes one product at a time");
-        return;
-    }
-    for (size_t i = 0; i < 2; i++) {
-        if (i == 0 && !gradient) {
-            gradients[0] = n->outputs[1];
-            continue;
-        }
-        iv_tensor *inputs[] = {n->inputs[i], n->inputs[1 - i], gradient};
-        node *d = iv_graph_node(graph, &op_mean_square_gradient, 3, inputs, 2);
-        gradients[i] = iv_graph_output(d, IV_F32, 2, n->inputs[i]->dims);
-    }
+    for (size_t i = 0; i < 2; i++)
+        gradients[i] = i == 0 && !gradient
+                           ? n->outputs[1]
+                           : iv_difference_gradient(graph, n->inputs[i], n->inputs[1 - i], gradient,
+                                                    2, n->inputs[i]->n_elements);
 }
 
 const iv_op op_mean_square = {.name = "mean_square",
                               .forward = mean_square_forward,
                               .backward = mean_square_backward,
                               .takes_one = true};
-
-static iv_status mean_square_gradient_forward(emitter *e, const node *n) {
-    const iv_tensor *a = n->inputs[0], *weight = n->inputs[2];
-    iv_launch *launch = iv_launch_begin(e->sequence, "mean_square", "mean_square_gradient",
-                                        weight ? "-DWEIGHTED" : NULL);
-    iv_arg_tensor(launch, a);
-    iv_arg_tensor(launch, n->inputs[1]);
-    if (weight) iv_arg_tensor(launch, weight);
-    iv_arg_tensor(launch, n->outputs[0]);
-    iv_arg_uint(launch, a->n_elements);
-    iv_arg_float(launch, (float)(2.0 / (double)a->n_elements));
-    return iv_launch_members(e, launch, a->n_elements);
-}
-
-const iv_op op_mean_square_gradient = {.name = "mean_square_gradient",
-                                       .forward = mean_square_gradient_forward};
 
 enum { N_ROWS }; /* attribute of the sums */
 
