@@ -323,8 +323,6 @@ const example_family example_families[] = {
     {"image_batch", build_image_batch, 8, 8},
     {"signal_batch", build_signal_batch, 4, 4},
     {"pair_batch", build_pair_batch, 8, 4},
-    {"affine_samples", build_affine_samples, 6, 3},
-    {"affine_image_batch", build_affine_image_batch, 8, 3},
     {"warp_inputs", build_warp_inputs, 9, 6},
     {"warp_filters", build_warp_filters, 9, 5},
     {"filter_products", build_filter_products, 4, 3},
