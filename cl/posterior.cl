@@ -6,9 +6,9 @@
  * moments lie alike, eps in rows of whole pieces, mean and everything else of W as [C, H].
  *
  * -DVW     floats of a vector: 16 on CPUs, 4 on GPUs
- * -DLANES  work-items that share a row: 1 on CPUs, where a work-item takes a short row and a long
- *          one, H + 1 entries together; on GPUs a work-group, the longest rows first
- * Work-items over rows: (ceil(H / 2), C, members), with lanes (H LANES, C, members). */
+ * -DLANES  work-items that share a row: 1 on CPUs, where a work-item takes several rows; on GPUs a
+ *          work-group for a row, the longest rows first
+ * Work-items over rows: (parts, C, members), with lanes (H LANES, C, members). */
 #include "tensor.cl"
 #include "random.cl"
 #include "learning_rate.cl"
@@ -33,13 +33,18 @@ static inline size_t row_offset(uint i) {
     return PIECE * pieces * (8 * (pieces - 1) + (i & (PIECE - 1)));
 }
 
-/* The rows of a work-item. */
+/* The rows of a work-item. Where it has several, they are neighbours, which memory likes, and about
+ * as many entries as every other's: b of n parts of a triangle end at sqrt(b / n) of its height. */
 #if LANES == 1
 #define ROWS_OF_GROUP
 #define LANE 0U
+static inline uint end_of_part(uint b, uint n, uint n_features) {
+    return b == n ? n_features : min(n_features, (uint)(sqrt((float)b / (float)n) * n_features));
+}
 #define FOR_ROWS(i)                                                                                \
-    const uint shorter = get_global_id(0), longer = n_features - 1 - shorter;                      \
-    for (uint i = shorter; i <= longer; i += max(longer - shorter, 1U))
+    const uint part = get_global_id(0), n_parts = get_global_size(0);                              \
+    const uint end = end_of_part(part + 1, n_parts, n_features);                                   \
+    for (uint i = end_of_part(part, n_parts, n_features); i < end; i++)
 #else
 #define ROWS_OF_GROUP __attribute__((reqd_work_group_size(LANES, 1, 1)))
 #define LANE          (uint) get_local_id(0)
@@ -222,8 +227,8 @@ __kernel void posterior_update(
             UPDATE_VECTOR(gradient, select(l, (vector)(0.0f), PLACES > diagonal));
         }
 
-        const float part = 0.5f * precision * sum_of(squares) - log_diagonal;
-        const float2 sums = sum_lanes((float2)(sum_of(sum), part), partial);
+        const float kl = 0.5f * precision * sum_of(squares) - log_diagonal;
+        const float2 sums = sum_lanes((float2)(sum_of(sum), kl), partial);
         if (LANE == 0) {
             const size_t at = of_weights + i;
             float value = mean[at], mean_of = mean_means[at], variance_of = mean_variances[at];

@@ -6,6 +6,9 @@
 #include <math.h>
 #include <stdio.h>
 
+/* Of each class for work-items of CPUs: enough to keep every core busy, and long runs of memory. */
+enum { N_PARTS = 32 };
+
 static iv_launch *begin(const iv_posterior *p, iv_sequence *sequence, const char *function) {
     char options[32];
     snprintf(options, sizeof options, "-DVW=%d -DLANES=%zu", p->lanes == 1 ? 16 : 4, p->lanes);
@@ -19,7 +22,8 @@ static iv_status end_of_noise(const iv_posterior *p, iv_launch *launch) {
 }
 
 static iv_status end_of_rows(const iv_posterior *p, iv_launch *launch) {
-    const size_t n = p->desc.n_features, items = p->lanes == 1 ? (n + 1) / 2 : n * p->lanes;
+    const size_t n = p->desc.n_features, parts = n < N_PARTS ? n : N_PARTS;
+    const size_t items = p->lanes == 1 ? parts : n * p->lanes;
     return iv_launch_end_by_member(launch, 3,
                                    (const size_t[]){items, p->desc.n_classes, p->n_members},
                                    (const size_t[]){p->lanes, 1, 1});

@@ -16,10 +16,26 @@ const iv_optimizer_desc optimizers[N_OPTIMIZERS] = {
 
 static void create_optimizer(training *a, size_t first_member, iv_optimizer_desc desc) {
     static const iv_parameter_desc descs[N_TENSORS] = {
-        {"layers.0.weight", 2, {HIDDEN, PIXELS}, IV_UNIFORM, 0.4f},
-        {"layers.0.bias", 1, {HIDDEN}, IV_UNIFORM, 0.4f},
-        {"layers.1.weight", 2, {CLASSES, HIDDEN}, IV_NORMAL, 0.5f},
-        {"layers.1.bias", 1, {CLASSES}, IV_UNIFORM, 0.5f},
+        {.name = "layers.0.weight",
+         .rank = 2,
+         .dims = {HIDDEN, PIXELS},
+         .distribution = IV_UNIFORM,
+         .scale = 0.4f},
+        {.name = "layers.0.bias",
+         .rank = 1,
+         .dims = {HIDDEN},
+         .distribution = IV_UNIFORM,
+         .scale = 0.4f},
+        {.name = "layers.1.weight",
+         .rank = 2,
+         .dims = {CLASSES, HIDDEN},
+         .distribution = IV_NORMAL,
+         .scale = 0.5f},
+        {.name = "layers.1.bias",
+         .rank = 1,
+         .dims = {CLASSES},
+         .distribution = IV_UNIFORM,
+         .scale = 0.5f},
     };
     iv_context *context = a->t->context;
     const size_t n_members = a->t->n_members;

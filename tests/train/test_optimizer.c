@@ -6,9 +6,13 @@
 enum { MEMBERS = 3, STEPS = 50, MAX_PARAMETERS = 2200 };
 
 static const iv_parameter_desc descs[] = {
-    {"one", 1, {1}, IV_UNIFORM, 1.0f},
-    {"row", 1, {37}, IV_UNIFORM, 0.5f},
-    {"matrix", 2, {41, 50}, IV_UNIFORM, 2.0f}, /* more than one work-item takes */
+    {.name = "one", .rank = 1, .dims = {1}, .distribution = IV_UNIFORM, .scale = 1.0f},
+    {.name = "row", .rank = 1, .dims = {37}, .distribution = IV_UNIFORM, .scale = 0.5f},
+    {.name = "matrix",
+     .rank = 2,
+     .dims = {41, 50},
+     .distribution = IV_UNIFORM,
+     .scale = 2.0f}, /* more than one work-item takes */
 };
 enum { N_DESCS = sizeof descs / sizeof *descs };
 
@@ -85,8 +89,12 @@ typedef struct {
 } subject;
 
 static iv_optimizer_desc desc_of(const setting *b, const float *rates) {
-    return (iv_optimizer_desc){b->kind,         rates,      (float)b->beta1,
-                               (float)b->beta2, b->epsilon, b->momentum};
+    return (iv_optimizer_desc){.kind = b->kind,
+                               .learning_rates = rates,
+                               .beta1 = (float)b->beta1,
+                               .beta2 = (float)b->beta2,
+                               .epsilon = b->epsilon,
+                               .momentum = b->momentum};
 }
 
 static subject make_optimizer(program *p, const setting *b, const float *rates) {
@@ -194,7 +202,8 @@ static void sgd_follows_the_rule_of_pytorch(void **state) {
 static void momentum_sums_to_the_geometric_series(void **state) {
     enum { N = 32, N_STEPS = 12 }; /* no padding */
     program *p = *state;
-    const iv_parameter_desc desc = {"x", 1, {N}, IV_UNIFORM, 0.0f};
+    const iv_parameter_desc desc = {
+        .name = "x", .rank = 1, .dims = {N}, .distribution = IV_UNIFORM, .scale = 0.0f};
     const iv_optimizer_desc half = {
         .kind = IV_OPTIMIZER_SGD, .learning_rates = (const float[]){0.25f}, .momentum = 0.5f};
     iv_parameters *parameters;

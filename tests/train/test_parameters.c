@@ -6,13 +6,37 @@
 enum { MEMBERS = 3 };
 
 static const iv_parameter_desc descs[] = {
-    {"layers.0.weight", 2, {5, 7}, IV_UNIFORM, 0.375f},
-    {"layers.0.bias", 1, {5}, IV_UNIFORM, 1.0f / 3.0f},
-    {"layers.1.weight", 2, {1, 5}, IV_UNIFORM, 1e-20f},
-    {"layers.1.bias", 1, {3}, IV_UNIFORM, 0.0f},
-    {"layers.2.weight", 2, {7, 5}, IV_NORMAL, 0.05f},
-    {"layers.2.bias", 1, {2}, IV_NORMAL, 1.0f / 3.0f},
-    {"layers.3.weight", 2, {1, 6}, IV_NORMAL, 0.0f},
+    {.name = "layers.0.weight",
+     .rank = 2,
+     .dims = {5, 7},
+     .distribution = IV_UNIFORM,
+     .scale = 0.375f},
+    {.name = "layers.0.bias",
+     .rank = 1,
+     .dims = {5},
+     .distribution = IV_UNIFORM,
+     .scale = 1.0f / 3.0f},
+    {.name = "layers.1.weight",
+     .rank = 2,
+     .dims = {1, 5},
+     .distribution = IV_UNIFORM,
+     .scale = 1e-20f},
+    {.name = "layers.1.bias", .rank = 1, .dims = {3}, .distribution = IV_UNIFORM, .scale = 0.0f},
+    {.name = "layers.2.weight",
+     .rank = 2,
+     .dims = {7, 5},
+     .distribution = IV_NORMAL,
+     .scale = 0.05f},
+    {.name = "layers.2.bias",
+     .rank = 1,
+     .dims = {2},
+     .distribution = IV_NORMAL,
+     .scale = 1.0f / 3.0f},
+    {.name = "layers.3.weight",
+     .rank = 2,
+     .dims = {1, 6},
+     .distribution = IV_NORMAL,
+     .scale = 0.0f},
 };
 enum { N_DESCS = sizeof descs / sizeof *descs };
 static const uint32_t seeds[MEMBERS] = {0, 4294967295u, 12345};
@@ -77,7 +101,8 @@ static void initial_values_have_the_bits_of_the_host(void **state) {
 static void normal_values_have_the_moments_of_their_distribution(void **state) {
     enum { N = 40000 };
     program *p = *state;
-    const iv_parameter_desc desc = {"weight", 1, {N}, IV_NORMAL, 0.25f};
+    const iv_parameter_desc desc = {
+        .name = "weight", .rank = 1, .dims = {N}, .distribution = IV_NORMAL, .scale = 0.25f};
     iv_parameters *parameters = make(p, &desc, 1, 1);
     assert_ok(p->context, iv_parameters_initialize(parameters, seeds));
     size_t n;
