@@ -5,14 +5,14 @@
  * -DVECTORS=N  a work-item takes 16 N neighbours, for CPUs; else one.
  * Work-items of both: (ceil(n / neighbours), members).
  *
- * Sine and cosine: z = k pi / 2 + r, k an integer and |r| at most pi / 4 and a bit. pi / 2 has three
- * parts, the first two of 8 and 11 bits, so that k times them is exact up to |z| = 12867, and beyond
- * 10^6 where multiply-add rounds once. Polynomials: S. Moshier's Cephes library, sinf.c. Beyond
- * 2^20, where neighbouring floats are 1/8 apart, the argument counts as 2^20. */
+ * Cosine: z = k pi / 2 + r, k an integer and |r| at most pi / 4 and a bit. pi / 2 has three parts,
+ * the first two of 8 and 11 bits, so that k times them is exact up to |z| = 12867, and beyond 10^6
+ * where multiply-add rounds once. Polynomials: S. Moshier's Cephes library, sinf.c. Beyond 2^20,
+ * where neighbouring floats are 1/8 apart, the argument counts as 2^20. */
 #include "tensor.cl"
 
 #ifdef COSINE
-#define ROUNDER 12582912.0f /* 1.5 2^23: added to a float, it leaves an integer in the lowest bits */
+#define ROUNDER 12582912.0f /* 1.5 2^23: a float added to it leaves an integer in the lowest bits */
 #define LIMIT   1048576.0f
 
 /* cos(z + quarters pi / 2) */
@@ -72,8 +72,8 @@ static void gradient_of_one(__global const float *dh, __global const float *z, _
 #ifdef VECTORS
 #define NEIGHBOURS (16 * VECTORS)
 
-/* Where vector v of the `count` >= 16 values of a work-item begins: the last one may overlap the one
- * before, and the same numbers are written twice. */
+/* Where vector v of the `count` >= 16 values of a work-item begins: the last one may overlap the
+ * one before, and the same numbers are written twice. */
 #define START(v) min(16 * (v), count - 16)
 #endif
 

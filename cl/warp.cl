@@ -1,6 +1,6 @@
-/* Bilinear warps, a pixel at a time: for GPUs, and for images too large for cl/warp_vector.cl. Images
- * are rows of D = planes PIXELS floats. A work-item takes a pixel of up to CHUNK images, which share
- * its weights.
+/* Bilinear warps, a pixel at a time: for GPUs, and for images too large for cl/warp_vector.cl.
+ * Images are rows of D = planes PIXELS floats. A work-item takes a pixel of up to CHUNK images,
+ * which share its weights.
  *
  * Sizes that all kernels take last: `per_sample` is the stride from one sample's images to the next
  * one's, or 0 where all samples share them. */
@@ -34,7 +34,8 @@ static float pixel_at(__global const float *plane, int row, int column) {
     return inside ? plane[row * WIDTH + column] : 0.0f;
 }
 
-/* y[s][n][p] = sum over neighbours q of weight x[n][q].  Work-items: (D, chunks x samples, members). */
+/* y[s][n][p] = sum over neighbours q of weight x[n][q].  Work-items: (D, chunks x samples,
+ * members). */
 __kernel void warp(TENSOR(const float, x), TENSOR(const float, t), TENSOR(float, y), uint planes,
                    uint images, uint samples, uint per_sample) {
     BEGIN
@@ -77,7 +78,7 @@ static void clip(float low, float high, int n, int *first, int *last) {
     *last = finite ? (int)floor(clamp(high, -1.0f, n - 1.0f)) : n - 1;
 }
 
-/* The box is made wider by what rounding may have done to it; each pixel is tested exactly later. */
+/* Wider by what rounding may have done to it: each pixel is tested by its position later. */
 static box box_of(const pixel_map *map, float column, float row) {
     const float a = map->m[0], b = map->m[1], c = map->m[3], d = map->m[4];
     const float u = column - HALF_W - map->m[2], v = row - HALF_H - map->m[5];

@@ -44,8 +44,8 @@ static void find_neighbours(const pixel_map *map, neighbours *found) {
 
 /* ------------------------------------------------------------------ planes of 16 images */
 
-/* plane[cell of pixel p] = that pixel of `count` images of D floats, 0 for the others. Cells of a row
- * follow one another, rows are `stride` cells apart. */
+/* plane[cell of pixel p] = that pixel of `count` images of D floats, 0 for the others. Cells of a
+ * row follow one another, rows are `stride` cells apart. */
 static void read_plane(__global const float *images, size_t D, uint count, uint stride,
                        float16 *plane) {
     for (uint i = 0; i < HEIGHT; i++) {
@@ -142,8 +142,8 @@ __kernel void warp(TENSOR(const float, x), TENSOR(const float, t), TENSOR(float,
     }
 }
 
-/* The adjoint: y[s][n][q] = sum over pixels p with a neighbour q of weight x[n][p], in the order of p.
- * -DSUM: y[n][q], summed over the samples too; one group of them then. */
+/* The adjoint: y[s][n][q] = sum over pixels p with a neighbour q of weight x[n][p], in the order
+ * of p.  -DSUM: y[n][q], summed over the samples too; one group of them then. */
 __attribute__((reqd_work_group_size(1, 1, 1)))
 __kernel void warp_adjoint(TENSOR(const float, x), TENSOR(const float, t), TENSOR(float, y),
                            uint planes, uint images, uint samples, uint per_sample, uint group) {
@@ -208,7 +208,8 @@ __kernel void warp_slopes(TENSOR(const float, x), TENSOR(const float, y), TENSOR
         for (uint plane = 0; plane < planes; plane++) {
             const size_t start = first * D + plane * PIXELS;
             if (s == first_sample || planes > 1 || x_per_sample)
-                read_plane(MEMBER(x, r) + (size_t)s * x_per_sample + start, D, count, WIDTH, weight);
+                read_plane(MEMBER(x, r) + (size_t)s * x_per_sample + start, D, count, WIDTH,
+                           weight);
             if (s == first_sample || planes > 1 || y_per_sample)
                 read_plane(MEMBER(y, r) + (size_t)s * y_per_sample + start, D, count, STRIDE,
                            INNER(value));
