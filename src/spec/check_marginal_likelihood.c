@@ -104,6 +104,27 @@ static iv_status check_sgpr(spec_context *context, const iv_node *config) {
     return IV_OK;
 }
 
+/* A grid has as many points along each of its generators. */
+static iv_status check_sampling(spec_context *context, const iv_node *config) {
+    if (!is_invariant(config) || !spec_is_word(config, "model.sampling", "equally-spaced"))
+        return IV_OK;
+    const iv_node *samples = spec_at(config, "model.samples");
+    int64_t n_generators = spec_is_word(config, "run.invariance", "rotation") ? 1
+                           : spec_is_word(config, "run.invariance", "affine") ? 6
+                                                                              : 2;
+    for (int64_t side = 1;; side++) {
+        int64_t n = 1;
+        for (int64_t i = 0; i < n_generators; i++) n *= side;
+        if (n == samples->integer) return IV_OK;
+        if (n > samples->integer) break;
+    }
+    return spec_fail(context, samples->mark,
+                     "`model.samples` is %lld while `model.sampling` is equally-spaced, expected "
+                     "for invariance `%s` a number of power %lld",
+                     (long long)samples->integer, iv_spec_string(config, "run.invariance"),
+                     (long long)n_generators);
+}
+
 static iv_status check_run(spec_context *context, const iv_node *config) {
     static const char *const of_sgpr[] = {"inducing", "iterations"};
     const iv_node *run = spec_at(config, "run"), *eta = spec_at(run, "eta");
@@ -119,7 +140,7 @@ static iv_status check_run(spec_context *context, const iv_node *config) {
                          "`%s` is set for method network, expected only for method sgpr",
                          of_sgpr[i]);
     }
-    return IV_OK;
+    return check_sampling(context, config);
 }
 
 /* Sweeping what a run has no use for would train the same run again under other names. */

@@ -91,8 +91,11 @@ static const spec_key keys[] = {
      "hidden units: max(z, 0) of learned weights, or sqrt(2/H) cos z of random ones that stay "
      "(random Fourier features)"},
     {"model.hidden", KEY_INTEGER, KEY_SWEEPABLE, "1024", "[1, 16384]", NULL, MAR, "hidden units H"},
-    {"model.samples", KEY_INTEGER, KEY_SWEEPABLE, "32", "[1, 4096]", NULL, MAR,
+    {"model.samples", KEY_INTEGER, KEY_SWEEPABLE, "32", "[1, 256]", NULL, MAR,
      "transformations S that features are averaged over"},
+    {"model.sampling", KEY_ENUM, KEY_SWEEPABLE, "random", NULL, "random|equally-spaced", MAR,
+     "how transformations are taken from their distribution: drawn for each batch, or the same "
+     "grid always, n^k transformations for an invariance of k generators"},
     {"model.sigma", KEY_NUMBER, KEY_SWEEPABLE, "0.3", "(0, 1000]", NULL, MAR,
      "rff only: standard deviation of the hidden weights"},
     {"model.alpha", KEY_NUMBER, KEY_SWEEPABLE, "1", "(0, 1000000]", NULL, MAR,

@@ -39,6 +39,7 @@ typedef struct {
     const iv_spec_run *run;
     uint32_t seed;
     float learning_rate;
+    iv_affine_family family;        /* its generators */
     float eta[IV_N_GENERATORS];     /* initial values */
     float learned[IV_N_GENERATORS]; /* 1 for a generator whose eta is learned, else 0 */
     unsigned transformations;       /* of the data: sum of IV_DATA_* */
@@ -59,6 +60,7 @@ typedef struct {
     float alpha;              /* prior variance of the output layer */
     float blur;               /* of filters, in pixels; 0: none */
     bool point;               /* point estimate of the output layer; variational otherwise */
+    bool equally_spaced;      /* transformations are a fixed grid; drawn for each batch otherwise */
     bool invariant;           /* transformations are drawn; false: no transformation, no warp */
     bool learns;              /* some eta are learned */
     size_t batch, epochs;
@@ -151,6 +153,7 @@ typedef struct {
     ml_form form;                     /* ML_INPUT_FORM unless set before anything is built */
     cl_mem seeds, learned;            /* uint [R], float [R, 6] */
     cl_mem transformations;           /* int [R] */
+    cl_mem points;                    /* float [R, S, 6]: eps of a grid; NULL where drawn */
     iv_parameters *parameters;        /* [H, D], [H], [6] */
     iv_posterior *posterior;          /* of the output layer, [C, H] */
     iv_optimizer_desc optimizer_desc; /* without its learning rates, which are */
@@ -166,7 +169,7 @@ void ml_model_tensors(const ml_model *model, iv_graph *graph, iv_tensor *tensors
 
 /* Features of images or points: x [B, D] -> [B, H], the mean over transformations that are drawn
  * from `stream` at the step's number: IV_STREAM_TRANSFORMATION while training,
- * IV_STREAM_EVALUATION otherwise. */
+ * IV_STREAM_EVALUATION otherwise. A grid is the same in both. */
 iv_tensor *ml_model_features(const ml_model *model, iv_graph *graph,
                              iv_tensor *const tensors[ML_N_PARAMETERS], iv_tensor *x,
                              uint32_t stream);

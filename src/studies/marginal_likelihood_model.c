@@ -85,6 +85,22 @@ static iv_status create_posterior(ml_model *m, const uint32_t *seeds) {
 
 /* ------------------------------------------------------------------ members */
 
+/* Every member's grid of transformations. */
+static iv_status upload_points(ml_model *m) {
+    const ml_population *p = m->population;
+    const size_t n = p->n_samples * IV_N_GENERATORS;
+    float *points = calloc(p->n_members, n * sizeof *points), mask[IV_N_GENERATORS];
+    iv_status status = points ? IV_OK : study_out_of_memory(m->context);
+    for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
+        iv_affine_mask(p->members[r].family, mask);
+        status = iv_affine_points(mask, p->n_samples, points + r * n, iv_context_error(m->context));
+    }
+    if (status == IV_OK)
+        status = study_upload(m->context, points, p->n_members * n * sizeof *points, &m->points);
+    free(points);
+    return status;
+}
+
 static iv_status upload_members(ml_model *m) {
     const ml_population *p = m->population;
     const size_t n = p->n_members;
@@ -108,6 +124,7 @@ static iv_status upload_members(ml_model *m) {
                               &m->transformations);
     if (status == IV_OK)
         status = study_upload(m->context, learned, n * sizeof p->members->learned, &m->learned);
+    if (status == IV_OK && p->equally_spaced) status = upload_points(m);
     if (status == IV_OK) status = iv_parameters_initialize(m->parameters, seeds);
     if (status == IV_OK) status = write_eta(m);
     if (status == IV_OK) status = create_posterior(m, seeds);
@@ -136,7 +153,7 @@ void ml_model_destroy(ml_model *m) {
     if (!m) return;
     iv_posterior_destroy(m->posterior);
     iv_parameters_destroy(m->parameters);
-    cl_mem const buffers[] = {m->seeds, m->learned, m->transformations};
+    cl_mem const buffers[] = {m->seeds, m->learned, m->transformations, m->points};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         iv_buffer_release(m->context, buffers[i]);
     free(m->learning_rates);
@@ -190,7 +207,10 @@ static iv_tensor *hidden_sums(const ml_model *m, iv_graph *graph,
     }
     const iv_view learned = {m->learned, 0, IV_N_GENERATORS};
     const iv_affine_draws draws = {
-        .seeds = {m->seeds, 0, 1}, .stream = stream, .n_samples = p->n_samples};
+        .seeds = {m->seeds, 0, 1},
+        .stream = stream,
+        .n_samples = p->n_samples,
+        .points = {m->points, 0, m->points ? p->n_samples * IV_N_GENERATORS : 0}};
     iv_tensor *t = iv_affine_samples(
         graph, tensors[ML_ETA],
         iv_input(graph, IV_F32, 1, (const size_t[]){IV_N_GENERATORS}, &learned), &draws);

@@ -51,6 +51,7 @@ static void read_network(const iv_node *config, ml_population *p) {
     p->blur = (float)iv_spec_number(config, "model.blur");
     p->point = is(config, "run.estimate", "point");
     p->invariant = read_family(config) != IV_AFFINE_NONE;
+    p->equally_spaced = p->invariant && is(config, "model.sampling", "equally-spaced");
     p->learns = p->invariant && iv_spec_boolean(config, "run.learned");
     p->n_samples = p->invariant ? (size_t)iv_spec_integer(config, "model.samples") : 1;
 }
@@ -89,7 +90,8 @@ static bool same_network(const ml_population *a, const ml_population *b) {
     return a->sgpr == b->sgpr && a->feature == b->feature && a->hidden == b->hidden &&
            a->n_samples == b->n_samples && a->sigma == b->sigma && a->alpha == b->alpha &&
            a->blur == b->blur && a->point == b->point && a->invariant == b->invariant &&
-           a->learns == b->learns && a->n_inducing == b->n_inducing;
+           a->equally_spaced == b->equally_spaced && a->learns == b->learns &&
+           a->n_inducing == b->n_inducing;
 }
 
 static bool same_training(const ml_population *a, const ml_population *b) {
@@ -112,7 +114,8 @@ static iv_status add_members(ml_population *p, const iv_spec_run *run, const iv_
     if (!p->sgpr) {
         const float eta = (float)iv_spec_number(run->config, "run.eta");
         float mask[IV_N_GENERATORS];
-        iv_affine_mask(read_family(run->config), mask);
+        member.family = read_family(run->config);
+        iv_affine_mask(member.family, mask);
         for (size_t i = 0; i < IV_N_GENERATORS; i++) {
             member.eta[i] = eta * mask[i];
             member.learned[i] = p->learns ? mask[i] : 0;
