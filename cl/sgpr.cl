@@ -47,17 +47,18 @@ __kernel void sgpr_squares(__global const float *restrict products,
     squares[(size_t)i * m + j] = square < 0.0f ? 0.0f : square; /* NaN stays */
 }
 
-/* features [chunk, 2, m]: p and its derivative.  Work-items: (m, chunk). */
+/* features [chunk, m]: p.  pairs [chunk, 2, m]: the second half, p's derivative; the first is for
+ * what solving makes of p.  Work-items: (m, chunk). */
 __kernel void sgpr_features(__global const float *restrict squares,
                             __global const float *restrict numbers,
-                            __global float *restrict features, const uint m, const uint n,
-                            const uint chunk, const uint step) {
+                            __global float *restrict features, __global float *restrict pairs,
+                            const uint m, const uint n, const uint chunk, const uint step) {
     const uint j = get_global_id(0), i = get_global_id(1);
     if (j >= m) return;
     const float square = squares[(size_t)i * m + j];
     const float p = step * chunk + i < n ? exp(numbers[EXPONENT] * square) : 0.0f;
-    features[(size_t)2 * i * m + j] = p;
-    features[(size_t)(2 * i + 1) * m + j] = p * square * numbers[SCALE];
+    features[(size_t)i * m + j] = p;
+    pairs[(size_t)(2 * i + 1) * m + j] = p * square * numbers[SCALE];
 }
 
 /* targets [chunk, classes]: 1 for the label, less 1 / classes.  Work-items: (classes, chunk). */

@@ -28,7 +28,7 @@ static size_t size_min(size_t a, size_t b) {
 static size_t choose_chunk(const iv_device_info *device, const sgpr_desc *desc) {
     const size_t usual = device->type == IV_DEVICE_CPU ? CHUNK_CPU : CHUNK;
     const size_t wanted = desc->chunk ? desc->chunk : usual;
-    /* the largest buffer of a chunk: two rows of features, or one of data */
+    /* the largest buffer of a chunk: pairs, or the data */
     const size_t widest =
         desc->n_columns > 2 * desc->n_inducing ? desc->n_columns : 2 * desc->n_inducing;
     const size_t allowed = device->max_alloc_bytes / sizeof(float) / widest;
@@ -39,9 +39,11 @@ static size_t choose_chunk(const iv_device_info *device, const sgpr_desc *desc) 
 iv_status sgpr_bytes(const iv_device_info *device, const sgpr_desc *desc, size_t *bytes,
                      iv_error *error) {
     const size_t m = desc->n_inducing, chunk = choose_chunk(device, desc);
-    /* features, their solutions, what products pack of both; products and distances; rows */
+    /* products, distances, features, pairs; what products pack of those, the more blocks a solve
+     * has the more; rows */
     size_t of_chunk, of_points, all;
-    iv_status status = iv_multiply_size(chunk, 12 * m + 2 * desc->n_columns, &of_chunk, error);
+    const size_t width = (10 + m / 384) * m + 2 * desc->n_columns;
+    iv_status status = iv_multiply_size(chunk, width, &of_chunk, error);
     if (status == IV_OK) status = iv_multiply_size(m, 20 * m + desc->n_columns, &of_points, error);
     if (status == IV_OK && of_chunk > SIZE_MAX - of_points)
         status = iv_fail(error, IV_ENOMEM, "a regression of %zu inducing points is too large", m);
@@ -66,6 +68,8 @@ static iv_status check(iv_context *context, const sgpr_desc *desc, const uint8_t
                        "a regression on %zu data of %zu columns and %zu classes with %zu inducing "
                        "points; every number must be positive",
                        desc->n_data, desc->n_columns, desc->n_classes, desc->n_inducing);
+    if (desc->n_classes < 2)
+        return iv_fail(error, IV_EINVAL, "a regression on labels needs two classes, not one");
     if (desc->n_inducing > desc->n_data)
         return iv_fail(error, IV_EINVAL,
                        "%zu inducing points are more than the %zu data that they are taken from",
@@ -116,8 +120,10 @@ static iv_status create_buffers(sgpr *s) {
         {1, chunk, &s->row_lengths},
         {chunk, m, &s->products},
         {chunk, n_classes, &s->targets},
-        {chunk, 2 * m, &s->features},
-        {chunk, 2 * m, &s->solved},
+        {chunk, m, &s->features},
+        {chunk, 2 * m, &s->pairs},
+        {m, m, &s->x_matrix},
+        {n_classes, m, &s->h},
         {m, m, &s->prior_squares},
         {m, m, &s->prior_factor},
         {m, m, &s->prior_derivative},
@@ -159,10 +165,11 @@ static iv_status create_host_arrays(sgpr *s) {
     s->inducing = malloc(s->desc.n_data * sizeof *s->inducing);
     s->out_rows = calloc(m, SGPR_N_ROWS * sizeof *s->out_rows);
     s->out_projection = calloc(2 * m, n_classes * sizeof *s->out_projection);
+    s->out_h = calloc(m, n_classes * sizeof *s->out_h);
     s->out_beta = calloc(m, n_classes * sizeof *s->out_beta);
     s->out_beta_x = calloc(m, n_classes * sizeof *s->out_beta_x);
     s->out_beta_s = calloc(m, n_classes * sizeof *s->out_beta_s);
-    const bool all = s->inducing && s->out_rows && s->out_projection && s->out_beta &&
+    const bool all = s->inducing && s->out_rows && s->out_projection && s->out_h && s->out_beta &&
                      s->out_beta_x && s->out_beta_s;
     return all ? IV_OK : out_of_memory(s);
 }
@@ -267,6 +274,7 @@ void sgpr_destroy(sgpr *s) {
     free(s->inducing);
     free(s->out_rows);
     free(s->out_projection);
+    free(s->out_h);
     free(s->out_beta);
     free(s->out_beta_x);
     free(s->out_beta_s);
@@ -333,7 +341,7 @@ static iv_status append_scores(sgpr *s, iv_sequence *sequence, cl_mem x, size_t 
                                                                .a = view(s->features, 0),
                                                                .b = view(s->right, 0),
                                                                .c = view(s->targets, 0),
-                                                               .lda = 2 * m,
+                                                               .lda = m,
                                                                .ldb = m,
                                                                .ldc = n_classes})
                            : status;

@@ -52,8 +52,8 @@ typedef struct sgpr sgpr;
  * The lengthscale starts as the root of the mean squared distance between inducing points, the
  * variance as that of the targets, the noise as a tenth of it. Squared distances between data and
  * inducing points stay on the device where half of what is free holds them, and are computed anew
- * in every pass elsewhere. IV_EINVAL for a size of zero, more inducing points than data, or a label
- * that there is not. */
+ * in every pass elsewhere. IV_EINVAL for a size of zero, a single class, more inducing points than
+ * data, or a label that there is not. */
 iv_status sgpr_create(iv_context *context, const sgpr_desc *desc, cl_mem x, const uint8_t *labels,
                       sgpr **regression);
 void sgpr_destroy(sgpr *regression); /* NULL is fine */

@@ -86,9 +86,9 @@ static iv_status append_solutions(sgpr *s, iv_sequence *sequence) {
                : status;
 }
 
-/* c [rows, m] = a b or, with b transposed, a b^T; b has rows ldb apart. */
+/* c [rows, m] = a b or, with b transposed, a b^T. */
 static iv_status append_product(sgpr *s, iv_sequence *sequence, cl_mem a, size_t rows, iv_view b,
-                                size_t ldb, bool transpose, cl_mem c) {
+                                bool transpose, cl_mem c) {
     const size_t m = s->desc.n_inducing;
     return iv_gemm(sequence, &(iv_gemm_desc){.m = rows,
                                              .n = m,
@@ -99,25 +99,25 @@ static iv_status append_product(sgpr *s, iv_sequence *sequence, cl_mem a, size_t
                                              .b = b,
                                              .c = view(c, 0),
                                              .lda = m,
-                                             .ldb = ldb,
+                                             .ldb = m,
                                              .ldc = m});
 }
 
 /* Rows of the inverse factor's transpose: B^-1 is their products with one another. */
 static iv_status append_slope(sgpr *s, iv_sequence *sequence) {
     const size_t m = s->desc.n_inducing, n_classes = s->desc.n_classes;
-    const iv_view x = view(s->gram, m), whitened = view(s->s, 0), inverse = view(s->inverse, 0);
-    iv_status status = append_product(s, sequence, s->inverse_root, m, view(s->inverse_root, 0), m,
-                                      true, s->inverse);
+    const iv_view x = view(s->x_matrix, 0), whitened = view(s->s, 0), inverse = view(s->inverse, 0);
+    iv_status status =
+        append_product(s, sequence, s->inverse_root, m, view(s->inverse_root, 0), true, s->inverse);
     if (status == IV_OK)
-        status = sgpr_append_row_products(s, sequence, inverse, m, x, 2 * m, SGPR_ROWS_INVERSE_X);
+        status = sgpr_append_row_products(s, sequence, inverse, m, x, m, SGPR_ROWS_INVERSE_X);
     if (status == IV_OK)
         status =
             sgpr_append_row_products(s, sequence, inverse, m, whitened, m, SGPR_ROWS_INVERSE_S);
     if (status == IV_OK)
-        status = append_product(s, sequence, s->beta, n_classes, x, 2 * m, false, s->beta_x);
+        status = append_product(s, sequence, s->beta, n_classes, x, false, s->beta_x);
     if (status == IV_OK)
-        status = append_product(s, sequence, s->beta, n_classes, whitened, m, false, s->beta_s);
+        status = append_product(s, sequence, s->beta, n_classes, whitened, false, s->beta_s);
     return status;
 }
 
@@ -160,6 +160,7 @@ static iv_status read_slope(sgpr *s) {
     if (s->done_slope) return IV_OK;
     iv_status status = iv_sequence_run(s->work.slope, 0);
     if (status == IV_OK) status = read_floats(s, s->rows_out, SGPR_N_ROWS, m, s->out_rows);
+    if (status == IV_OK) status = read_floats(s, s->h, n_classes, m, s->out_h);
     if (status == IV_OK) status = read_floats(s, s->beta_x, n_classes, m, s->out_beta_x);
     if (status == IV_OK) status = read_floats(s, s->beta_s, n_classes, m, s->out_beta_s);
     s->done_slope = status == IV_OK;
@@ -212,7 +213,7 @@ static double to_lengthscale(const sgpr *s, double noise) {
     const double from_data =
         outputs * ratio * (row_sum(s, SGPR_DIAGONAL_X) - row_sum(s, SGPR_ROWS_INVERSE_X)) -
         ratio * ratio / noise * with_beta(s, s->out_beta_x, m) +
-        ratio / noise * with_beta(s, s->out_projection + m, 2 * m);
+        ratio / noise * with_beta(s, s->out_h, m);
     const double from_prior =
         -0.5 * outputs * ratio * row_sum(s, SGPR_ROWS_G_S) +
         0.5 * outputs * (row_sum(s, SGPR_DIAGONAL_S) - row_sum(s, SGPR_ROWS_INVERSE_S)) -

@@ -9,8 +9,9 @@
  *
  *   F = -NC/2 log(2 pi s) - C/2 log|B| - C rho/2 (N - tr G) - (|Y|^2 - rho tr(g^T beta)) / (2s)
  *
- * Matrices over data are stored with a row a datum: features [chunk, 2, M] are P^T and dP^T, solved
- * [chunk, 2, M] are W^T and V^T, so that one product gives G and X side by side. */
+ * Matrices over data are stored with a row a datum, a chunk of them at a time: features [chunk, M]
+ * are P^T, pairs [chunk, 2, M] are W^T and (dP / dlog l)^T, so that one product sums up G and X L^T
+ * side by side. Solving for V datum by datum would cost a quarter more. */
 #ifndef INVAR_STUDIES_SGPR_PARTS_H
 #define INVAR_STUDIES_SGPR_PARTS_H
 
@@ -40,7 +41,7 @@ typedef struct {
     iv_sequence *distance; /* once: squared distances between inducing points */
     iv_sequence *factor;   /* R -> L */
     iv_sequence *prior;    /* L -> what solves with it need, S */
-    iv_sequence *finish;   /* after the last chunk: rows of G, X, S */
+    iv_sequence *finish;   /* after the last chunk: X, h; rows of G, X, S */
     iv_sequence *inner;    /* B, its factor, beta */
     iv_sequence *slope;    /* B^-1 and the products that the derivative to log l needs */
 } sgpr_work;
@@ -59,13 +60,15 @@ struct sgpr {
 
     cl_mem x; /* the caller's */
     cl_mem labels, centre, points, point_lengths;
-    cl_mem rows, row_lengths, products, targets;                        /* of a chunk */
-    cl_mem *squares;                                                    /* [n_slots] of chunk x M */
-    cl_mem features, solved;                                            /* [chunk, 2, M] */
+    cl_mem rows, row_lengths, products, targets; /* of a chunk */
+    cl_mem *squares;                             /* [n_slots] of chunk x M */
+    cl_mem features;                             /* [chunk, M]: P^T */
+    cl_mem pairs;                                /* [chunk, 2, M]: W^T, dP^T side by side */
     cl_mem prior_squares, prior_factor, prior_derivative, prior_solver; /* [M, M] */
-    cl_mem gram;       /* [M, 2, M]: G, X side by side */
-    cl_mem projection; /* [C, 2, M]: g^T, h^T side by side */
-    cl_mem s;          /* [M, M] */
+    cl_mem gram;        /* [M, 2, M]: G, and what X is solved from */
+    cl_mem projection;  /* [C, 2, M]: g^T, and what h^T is solved from */
+    cl_mem x_matrix, h; /* [M, M]: X; [C, M]: h^T */
+    cl_mem s;           /* [M, M] */
     cl_mem inner, inner_solver, inverse_root, inverse, square; /* [M, M] */
     cl_mem right, half, beta;                                  /* [C, M] */
     cl_mem beta_x, beta_s;                                     /* [C, M]: beta^T X, beta^T S */
@@ -78,9 +81,9 @@ struct sgpr {
     bool done_slope;
 
     /* Read back. */
-    float *out_rows;       /* [SGPR_N_ROWS, M] */
-    float *out_projection; /* [C, 2, M] */
-    float *out_beta;       /* [C, M] */
+    float *out_rows;         /* [SGPR_N_ROWS, M] */
+    float *out_projection;   /* [C, 2, M] */
+    float *out_h, *out_beta; /* [C, M] */
     float *out_beta_x, *out_beta_s;
 
     /* Of sgpr_train, while it runs. */

@@ -76,6 +76,7 @@ iv_status sgpr_append_features(sgpr *s, iv_sequence *sequence, cl_mem squares, s
     iv_arg_buffer(launch, squares);
     iv_arg_buffer(launch, s->numbers);
     iv_arg_buffer(launch, s->features);
+    iv_arg_buffer(launch, s->pairs);
     iv_arg_uint(launch, s->desc.n_inducing);
     iv_arg_uint(launch, n);
     iv_arg_uint(launch, s->desc.chunk);
@@ -96,44 +97,45 @@ static iv_status append_targets(sgpr *s, iv_sequence *sequence) {
     return sgpr_launch_end(launch, s->desc.n_classes, s->desc.chunk);
 }
 
-/* to [rows, 2, M] += left^T [W V], the columns from `first` on; left [chunk, rows], rows ldl apart.
- */
-static iv_status append_sums(sgpr *s, iv_sequence *sequence, iv_view left, size_t ldl, size_t rows,
-                             size_t first, iv_view to) {
+/* to [rows, 2, M] += left^T pairs; left [chunk, rows], rows ldl apart. */
+static iv_status append_sums(sgpr *s, iv_sequence *sequence, cl_mem left, size_t ldl, size_t rows,
+                             cl_mem to) {
     const size_t width = 2 * s->desc.n_inducing;
-    to.offset += first;
     return iv_gemm(sequence, &(iv_gemm_desc){.m = rows,
-                                             .n = width - first,
+                                             .n = width,
                                              .k = s->desc.chunk,
                                              .batch = 1,
                                              .transpose_a = true,
-                                             .a = left,
-                                             .b = view(s->solved, first),
-                                             .c = to,
+                                             .a = view(left, 0),
+                                             .b = view(s->pairs, 0),
+                                             .c = view(to, 0),
                                              .lda = ldl,
                                              .ldb = width,
                                              .ldc = width,
                                              .accumulate = true});
 }
 
+/* x = L^-1 b for each row. */
+static iv_status append_solve(sgpr *s, iv_sequence *sequence, iv_view b, size_t ldb, size_t rows,
+                              cl_mem x, size_t ldx) {
+    return iv_triangular_solve(sequence, &(iv_triangular_solve_desc){.n = s->desc.n_inducing,
+                                                                     .rows = rows,
+                                                                     .batch = 1,
+                                                                     .f = view(s->prior_solver, 0),
+                                                                     .b = b,
+                                                                     .x = view(x, 0),
+                                                                     .ldb = ldb,
+                                                                     .ldx = ldx});
+}
+
 static iv_status append_absorb(sgpr *s, iv_sequence *sequence) {
-    const size_t m = s->desc.n_inducing, chunk = s->desc.chunk;
+    const size_t m = s->desc.n_inducing, n_classes = s->desc.n_classes;
     iv_status status = append_targets(s, sequence);
     if (status == IV_OK)
-        status =
-            iv_triangular_solve(sequence, &(iv_triangular_solve_desc){.n = m,
-                                                                      .rows = 2 * chunk,
-                                                                      .batch = 1,
-                                                                      .f = view(s->prior_solver, 0),
-                                                                      .b = view(s->features, 0),
-                                                                      .x = view(s->solved, 0),
-                                                                      .ldb = m,
-                                                                      .ldx = m});
+        status = append_solve(s, sequence, view(s->features, 0), m, s->desc.chunk, s->pairs, 2 * m);
     if (status == IV_OK)
-        status = append_sums(s, sequence, view(s->targets, 0), s->desc.n_classes, s->desc.n_classes,
-                             0, view(s->projection, 0));
-    if (status == IV_OK)
-        status = append_sums(s, sequence, view(s->solved, 0), 2 * m, m, 0, view(s->gram, 0));
+        status = append_sums(s, sequence, s->targets, n_classes, n_classes, s->projection);
+    if (status == IV_OK) status = append_sums(s, sequence, s->pairs, 2 * m, m, s->gram);
     return status;
 }
 
@@ -159,23 +161,15 @@ static iv_cholesky_desc prior_cholesky(const sgpr *s) {
 /* S = L^-1 D L^-T, D symmetric: rows solved give D L^-T, and its columns, as rows, the rest. */
 static iv_status append_whitened_derivative(sgpr *s, iv_sequence *sequence) {
     const size_t m = s->desc.n_inducing;
-    iv_triangular_solve_desc solve = {.n = m,
-                                      .rows = m,
-                                      .batch = 1,
-                                      .f = view(s->prior_solver, 0),
-                                      .b = view(s->prior_derivative, 0),
-                                      .x = view(s->square, 0),
-                                      .ldb = m,
-                                      .ldx = m};
-    iv_status status = iv_triangular_solve(sequence, &solve);
+    const iv_view derivative = view(s->prior_derivative, 0);
+    iv_status status = append_solve(s, sequence, derivative, m, m, s->square, m);
     if (status != IV_OK) return status;
     iv_launch *launch = iv_launch_begin(sequence, "sgpr", "sgpr_transpose", NULL);
     iv_arg_buffer(launch, s->square);
     iv_arg_buffer(launch, s->prior_derivative);
     iv_arg_uint(launch, m);
     status = sgpr_launch_end(launch, m, m);
-    solve.x = view(s->s, 0);
-    return status == IV_OK ? iv_triangular_solve(sequence, &solve) : status;
+    return status == IV_OK ? append_solve(s, sequence, derivative, m, m, s->s, m) : status;
 }
 
 static iv_status append_prior(sgpr *s, iv_sequence *sequence) {
@@ -216,13 +210,17 @@ iv_status sgpr_append_row_products(sgpr *s, iv_sequence *sequence, iv_view a, si
 }
 
 static iv_status append_finish(sgpr *s, iv_sequence *sequence) {
-    const size_t m = s->desc.n_inducing;
-    const iv_view g = view(s->gram, 0), x = view(s->gram, m), whitened = view(s->s, 0);
-    iv_status status = sgpr_append_diagonal(s, sequence, g, 2 * m, SGPR_DIAGONAL_G);
-    if (status == IV_OK) status = sgpr_append_diagonal(s, sequence, x, 2 * m, SGPR_DIAGONAL_X);
+    const size_t m = s->desc.n_inducing, width = 2 * m;
+    const iv_view g = view(s->gram, 0), x = view(s->x_matrix, 0), whitened = view(s->s, 0);
+    iv_status status = append_solve(s, sequence, view(s->gram, m), width, m, s->x_matrix, m);
+    if (status == IV_OK)
+        status =
+            append_solve(s, sequence, view(s->projection, m), width, s->desc.n_classes, s->h, m);
+    if (status == IV_OK) status = sgpr_append_diagonal(s, sequence, g, width, SGPR_DIAGONAL_G);
+    if (status == IV_OK) status = sgpr_append_diagonal(s, sequence, x, m, SGPR_DIAGONAL_X);
     if (status == IV_OK) status = sgpr_append_diagonal(s, sequence, whitened, m, SGPR_DIAGONAL_S);
     if (status == IV_OK)
-        status = sgpr_append_row_products(s, sequence, g, 2 * m, whitened, m, SGPR_ROWS_G_S);
+        status = sgpr_append_row_products(s, sequence, g, width, whitened, m, SGPR_ROWS_G_S);
     return status;
 }
 
