@@ -120,7 +120,7 @@ static iv_status check_sampling(spec_context *context, const iv_node *config) {
     }
     return spec_fail(context, samples->mark,
                      "`model.samples` is %lld while `model.sampling` is equally-spaced, expected "
-                     "for invariance `%s` a number of power %lld",
+                     "for invariance `%s` a number to the power of %lld",
                      (long long)samples->integer, iv_spec_string(config, "run.invariance"),
                      (long long)n_generators);
 }

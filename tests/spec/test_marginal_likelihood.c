@@ -28,6 +28,7 @@ static void a_small_spec_is_written_with_every_default(void **state) {
                               "  features: relu\n"
                               "  hidden: 1024\n"
                               "  samples: 32\n"
+                              "  sampling: random\n"
                               "  sigma: 0.3\n"
                               "  alpha: 1\n"
                               "  blur: 0\n"
@@ -133,6 +134,16 @@ static void no_more_images_are_asked_for_than_there_are(void **state) {
     expect_message(DIGITS PLAIN "training: {batch: 101}\n", "dataset.train=100",
                    "spec.yaml:5:19: `training.batch` is 101, expected at most the 100 images of "
                    "`dataset.train`");
+}
+
+static void a_grid_has_as_many_points_along_each_generator(void **state) {
+    (void)state;
+    iv_spec_destroy(
+        parse_good(DIGITS LEARNED "model: {samples: 5, sampling: equally-spaced}\n", NULL));
+    expect_message(
+        DIGITS RUN("invariance: scale") "model: {samples: 8, sampling: equally-spaced}\n", NULL,
+        "spec.yaml:5:18: `model.samples` is 8 while `model.sampling` is equally-spaced, "
+        "expected for invariance `scale` a number to the power of 2");
 }
 
 static void rings_are_points(void **state) {
@@ -261,6 +272,7 @@ int main(void) {
         cmocka_unit_test(keys_of_the_other_studies_are_unknown),
         cmocka_unit_test(every_swept_value_of_a_run_is_a_column),
         cmocka_unit_test(no_more_images_are_asked_for_than_there_are),
+        cmocka_unit_test(a_grid_has_as_many_points_along_each_generator),
         cmocka_unit_test(rings_are_points),
         cmocka_unit_test(a_degree_needs_an_invariance),
         cmocka_unit_test(a_gaussian_process_is_no_network),

@@ -22,6 +22,7 @@ typedef struct {
     bool rings;
     double blur;
     const char *annealing;
+    bool grid; /* transformations are equally spaced: of the runs whose samples can be */
 } setting;
 
 typedef struct {
@@ -37,7 +38,20 @@ static const run_kind runs[] = {
 };
 enum { N_RUNS = sizeof runs / sizeof *runs };
 
+static bool has_run(const setting *s, const run_kind *run) {
+    return !s->grid || strcmp(run->invariance, "rotation") == 0;
+}
+
 /* ------------------------------------------------------------------ what the oracle sees */
+
+static void transformations(const setting *s, uint32_t seed, uint32_t stream, uint32_t step,
+                            double *eps) {
+    ml_oracle_draw_transformations(seed, stream, step, SAMPLES, eps);
+    for (int i = 0; s->grid && i < SAMPLES; i++) {
+        memset(eps + 6 * i, 0, 6 * sizeof *eps);
+        eps[6 * i + 2] = (i + 0.5) * 2 / SAMPLES - 1;
+    }
+}
 
 typedef struct {
     ml_oracle_shape shape;
@@ -112,23 +126,26 @@ static void load_model(void **state, const char *directory, const run_kind *run,
 
 static void write_spec(void **state, const setting *s) {
     char text[2048];
-    int n =
-        snprintf(text, sizeof text,
-                 "study: marginal-likelihood\n"
-                 "name: oracle\n"
-                 "seeds: [%u, %u]\n"
-                 "dataset: {name: %s, transformation: %s, train: %d, test: %d, seed: %d}\n"
-                 "model: {features: %s, hidden: %d, samples: %d, alpha: %g, blur: %g}\n"
-                 "training: {batch: %d, epochs: %d, annealing: %s, epsilon: %g}\n"
-                 "runs:\n",
-                 seeds[0], seeds[1], s->rings ? "rings" : "digits", s->transformation, N_TRAIN,
-                 N_TEST, DATA_SEED, s->features, HIDDEN, SAMPLES, alpha, s->blur,
-                 s->rings ? N_TRAIN : BATCH, s->rings ? 4 * EPOCHS : EPOCHS, s->annealing, epsilon);
-    for (int i = 0; i < N_RUNS; i++)
+    int n = snprintf(
+        text, sizeof text,
+        "study: marginal-likelihood\n"
+        "name: oracle\n"
+        "seeds: [%u, %u]\n"
+        "dataset: {name: %s, transformation: %s, train: %d, test: %d, seed: %d}\n"
+        "model: {features: %s, hidden: %d, samples: %d, sampling: %s, alpha: %g, "
+        "blur: %g}\n"
+        "training: {batch: %d, epochs: %d, annealing: %s, epsilon: %g}\n"
+        "runs:\n",
+        seeds[0], seeds[1], s->rings ? "rings" : "digits", s->transformation, N_TRAIN, N_TEST,
+        DATA_SEED, s->features, HIDDEN, SAMPLES, s->grid ? "equally-spaced" : "random", alpha,
+        s->blur, s->rings ? N_TRAIN : BATCH, s->rings ? 4 * EPOCHS : EPOCHS, s->annealing, epsilon);
+    for (int i = 0; i < N_RUNS; i++) {
+        if (!has_run(s, &runs[i])) continue;
         n += snprintf(text + n, sizeof text - (size_t)n,
                       "  - {name: %s, invariance: %s, eta: %g, learned: %s, estimate: %s}\n",
                       runs[i].name, runs[i].invariance, runs[i].eta,
                       runs[i].learned ? "true" : "false", runs[i].point ? "point" : "variational");
+    }
     assert_true(n < (int)sizeof text);
     spill(in_scratch(state, "spec.yaml"), text);
 }
@@ -161,7 +178,7 @@ static void train_step(const setting *s, const data *d, uint32_t seed, ml_oracle
         memcpy(x + b * columns, d->x + row * (uint32_t)columns, (size_t)columns * sizeof *x);
         labels[b] = d->labels[row];
     }
-    ml_oracle_draw_transformations(seed, IV_STREAM_TRANSFORMATION, step, SAMPLES, eps);
+    transformations(s, seed, IV_STREAM_TRANSFORMATION, step, eps);
     ml_oracle_draw_noise(network, seed, IV_STREAM_POSTERIOR, step, noise);
     const ml_oracle_batch batch = {x, labels, n, eps, noise};
     ml_oracle_train(network, &batch, adam);
@@ -238,7 +255,7 @@ static double measure(const setting *s, const data *d, const ml_oracle_network *
     for (int i = 0; i * size < n; i++) {
         const int rows = n - i * size < size ? n - i * size : size;
         const int *labels = d->labels + first + i * size;
-        ml_oracle_draw_transformations(seed, IV_STREAM_EVALUATION, (uint32_t)i, SAMPLES, eps);
+        transformations(s, seed, IV_STREAM_EVALUATION, (uint32_t)i, eps);
         ml_oracle_draw_noise(network, seed, IV_STREAM_EVALUATION, (uint32_t)(MEASURE_SAMPLES + i),
                              noise);
         ml_oracle_output_layer(network, test ? NULL : noise, w);
@@ -314,7 +331,7 @@ static void check_setting(void **state, const setting *s) {
     assert_non_null(reports[1]);
     outcome_free(&o);
     for (int i = 0; i < N_RUNS; i++)
-        for (int k = 0; k < 2; k++) {
+        for (int k = 0; k < 2 && has_run(s, &runs[i]); k++) {
             check_training(state, s, &d, &runs[i], seeds[k]);
             check_metrics(state, s, &d, &runs[i], seeds[k], reports);
         }
@@ -324,27 +341,31 @@ static void check_setting(void **state, const setting *s) {
 }
 
 static void learned_filters_of_rotated_images_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "rotated", false, 0, "cosine"});
+    check_setting(state, &(setting){"relu", "rotated", false, 0, "cosine", false});
 }
 
 static void random_features_of_images_as_they_are_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"rff", "regular", false, 0, "cosine"});
+    check_setting(state, &(setting){"rff", "regular", false, 0, "cosine", false});
 }
 
 static void random_features_of_translated_and_scaled_images_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"rff", "translated-scaled", false, 0, "none"});
+    check_setting(state, &(setting){"rff", "translated-scaled", false, 0, "none", false});
 }
 
 static void blurred_filters_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "partially-rotated", false, 0.8, "cosine"});
+    check_setting(state, &(setting){"relu", "partially-rotated", false, 0.8, "cosine", false});
+}
+
+static void equally_spaced_transformations_are_the_oracles(void **state) {
+    check_setting(state, &(setting){"relu", "rotated", false, 0, "cosine", true});
 }
 
 static void learned_filters_of_points_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "regular", true, 0, "cosine"});
+    check_setting(state, &(setting){"relu", "regular", true, 0, "cosine", false});
 }
 
 static void random_features_of_points_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"rff", "regular", true, 0, "none"});
+    check_setting(state, &(setting){"rff", "regular", true, 0, "none", false});
 }
 
 int main(void) {
@@ -353,6 +374,7 @@ int main(void) {
         SCRATCH_TEST(random_features_of_images_as_they_are_are_the_oracles),
         SCRATCH_TEST(random_features_of_translated_and_scaled_images_are_the_oracles),
         SCRATCH_TEST(blurred_filters_are_the_oracles),
+        SCRATCH_TEST(equally_spaced_transformations_are_the_oracles),
         SCRATCH_TEST(learned_filters_of_points_are_the_oracles),
         SCRATCH_TEST(random_features_of_points_are_the_oracles),
     };
