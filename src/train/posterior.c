@@ -34,16 +34,13 @@ static iv_status create_mean(iv_posterior *p, const iv_posterior_desc *desc) {
     return status == IV_OK ? iv_optimizer_create(p->mean, &desc->optimizer, &p->optimizer) : status;
 }
 
-static iv_status write_identity(iv_posterior *p) {
-    float *identity = calloc(p->entries, sizeof *identity);
-    if (!identity)
-        return iv_fail(iv_context_error(p->context), IV_ENOMEM, "out of memory for a posterior");
-    for (size_t i = 0; i < p->desc.n_features; i++) identity[iv_posterior_entry(i, i)] = 1.0f;
-    const size_t bytes = p->entries * sizeof *identity;
-    iv_status status = IV_OK;
-    for (size_t k = 0; k < p->n_members * p->desc.n_classes && status == IV_OK; k++)
-        status = iv_buffer_write(p->context, p->factor, k * bytes, bytes, identity);
-    free(identity);
+static iv_status start_at_identity(iv_posterior *p) {
+    iv_sequence *sequence;
+    iv_status status = iv_sequence_create(p->context, &sequence);
+    if (status == IV_OK) status = iv_posterior_append_identity(p, sequence);
+    if (status == IV_OK) status = iv_sequence_run(sequence, 0);
+    if (status == IV_OK) status = iv_context_finish(p->context);
+    iv_sequence_destroy(sequence);
     return status;
 }
 
@@ -67,7 +64,7 @@ static iv_status create_factor(iv_posterior *p, const uint32_t *seeds) {
     if (status == IV_OK)
         status = iv_buffer_write(context, p->seeds, 0, p->n_members * sizeof *seeds, seeds);
     if (status == IV_OK) status = iv_create_zeros(context, factor_bytes, &p->factor);
-    if (status == IV_OK) status = write_identity(p);
+    if (status == IV_OK) status = start_at_identity(p);
     for (size_t i = 0; i < p->optimizer->method->n_states && status == IV_OK; i++)
         status = iv_create_zeros(context, factor_bytes, &p->factor_states[i]);
     if (status == IV_OK) status = iv_create_zeros(context, eps_bytes, &p->eps);

@@ -35,6 +35,8 @@ subject subject_begin(program *p, const plan_of_subject *plan) {
     assert_ok(s.context,
               iv_posterior_create_with(s.context, s.n_members, &desc, plan->lanes, &s.posterior));
     assert_ok(s.context, iv_parameters_create(s.context, s.n_members, &other, 1, &s.others));
+    const iv_optimizer_desc sgd = {.kind = IV_OPTIMIZER_SGD, .learning_rates = rates};
+    assert_ok(s.context, iv_optimizer_create(s.others, &sgd, &s.optimizer));
     assert_ok(s.context, iv_sequence_create(s.context, &s.update));
     iv_sequence_set_members(s.update, s.n_members);
     assert_ok(s.context, iv_posterior_append_update(s.posterior, s.update));
@@ -44,7 +46,7 @@ subject subject_begin(program *p, const plan_of_subject *plan) {
 void subject_end(subject *s) {
     iv_sequence_destroy(s->update);
     program_release(s->program, destroy_posterior, s->posterior);
-    release_parameters(s->program, s->others);
+    release_optimizer(s->program, s->optimizer);
 }
 
 /* ------------------------------------------------------------------ models */
@@ -84,6 +86,14 @@ model random_model(const subject *s, uint32_t seed) {
     return m;
 }
 
+/* Oclgrind 21.10 takes a buffer for uninitialised once the host has written to a part of it. */
+static void write_whole(const subject *s, cl_mem buffer) {
+    size_t n;
+    float *values = read_buffer(s->context, buffer, &n);
+    assert_ok(s->context, iv_buffer_write(s->context, buffer, 0, n * sizeof *values, values));
+    free(values);
+}
+
 void write_model(const subject *s, const model *m) {
     const size_t c = s->n_classes, h = s->n_features;
     folder f;
@@ -99,6 +109,9 @@ void write_model(const subject *s, const model *m) {
                                                    iv_context_error(s->context)));
         assert_ok(s->context, iv_parameters_import(s->others, s->posterior, r, path));
     }
+    iv_state states[IV_MAX_POSTERIOR_STATES];
+    const size_t n_states = iv_posterior_states(s->posterior, states);
+    for (size_t i = 0; i < n_states; i++) write_whole(s, states[i].buffer);
     remove_folder(&f);
 }
 
@@ -140,6 +153,22 @@ void write_gradients(const subject *s, const float *gradients) {
         assert_ok(s->context, iv_buffer_write(s->context, view.buffer,
                                               (view.offset + r * view.stride) * sizeof(float),
                                               n * sizeof(float), gradients + r * n));
+    write_whole(s, view.buffer);
+}
+
+static void destroy_sequence(void *sequence) {
+    iv_sequence_destroy(sequence);
+}
+
+iv_sequence *evaluation_begin(const subject *s) {
+    iv_sequence *draw;
+    assert_ok(s->context, iv_sequence_create(s->context, &draw));
+    assert_ok(s->context, iv_posterior_append_sample(s->posterior, draw, IV_STREAM_EVALUATION));
+    return draw;
+}
+
+void evaluation_end(const subject *s, iv_sequence *draw) {
+    program_release(s->program, destroy_sequence, draw);
 }
 
 /* ------------------------------------------------------------------ oracles */

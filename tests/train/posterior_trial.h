@@ -13,7 +13,8 @@ typedef struct {
     program *program;
     iv_context *context;
     iv_posterior *posterior;
-    iv_parameters *others; /* a model file has more than a posterior */
+    iv_parameters *others; /* files have more than a posterior */
+    iv_optimizer *optimizer;
     iv_sequence *update;
     size_t n_members, n_classes, n_features;
     uint32_t first_seed; /* member r has seed first_seed + r */
@@ -46,6 +47,10 @@ void free_model(model *m);
 /* [R, C H] of a view, to free. */
 float *read_weights(const subject *s, iv_view view);
 void write_gradients(const subject *s, const float *gradients);
+
+/* A sequence that draws the W of an evaluation. */
+iv_sequence *evaluation_begin(const subject *s);
+void evaluation_end(const subject *s, iv_sequence *draw);
 
 /* eps of class c and feature j as the header says. */
 float eps_at(const subject *s, size_t member, uint32_t stream, uint32_t step, size_t c, size_t j);

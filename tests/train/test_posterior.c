@@ -61,16 +61,14 @@ static void samples_are_mean_plus_factor_times_the_noise_of_the_step(void **stat
         subject s = begin(*state, shape, adam, 1.0f);
         model m = random_model(&s, 3);
         write_model(&s, &m);
-        iv_sequence *draw;
-        assert_ok(s.context, iv_sequence_create(s.context, &draw));
-        assert_ok(s.context, iv_posterior_append_sample(s.posterior, draw, IV_STREAM_EVALUATION));
+        iv_sequence *draw = evaluation_begin(&s);
         for (uint32_t step = 4; step < 6; step++) {
             assert_ok(s.context, iv_posterior_prepare(s.posterior, step));
             check_sample(&s, &m, IV_STREAM_POSTERIOR, step);
             assert_ok(s.context, iv_sequence_run(draw, step));
             check_sample(&s, &m, IV_STREAM_EVALUATION, step);
         }
-        iv_sequence_destroy(draw);
+        evaluation_end(&s, draw);
         free_model(&m);
         subject_end(&s);
     }
@@ -109,9 +107,7 @@ static void samples_have_the_mean_and_covariance_of_the_posterior(void **state) 
     subject s = subject_begin(*state, &plan);
     model m = random_model(&s, 11);
     write_model(&s, &m);
-    iv_sequence *draw;
-    assert_ok(s.context, iv_sequence_create(s.context, &draw));
-    assert_ok(s.context, iv_posterior_append_sample(s.posterior, draw, IV_STREAM_EVALUATION));
+    iv_sequence *draw = evaluation_begin(&s);
     const iv_view view = iv_posterior_sample_view(s.posterior);
     double first[H] = {0}, second[H][H] = {{0}};
     for (uint32_t step = 0; step < n; step++) {
@@ -138,7 +134,7 @@ static void samples_have_the_mean_and_covariance_of_the_posterior(void **state) 
                         5.0 * sqrt((covariance[i][i] * covariance[k][k] + c * c) / n));
         }
     }
-    iv_sequence_destroy(draw);
+    evaluation_end(&s, draw);
     free_model(&m);
     subject_end(&s);
 }
