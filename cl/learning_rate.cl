@@ -1,8 +1,8 @@
 /* What the learning rate of a step is made of. */
 
 /* (1 + cos(pi step / cosine_steps)) / 2, 0 from cosine_steps on, and 1 at any step if that is 0.
- * Written as sin^2(pi (cosine_steps - step) / (2 cosine_steps)), which loses no digits near the end,
- * where the sum cancels. */
+ * Written as sin^2(pi (cosine_steps - step) / (2 cosine_steps)), which loses no digits near the
+ * end, where the sum cancels. */
 static inline float annealing(uint step, uint cosine_steps) {
     if (cosine_steps == 0) return 1.0f;
     const uint left = cosine_steps - min(step, cosine_steps);

@@ -3,7 +3,8 @@
  * -DVW      floats of a vector
  * -DCHUNK   vectors a work-item, one after another: it reads and computes what all of a member's
  *           parameters share once for all of them
- * rate_factor multiplies the members' learning rates, and so does the annealing of cl/learning_rate.cl.
+ * rate_factor multiplies the members' learning rates, and so does the annealing of
+ * cl/learning_rate.cl.
  * Work-items: (ceil(n / (VW CHUNK)), members). */
 #include "learning_rate.cl"
 
@@ -54,7 +55,8 @@ __kernel void sgd(__global float *restrict values, __global const float *restric
 }
 
 /* With momentum, as PyTorch writes it: v = momentum v + g, p = p - rate v. */
-__kernel void sgd_momentum(__global float *restrict values, __global const float *restrict gradients,
+__kernel void sgd_momentum(__global float *restrict values,
+                           __global const float *restrict gradients,
                            __global float *restrict velocities,
                            __global const float *restrict learning_rates, float rate_factor,
                            uint cosine_steps, uint stride, uint first, uint n, uint step,

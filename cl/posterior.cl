@@ -1,8 +1,8 @@
 /* Gaussian posteriors N(mean_c, L_c L_c^T) of C classes over H features: samples W = mean + L eps,
  * and the update of a training step, which reads and writes L and Adam's moments of it once.
  *
- * L_c lies in rows that begin at whole vectors: row i holds its i + 1 entries in the first places of
- * i / PIECE + 1 pieces of PIECE floats; what is left of the last piece is 0 and stays 0. Adam's
+ * L_c lies in rows that begin at whole vectors: row i holds its i + 1 entries in the first places
+ * of i / PIECE + 1 pieces of PIECE floats; what is left of the last piece is 0 and stays 0. Adam's
  * moments lie alike, eps in rows of whole pieces, mean and everything else of W as [C, H].
  *
  * -DVW     floats of a vector: 16 on CPUs, 4 on GPUs
@@ -168,7 +168,7 @@ __kernel void posterior_sample(__global const float *restrict factor,
     } while (0)
 
 /* Vector l of a row: its squares, Adam, of which `kept` remains, the next sample. */
-#define UPDATE_VECTOR(gradient, kept)                                                               \
+#define UPDATE_VECTOR(gradient, kept)                                                              \
     do {                                                                                           \
         vector mean_of = means[k], variance_of = variances[k];                                     \
         squares = MULTIPLY_ADD(l, l, squares);                                                     \

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 size_t iv_posterior_entry(size_t i, size_t j) {
     const size_t pieces = i / IV_POSTERIOR_PIECE + 1;
