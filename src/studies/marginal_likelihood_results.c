@@ -117,7 +117,7 @@ static iv_status add_run(const ml_run *run, size_t k, iv_results *results, iv_er
     for (metric m = 0; m < N_METRICS && status == IV_OK; m++)
         if (applies(run, m))
             status = iv_results_add_metric(results, metric_names[m], value_of(o, m), error);
-    if (status == IV_OK && !p->sgpr && p->invariant)
+    if (status == IV_OK && !p->sgpr)
         status = iv_results_add_metric_array(results, "eta", o->eta, IV_N_GENERATORS, error);
     return status;
 }

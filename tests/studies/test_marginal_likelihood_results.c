@@ -118,7 +118,7 @@ static void a_run_has_the_metrics_that_its_kind_has(void **state) {
         const char *run;
         bool has[7];
     } expected[] = {
-        {"plain", {true, true, true, true, false, false, false}},
+        {"plain", {true, true, true, true, false, false, true}},
         {"fixed", {true, true, true, true, false, true, true}},
         {"shift", {true, true, true, true, false, false, true}},
         {"all", {true, true, true, true, false, true, true}},
