@@ -7,33 +7,14 @@
 #include "tensor.cl"
 
 #if VW == 16
-/* Four perfect shuffles of rows and columns transpose a block of 16 x 16. */
-static float16 interleave_low(float16 a, float16 b) {
-    return (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6,
-                     a.s7, b.s7);
-}
-
-static float16 interleave_high(float16 a, float16 b) {
-    return (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se,
-                     a.sf, b.sf);
-}
-
-static void transpose_block(float16 *block) {
-    _Pragma("unroll") for (uint turn = 0; turn < 4; turn++) {
-        float16 mixed[16];
-        _Pragma("unroll") for (uint i = 0; i < 8; i++) {
-            mixed[2 * i] = interleave_low(block[i], block[i + 8]);
-            mixed[2 * i + 1] = interleave_high(block[i], block[i + 8]);
-        }
-        _Pragma("unroll") for (uint i = 0; i < 16; i++) block[i] = mixed[i];
-    }
-}
+#define WIDE_VECTORS /* such panels are for wide registers alone */
+#include "transpose.cl"
 #endif
 
 #define PANEL (NV * VW)
 
-/* Values of B for columns column .. column + count - 1 of rows first .. last - 1, one after another,
- * and zeros up to VW columns. */
+/* Values of B for columns column .. column + count - 1 of rows first .. last - 1, one after
+ * another, and zeros up to VW columns. */
 static void pack_some(__global const float *source, __global float *out, uint column, uint count,
                       uint first, uint last, uint ldb) {
     for (uint p = first; p < last; p++)
@@ -60,8 +41,9 @@ __kernel void pack_panels(TENSOR(const float, b), TENSOR(float, panels), uint n,
     if (panel * PANEL + PANEL <= n) {
         __global float *out = MEMBER(panels, r) + (size_t)panel * k * PANEL;
         for (uint p = first; p < last; p++)
-            _Pragma("unroll") for (uint v = 0; v < PANEL; v += 16) STORE16(
-                vload16(0, source + (size_t)p * ldb + panel * PANEL + v), out + (size_t)p * PANEL + v);
+            _Pragma("unroll") for (uint v = 0; v < PANEL; v += 16)
+                STORE16(vload16(0, source + (size_t)p * ldb + panel * PANEL + v),
+                        out + (size_t)p * PANEL + v);
         return;
     }
 #endif
