@@ -3,6 +3,7 @@
  * Positions are pixels from the image's centre.
  * -DSHUFFLE: 1 for a new order every epoch; -DLANES: work-items of an image, side by side;
  * -DHEIGHT, -DWIDTH: for CPUs, which then copy a plane into private memory. */
+#include "pixel.cl"
 #include "random.cl"
 #include "tensor.cl"
 
@@ -13,12 +14,6 @@
 #define SCALED            8
 
 #define MOST_PIXELS 8.0f /* of a translation */
-
-/* byte / 255, correctly rounded without a division: the product's error is put back. */
-static float pixel_value(uchar byte) {
-    const float value = byte, quotient = value * (1.0f / 255.0f);
-    return fma(fma(-255.0f, quotient, value), 1.0f / 255.0f, quotient);
-}
 
 /* x' = xx (x + dx) + xy (y + dy), y' = yx (x + dx) + yy (y + dy) */
 typedef struct {
@@ -122,7 +117,10 @@ __kernel void affine_batch(__global const uchar *restrict pixels,
     __global float *out = MEMBER(images, r) + (size_t)b * n_values;
     const int transformation = MEMBER(transformations, r)[0];
     if (transformation == 0) {
-        for (uint i = lane; i < n_values; i += LANES) out[i] = pixel_value(image[i]);
+        for (uint i = lane; i < n_values; i += LANES) {
+            const float value = image[i];
+            out[i] = PIXEL_VALUE(value);
+        }
         return;
     }
     map m;

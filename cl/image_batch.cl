@@ -1,6 +1,7 @@
 /* Batches of images from bytes on the device, the group acting on the way.
  * -DCOPIES: 0 identity, 1 random element, 2 identity and random element, 3 the whole orbit;
  * -DSHUFFLE: 1 for a new order every epoch; -DBLOCK: pixels a work-item; -DSAMPLES: samples. */
+#include "pixel.cl"
 #include "random.cl"
 #include "tensor.cl"
 
@@ -52,10 +53,6 @@ __kernel void draw_samples(__global const uchar *restrict pool_labels, TENSOR(co
         }
     }
 }
-
-/* byte / 255, correctly rounded without a division: the product's error is put back. */
-#define PIXEL_VALUE(byte)                                                                          \
-    fma(fma(-255.0f, (byte) * (1.0f / 255.0f), (byte)), 1.0f / 255.0f, (byte) * (1.0f / 255.0f))
 
 #if BLOCK > 1
 /* A row, for CPUs. Where the group moves pixels their bytes are fetched one after another into the
