@@ -137,7 +137,8 @@ __kernel void warp(TENSOR(const float, x), TENSOR(const float, t), TENSOR(float,
                     MULTIPLY_ADD(right, cell[STRIDE + 1] - cell[STRIDE], cell[STRIDE]);
                 warped[p] = MULTIPLY_ADD(below, bottom - top, top) + map.poison;
             }
-            write_plane(warped, WIDTH, D, count, MEMBER(y, r) + s * images * D + start);
+            write_plane(warped, WIDTH, D, count,
+                        MEMBER(y, r) + (size_t)s * images * D + start);
         }
     }
 }
@@ -177,7 +178,8 @@ __kernel void warp_adjoint(TENSOR(const float, x), TENSOR(const float, t), TENSO
         }
         write_plane(INNER(warped), STRIDE, D, count, MEMBER(y, r) + start);
 #else
-            write_plane(INNER(warped), STRIDE, D, count, MEMBER(y, r) + s * images * D + start);
+            write_plane(INNER(warped), STRIDE, D, count,
+                        MEMBER(y, r) + (size_t)s * images * D + start);
         }
 #endif
     }
