@@ -4,7 +4,8 @@
  * the floats that come out.
  *
  * A map is its first two rows [0 1 2; 3 4 5]; the last one is 0 0 1.
- * -DPOINTS: eps comes from a table instead of the generator. */
+ * -DPOINTS: eps comes from a table instead of the generator of random numbers.
+ * -DSAMPLES, -DLANES: of the derivative, which is left out without them. */
 #pragma OPENCL FP_CONTRACT OFF
 
 #include "random.cl"
@@ -146,6 +147,7 @@ __kernel void affine_samples(TENSOR(const float, eta), TENSOR(float, t), uint n_
     for (uint i = 0; i < 6; i++) MEMBER(t, r)[6 * s + i] = h[i].x;
 }
 
+#ifdef SAMPLES
 /* d_eta_i = learned_i times the sum over s of eps_si <dL/dM_s, G_i>, in the order of s.
  * d_t [S, 6]; eta, learned, d_eta [6].  -DLANES: work-items of a member's group; -DSAMPLES: S.
  * Work-items: (LANES, members). */
@@ -171,3 +173,4 @@ __kernel void affine_samples_gradient(TENSOR(const float, d_t), TENSOR(const flo
         MEMBER(d_eta, r)[i] = sum.x * MEMBER(learned, r)[i];
     }
 }
+#endif

@@ -42,8 +42,7 @@ static void arg_source(iv_launch *launch, const node *n) {
 
 static iv_status affine_samples_forward(emitter *e, const node *n) {
     iv_launch *launch = iv_launch_begin(e->sequence, "affine", "affine_samples",
-                                        n->views[POINTS].buffer ? "-DLANES=1 -DSAMPLES=1 -DPOINTS"
-                                                                : "-DLANES=1 -DSAMPLES=1");
+                                        n->views[POINTS].buffer ? "-DPOINTS" : NULL);
     iv_arg_tensor(launch, n->inputs[0]);
     iv_arg_tensor(launch, n->outputs[0]);
     iv_arg_uint(launch, n->attributes[N_SAMPLES]);
