@@ -1,12 +1,10 @@
 /* Convolution of images with a symmetric kernel, along columns and then along rows; pixels outside
  * count as 0. Images follow one another, -DHEIGHT rows of -DWIDTH pixels.
- * weights [RADIUS + 1], from the middle outwards. */
+ * weights [RADIUS + 1], from the middle outwards.
+ * -DROWS   both passes in one kernel, else a kernel each. */
 #include "tensor.cl"
 
-/* For CPUs: a row of an image, the sums along its columns kept in a row of zeros around.
- * Work-items: (HEIGHT, images, members). */
-#define PADDED (RADIUS + WIDTH + RADIUS + 16)
-
+/* Of row i, around `pixel`. */
 static float column_sum(__global const float *pixel, __global const float *weights, int i) {
     float sum = 0.0f;
     for (int k = max(-RADIUS, -i); k <= min(RADIUS, HEIGHT - 1 - i); k++)
@@ -15,6 +13,10 @@ static float column_sum(__global const float *pixel, __global const float *weigh
 }
 
 #ifdef ROWS
+#define PADDED (RADIUS + WIDTH + RADIUS + 16)
+
+/* For CPUs: a row of an image, the sums along its columns kept in a row of zeros around.
+ * Work-items: (HEIGHT, images, members). */
 __kernel void blur_row(TENSOR(const float, x), __global const float *restrict weights,
                        TENSOR(float, y), uint images) {
     const int i = get_global_id(0);

@@ -10,9 +10,9 @@
 /* L L^T = A for rows and columns first .. first + size - 1, size <= BLOCK, in place, zeros above
  * the diagonal. `failed` becomes the number of the first pivot, from 1, that is not above zero; the
  * first launch (first = 0) sets it to 0. What follows a failure is NaN.
- * Work-items: (BLOCK, matrices); an item holds a row. Loops that store start from the item's number:
- * PoCL 3.1 puts barriers into loops that all items take alike, also around what an `if` in them
- * leaves out, and then stores out of bounds. */
+ * Work-items: (BLOCK, matrices); an item holds a row. Loops that store start from the item's
+ * number: PoCL 3.1 puts barriers into loops that all items take alike, also around what an `if` in
+ * them leaves out, and then stores out of bounds. */
 __kernel __attribute__((reqd_work_group_size(BLOCK, 1, 1))) void
 cholesky_block(TENSOR(float, a), const uint lda, const uint first, const uint size,
                TENSOR(int, failed)) {
