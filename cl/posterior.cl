@@ -109,11 +109,11 @@ __kernel void posterior_noise(__global float *restrict eps, __global const uint 
 }
 
 /* What an update takes that all entries of a member share: eps of the next step, and in
- * factors [R, 2] Adam's step size and its correction of the variance.  Work-items likewise. */
+ * adam_scales [R, 2] Adam's step size and its correction of the variance.  Work-items likewise. */
 __kernel void posterior_next(__global float *restrict eps, __global const uint *restrict seeds,
                              uint stream, uint n_features, uint n_classes, uint eps_stride,
                              __global const float *restrict learning_rates, uint cosine_steps,
-                             float log_beta1, float log_beta2, __global float *restrict factors,
+                             float log_beta1, float log_beta2, __global float *restrict adam_scales,
                              uint step) {
     const uint k = get_global_id(0), r = get_global_id(1), next = step + 1;
     if (4 * k < n_classes * n_features)
@@ -121,8 +121,8 @@ __kernel void posterior_next(__global float *restrict eps, __global const uint *
              n_features, n_classes);
     if (k == 0) {
         const float rate = learning_rates[r] * annealing(step, cosine_steps);
-        factors[2 * r] = adam_step_size(rate, step, log_beta1);
-        factors[2 * r + 1] = adam_variance_correction(step, log_beta2);
+        adam_scales[2 * r] = adam_step_size(rate, step, log_beta1);
+        adam_scales[2 * r + 1] = adam_variance_correction(step, log_beta2);
     }
 }
 
@@ -186,21 +186,22 @@ __kernel void posterior_sample(__global const float *restrict factor,
  *     dmean = dW + mean / alpha / n_data
  *
  * then Adam, and w = mean + L eps of the next step. row_kl [R, C H]: the KL of each row before.
- * precision 1 / alpha, kl_weight 1 / n_data; factors and the next eps of posterior_next. */
+ * precision 1 / alpha, kl_weight 1 / n_data; adam_scales and the next eps are those of
+ * posterior_next. */
 ROWS_OF_GROUP
 __kernel void posterior_update(
     __global float *restrict factor, __global float *restrict factor_means,
     __global float *restrict factor_variances, __global float *restrict mean,
     __global float *restrict mean_means, __global float *restrict mean_variances,
     __global const float *restrict gradients, __global const float *restrict eps,
-    __global const float *restrict factors, __global float *restrict w,
+    __global const float *restrict adam_scales, __global float *restrict w,
     __global float *restrict row_kl, uint n_features, uint n_classes, uint eps_stride, uint entries,
     uint stride, float precision, float log_variance, float kl_weight, float beta1, float beta2,
     float epsilon, uint step) {
     const uint c = get_global_id(1), r = get_global_id(2);
     const size_t of_class = ((size_t)r * n_classes + c) * entries;
     const size_t of_weights = (size_t)r * stride + c * n_features;
-    const float step_size = factors[2 * r], correction = factors[2 * r + 1];
+    const float step_size = adam_scales[2 * r], correction = adam_scales[2 * r + 1];
     const float decay = kl_weight * precision;
     __global const vector *now = eps_of(eps, r, 2, step, eps_stride, c, n_classes);
     __global const vector *after = eps_of(eps, r, 2, step + 1, eps_stride, c, n_classes);

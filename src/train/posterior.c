@@ -68,7 +68,7 @@ static iv_status create_factor(iv_posterior *p, const uint32_t *seeds) {
         status = iv_create_zeros(context, factor_bytes, &p->factor_states[i]);
     if (status == IV_OK) status = iv_create_zeros(context, eps_bytes, &p->eps);
     if (status == IV_OK)
-        status = iv_create_zeros(context, p->n_members * 2 * sizeof(float), &p->factors);
+        status = iv_create_zeros(context, p->n_members * 2 * sizeof(float), &p->adam_scales);
     if (status == IV_OK) status = iv_create_zeros(context, weight_bytes, &p->sample);
     if (status == IV_OK) status = iv_create_zeros(context, weight_bytes, &p->row_kl);
     if (status == IV_OK) status = iv_sequence_create(context, &p->prepare);
@@ -115,7 +115,7 @@ void iv_posterior_destroy(iv_posterior *p) {
     for (size_t i = 0; i < IV_MAX_OPTIMIZER_STATES; i++)
         iv_buffer_release(context, p->factor_states[i]);
     iv_buffer_release(context, p->eps);
-    iv_buffer_release(context, p->factors);
+    iv_buffer_release(context, p->adam_scales);
     iv_buffer_release(context, p->sample);
     iv_buffer_release(context, p->row_kl);
     iv_buffer_release(context, p->kl);

@@ -23,7 +23,7 @@ struct iv_posterior {
     cl_mem factor;     /* [R, C, entries] L, packed as cl/posterior.cl says */
     cl_mem factor_states[IV_MAX_OPTIMIZER_STATES]; /* Adam's, alike */
     cl_mem eps;                                    /* [R, 2, eps_stride] of even and odd steps */
-    cl_mem factors;                                /* [R, 2] of Adam in this step */
+    cl_mem adam_scales;                            /* [R, 2] step size, variance correction */
     cl_mem sample;                                 /* [R, stride of mean] */
     cl_mem row_kl;                                 /* likewise */
     iv_sequence *prepare;

@@ -103,7 +103,7 @@ static iv_status append_next(const iv_posterior *p, iv_sequence *sequence) {
     iv_arg_uint(launch, desc->cosine_steps);
     iv_arg_float(launch, (float)log(desc->beta1));
     iv_arg_float(launch, (float)log(desc->beta2));
-    iv_arg_buffer(launch, p->factors);
+    iv_arg_buffer(launch, p->adam_scales);
     iv_arg_step(launch);
     return end_of_noise(p, launch);
 }
@@ -120,7 +120,7 @@ static iv_status append_rows(const iv_posterior *p, iv_sequence *sequence) {
         iv_arg_buffer(launch, p->optimizer->states[i]);
     iv_arg_buffer(launch, p->optimizer->gradient);
     iv_arg_buffer(launch, p->eps);
-    iv_arg_buffer(launch, p->factors);
+    iv_arg_buffer(launch, p->adam_scales);
     iv_arg_buffer(launch, p->sample);
     iv_arg_buffer(launch, p->row_kl);
     iv_arg_uint(launch, p->desc.n_features);
