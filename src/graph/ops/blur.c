@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Attribute: the bits of sigma, after those of the image. Outputs: the images, and those that are
@@ -33,18 +32,24 @@ iv_tensor *iv_blur(iv_graph *graph, iv_tensor *images, iv_image_shape shape, flo
     return blurred;
 }
 
+static float sigma_of(const node *n) {
+    const uint32_t bits = (uint32_t)n->attributes[SIGMA];
+    float sigma;
+    memcpy(&sigma, &bits, sizeof sigma);
+    return sigma;
+}
+
 /* Weights from the middle outwards, as far as they reach within an image. They sum to 1 with those
  * that reach farther. */
 static iv_status upload_weights(emitter *e, const node *n, size_t *radius, cl_mem *buffer) {
-    float sigma, weights[6000];
-    const uint32_t bits = (uint32_t)n->attributes[SIGMA];
-    memcpy(&sigma, &bits, sizeof sigma);
-    const size_t farthest = (size_t)(reach * (double)sigma);
+    float weights[6000]; /* more than reach * max_sigma */
+    const double sigma = (double)sigma_of(n);
+    const size_t farthest = (size_t)(reach * sigma);
     double sum = 0.0;
     for (size_t k = 0; k <= farthest; k++)
-        sum += (k ? 2.0 : 1.0) * exp(-0.5 * pow((double)k / (double)sigma, 2.0));
+        sum += (k ? 2.0 : 1.0) * exp(-0.5 * pow((double)k / sigma, 2.0));
     for (size_t k = 0; k <= farthest; k++)
-        weights[k] = (float)(exp(-0.5 * pow((double)k / (double)sigma, 2.0)) / sum);
+        weights[k] = (float)(exp(-0.5 * pow((double)k / sigma, 2.0)) / sum);
     const size_t height = n->attributes[IMAGE_HEIGHT], width = n->attributes[IMAGE_WIDTH];
     const size_t side = height > width ? height : width;
     *radius = farthest < side ? farthest : side - 1;
@@ -94,12 +99,9 @@ static iv_status blur_forward(emitter *e, const node *n) {
 static void blur_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                           iv_tensor **gradients) {
     if (gradient->n_elements != n->outputs[0]->n_elements) return; /* several products at once */
-    const uint32_t bits = (uint32_t)n->attributes[SIGMA];
-    float sigma;
-    memcpy(&sigma, &bits, sizeof sigma);
     const iv_image_shape shape = {n->attributes[IMAGE_PLANES], n->attributes[IMAGE_HEIGHT],
                                   n->attributes[IMAGE_WIDTH]};
-    gradients[0] = iv_blur(graph, gradient, shape, sigma);
+    gradients[0] = iv_blur(graph, gradient, shape, sigma_of(n));
 }
 
 const iv_op op_blur = {.name = "blur", .forward = blur_forward, .backward = blur_backward};

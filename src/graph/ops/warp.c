@@ -43,11 +43,11 @@ typedef struct {
     size_t blocks; /* of images */
 } sizes;
 
-static sizes sizes_of(const emitter *e, const node *n, const iv_tensor *x, const iv_tensor *t) {
+static sizes sizes_of(const node *n, const iv_tensor *x, const iv_tensor *t) {
     const size_t pixels = n->attributes[IMAGE_HEIGHT] * n->attributes[IMAGE_WIDTH];
     sizes z = {.images = x->dims[x->rank - 2], .samples = t->dims[0], .D = iv_columns(x)};
     z.vectors =
-        iv_context_device(e->graph->context)->type == IV_DEVICE_CPU && pixels <= MAX_VECTOR_PIXELS;
+        iv_context_device(n->graph->context)->type == IV_DEVICE_CPU && pixels <= MAX_VECTOR_PIXELS;
     const size_t block = z.vectors ? CPU_IMAGES : CHUNK;
     z.blocks = (z.images + block - 1) / block;
     return z;
@@ -69,7 +69,7 @@ static size_t stride_of(const iv_tensor *images) {
 
 iv_status iv_append_warp(emitter *e, const node *n, iv_warp_kind kind, const iv_tensor *x,
                          const iv_tensor *t, const iv_tensor *y) {
-    const sizes z = sizes_of(e, n, x, t);
+    const sizes z = sizes_of(n, x, t);
     const bool sum = kind == WARP_ADJOINT_SUM;
     iv_launch *launch = begin(e, n, &z, kind == WARP ? "warp" : "warp_adjoint", sum);
     iv_arg_tensor(launch, x);
@@ -99,8 +99,7 @@ iv_tensor *iv_warp_slopes(iv_graph *graph, const node *like, iv_tensor *x, iv_te
     node *n = iv_graph_node(graph, &op_warp_slopes, 3, (iv_tensor *[]){x, y, t}, 3);
     if (!n) return NULL;
     for (size_t i = 0; i < IMAGE_ATTRIBUTES; i++) n->attributes[i] = like->attributes[i];
-    const emitter e = {.graph = graph};
-    const sizes z = sizes_of(&e, n, x, t);
+    const sizes z = sizes_of(n, x, t);
     iv_tensor *total = iv_graph_output(n, IV_F32, 2, t->dims);
     iv_graph_output(n, IV_F32, 3, (const size_t[]){z.blocks, z.samples, 6});
     return total;
@@ -108,7 +107,7 @@ iv_tensor *iv_warp_slopes(iv_graph *graph, const node *like, iv_tensor *x, iv_te
 
 static iv_status warp_slopes_forward(emitter *e, const node *n) {
     const iv_tensor *x = n->inputs[0], *y = n->inputs[1], *t = n->inputs[2];
-    const sizes z = sizes_of(e, n, x, t);
+    const sizes z = sizes_of(n, x, t);
     iv_launch *launch = begin(e, n, &z, "warp_slopes", false);
     iv_arg_tensor(launch, x);
     iv_arg_tensor(launch, y);
