@@ -35,8 +35,9 @@ void iv_affine_image_batch(iv_graph *graph, const iv_affine_image_source *source
                       source->n_samples);
         return;
     }
-    if (source->shuffle && !source->seeds.buffer) {
-        iv_graph_fail(graph, "affine image batch: a shuffled order without seeds");
+    if (!source->transformations.buffer || (source->shuffle && !source->seeds.buffer)) {
+        iv_graph_fail(graph, "affine image batch: no transformations, or a shuffled order without "
+                             "seeds");
         return;
     }
     node *n = iv_graph_node(graph, &op_affine_image_batch, 0, NULL, 0);
