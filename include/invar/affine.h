@@ -4,7 +4,8 @@
  * A transformation is T = expm(sum_i eps_i eta_i G_i) on normalised coordinates
  * (invar/transform.h): the transformed image at p is the image at T p, bilinear, zero outside; each
  * of the four neighbours counts if it lies inside (PyTorch's grid_sample(padding_mode="zeros",
- * align_corners=True)). Builders work like those of invar/graph.h: NULL after a failure.
+ * align_corners=True)). Builders work like those of invar/graph.h: NULL after a failure, such as a
+ * shape other than those given here.
  * Source: van der Ouderaa and van der Wilk 2022.
  */
 #ifndef INVAR_AFFINE_H
@@ -23,7 +24,7 @@ typedef struct {
 
 /* Where eps comes from. */
 typedef struct {
-    iv_view seeds;   /* uint [R, 1] */
+    iv_view seeds;   /* uint [R, 1]; not read with points */
     uint32_t stream; /* IV_STREAM_TRANSFORMATION or IV_STREAM_EVALUATION */
     size_t n_samples;
     iv_view points; /* float [R, S, 6], e.g. of iv_affine_points; no buffer: draw */
@@ -88,8 +89,8 @@ iv_tensor *iv_filter_products(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_te
 /* T_s x_b of points of the plane.  x [B, 2], t [S, 6] -> [S, B, 2]. The gradient is to t alone. */
 iv_tensor *iv_transform_points(iv_graph *graph, iv_tensor *x, iv_tensor *t);
 
-/* Convolution with a Gaussian of `sigma` pixels, zero outside: cut off where it is below the
- * resolution of floats, weights summing to 1 where the border is far. Its own adjoint.
+/* Convolution with a Gaussian of `sigma` pixels, in (0, 1000], zero outside: cut off where it is
+ * below the resolution of floats, weights summing to 1 where the border is far. Its own adjoint.
  * images [N, D] -> [N, D]. Differentiable. */
 iv_tensor *iv_blur(iv_graph *graph, iv_tensor *images, iv_image_shape shape, float sigma);
 

@@ -1,4 +1,5 @@
-/* Dense linear algebra on the device: matrix products and singular values, batched over members.
+/* Dense linear algebra on the device: matrix products, singular values, Cholesky factors and
+ * triangular solves, batched over members.
  *
  * All matrices are row-major float32. Functions append launches to a sequence; the work happens
  * when the sequence runs.
@@ -124,7 +125,7 @@ iv_status iv_factored_svd(iv_sequence *sequence, const iv_factored_svd_desc *des
  * a       [n, n] a matrix: only entries on and below the diagonal are read; L replaces them, and
  *         zeros the rest. Matrix stride a.stride, rows lda elements apart
  * failed  int, one a matrix: 0, or the number, counted from 1, of the first pivot that is not above
- *         zero (or is not a number); its matrix then holds nothing of use
+ *         zero and finite; its matrix then holds nothing of use
  *
  * Blocked: the trailing matrix is updated by iv_gemm. The factor is that of a matrix within about
  * n u |A| of A, u = 2^-24 (Higham 2002, theorem 10.3): add at least that to the diagonal of a
@@ -144,7 +145,9 @@ iv_status iv_cholesky_check(iv_context *context, const iv_cholesky_desc *desc, c
  * diagonal, and the rest negated, so that all work of a solve is iv_gemm's.
  *
  * l  [n, n], on and below the diagonal; rows ldl elements apart; not changed
- * f  [n, n], rows n elements apart; for iv_triangular_solve */
+ * f  [n, n], rows n elements apart; for iv_triangular_solve
+ *
+ * IV_EINVAL for a zero size, a missing buffer, or ldl < n. */
 typedef struct {
     size_t n, batch, ldl;
     iv_view l, f;
@@ -160,7 +163,8 @@ iv_status iv_triangular_prepare(iv_sequence *sequence, const iv_triangular_desc 
  * x  [rows, n], rows ldx elements apart; must not overlap b
  *
  * Backward stable but for the blocks on the diagonal, of at most 256, which are multiplied with
- * their inverses. A zero on the diagonal of L gives infinities or NaN. */
+ * their inverses. A zero on the diagonal of L gives infinities or NaN. IV_EINVAL for a zero size, a
+ * missing buffer, or a leading dimension below n. */
 typedef struct {
     size_t n, rows, batch;
     bool transpose;

@@ -25,8 +25,9 @@ typedef struct {
     iv_optimizer_desc optimizer; /* Adam */
 } iv_posterior_desc;
 
-/* A posterior for R members with mean 0 and L = I. IV_EINVAL if a size is 0, the prior's variance
- * is not positive and finite, or the optimizer is not Adam or has a coefficient out of range. */
+/* A posterior for R members with mean 0 and L = I. IV_EINVAL if a size is 0, there are more than
+ * 65535 classes or features, the prior's variance is not positive and finite, or the optimizer is
+ * not Adam or has a coefficient out of range. */
 iv_status iv_posterior_create(iv_context *context, size_t n_members, const iv_posterior_desc *desc,
                               iv_posterior **posterior);
 void iv_posterior_destroy(iv_posterior *posterior); /* NULL is fine */

@@ -29,7 +29,7 @@ typedef struct {
     float relative_rate; /* times the learning rate; 0 means 1 */
 } iv_parameter_desc;
 
-/* Uninitialised parameters for R members; the descriptions are copied. */
+/* Parameters of R members, all zero; the descriptions are copied. */
 iv_status iv_parameters_create(iv_context *context, size_t n_members,
                                const iv_parameter_desc *descs, size_t n_parameters,
                                iv_parameters **parameters);
@@ -87,7 +87,7 @@ typedef struct {
     const float *learning_rates; /* [R], copied */
     float beta1, beta2, epsilon; /* Adam; betas in [0, 1) */
     float momentum;              /* SGD; at least 0, and 0 keeps no v */
-    uint32_t cosine_steps;       /* 0: constant rates; else see below */
+    uint32_t cosine_steps;       /* 0: constant rates; else T above */
 } iv_optimizer_desc;
 
 typedef struct iv_optimizer iv_optimizer;

@@ -74,7 +74,7 @@ void iv_affine_exponential(const double a[IV_N_GENERATORS], double t[6]);
  * eps  [n_samples, 6]
  *
  * IV_EINVAL, with the counts nearby that fit, unless n_samples = n^k for k generators (1 if there
- * are none). Source: van der Ouderaa and van der Wilk 2022, section 3.4. */
+ * are none) and is at most 2^20. Source: van der Ouderaa and van der Wilk 2022, section 3.4. */
 iv_status iv_affine_points(const float mask[IV_N_GENERATORS], size_t n_samples, float *eps,
                            iv_error *error);
 

@@ -5,10 +5,11 @@ static size_t size_min(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* Rows of a block on the diagonal. Wide blocks make better products; narrow ones take fewer
- * operations twice, and one work-item's chain of sums when inverted is as long as half their
- * square. 192 is a whole number of panels of the products on CPU devices, 128 of their tiles on
- * GPUs. Not of the number of rows: a row gets the same bits among any others. */
+/* Rows of a block on the diagonal. Wide blocks make better products, narrow ones fewer operations:
+ * a product with an inverse also multiplies its zeros, and inverting a block takes a work-item a
+ * chain of sums as long as half the square of its width. 192 is a whole number of panels of the
+ * products on CPU devices, 128 of their tiles on GPUs. The number of rows to solve for has no say,
+ * so that a row gets the same bits among any others. */
 static size_t block_width(const iv_sequence *sequence) {
     const iv_device_info *device = iv_context_device(iv_sequence_context(sequence));
     return device->type == IV_DEVICE_CPU ? 192 : 128;
