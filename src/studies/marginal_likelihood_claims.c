@@ -10,9 +10,8 @@
 /* What counts as having learned the data's own rotation, in degrees: its curves end at about 180 on
  * rotated digits, 90 on partially rotated and 20 on regular ones (figures 2 and 9). */
 static const double full_turn = 150, quarter_low = 60, quarter_high = 120, little = 45;
-static const double equal_elbo = 0.02;           /* the paper's table gives two digits */
-static const double equal_accuracy = 0.01;       /* one point */
-static const double degrees = 57.29577951308232; /* of a radian */
+static const double equal_elbo = 0.02;     /* the paper's table gives two digits */
+static const double equal_accuracy = 0.01; /* one point */
 
 typedef struct {
     const ml_table *table;
@@ -66,7 +65,7 @@ static run_kind kind_of(const ml_run *run) {
 }
 
 static double start_of(const ml_run *run) {
-    return degrees * fabs(iv_spec_number(run->run->config, "run.eta"));
+    return ml_degrees(iv_spec_number(run->run->config, "run.eta"));
 }
 
 /* The row's next run of a kind from `*at` on; NULL after the last. */
@@ -94,6 +93,11 @@ static bool most(size_t n_hold, size_t n) {
     return n_hold >= n - n / 5;
 }
 
+/* The same in words, behind what is claimed of a run that starts somewhere. */
+static const char *from_most(size_t n) {
+    return n >= 5 ? ", from at least four of five starts" : n > 1 ? ", from every start" : "";
+}
+
 /* ------------------------------------------------------------------ evidence */
 
 typedef struct {
@@ -112,10 +116,16 @@ static void say(evidence *e, const char *format, ...) {
     if (n > 0) e->length += (size_t)n < room ? (size_t)n : room - 1;
 }
 
-static iv_status add_claim(const claiming *c, const char *claim, bool holds, const evidence *e) {
+/* A claim that holds for `n_hold` of runs from `n` starts, if for most of them. */
+static iv_status add_claim_of_starts(const claiming *c, const char *claim, size_t n_hold, size_t n,
+                                     const evidence *e) {
     char text[600];
-    snprintf(text, sizeof text, "%s (%s).", claim, c->row);
-    return iv_results_add_claim(c->results, text, holds, c->error, "%s", e->text);
+    snprintf(text, sizeof text, "%s%s (%s).", claim, from_most(n), c->row);
+    return iv_results_add_claim(c->results, text, most(n_hold, n), c->error, "%s", e->text);
+}
+
+static iv_status add_claim(const claiming *c, const char *claim, bool holds, const evidence *e) {
+    return add_claim_of_starts(c, claim, holds, 1, e);
 }
 
 /* ------------------------------------------------------------------ sections 4.1 and 4.3 */
@@ -138,15 +148,12 @@ static iv_status claim_recovery(const claiming *c) {
         say(&e, "%s%.0f degrees from %.0f", n ? ", " : "ends at ", angle, start_of(run));
     }
     if (n == 0) return IV_OK;
-    say(&e, ": %zu of %zu starts", n_hold, n);
-    return add_claim(c,
-                     rotated     ? "The learned rotation ends above 150 degrees from at least "
-                                   "four of five starts"
-                     : partially ? "The learned rotation ends between 60 and 120 degrees from at "
-                                   "least four of five starts"
-                                 : "The learned rotation ends below 45 degrees from at least four "
-                                   "of five starts",
-                     most(n_hold, n), &e);
+    if (n > 1) say(&e, ": %zu of %zu starts", n_hold, n);
+    return add_claim_of_starts(c,
+                               rotated     ? "The learned rotation ends above 150 degrees"
+                               : partially ? "The learned rotation ends between 60 and 120 degrees"
+                                           : "The learned rotation ends below 45 degrees",
+                               n_hold, n, &e);
 }
 
 /* "completely incapable of learning the correct invariance, whereas our VI-based approach does":
@@ -190,9 +197,9 @@ static iv_status claim_elbo(const claiming *c) {
         say(&e, ", %.4g of %s", mean_of(run, ELBO), run->column);
     }
     if (n == 0) return IV_OK;
-    return add_claim(c,
-                     "The learned rotation's ELBO is at most 0.02 below that of the best fixed one",
-                     most(n_hold, n), &e);
+    return add_claim_of_starts(
+        c, "The learned rotation's ELBO is at most 0.02 below that of the best fixed one", n_hold,
+        n, &e);
 }
 
 /* "the model with the best ELBO corresponds to the model with the right amount of invariance, also

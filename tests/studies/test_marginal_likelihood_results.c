@@ -237,7 +237,41 @@ static void four_of_five_starts_recover_a_rotation(void **state) {
     const iv_claim *claim = claim_about(&e, "learned rotation ends above 150", "(rotated)");
     assert_non_null(strstr(claim->evidence, "149 degrees from 135"));
     assert_non_null(strstr(claim->evidence, "4 of 5 starts"));
+    assert_non_null(strstr(claim->claim, "from at least four of five starts"));
     close_example(&e);
+}
+
+/* Four of five means nothing to fewer: each has to hold, and the claim says no more than that. */
+static void fewer_starts_all_recover_a_rotation(void **state) {
+    (void)state;
+    static const char text[] = "study: marginal-likelihood\n"
+                               "name: few\n"
+                               "seeds: 1\n"
+                               "dataset: {name: digits, transformation: rotated}\n"
+                               "runs:\n"
+                               "  - {name: a, invariance: rotation}\n";
+    static const char second[] = "  - {name: b, invariance: rotation, eta: 1}\n";
+    static const struct {
+        double ends[2];
+        size_t n;
+        const char *claim;
+        bool holds;
+    } cases[] = {
+        {{151, 0}, 1, "The learned rotation ends above 150 degrees (rotated).", true},
+        {{149, 0}, 1, "The learned rotation ends above 150 degrees (rotated).", false},
+        {{151, 151}, 2, "ends above 150 degrees, from every start (rotated).", true},
+        {{151, 149}, 2, "ends above 150 degrees, from every start (rotated).", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char spec[512];
+        snprintf(spec, sizeof spec, "%s%s", text, cases[i].n > 1 ? second : "");
+        example e;
+        open_example(&e, spec);
+        for (size_t k = 0; k < cases[i].n; k++) set(&e, k ? "b" : "a", 0.5, -1, cases[i].ends[k]);
+        fill(&e);
+        assert_claim(&e, cases[i].claim, "", cases[i].holds);
+        close_example(&e);
+    }
 }
 
 static void three_of_five_starts_do_not(void **state) {
@@ -412,6 +446,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_finite_has_diverged),
         cmocka_unit_test(four_of_five_starts_recover_a_rotation),
         cmocka_unit_test(three_of_five_starts_do_not),
+        cmocka_unit_test(fewer_starts_all_recover_a_rotation),
         cmocka_unit_test(a_diverged_start_recovers_nothing),
         cmocka_unit_test(point_estimates_are_compared_from_small_starts),
         cmocka_unit_test(the_learned_bound_is_held_against_the_best_fixed_one),
