@@ -7,6 +7,7 @@
 static bool is_rings(const iv_node *config) {
     return spec_is_word(config, "dataset.name", "rings");
 }
+
 static bool is_sgpr(const iv_node *config) {
     return spec_is_word(config, "run.method", "sgpr");
 }
@@ -143,22 +144,25 @@ static iv_status check_run(spec_context *context, const iv_node *config) {
     return check_sampling(context, config);
 }
 
+/* Why a key of the spec means nothing to a run; NULL if it means something. */
+static const char *why_unused(const char *key, const iv_node *config) {
+    if (is_sgpr(config)) return strncmp(key, "dataset.", 8) != 0 ? "`method` sgpr" : NULL;
+    if (strcmp(key, "model.sigma") == 0 && spec_is_word(config, "model.features", "relu"))
+        return "`model.features` relu";
+    if (strcmp(key, "model.alpha") == 0 && spec_is_word(config, "run.estimate", "point"))
+        return "`estimate` point";
+    bool of_samples = strcmp(key, "model.samples") == 0 || strcmp(key, "model.sampling") == 0;
+    bool of_eta = strcmp(key, "training.eta_learning_rate") == 0;
+    if ((of_samples || of_eta) && !is_invariant(config)) return "`invariance` none";
+    return of_eta && !iv_spec_boolean(config, "run.learned") ? "`learned` false" : NULL;
+}
+
 /* Sweeping what a run has no use for would train the same run again under other names. */
 static iv_status check_sweep(spec_context *context, const iv_node *root, const iv_node *config) {
     const iv_node *sweep = spec_at(root, "sweep");
-    bool point = spec_is_word(config, "run.estimate", "point");
     for (size_t i = 0; sweep && i < sweep->n_entries; i++) {
         const spec_entry *entry = &sweep->entries[i];
-        bool of_network = strncmp(entry->key, "dataset.", strlen("dataset.")) != 0;
-        const char *without = NULL;
-        if (is_sgpr(config) && of_network) {
-            without = "`method` sgpr";
-        } else if (strcmp(entry->key, "model.sigma") == 0 &&
-                   spec_is_word(config, "model.features", "relu")) {
-            without = "`model.features` relu";
-        } else if (strcmp(entry->key, "model.alpha") == 0 && point) {
-            without = "`estimate` point";
-        }
+        const char *without = why_unused(entry->key, config);
         if (!without) continue;
         return spec_fail(context, entry->mark,
                          "`%s` is swept and means nothing to run `%s` with %s, expected that run "

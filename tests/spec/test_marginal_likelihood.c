@@ -226,6 +226,19 @@ static void what_a_run_has_no_use_for_is_not_swept(void **state) {
     expect_message(DIGITS RUN("estimate: point") "sweep: {model.alpha: [1, 2]}\n", NULL,
                    "spec.yaml:5:9: `model.alpha` is swept and means nothing to run `a` with "
                    "`estimate` point, expected that run in a spec of its own");
+    iv_spec_destroy(parse_good(DIGITS LEARNED "sweep: {model: {samples: [4, 9]}, training: "
+                                              "{eta_learning_rate: [0, 0.1]}}\n",
+                               NULL));
+    expect_message(DIGITS PLAIN "sweep: {model.samples: [4, 8]}\n", NULL,
+                   "spec.yaml:5:9: `model.samples` is swept and means nothing to run `mlp` with "
+                   "`invariance` none, expected that run in a spec of its own");
+    expect_message(
+        DIGITS RUN(
+            "invariance: scale, eta: 0.1, learned: false") "sweep: {training.eta_learning_rate: "
+                                                           "[0, 0.1]}\n",
+        NULL,
+        "spec.yaml:5:9: `training.eta_learning_rate` is swept and means nothing to run "
+        "`a` with `learned` false, expected that run in a spec of its own");
 }
 
 /* ------------------------------------------------------------------ reports */
