@@ -82,6 +82,9 @@ static void report_population(const iv_study_job *job, const ml_population *p,
         if (p->sgpr)
             n += snprintf(line + n, sizeof line - (size_t)n, ", bound %.3f a sample",
                           o->bound_per_sample);
+        else if (p->point) /* has no bound */
+            n += snprintf(line + n, sizeof line - (size_t)n, ", cross-entropy %.3f",
+                          o->cross_entropy);
         else
             n += snprintf(line + n, sizeof line - (size_t)n, ", ELBO %.3f", o->elbo);
         if (p->invariant && o->eta[ML_ROTATION] != 0)
@@ -152,7 +155,7 @@ static iv_status run_study(const iv_study_job *job, bool train, iv_results *resu
     if (status == IV_OK) status = ml_results_fill(job->spec, &table, results, error);
     if (status == IV_OK) status = ml_claims_add(&table, results, error);
     if (train) status = study_close_log(job, &study.log, status);
-    if (status == IV_OK && train) status = ml_figures_draw(job, &study.plan, &table);
+    if (status == IV_OK && train) status = ml_figures_draw(job, &table);
 
     ml_table_clear(&table);
     iv_safetensors_close(study.resume);

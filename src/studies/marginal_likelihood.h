@@ -12,7 +12,9 @@
  *   marginal_likelihood_step.c       single training steps, to be timed
  *   marginal_likelihood_results.c    runs, cells
  *   marginal_likelihood_claims.c     what the paper claims
- *   marginal_likelihood_figures.c    figures
+ *   marginal_likelihood_figures.c    figures: eta against training steps
+ *   marginal_likelihood_filters.c    filter banks, after training and through it
+ *   marginal_likelihood_contours.c   predictions over the plane
  */
 #ifndef INVAR_STUDIES_MARGINAL_LIKELIHOOD_H
 #define INVAR_STUDIES_MARGINAL_LIKELIHOOD_H
@@ -295,7 +297,7 @@ iv_status ml_figures_of_population(ml_study *study, const ml_population *populat
                                    const ml_model *model);
 
 /* Figures that the spec asks for, from all runs. */
-iv_status ml_figures_draw(const iv_study_job *job, const ml_plan *plan, const ml_table *table);
+iv_status ml_figures_draw(const iv_study_job *job, const ml_table *table);
 
 /* The study's entries in the table of studies (see iv_study). */
 iv_status ml_prepare(const iv_study_job *job);

@@ -109,8 +109,7 @@ static iv_status draw_group(const drawing *d, const group *g) {
     return status;
 }
 
-iv_status ml_figures_draw(const iv_study_job *job, const ml_plan *plan, const ml_table *table) {
-    (void)plan;
+iv_status ml_figures_draw(const iv_study_job *job, const ml_table *table) {
     study_points *points = NULL;
     if (!ml_figure_wanted(job, "eta")) return IV_OK;
     iv_status status = study_points_read(job, &points);

@@ -92,7 +92,7 @@ static void learned_invariances_are_drawn_by_size_in_their_units(void **state) {
             }
     assert_ok(iv_log_close(log, &e.error), &e.error);
     assert_ok(ml_table_create(e.spec, &e.study.plan, outcomes, &table, &e.error), &e.error);
-    assert_ok(ml_figures_draw(&e.job, &e.study.plan, &table), iv_context_error(e.context));
+    assert_ok(ml_figures_draw(&e.job, &table), iv_context_error(e.context));
 
     char *text = slurp(in_scratch(state, "run/figures/eta-rotated.csv"), NULL);
     double degrees[2];
