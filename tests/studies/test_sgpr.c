@@ -1,5 +1,4 @@
-/* Sparse Gaussian process regression against the textbook's formulas in double precision, with
- * matrices of N x N. */
+/* Sparse Gaussian process regression against the textbook's formulas in double precision. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,147 +6,11 @@
 
 #include <cmocka.h>
 
-#include "studies/sgpr.h"
+#include "sgpr_oracle.h"
 
-#include <invar/random.h>
-
-#include <lapacke.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ------------------------------------------------------------------ a problem */
-
-/* Points x around (3, 3, ...), and the number of the nearest of C random centres as their label. */
-typedef struct {
-    size_t n, n_test, columns, n_classes, m;
-    size_t iterations; /* of training */
-    float *x;          /* [n + n_test, columns] */
-    uint8_t *labels;
-} problem;
-
-static problem new_problem(uint32_t number, size_t n, size_t columns, size_t n_classes, size_t m) {
-    problem p = {.n = n,
-                 .n_test = n / 5 + 1,
-                 .columns = columns,
-                 .n_classes = n_classes,
-                 .m = m,
-                 .iterations = 50};
-    const size_t rows = p.n + p.n_test + n_classes;
-    p.x = calloc(rows * columns, sizeof *p.x);
-    p.labels = calloc(rows, 1);
-    assert_non_null(p.x);
-    assert_non_null(p.labels);
-    for (size_t i = 0; i < rows * columns; i++) {
-        uint32_t words[4];
-        float normal[2];
-        iv_philox(number, IV_STREAM_TEST, 0, (uint32_t)i, words);
-        iv_normal(words[0], words[1], normal);
-        p.x[i] = 3.0f + normal[0];
-    }
-    const float *centres = p.x + (p.n + p.n_test) * columns;
-    for (size_t i = 0; i < p.n + p.n_test; i++) {
-        double nearest = INFINITY;
-        for (size_t c = 0; c < n_classes; c++) {
-            double square = 0.0;
-            for (size_t j = 0; j < columns; j++)
-                square += pow((double)p.x[i * columns + j] - centres[c * columns + j], 2.0);
-            if (square < nearest) p.labels[i] = (uint8_t)c;
-            nearest = fmin(nearest, square);
-        }
-    }
-    return p;
-}
-
-static void free_problem(problem *p) {
-    free(p->x);
-    free(p->labels);
-}
-
-static bool is_small_run(void) {
-    return getenv("INVAR_TEST_SMALL") != NULL;
-}
-
-static problem usual_problem(uint32_t number, size_t columns) {
-    return is_small_run() ? new_problem(number, 45, columns, 3, 10)
-                          : new_problem(number, 300, columns, 10, 40);
-}
-
-/* ------------------------------------------------------------------ the oracle */
-
-static double *new_doubles(size_t n) {
-    double *values = calloc(n, sizeof *values);
-    assert_non_null(values);
-    return values;
-}
-
-static double kernel(const problem *p, const sgpr_hyper *h, size_t row_a, size_t row_b) {
-    double square = 0.0;
-    for (size_t j = 0; j < p->columns; j++)
-        square += pow((double)p->x[row_a * p->columns + j] - p->x[row_b * p->columns + j], 2.0);
-    return h->variance * exp(-0.5 * square / (h->lengthscale * h->lengthscale));
-}
-
-/* Q [n + n_test, n] = K_fu (K_uu + jitter v I)^-1 K_uf, for test rows too. */
-static double *low_rank(const problem *p, const int32_t *inducing, const sgpr_hyper *h) {
-    const size_t m = p->m, rows = p->n + p->n_test;
-    double *uu = new_doubles(m * m), *uf = new_doubles(m * rows), *solved = new_doubles(m * rows);
-    double *q = new_doubles(rows * p->n);
-    for (size_t i = 0; i < m; i++) {
-        for (size_t j = 0; j < m; j++)
-            uu[i * m + j] = kernel(p, h, (size_t)inducing[i], (size_t)inducing[j]);
-        uu[i * m + i] += SGPR_JITTER * h->variance;
-        for (size_t j = 0; j < rows; j++) uf[i * rows + j] = kernel(p, h, (size_t)inducing[i], j);
-    }
-    memcpy(solved, uf, m * rows * sizeof *uf);
-    assert_int_equal(
-        LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (int)m, (int)rows, uu, (int)m, solved, (int)rows), 0);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < p->n; j++)
-            for (size_t k = 0; k < m; k++)
-                q[i * p->n + j] += uf[k * rows + i] * solved[k * rows + j];
-    free(uu);
-    free(uf);
-    free(solved);
-    return q;
-}
-
-/* sum_c log N(y_c | 0, Q + s I) - C/2s tr(K_ff - Q); predicted: Q_*f (Q + s I)^-1 Y + 1/C, or NULL.
- */
-static double oracle(const problem *p, const int32_t *inducing, const sgpr_hyper *h,
-                     double *predicted) {
-    const size_t n = p->n, n_classes = p->n_classes;
-    double *q = low_rank(p, inducing, h), *covariance = new_doubles(n * n);
-    double *y = new_doubles(n * n_classes), *solved = new_doubles(n * n_classes);
-    double trace = 0.0, log_determinant = 0.0, square = 0.0;
-    memcpy(covariance, q, n * n * sizeof *q);
-    for (size_t i = 0; i < n; i++) {
-        trace += h->variance - q[i * n + i];
-        covariance[i * n + i] += h->noise;
-        for (size_t c = 0; c < n_classes; c++)
-            y[i * n_classes + c] = (p->labels[i] == c ? 1.0 : 0.0) - 1.0 / (double)n_classes;
-    }
-    memcpy(solved, y, n * n_classes * sizeof *y);
-    assert_int_equal(LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (int)n, (int)n_classes, covariance,
-                                   (int)n, solved, (int)n_classes),
-                     0);
-    for (size_t i = 0; i < n; i++) log_determinant += 2.0 * log(covariance[i * n + i]);
-    for (size_t i = 0; i < n * n_classes; i++) square += y[i] * solved[i];
-    for (size_t i = 0; predicted && i < p->n_test; i++)
-        for (size_t c = 0; c < n_classes; c++) {
-            double sum = 1.0 / (double)n_classes;
-            for (size_t j = 0; j < n; j++) sum += q[(n + i) * n + j] * solved[j * n_classes + c];
-            predicted[i * n_classes + c] = sum;
-        }
-    free(q);
-    free(covariance);
-    free(y);
-    free(solved);
-    const double outputs = (double)n_classes;
-    return -0.5 * outputs * ((double)n * log(2.0 * 3.14159265358979323846) + log_determinant) -
-           0.5 * square - 0.5 * outputs * trace / h->noise;
-}
 
 static sgpr_hyper moved(sgpr_hyper h, int which, double factor) {
     if (which == 0) h.variance *= factor;
@@ -168,7 +31,7 @@ static void assert_ok(const trial *t, iv_status status) {
     if (status != IV_OK) fail_msg("%s", iv_context_error(t->context)->message);
 }
 
-static trial open_trial(iv_context *context, const problem *p, size_t chunk, bool streams) {
+static trial open_trial(iv_context *context, const sgpr_problem *p, size_t chunk, bool streams) {
     trial t = {.context = context};
     const size_t bytes = p->n * p->columns * sizeof *p->x;
     const sgpr_desc desc = {.n_data = p->n,
@@ -211,19 +74,19 @@ static void close_trial(fixture *f, trial *t) {
 /* How far single precision may be off: 1e-4 of the value, and what F loses by cancellation. It has
  * the term (C v / 2s) (N - tr G), where tr G is a sum of N numbers just below 1, each with some
  * rounding errors u = 2^-24 of its features and of the solve; the other terms weigh no more. */
-static double allowed(const problem *p, const sgpr_hyper *h, double value) {
+static double allowed(const sgpr_problem *p, const sgpr_hyper *h, double value) {
     const double weight = 0.5 * (double)(p->n_classes * p->n) * h->variance / h->noise;
     return 1e-4 * fabs(value) + 16.0 * 0x1p-24 * weight;
 }
 
-static void check_bound(fixture *f, const problem *p, size_t chunk, sgpr_hyper hyper) {
+static void check_bound(fixture *f, const sgpr_problem *p, size_t chunk, sgpr_hyper hyper) {
     trial t = open_trial(f->context, p, chunk, false);
     const int32_t *inducing = sgpr_inducing(t.regression);
     double bound, gradient[3];
     assert_ok(&t, sgpr_set_hyper(t.regression, hyper));
     assert_ok(&t, sgpr_bound(t.regression, &bound, gradient));
 
-    const double expected = oracle(p, inducing, &hyper, NULL);
+    const double expected = sgpr_oracle(p, inducing, &hyper, NULL);
     if (!(fabs(bound - expected) <= allowed(p, &hyper, expected)))
         fail_msg("the bound is %.9g, not %.9g", bound, expected);
     for (int i = 0; i < 3; i++) {
@@ -231,7 +94,8 @@ static void check_bound(fixture *f, const problem *p, size_t chunk, sgpr_hyper h
         const double h = 1e-4;
         const sgpr_hyper up = moved(hyper, i, exp(h)), down = moved(hyper, i, exp(-h));
         const double slope =
-            (oracle(p, inducing, &up, NULL) - oracle(p, inducing, &down, NULL)) / (2.0 * h);
+            (sgpr_oracle(p, inducing, &up, NULL) - sgpr_oracle(p, inducing, &down, NULL)) /
+            (2.0 * h);
         if (!(fabs(gradient[i] - slope) <= allowed(p, &hyper, slope)))
             fail_msg("the gradient's number %d is %.9g, not %.9g", i, gradient[i], slope);
     }
@@ -240,45 +104,45 @@ static void check_bound(fixture *f, const problem *p, size_t chunk, sgpr_hyper h
 
 static void bound_and_gradient_are_those_of_the_textbook(void **state) {
     fixture *f = *state;
-    problem p = usual_problem(1, 5);
+    sgpr_problem p = sgpr_problem_usual(1, 5);
     check_bound(f, &p, 0, (sgpr_hyper){0.5, 2.0, 0.05});
     if (!is_small_run()) {
         check_bound(f, &p, 0, (sgpr_hyper){0.1, 1.0, 0.2});
         check_bound(f, &p, 0, (sgpr_hyper){2.0, 5.0, 0.02});
     }
-    free_problem(&p);
+    sgpr_problem_free(&p);
     if (is_small_run()) return;
-    p = usual_problem(2, 20);
+    p = sgpr_problem_usual(2, 20);
     check_bound(f, &p, 0, (sgpr_hyper){0.5, 6.0, 0.05});
     check_bound(f, &p, 0, (sgpr_hyper){1.0, 3.0, 0.01});
-    free_problem(&p);
-    p = new_problem(3, 300, 12, 2, 250); /* factors of several blocks */
+    sgpr_problem_free(&p);
+    p = sgpr_problem_new(3, 300, 12, 2, 250); /* factors of several blocks */
     check_bound(f, &p, 0, (sgpr_hyper){0.3, 4.0, 0.1});
-    free_problem(&p);
+    sgpr_problem_free(&p);
 }
 
 static void data_come_in_chunks_of_any_size(void **state) {
     fixture *f = *state;
-    problem p = usual_problem(4, 7);
+    sgpr_problem p = sgpr_problem_usual(4, 7);
     check_bound(f, &p, 16, (sgpr_hyper){0.5, 2.5, 0.05});
     if (!is_small_run()) {
         check_bound(f, &p, 299, (sgpr_hyper){0.5, 2.5, 0.05});
         check_bound(f, &p, 300, (sgpr_hyper){0.5, 2.5, 0.05});
     }
-    free_problem(&p);
+    sgpr_problem_free(&p);
 }
 
 static void one_inducing_point_is_enough(void **state) {
     fixture *f = *state;
-    problem p = new_problem(5, 20, 1, 2, 1);
+    sgpr_problem p = sgpr_problem_new(5, 20, 1, 2, 1);
     check_bound(f, &p, 0, (sgpr_hyper){0.5, 1.5, 0.1});
-    free_problem(&p);
+    sgpr_problem_free(&p);
 }
 
 /* And after the lengthscale and back, and whether distances stay or not: the same bits. */
 static void bound_depends_on_nothing_but_its_hyper_parameters(void **state) {
     fixture *f = *state;
-    problem p = usual_problem(6, 5);
+    sgpr_problem p = sgpr_problem_usual(6, 5);
     const sgpr_hyper hyper = {0.5, 2.0, 0.05}, other = {0.4, 3.0, 0.05}, ratio = {0.4, 2.0, 0.05};
     trial kept = open_trial(f->context, &p, 20, false),
           streamed = open_trial(f->context, &p, 20, true);
@@ -298,21 +162,22 @@ static void bound_depends_on_nothing_but_its_hyper_parameters(void **state) {
     }
     close_trial(f, &kept);
     close_trial(f, &streamed);
-    free_problem(&p);
+    sgpr_problem_free(&p);
 }
 
-static void check_predictions(fixture *f, const problem *p, size_t chunk, sgpr_hyper hyper) {
+static void check_predictions(fixture *f, const sgpr_problem *p, size_t chunk, sgpr_hyper hyper) {
     trial t = open_trial(f->context, p, chunk, false);
     const size_t bytes = p->n_test * p->columns * sizeof *p->x, n = p->n_test * p->n_classes;
     float *scores = calloc(n, sizeof *scores);
-    double *expected = new_doubles(n);
+    double *expected = calloc(n, sizeof *expected);
+    assert_non_null(expected);
     cl_mem test;
     assert_non_null(scores);
     assert_ok(&t, iv_buffer_create(f->context, bytes, &test));
     assert_ok(&t, iv_buffer_write(f->context, test, 0, bytes, p->x + p->n * p->columns));
     assert_ok(&t, sgpr_set_hyper(t.regression, hyper));
     assert_ok(&t, sgpr_predict(t.regression, test, p->n_test, scores));
-    oracle(p, sgpr_inducing(t.regression), &hyper, expected);
+    sgpr_oracle(p, sgpr_inducing(t.regression), &hyper, expected);
     /* scores are of the order of 1; weights of inducing points that nearly say the same cancel */
     for (size_t i = 0; i < n; i++)
         if (!(fabs(scores[i] - expected[i]) <= 1e-4))
@@ -325,10 +190,10 @@ static void check_predictions(fixture *f, const problem *p, size_t chunk, sgpr_h
 
 static void predictions_are_those_of_the_textbook(void **state) {
     fixture *f = *state;
-    problem p = usual_problem(7, 5);
+    sgpr_problem p = sgpr_problem_usual(7, 5);
     check_predictions(f, &p, 0, (sgpr_hyper){0.5, 2.0, 0.05});
     if (!is_small_run()) check_predictions(f, &p, 17, (sgpr_hyper){0.2, 3.0, 0.01});
-    free_problem(&p);
+    sgpr_problem_free(&p);
 }
 
 /* ------------------------------------------------------------------ training */
@@ -337,27 +202,27 @@ static void predictions_are_those_of_the_textbook(void **state) {
  * the oracle's bound. */
 static void training_ends_at_a_maximum_of_the_bound(void **state) {
     fixture *f = *state;
-    problem p = usual_problem(8, 5);
+    sgpr_problem p = sgpr_problem_usual(8, 5);
     trial t = open_trial(f->context, &p, 0, false);
     const int32_t *inducing = sgpr_inducing(t.regression);
     double bound;
     assert_ok(&t, sgpr_train(t.regression, NULL, NULL));
     const sgpr_hyper best = sgpr_get_hyper(t.regression);
-    const double highest = oracle(&p, inducing, &best, NULL);
+    const double highest = sgpr_oracle(&p, inducing, &best, NULL);
     assert_ok(&t, sgpr_bound(t.regression, &bound, NULL));
     assert_true(fabs(bound - highest) <= allowed(&p, &best, highest));
     for (int step = 0; step < 27; step++) {
         sgpr_hyper other = moved(best, 0, exp(0.03 * (step % 3 - 1)));
         other = moved(other, 1, exp(0.03 * (step / 3 % 3 - 1)));
         other = moved(other, 2, exp(0.03 * (step / 9 - 1)));
-        const double value = oracle(&p, inducing, &other, NULL);
+        const double value = sgpr_oracle(&p, inducing, &other, NULL);
         if (step != 13 && !(value < highest))
             fail_msg("v %g, l %g, s %g: %.9g; found were v %g, l %g, s %g: %.9g", other.variance,
                      other.lengthscale, other.noise, value, best.variance, best.lengthscale,
                      best.noise, highest);
     }
     close_trial(f, &t);
-    free_problem(&p);
+    sgpr_problem_free(&p);
 }
 
 static void training_finds_the_same_from_far_away(void **state) {
@@ -366,7 +231,7 @@ static void training_finds_the_same_from_far_away(void **state) {
         print_message("# skipped: %s: too slow for a small run\n", __func__);
         return;
     }
-    problem p = usual_problem(9, 5);
+    sgpr_problem p = sgpr_problem_usual(9, 5);
     trial t = open_trial(f->context, &p, 0, false);
     assert_ok(&t, sgpr_train(t.regression, NULL, NULL));
     const sgpr_hyper one = sgpr_get_hyper(t.regression);
@@ -379,7 +244,7 @@ static void training_finds_the_same_from_far_away(void **state) {
     assert_true(fabs(log(one.variance / other.variance)) <= 0.08);
     assert_true(fabs(log(one.noise / other.noise)) <= 0.08);
     close_trial(f, &t);
-    free_problem(&p);
+    sgpr_problem_free(&p);
 }
 
 static void count_passes(void *counter, const char *what, uint64_t done, uint64_t total) {
@@ -390,7 +255,7 @@ static void count_passes(void *counter, const char *what, uint64_t done, uint64_
 
 static void training_heeds_its_budget_and_a_stop(void **state) {
     fixture *f = *state;
-    problem p = usual_problem(10, 5);
+    sgpr_problem p = sgpr_problem_usual(10, 5);
     p.iterations = 2;
     trial t = open_trial(f->context, &p, 25, false);
     uint64_t n_chunks = 0;
@@ -403,14 +268,14 @@ static void training_heeds_its_budget_and_a_stop(void **state) {
     double bound;
     assert_ok(&t, sgpr_bound(t.regression, &bound, NULL));
     const sgpr_hyper hyper = sgpr_get_hyper(t.regression);
-    const double expected = oracle(&p, sgpr_inducing(t.regression), &hyper, NULL);
+    const double expected = sgpr_oracle(&p, sgpr_inducing(t.regression), &hyper, NULL);
     assert_true(fabs(bound - expected) <= allowed(&p, &hyper, expected));
 
     assert_ok(&t, sgpr_set_hyper(t.regression, moved(hyper, 1, 1.1)));
     assert_ok(&t, sgpr_train(t.regression, NULL, &progress));
     assert_int_equal(n_chunks, 2 * ((p.n + 24) / 25));
     close_trial(f, &t);
-    free_problem(&p);
+    sgpr_problem_free(&p);
 }
 
 /* ------------------------------------------------------------------ refusals */
@@ -418,7 +283,7 @@ static void training_heeds_its_budget_and_a_stop(void **state) {
 static void impossible_problems_are_refused(void **state) {
     fixture *f = *state;
     iv_context *context = f->context;
-    problem p = new_problem(11, 10, 2, 2, 4);
+    sgpr_problem p = sgpr_problem_new(11, 10, 2, 2, 4);
     trial t = open_trial(context, &p, 0, false);
     const sgpr_desc wrong[] = {{.n_data = 0, .n_columns = 2, .n_classes = 2, .n_inducing = 4},
                                {.n_data = 10, .n_columns = 2, .n_classes = 2, .n_inducing = 0},
@@ -436,12 +301,12 @@ static void impossible_problems_are_refused(void **state) {
         iv_error_clear(iv_context_error(context));
     }
     close_trial(f, &t);
-    free_problem(&p);
+    sgpr_problem_free(&p);
 }
 
 static void data_that_are_not_numbers_are_an_error(void **state) {
     fixture *f = *state;
-    problem p = new_problem(12, 10, 2, 2, 4);
+    sgpr_problem p = sgpr_problem_new(12, 10, 2, 2, 4);
     double bound;
     for (size_t i = 0; i < p.n * p.columns; i += 2) p.x[i] = NAN;
     trial t = open_trial(f->context, &p, 0, false);
@@ -449,7 +314,7 @@ static void data_that_are_not_numbers_are_an_error(void **state) {
     assert_non_null(strstr(iv_context_error(t.context)->message, "not positive definite"));
     iv_error_clear(iv_context_error(t.context));
     close_trial(f, &t);
-    free_problem(&p);
+    sgpr_problem_free(&p);
 }
 
 static int open_fixture(void **state) {
