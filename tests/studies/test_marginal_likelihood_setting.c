@@ -32,6 +32,7 @@ static void close_example(example *e) {
 /* The member of a run, by its whole name, and a seed; *home: its population. */
 static const ml_member *find_member(const example *e, const char *run, uint32_t seed,
                                     const ml_population **home) {
+    *home = NULL;
     for (size_t p = 0; p < e->plan.n_populations; p++) {
         *home = &e->plan.populations[p];
         for (size_t r = 0; r < (*home)->n_members; r++) {
