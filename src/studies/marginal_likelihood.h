@@ -96,6 +96,9 @@ size_t ml_steps_per_epoch(const ml_population *population);
 size_t ml_steps(const ml_population *population);
 size_t ml_point_steps(const ml_plan *plan, const ml_population *population);
 
+/* Whether rotation is among a member's generators, learned or not. */
+bool ml_rotates(const ml_member *member);
+
 /* "rotated", with the data set's name in front where the spec sweeps it ("cifar10 rotated"), and
  * what else the spec's sweep varies behind it. */
 void ml_row_name(const ml_population *population, const iv_spec_run *run, char *name, size_t size);

@@ -37,11 +37,7 @@ static double mean_of(const ml_run *run, metric m) {
     return sum / (double)run->n_seeds;
 }
 
-static bool is_invariance(const ml_run *run, const char *name) {
-    return strcmp(iv_spec_string(run->run->config, "run.invariance"), name) == 0;
-}
-
-/* What can be told apart from a run's spec; a regression is none of these. */
+/* What can be told apart of runs. */
 typedef enum {
     PLAIN,            /* no invariance */
     FIXED_ROTATION,   /* kept at its start */
@@ -56,12 +52,13 @@ typedef enum {
 static run_kind kind_of(const ml_run *run) {
     if (run->population->sgpr) return REGRESSION;
     if (!run->population->invariant) return PLAIN;
+    const iv_affine_family family = run->members[0]->family;
     if (!run->population->learns)
-        return is_invariance(run, "rotation") ? FIXED_ROTATION : FIXED_OTHER;
-    return is_invariance(run, "rotation")      ? LEARNED_ROTATION
-           : is_invariance(run, "translation") ? LEARNED_TRANSLATION
-           : is_invariance(run, "scale")       ? LEARNED_SCALE
-                                               : LEARNED_AFFINE;
+        return family == IV_AFFINE_ROTATION ? FIXED_ROTATION : FIXED_OTHER;
+    return family == IV_AFFINE_ROTATION      ? LEARNED_ROTATION
+           : family == IV_AFFINE_TRANSLATION ? LEARNED_TRANSLATION
+           : family == IV_AFFINE_SCALE       ? LEARNED_SCALE
+                                             : LEARNED_AFFINE;
 }
 
 static double start_of(const ml_run *run) {

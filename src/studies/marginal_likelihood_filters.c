@@ -87,7 +87,7 @@ void ml_filter_blur(float *filter, iv_image_shape shape, double sigma) {
 /* ------------------------------------------------------------------ transformations */
 
 static bool rotates_only(const ml_member *member) {
-    return strcmp(iv_spec_string(member->run->config, "run.invariance"), "rotation") == 0;
+    return member->family == IV_AFFINE_ROTATION;
 }
 
 /* t [COLUMNS][6]; labels: angles in degrees, of rotations. */

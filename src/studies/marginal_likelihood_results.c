@@ -83,12 +83,6 @@ static double value_of(const ml_outcome *outcome, metric m) {
     return values[m];
 }
 
-/* Rotation is among the generators, learned or not. */
-static bool rotates(const ml_run *run) {
-    const char *invariance = iv_spec_string(run->run->config, "run.invariance");
-    return strcmp(invariance, "rotation") == 0 || strcmp(invariance, "affine") == 0;
-}
-
 /* Minus the cross-entropy of a point estimate bounds nothing. */
 static bool applies(const ml_run *run, metric m) {
     const ml_population *p = run->population;
@@ -98,7 +92,7 @@ static bool applies(const ml_run *run, metric m) {
         [KL] = !p->sgpr && !p->point,
         [CROSS_ENTROPY] = !p->sgpr,
         [BOUND] = p->sgpr,
-        [ROTATION] = !p->sgpr && rotates(run),
+        [ROTATION] = ml_rotates(run->members[0]),
     };
     return applies_to[m];
 }

@@ -262,6 +262,10 @@ double ml_measure_flops(const ml_population *p) {
     return pass_flops(p, rows) + 2 * rows * (double)p->hidden * (double)p->n_classes;
 }
 
+bool ml_rotates(const ml_member *member) {
+    return member->family == IV_AFFINE_ROTATION || member->family == IV_AFFINE_ALL;
+}
+
 /* ------------------------------------------------------------------ names */
 
 void ml_row_name(const ml_population *p, const iv_spec_run *run, char *name, size_t size) {

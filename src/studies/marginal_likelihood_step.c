@@ -67,7 +67,7 @@ static iv_status open_step(iv_context *context, iv_feature feature, size_t n_mem
         .invariant = true,
         .learns = true,
         .batch = BATCH,
-        .epochs = 1000, /* of which a measurement runs a few, and none is annealed to zero */
+        .epochs = 1000, /* of which a measurement runs a few */
         .eta_rate = 1,
         .beta1 = 0.9f,
         .beta2 = 0.999f,

@@ -67,7 +67,7 @@ static iv_status log_member(trainer *t, size_t r) {
                  epoch_of(t, t->position.step), "train");
     if (t->position.step > 0) iv_log_double(log, "elbo_estimate", t->elbo[r]);
     iv_log_floats(log, "eta", eta, IV_N_GENERATORS);
-    if (member->family == IV_AFFINE_ROTATION || member->family == IV_AFFINE_ALL)
+    if (ml_rotates(member))
         iv_log_double(log, "rotation_degrees", ml_degrees((double)eta[ML_ROTATION]));
     return iv_log_end(log, iv_context_error(t->model->context));
 }
