@@ -83,6 +83,7 @@ static int run(int argc, char **argv) {
     }
     iv_status status = iv_spec_load(path, overrides.texts, overrides.n, &spec, &error);
     if (status == IV_OK) status = print_runs(spec, &error);
+    fflush(stdout); /* measuring takes a while */
     if (status == IV_OK) {
         status = iv_context_create(device, false, &context, &error);
         if (status == IV_ENODEVICE && !device) {
