@@ -27,6 +27,24 @@ static void assert_same_tensors(const char *a, const char *b) {
     iv_safetensors_close(files[1]);
 }
 
+void run_spec(void **state, const char *text, const char *name, const char *set) {
+    char file[64];
+    snprintf(file, sizeof file, "%s.yaml", name);
+    const char *spec = in_scratch(state, file);
+    spill(spec, text);
+    invar_succeeds(state, ARGUMENTS("run", spec, "--quiet", "--out", in_scratch(state, name),
+                                    "--set", set ? set : "name=small"));
+}
+
+void assert_same_files(const char *a, const char *b, const char *const *names, size_t n_names) {
+    for (size_t i = 0; i < n_names; i++) {
+        char path_a[SCRATCH_PATH + 256], path_b[SCRATCH_PATH + 256];
+        snprintf(path_a, sizeof path_a, "%s/%s", a, names[i]);
+        snprintf(path_b, sizeof path_b, "%s/%s", b, names[i]);
+        assert_same_file(path_a, path_b);
+    }
+}
+
 json_t *read_results(void **state, const char *run) {
     char name[128];
     snprintf(name, sizeof name, "%s/results.json", run);
@@ -83,4 +101,18 @@ void assert_same_member(void **state, const char *a, const char *b, const char *
     assert_string_equal(log_a, log_b);
     free(log_a);
     free(log_b);
+}
+
+double metric_of(json_t *results, const char *name, int seed, const char *metric) {
+    json_t *metrics = json_object_get(find_run(results, name, seed), "metrics");
+    const json_t *value = json_object_get(metrics, metric);
+    if (!json_is_number(value)) fail_msg("%s seed %d has no %s", name, seed, metric);
+    return json_number_value(value);
+}
+
+const char *status_of(json_t *results, const char *name, int seed) {
+    const char *status =
+        json_string_value(json_object_get(find_run(results, name, seed), "status"));
+    if (!status) fail_msg("%s seed %d has no status", name, seed);
+    return status;
 }

@@ -2,6 +2,8 @@
 #ifndef INVAR_TESTS_STUDIES_SMALL_RUNS_H
 #define INVAR_TESTS_STUDIES_SMALL_RUNS_H
 
+#include "members.h"
+
 #include "../cli/process.h"
 
 /* Three runs of two seeds on drawn digits, every metric on; a complete spec. */
@@ -38,12 +40,7 @@ static inline void assert_same_run(const char *a, const char *b) {
         "splits/seed5.npy",
         "splits/seed6.npy",
     };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char path_a[SCRATCH_PATH + 128], path_b[SCRATCH_PATH + 128];
-        snprintf(path_a, sizeof path_a, "%s/%s", a, names[i]);
-        snprintf(path_b, sizeof path_b, "%s/%s", b, names[i]);
-        assert_same_file(path_a, path_b);
-    }
+    assert_same_files(a, b, names, sizeof names / sizeof *names);
 }
 
 #endif

@@ -24,17 +24,8 @@
 
 #define SMALL_SPEC SPEC("[5, 6]", "relu", RUNS)
 
-static void run_spec(void **state, const char *text, const char *name, const char *set) {
-    char file[64];
-    snprintf(file, sizeof file, "%s.yaml", name);
-    const char *spec = in_scratch(state, file);
-    spill(spec, text);
-    invar_succeeds(state, ARGUMENTS("run", spec, "--quiet", "--out", in_scratch(state, name),
-                                    "--set", set ? set : "name=small"));
-}
-
 /* Everything that two runs of SMALL_SPEC should have in common, byte by byte. */
-static void assert_same_files(const char *a, const char *b) {
+static void assert_same_runs(const char *a, const char *b) {
     static const char *const names[] = {
         "spec.yaml",
         "results.json",
@@ -48,23 +39,7 @@ static void assert_same_files(const char *a, const char *b) {
         "models/point-seed5.safetensors",
         "models/point-seed6.safetensors",
     };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char path_a[SCRATCH_PATH + 256], path_b[SCRATCH_PATH + 256];
-        snprintf(path_a, sizeof path_a, "%s/%s", a, names[i]);
-        snprintf(path_b, sizeof path_b, "%s/%s", b, names[i]);
-        assert_same_file(path_a, path_b);
-    }
-}
-
-static double metric_of(json_t *results, const char *name, int seed, const char *metric) {
-    json_t *metrics = json_object_get(find_run(results, name, seed), "metrics");
-    const json_t *value = json_object_get(metrics, metric);
-    if (!json_is_number(value)) fail_msg("%s seed %d has no %s", name, seed, metric);
-    return json_number_value(value);
-}
-
-static const char *status_of(json_t *results, const char *name, int seed) {
-    return json_string_value(json_object_get(find_run(results, name, seed), "status"));
+    assert_same_files(a, b, names, sizeof names / sizeof *names);
 }
 
 /* ------------------------------------------------------------------ the same bytes */
@@ -72,7 +47,7 @@ static const char *status_of(json_t *results, const char *name, int seed) {
 static void the_same_spec_twice_gives_the_same_bytes(void **state) {
     run_spec(state, SMALL_SPEC, "first", NULL);
     run_spec(state, SMALL_SPEC, "second", NULL);
-    assert_same_files(in_scratch(state, "first"), in_scratch(state, "second"));
+    assert_same_runs(in_scratch(state, "first"), in_scratch(state, "second"));
 }
 
 /* Populations of two: on two compute units each member has a lane of its own. */
@@ -81,14 +56,14 @@ static void lanes_change_no_byte(void **state) {
     assert_int_equal(setenv("INVAR_LANES", "off", 1), 0);
     run_spec(state, SMALL_SPEC, "shared", NULL);
     unsetenv("INVAR_LANES");
-    assert_same_files(in_scratch(state, "divided"), in_scratch(state, "shared"));
+    assert_same_runs(in_scratch(state, "divided"), in_scratch(state, "shared"));
 }
 
 static void the_resolved_spec_gives_the_same_bytes(void **state) {
     run_spec(state, SMALL_SPEC, "first", "training.epochs=3");
     invar_succeeds(state, ARGUMENTS("run", in_scratch(state, "first/spec.yaml"), "--quiet", "--out",
                                     in_scratch(state, "second")));
-    assert_same_files(in_scratch(state, "first"), in_scratch(state, "second"));
+    assert_same_runs(in_scratch(state, "first"), in_scratch(state, "second"));
 }
 
 /* Step 0, every 7 steps, and the last of 30; eta there is the result. */
@@ -199,7 +174,7 @@ static void finish_and_compare(void **state) {
     invar_succeeds(state, ARGUMENTS("resume", in_scratch(state, "run"), "--quiet"));
     invar_succeeds(state, ARGUMENTS("run", in_scratch(state, "spec.yaml"), "--out",
                                     in_scratch(state, "whole"), LONG_OPTIONS));
-    assert_same_files(in_scratch(state, "whole"), in_scratch(state, "run"));
+    assert_same_runs(in_scratch(state, "whole"), in_scratch(state, "run"));
 }
 
 static void interrupts_change_no_byte(void **state) {
