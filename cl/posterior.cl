@@ -72,11 +72,11 @@ static inline float2 sum_lanes(float2 of_lane, __local float2 *partial) {
 #endif
 }
 
-/* L = I where all was 0.  Work-items: (H, C, members). */
-__kernel void posterior_identity(__global float *restrict factor, uint n_features, uint n_classes,
-                                 uint entries) {
+/* L = deviation I where all was 0.  Work-items: (H, C, members). */
+__kernel void posterior_diagonal(__global float *restrict factor, uint n_features, uint n_classes,
+                                 uint entries, float deviation) {
     const uint i = get_global_id(0), c = get_global_id(1), r = get_global_id(2);
-    if (i < n_features) factor[((size_t)r * n_classes + c) * entries + row_offset(i) + i] = 1.0f;
+    if (i < n_features) factor[((size_t)r * n_classes + c) * entries + row_offset(i) + i] = deviation;
 }
 
 /* ------------------------------------------------------------------ noise */

@@ -21,13 +21,14 @@ typedef struct {
     size_t n_data;               /* samples of the training set: the loss has KL / n_data */
     bool point;                  /* a point estimate: W = mean, no factor and no KL */
     float prior_variance;        /* alpha; not of a point estimate */
+    float initial_deviation;     /* L begins as this times I; not of a point estimate */
     const uint32_t *seeds;       /* [R], copied */
     iv_optimizer_desc optimizer; /* Adam */
 } iv_posterior_desc;
 
-/* A posterior for R members with mean 0 and L = I. IV_EINVAL if a size is 0, there are more than
- * 65535 classes or features, the prior's variance is not positive and finite, or the optimizer is
- * not Adam or has a coefficient out of range. */
+/* A posterior for R members with mean 0. IV_EINVAL if a size is 0, there are more than 65535
+ * classes or features, the prior's variance or the initial deviation is not positive and finite, or
+ * the optimizer is not Adam or has a coefficient out of range. */
 iv_status iv_posterior_create(iv_context *context, size_t n_members, const iv_posterior_desc *desc,
                               iv_posterior **posterior);
 void iv_posterior_destroy(iv_posterior *posterior); /* NULL is fine */

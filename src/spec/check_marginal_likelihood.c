@@ -149,8 +149,9 @@ static const char *why_unused(const char *key, const iv_node *config) {
     if (is_sgpr(config)) return strncmp(key, "dataset.", 8) != 0 ? "`method` sgpr" : NULL;
     if (strcmp(key, "model.sigma") == 0 && spec_is_word(config, "model.features", "relu"))
         return "`model.features` relu";
-    if (strcmp(key, "model.alpha") == 0 && spec_is_word(config, "run.estimate", "point"))
-        return "`estimate` point";
+    const bool of_posterior =
+        strcmp(key, "model.alpha") == 0 || strcmp(key, "model.initial_deviation") == 0;
+    if (of_posterior && spec_is_word(config, "run.estimate", "point")) return "`estimate` point";
     bool of_samples = strcmp(key, "model.samples") == 0 || strcmp(key, "model.sampling") == 0;
     bool of_eta = strcmp(key, "training.eta_learning_rate") == 0;
     if ((of_samples || of_eta) && !is_invariant(config)) return "`invariance` none";

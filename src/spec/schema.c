@@ -100,6 +100,9 @@ static const spec_key keys[] = {
      "rff only: standard deviation of the hidden weights"},
     {"model.alpha", KEY_NUMBER, KEY_SWEEPABLE, "1", "(0, 1000000]", NULL, MAR,
      "variance of the output weights' prior"},
+    {"model.initial_deviation", KEY_NUMBER, KEY_SWEEPABLE, "1", "(0, 1000]", NULL, MAR,
+     "standard deviation of the output weights before training: their posterior begins at L = this "
+     "times I"},
     {"model.blur", KEY_NUMBER, KEY_SWEEPABLE, "0", "[0, 100]", NULL, MAR,
      "standard deviation, in pixels, of a Gaussian that blurs the filters before they are "
      "transformed; 0: none"},

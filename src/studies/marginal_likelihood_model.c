@@ -78,6 +78,7 @@ static iv_status create_posterior(ml_model *m, const uint32_t *seeds) {
                                     .n_data = p->n_train,
                                     .point = p->point,
                                     .prior_variance = p->alpha,
+                                    .initial_deviation = p->initial_deviation,
                                     .seeds = seeds,
                                     .optimizer = m->optimizer_desc};
     return iv_posterior_create(m->context, p->n_members, &desc, &m->posterior);

@@ -64,6 +64,7 @@ static iv_status open_step(iv_context *context, iv_feature feature, size_t n_mem
         .n_samples = SAMPLES,
         .sigma = 0.3f,
         .alpha = 1,
+        .initial_deviation = 1,
         .invariant = true,
         .learns = true,
         .batch = BATCH,

@@ -19,6 +19,9 @@ static iv_status check(const iv_posterior_desc *desc, iv_error *error) {
     if (!desc->point && (!(desc->prior_variance > 0.0f) || isinf(desc->prior_variance)))
         return iv_fail(error, IV_EINVAL, "the prior's variance %g must be above 0 and finite",
                        (double)desc->prior_variance);
+    if (!desc->point && (!(desc->initial_deviation > 0.0f) || isinf(desc->initial_deviation)))
+        return iv_fail(error, IV_EINVAL, "the initial deviation %g must be above 0 and finite",
+                       (double)desc->initial_deviation);
     /* kernels count a class's entries in 32 bits */
     if (desc->n_features > UINT16_MAX || desc->n_classes > UINT16_MAX)
         return iv_fail(error, IV_EINVAL, "a posterior of %zu x %zu is too large", desc->n_classes,
@@ -33,10 +36,10 @@ static iv_status create_mean(iv_posterior *p, const iv_posterior_desc *desc) {
     return status == IV_OK ? iv_optimizer_create(p->mean, &desc->optimizer, &p->optimizer) : status;
 }
 
-static iv_status start_at_identity(iv_posterior *p) {
+static iv_status start_at_diagonal(iv_posterior *p) {
     iv_sequence *sequence;
     iv_status status = iv_sequence_create(p->context, &sequence);
-    if (status == IV_OK) status = iv_posterior_append_identity(p, sequence);
+    if (status == IV_OK) status = iv_posterior_append_diagonal(p, sequence);
     if (status == IV_OK) status = iv_sequence_run(sequence, 0);
     if (status == IV_OK) status = iv_context_finish(p->context);
     iv_sequence_destroy(sequence);
@@ -63,7 +66,7 @@ static iv_status create_factor(iv_posterior *p, const uint32_t *seeds) {
     if (status == IV_OK)
         status = iv_buffer_write(context, p->seeds, 0, p->n_members * sizeof *seeds, seeds);
     if (status == IV_OK) status = iv_create_zeros(context, factor_bytes, &p->factor);
-    if (status == IV_OK) status = start_at_identity(p);
+    if (status == IV_OK) status = start_at_diagonal(p);
     for (size_t i = 0; i < p->optimizer->method->n_states && status == IV_OK; i++)
         status = iv_create_zeros(context, factor_bytes, &p->factor_states[i]);
     if (status == IV_OK) status = iv_create_zeros(context, eps_bytes, &p->eps);

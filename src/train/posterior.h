@@ -37,7 +37,7 @@ iv_status iv_posterior_create_with(iv_context *context, size_t n_members,
                                    iv_posterior **posterior);
 
 /* Append L = I, where all is zero. */
-iv_status iv_posterior_append_identity(const iv_posterior *posterior, iv_sequence *sequence);
+iv_status iv_posterior_append_diagonal(const iv_posterior *posterior, iv_sequence *sequence);
 
 /* Append the draw of W for the sequence's step: the start of a training step. */
 iv_status iv_posterior_append_prepare(const iv_posterior *posterior, iv_sequence *sequence);

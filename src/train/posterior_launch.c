@@ -15,12 +15,13 @@ static iv_launch *begin(const iv_posterior *p, iv_sequence *sequence, const char
     return iv_launch_begin(sequence, "posterior", function, options);
 }
 
-iv_status iv_posterior_append_identity(const iv_posterior *p, iv_sequence *sequence) {
-    iv_launch *launch = begin(p, sequence, "posterior_identity");
+iv_status iv_posterior_append_diagonal(const iv_posterior *p, iv_sequence *sequence) {
+    iv_launch *launch = begin(p, sequence, "posterior_diagonal");
     iv_arg_buffer(launch, p->factor);
     iv_arg_uint(launch, p->desc.n_features);
     iv_arg_uint(launch, p->desc.n_classes);
     iv_arg_uint(launch, p->entries);
+    iv_arg_float(launch, p->desc.initial_deviation);
     return iv_launch_end(
         launch, 3, (const size_t[]){p->desc.n_features, p->desc.n_classes, p->n_members}, NULL);
 }

@@ -31,6 +31,7 @@ static void a_small_spec_is_written_with_every_default(void **state) {
                               "  sampling: random\n"
                               "  sigma: 0.3\n"
                               "  alpha: 1\n"
+                              "  initial_deviation: 1\n"
                               "  blur: 0\n"
                               "training:\n"
                               "  learning_rate: 0.001\n"
@@ -226,6 +227,9 @@ static void what_a_run_has_no_use_for_is_not_swept(void **state) {
     expect_message(DIGITS RUN("estimate: point") "sweep: {model.alpha: [1, 2]}\n", NULL,
                    "spec.yaml:5:9: `model.alpha` is swept and means nothing to run `a` with "
                    "`estimate` point, expected that run in a spec of its own");
+    expect_message(DIGITS RUN("estimate: point") "sweep: {model.initial_deviation: [1, 2]}\n", NULL,
+                   "spec.yaml:5:9: `model.initial_deviation` is swept and means nothing to run `a` "
+                   "with `estimate` point, expected that run in a spec of its own");
     iv_spec_destroy(parse_good(DIGITS LEARNED "sweep: {model: {samples: [4, 9]}, training: "
                                               "{eta_learning_rate: [0, 0.1]}}\n",
                                NULL));

@@ -259,7 +259,8 @@ void ml_oracle_network_create(ml_oracle_network *network) {
     for (int k = 0; k < ML_ORACLE_N_TENSORS; k++)
         network->tensors[k] = zeros(ml_oracle_elements(network, k) + 1);
     for (int i = 0; i < ml_oracle_elements(network, ML_ORACLE_FACTOR); i++)
-        network->tensors[ML_ORACLE_FACTOR][i] = i % (h * h) / h == i % h;
+        network->tensors[ML_ORACLE_FACTOR][i] =
+            i % (h * h) / h == i % h ? network->initial_deviation : 0.0;
 }
 
 void ml_oracle_network_free(ml_oracle_network *network) {

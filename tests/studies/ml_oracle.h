@@ -69,13 +69,14 @@ enum {
 typedef struct {
     ml_oracle_shape shape;
     int n_hidden, n_classes;
-    int n_samples;     /* of transformations; 0: none, the filters as they are */
-    bool cosine;       /* features sqrt(2 / H) cos z; else max(z, 0) */
-    double blur;       /* of the filters, in pixels */
-    double alpha;      /* variance of the prior */
-    double n_data;     /* the loss has KL / n_data */
-    double learned[6]; /* 1 where the gradient to eta counts */
-    bool point;        /* no factor: W = mean */
+    int n_samples;            /* of transformations; 0: none, the filters as they are */
+    bool cosine;              /* features sqrt(2 / H) cos z; else max(z, 0) */
+    double blur;              /* of the filters, in pixels */
+    double alpha;             /* variance of the prior */
+    double initial_deviation; /* L begins as this times I */
+    double n_data;            /* the loss has KL / n_data */
+    double learned[6];        /* 1 where the gradient to eta counts */
+    bool point;               /* no factor: W = mean */
     double *tensors[ML_ORACLE_N_TENSORS];
 } ml_oracle_network;
 

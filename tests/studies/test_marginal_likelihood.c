@@ -14,6 +14,7 @@ enum { N_TRAIN = 150, N_TEST = 140, HIDDEN = 10, SAMPLES = 3, BATCH = 32, EPOCHS
 enum { DATA_SEED = 9, MEASURE_BATCH = 128, MEASURE_SAMPLES = 1 << 30 };
 static const double rate = 0.01, eta_rate = 0.02, epsilon = 0.05;
 static const double alpha = 0.75; /* the study has it as a float */
+static const double initial_deviation = 0.5;
 static const uint32_t seeds[] = {3, 14};
 
 /* What a spec says, and one of its runs. */
@@ -104,6 +105,7 @@ static ml_oracle_network network_create(const setting *s, const run_kind *run, c
                                  .cosine = strcmp(s->features, "rff") == 0,
                                  .blur = s->blur,
                                  .alpha = alpha,
+                                 .initial_deviation = initial_deviation,
                                  .n_data = N_TRAIN,
                                  .point = run->point};
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
@@ -126,19 +128,20 @@ static void load_model(void **state, const char *directory, const run_kind *run,
 
 static void write_spec(void **state, const setting *s) {
     char text[2048];
-    int n = snprintf(
-        text, sizeof text,
-        "study: marginal-likelihood\n"
-        "name: oracle\n"
-        "seeds: [%u, %u]\n"
-        "dataset: {name: %s, transformation: %s, train: %d, test: %d, seed: %d}\n"
-        "model: {features: %s, hidden: %d, samples: %d, sampling: %s, alpha: %g, "
-        "blur: %g}\n"
-        "training: {batch: %d, epochs: %d, annealing: %s, epsilon: %g}\n"
-        "runs:\n",
-        seeds[0], seeds[1], s->rings ? "rings" : "digits", s->transformation, N_TRAIN, N_TEST,
-        DATA_SEED, s->features, HIDDEN, SAMPLES, s->grid ? "equally-spaced" : "random", alpha,
-        s->blur, s->rings ? N_TRAIN : BATCH, s->rings ? 4 * EPOCHS : EPOCHS, s->annealing, epsilon);
+    int n =
+        snprintf(text, sizeof text,
+                 "study: marginal-likelihood\n"
+                 "name: oracle\n"
+                 "seeds: [%u, %u]\n"
+                 "dataset: {name: %s, transformation: %s, train: %d, test: %d, seed: %d}\n"
+                 "model: {features: %s, hidden: %d, samples: %d, sampling: %s, alpha: %g, "
+                 "initial_deviation: %g, blur: %g}\n"
+                 "training: {batch: %d, epochs: %d, annealing: %s, epsilon: %g}\n"
+                 "runs:\n",
+                 seeds[0], seeds[1], s->rings ? "rings" : "digits", s->transformation, N_TRAIN,
+                 N_TEST, DATA_SEED, s->features, HIDDEN, SAMPLES,
+                 s->grid ? "equally-spaced" : "random", alpha, initial_deviation, s->blur,
+                 s->rings ? N_TRAIN : BATCH, s->rings ? 4 * EPOCHS : EPOCHS, s->annealing, epsilon);
     for (int i = 0; i < N_RUNS; i++) {
         if (!has_run(s, &runs[i])) continue;
         n += snprintf(text + n, sizeof text - (size_t)n,

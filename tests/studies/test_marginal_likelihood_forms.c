@@ -94,6 +94,7 @@ static void check(void **state, iv_feature feature, float blur) {
                                       .n_samples = SAMPLES,
                                       .sigma = 0.1f,
                                       .alpha = 1,
+                                      .initial_deviation = 1,
                                       .blur = blur,
                                       .invariant = true,
                                       .learns = true,

@@ -28,6 +28,7 @@ subject subject_begin(program *p, const plan_of_subject *plan) {
                               .n_data = plan->n_data,
                               .point = plan->point,
                               .prior_variance = plan->prior_variance,
+                              .initial_deviation = plan->initial_deviation,
                               .seeds = seeds,
                               .optimizer = plan->adam};
     desc.optimizer.learning_rates = rates;

@@ -25,7 +25,7 @@ typedef struct {
     size_t n_members, n_classes, n_features, n_data, lanes;
     uint32_t first_seed;
     bool point;
-    float prior_variance;
+    float prior_variance, initial_deviation;
     float rate; /* of member 0; member r has r + 1 times that */
     iv_optimizer_desc adam;
 } plan_of_subject;

@@ -23,6 +23,7 @@ static subject begin(program *p, size_t shape, iv_optimizer_desc optimizer, floa
                                   .n_data = 7,
                                   .first_seed = 40,
                                   .prior_variance = prior_variance,
+                                  .initial_deviation = 1.0f,
                                   .rate = 1e-4f,
                                   .adam = optimizer};
     return subject_begin(p, &plan);
@@ -74,22 +75,38 @@ static void samples_are_mean_plus_factor_times_the_noise_of_the_step(void **stat
     }
 }
 
-/* In the beginning L = I: W is the noise itself. */
-static void a_new_posterior_is_the_standard_normal_distribution(void **state) {
-    subject s = begin(*state, 3, adam, 1.0f);
-    assert_ok(s.context, iv_posterior_prepare(s.posterior, 0));
-    float *w = read_weights(&s, iv_posterior_sample_view(s.posterior));
-    const size_t h = s.n_features;
-    for (size_t k = 0; k < s.n_members * s.n_classes * h; k++) {
-        const float eps =
-            eps_at(&s, k / h / s.n_classes, IV_STREAM_POSTERIOR, 0, k / h % s.n_classes, k % h);
-        assert_true(w[k] == eps);
+/* In the beginning L = deviation I: W is a multiple of the noise. A deviation of 1/4 scales it
+ * without rounding; its KL is H C (1 / 16 - 1 + 2 ln 4) / 2, of a standard normal distribution
+ * exactly 0. */
+static void a_new_posterior_is_a_normal_distribution_of_the_initial_deviation(void **state) {
+    static const float deviations[] = {1.0f, 0.25f};
+    for (size_t d = 0; d < 2; d++) {
+        const plan_of_subject plan = {.n_members = 3,
+                                      .n_classes = 2,
+                                      .n_features = 17,
+                                      .n_data = 7,
+                                      .lanes = d == 0 ? 1 : 64,
+                                      .first_seed = 40,
+                                      .prior_variance = 1.0f,
+                                      .initial_deviation = deviations[d],
+                                      .rate = 1e-4f,
+                                      .adam = adam};
+        subject s = subject_begin(*state, &plan);
+        assert_ok(s.context, iv_posterior_prepare(s.posterior, 0));
+        float *w = read_weights(&s, iv_posterior_sample_view(s.posterior));
+        const size_t h = s.n_features, n = s.n_classes * h;
+        for (size_t k = 0; k < s.n_members * n; k++) {
+            const float eps = eps_at(&s, k / n, IV_STREAM_POSTERIOR, 0, k / h % s.n_classes, k % h);
+            assert_true(w[k] == deviations[d] * eps);
+        }
+        double kl[MAX_POSTERIORS];
+        assert_ok(s.context, iv_posterior_kl(s.posterior, kl));
+        const double expected = d == 0 ? 0.0 : 0.5 * (double)n * (1.0 / 16 - 1 + 2 * log(4.0));
+        for (size_t r = 0; r < s.n_members; r++)
+            assert_true(fabs(kl[r] - expected) <= 1e-13 * expected);
+        free(w);
+        subject_end(&s);
     }
-    double kl[MAX_POSTERIORS];
-    assert_ok(s.context, iv_posterior_kl(s.posterior, kl));
-    for (size_t r = 0; r < s.n_members; r++) assert_true(kl[r] == 0.0);
-    free(w);
-    subject_end(&s);
 }
 
 /* Of n draws, a mean scatters by its deviation over sqrt(n), a covariance of x and y by
@@ -102,6 +119,7 @@ static void samples_have_the_mean_and_covariance_of_the_posterior(void **state) 
                                   .n_data = 1,
                                   .lanes = 1,
                                   .prior_variance = 1.0f,
+                                  .initial_deviation = 1.0f,
                                   .adam = adam};
     const uint32_t n = is_small_run() ? 50 : 4000;
     subject s = subject_begin(*state, &plan);
@@ -389,6 +407,7 @@ static void impossible_posteriors_are_refused(void **state) {
                                     .n_features = 3,
                                     .n_data = 4,
                                     .prior_variance = 1.0f,
+                                    .initial_deviation = 1.0f,
                                     .seeds = &seed,
                                     .optimizer = adam};
     struct {
@@ -398,6 +417,9 @@ static void impossible_posteriors_are_refused(void **state) {
                  {good, "variance 0"},
                  {good, "variance inf"},
                  {good, "variance nan"},
+                 {good, "deviation 0"},
+                 {good, "deviation inf"},
+                 {good, "deviation nan"},
                  {good, "0 classes"},
                  {good, "Adam alone"},
                  {good, "betas 1 and"},
@@ -406,10 +428,13 @@ static void impossible_posteriors_are_refused(void **state) {
     cases[1].desc.prior_variance = 0.0f;
     cases[2].desc.prior_variance = INFINITY;
     cases[3].desc.prior_variance = NAN;
-    cases[4].desc.n_classes = 0;
-    cases[5].desc.optimizer.kind = IV_OPTIMIZER_SGD;
-    cases[6].desc.optimizer.beta1 = 1.0f;
-    cases[7].desc.n_features = 100000;
+    cases[4].desc.initial_deviation = 0.0f;
+    cases[5].desc.initial_deviation = INFINITY;
+    cases[6].desc.initial_deviation = NAN;
+    cases[7].desc.n_classes = 0;
+    cases[8].desc.optimizer.kind = IV_OPTIMIZER_SGD;
+    cases[9].desc.optimizer.beta1 = 1.0f;
+    cases[10].desc.n_features = 100000;
     program *p = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         iv_posterior *posterior;
@@ -424,7 +449,7 @@ int main(void) {
     if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_are_mean_plus_factor_times_the_noise_of_the_step),
-        cmocka_unit_test(a_new_posterior_is_the_standard_normal_distribution),
+        cmocka_unit_test(a_new_posterior_is_a_normal_distribution_of_the_initial_deviation),
         cmocka_unit_test(samples_have_the_mean_and_covariance_of_the_posterior),
         cmocka_unit_test(updates_follow_adam_on_the_gradients_of_the_loss),
         cmocka_unit_test(updates_anneal_their_rates),

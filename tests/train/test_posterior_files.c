@@ -15,6 +15,7 @@ static subject begin(program *p, size_t n_members, uint32_t first_seed, bool poi
                                   .first_seed = first_seed,
                                   .point = point,
                                   .prior_variance = 1.0f,
+                                  .initial_deviation = 1.0f,
                                   .rate = 0.01f,
                                   .adam = {.kind = IV_OPTIMIZER_ADAM,
                                            .beta1 = 0.9f,

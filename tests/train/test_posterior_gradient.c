@@ -18,6 +18,7 @@ static subject begin(program *p, size_t lanes, size_t n_data, float prior_varian
                                   .lanes = lanes,
                                   .first_seed = 0,
                                   .prior_variance = prior_variance,
+                                  .initial_deviation = 1.0f,
                                   .rate = 1e6f,
                                   .adam = {.kind = IV_OPTIMIZER_ADAM, .epsilon = 1e6f}};
     return subject_begin(p, &plan);
