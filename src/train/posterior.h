@@ -36,7 +36,7 @@ iv_status iv_posterior_create_with(iv_context *context, size_t n_members,
                                    const iv_posterior_desc *desc, size_t lanes,
                                    iv_posterior **posterior);
 
-/* Append L = I, where all is zero. */
+/* Append L = initial deviation times I, where all is zero. */
 iv_status iv_posterior_append_diagonal(const iv_posterior *posterior, iv_sequence *sequence);
 
 /* Append the draw of W for the sequence's step: the start of a training step. */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +98,34 @@ static void what_a_run_needs_decides_its_population(void **state) {
     assert_true(point->learns && point->point);
     assert_true(gp->sgpr && gp->n_inducing == 50);
     close_example(&e);
+}
+
+/* What a kernel or the schedule takes as one number for all members must not differ among them. */
+static void what_is_one_number_to_a_population_divides_it_when_swept(void **state) {
+    (void)state;
+    static const char *const swept[] = {"model.features: [relu, rff]",
+                                        "model.hidden: [64, 128]",
+                                        "model.samples: [4, 9]",
+                                        "model.sampling: [random, equally-spaced]",
+                                        "model.alpha: [1, 2]",
+                                        "model.initial_deviation: [1, 0.1]",
+                                        "model.blur: [0, 1]",
+                                        "dataset.train: [1000, 2000]",
+                                        "training.batch: [64, 128]",
+                                        "training.epochs: [2, 3]",
+                                        "training.annealing: [cosine, none]",
+                                        "training.eta_learning_rate: [0.001, 0.01]"};
+    for (size_t i = 0; i < sizeof swept / sizeof *swept; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "{study: marginal-likelihood, name: t, seeds: 1, sweep: {%s}, dataset: {name: "
+                 "mnist}, runs: [{name: a, invariance: rotation, eta: 0.1}]}",
+                 swept[i]);
+        example e;
+        open_example(&e, text);
+        if (e.plan.n_populations != 2) fail_msg("`%s` did not divide a population", swept[i]);
+        close_example(&e);
+    }
 }
 
 static void members_start_with_the_eta_of_their_own_generators(void **state) {
@@ -235,6 +264,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_of_one_shape_are_one_population_for_all_seeds_and_data),
         cmocka_unit_test(what_a_run_needs_decides_its_population),
+        cmocka_unit_test(what_is_one_number_to_a_population_divides_it_when_swept),
         cmocka_unit_test(members_start_with_the_eta_of_their_own_generators),
         cmocka_unit_test(each_member_has_its_own_transformation_of_the_data),
         cmocka_unit_test(schedules_follow_from_whole_batches),
