@@ -1,15 +1,18 @@
 /* Matrix products for devices with caches and wide vectors (CPUs):  C = epilogue(op(A) B).
  *
  * One work-item computes a tile of MR rows and NV vectors of VW columns, held in registers for the
- * whole sum over k. B is read as panels of NV vectors: entry (p, j) of panel t lies at t *
+ * whole sum over k. The last tile of rows begins MR before the end and leaves those alone that the
+ * one before it has. B is read as panels of NV vectors: entry (p, j) of panel t lies at t *
  * panel_stride + p * ldb + j, which describes both a packed copy (ldb = NV * VW) and a row-major
- * matrix read in place (panel_stride = NV * VW). A is read in place, rows past the end repeating
- * the last one, or as packed strips of MR rows.
+ * matrix read in place (panel_stride = NV * VW). A is read in place or as packed strips of MR rows.
  *
  * -DMR -DNV -DVW   the tile
  * -DTRANSPOSE_A    A is stored [k, m]
+ * -DFEW_ROWS       m < MR: there is one tile of rows, and past the end it repeats the last one
  * -DPACKED_A       A is packed as [m / MR][k][MR]; lda is then the elements of a strip
  * -DBIAS -DACTIVATION=n -DACCUMULATE -DGATE=n   parts of the epilogue, in iv_gemm's order
+ * -DLISTS=0|1      sums over the k in a list alone (cl/gemm_lists.cl): 0, that of the tile's rows of
+ *                  A, which is read in place; 1, that of its columns of B
  * -DROW_SUMS=0|1   the work-items of the first panel also sum the rows of op(A); 1: add to what is
  *                  there
  *
@@ -40,15 +43,20 @@ DEFINE_ACTIVATION(vector, vector, PASTE(as_float, VW), PASTE(as_uint, VW))
 #endif
 DEFINE_GATE(vector, vector)
 
-/* Where row i of the tile lies in A, and how far it is to the next k. */
+/* Where row i of the tile lies in A, from its first one, and how far it is to the next k. */
 #if defined(PACKED_A)
-#define A_ROW(t, i) ((size_t)((t)->row / MR) * (t)->lda + (i))
+#define A_ROW(t, i) (i)
 #define A_K_STRIDE(t) MR
-#elif defined(TRANSPOSE_A)
-#define A_ROW(t, i) ((size_t)min((t)->row + (i), (t)->m - 1))
-#define A_K_STRIDE(t) (t)->lda
+#elif defined(FEW_ROWS)
+#define A_ROW(t, i) (size_t)min((uint)(i), (t)->m - 1) * A_ROW_STRIDE(t)
 #else
-#define A_ROW(t, i) ((size_t)min((t)->row + (i), (t)->m - 1) * (t)->lda)
+#define A_ROW(t, i) (size_t)(i) * A_ROW_STRIDE(t)
+#endif
+#if defined(TRANSPOSE_A)
+#define A_ROW_STRIDE(t) 1
+#define A_K_STRIDE(t) (t)->lda
+#elif !defined(PACKED_A)
+#define A_ROW_STRIDE(t) (t)->lda
 #define A_K_STRIDE(t) 1
 #endif
 
@@ -57,7 +65,9 @@ typedef struct {
     __global float *c;
     __global const float *bias, *gate;
     __global float *row_sums;
+    __global const ushort *list;
     uint m, n, k, lda, ldb, ldc, gate_rows, row, column;
+    uint first; /* row of the tile that is its own, as all after it */
 } tile;
 
 #ifdef ROW_SUMS
@@ -68,7 +78,7 @@ static void sum_rows(const tile *t) {
     size_t rows[MR];
     _Pragma("unroll") for (uint i = 0; i < MR; i++) {
         rows[i] = A_ROW(t, i);
-        sum[0][i] = ROW_SUMS && t->row + i < t->m ? t->row_sums[t->row + i] : 0.0f;
+        sum[0][i] = ROW_SUMS && i >= t->first && t->row + i < t->m ? t->row_sums[t->row + i] : 0.0f;
         sum[1][i] = sum[2][i] = sum[3][i] = 0.0f;
     }
     __global const float *a = t->a;
@@ -78,7 +88,7 @@ static void sum_rows(const tile *t) {
             _Pragma("unroll") for (uint i = 0; i < MR; i++) sum[q][i] += a[rows[i]];
     for (; p < t->k; p++, a += A_K_STRIDE(t))
         _Pragma("unroll") for (uint i = 0; i < MR; i++) sum[0][i] += a[rows[i]];
-    for (uint i = 0; i < MR && t->row + i < t->m; i++)
+    for (uint i = t->first; i < MR && t->row + i < t->m; i++)
         t->row_sums[t->row + i] = (sum[0][i] + sum[1][i]) + (sum[2][i] + sum[3][i]);
 }
 #endif
@@ -122,7 +132,7 @@ __attribute__((always_inline)) static void finish_tile(const tile *t, const vect
                                                        uint vectors) {
     const uint rows = min((uint)MR, t->m - t->row);
     const uint whole = min(vectors, (t->n - t->column) / VW);
-    _Pragma("unroll 1") for (uint i = 0; i < rows; i++) {
+    _Pragma("unroll 1") for (uint i = t->first; i < rows; i++) {
         const uint row = t->row + i;
         __global float *c = t->c + (size_t)row * t->ldc + t->column;
         vector value[NV];
@@ -142,6 +152,22 @@ __attribute__((always_inline)) static void finish_tile(const tile *t, const vect
     }
 }
 
+/* The steps of a sum over k: a and b go on by one, or by the gaps of a list. */
+#ifdef LISTS
+#define N_STEPS(t) (t)->list[0]
+#define BEFORE_STEP(t, q)                                                                          \
+    const uint gap = (t)->list[1 + (q)];                                                           \
+    a += (size_t)gap * A_K_STRIDE(t);                                                              \
+    b += (size_t)gap * (t)->ldb
+#define AFTER_STEP(t)
+#else
+#define N_STEPS(t) (t)->k
+#define BEFORE_STEP(t, q)
+#define AFTER_STEP(t)                                                                              \
+    a += A_K_STRIDE(t);                                                                            \
+    b += (t)->ldb
+#endif
+
 /* The tile with `vectors` of its NV columns' vectors inside the matrix. Every caller passes a
  * constant, so that the loops unroll and the accumulators stay in registers. */
 #define TILE(vectors)                                                                              \
@@ -152,7 +178,9 @@ __attribute__((always_inline)) static void finish_tile(const tile *t, const vect
         _Pragma("unroll") for (uint i = 0; i < MR; i++)                                            \
             _Pragma("unroll") for (uint j = 0; j < vectors; j++) sum[i][j] = (vector)(0.0f);       \
         __global const float *a = t->a, *b = t->b;                                                 \
-        for (uint p = 0; p < t->k; p++) {                                                          \
+        const uint n_steps = N_STEPS(t);                                                           \
+        for (uint q = 0; q < n_steps; q++) {                                                       \
+            BEFORE_STEP(t, q);                                                                     \
             vector right[vectors];                                                                 \
             _Pragma("unroll") for (uint j = 0; j < vectors; j++) right[j] = LOAD(b + j * VW);      \
             _Pragma("unroll") for (uint i = 0; i < MR; i++) {                                      \
@@ -160,8 +188,7 @@ __attribute__((always_inline)) static void finish_tile(const tile *t, const vect
                 _Pragma("unroll") for (uint j = 0; j < vectors; j++) sum[i][j] =                   \
                     MULTIPLY_ADD(left, right[j], sum[i][j]);                                       \
             }                                                                                      \
-            a += A_K_STRIDE(t);                                                                    \
-            b += t->ldb;                                                                           \
+            AFTER_STEP(t);                                                                         \
         }                                                                                          \
         vector result[MR * vectors];                                                               \
         _Pragma("unroll") for (uint i = 0; i < MR; i++)                                            \
@@ -191,13 +218,32 @@ __kernel void gemm_panel(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
 #ifdef ROW_SUMS
                          TENSOR(float, row_sums),
 #endif
+#ifdef LISTS
+                         TENSOR(const ushort, lists), uint list_stride,
+#endif
                          uint m, uint n, uint k, uint lda, uint ldb, uint panel_stride, uint ldc) {
     const size_t r = get_global_id(2);
     const uint panel = get_global_id(1);
     tile t;
-    t.row = get_global_id(0) * MR;
+    t.m = m;
+    t.n = n;
+    t.k = k;
+    t.lda = lda;
+    t.ldb = ldb;
+    t.ldc = ldc;
+    const uint own = get_global_id(0) * MR;
+#if defined(PACKED_A) || defined(FEW_ROWS)
+    t.row = own;
+#else
+    t.row = min(own, m - MR);
+#endif
+    t.first = own - t.row;
     t.column = panel * NV * VW;
-    t.a = MEMBER(a, r);
+#ifdef PACKED_A
+    t.a = MEMBER(a, r) + get_global_id(0) * (size_t)lda;
+#else
+    t.a = MEMBER(a, r) + (size_t)t.row * A_ROW_STRIDE(&t);
+#endif
     t.b = MEMBER(b, r) + (size_t)panel * panel_stride;
     t.c = MEMBER(c, r);
 #ifdef BIAS
@@ -207,12 +253,9 @@ __kernel void gemm_panel(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
     t.gate = MEMBER(gate, r);
     t.gate_rows = gate_rows;
 #endif
-    t.m = m;
-    t.n = n;
-    t.k = k;
-    t.lda = lda;
-    t.ldb = ldb;
-    t.ldc = ldc;
+#ifdef LISTS
+    t.list = MEMBER(lists, r) + (LISTS ? panel : get_global_id(0)) * (size_t)list_stride;
+#endif
 #ifdef ROW_SUMS
     t.row_sums = MEMBER(row_sums, r);
     if (panel == 0) sum_rows(&t);

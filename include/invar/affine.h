@@ -59,6 +59,7 @@ typedef struct {
     uint32_t data_seed;
     iv_view seeds; /* uint [R, 1]; of the order alone, and not read without it */
     bool shuffle;  /* a new order every epoch (training); else in order (evaluation) */
+    bool zeros;    /* most bytes are 0: products with the images may pass over them (iv_gemm) */
 } iv_affine_image_source;
 
 /* Batch number `step` of images that are transformed as they are gathered: *images [B, D], *labels

@@ -55,6 +55,7 @@ typedef struct {
     size_t n_elements, n_pixels;
     iv_view seeds; /* uint [R, 1] */
     bool shuffle;  /* a new order every epoch (training); else in order (evaluation) */
+    bool zeros;    /* most bytes are 0: products with the images may pass over them (iv_gemm) */
 } iv_image_source;
 
 typedef enum {

@@ -52,6 +52,9 @@ typedef struct {
     iv_view gate;
     iv_activation gate_activation; /* with a gate: not IV_ACTIVATION_NONE */
     size_t gate_rows;              /* rows of C that share a row of the gate; 1 if 0 */
+    bool zeros_a,
+        zeros_b;      /* most of A, of B, is 0: an engine may leave out what that makes 0. Sums of
+                         finite numbers do not change; NaN and infinity times 0 do not show */
     iv_view row_sums; /* m values a member: sums over k of rows of op(A); NULL buffer for none */
     iv_gemm_engine engine;
 } iv_gemm_desc;

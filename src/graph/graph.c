@@ -175,6 +175,11 @@ size_t iv_rows(const iv_tensor *tensor) {
     return tensor->n_elements / iv_columns(tensor);
 }
 
+bool iv_has_zeros(const iv_tensor *tensor) {
+    while (tensor->base) tensor = tensor->base;
+    return tensor->zeros;
+}
+
 bool iv_same_shape(const iv_tensor *a, const iv_tensor *b) {
     return a->dtype == b->dtype && a->rank == b->rank &&
            memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;

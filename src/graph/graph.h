@@ -24,6 +24,7 @@ struct iv_tensor {
     iv_tensor *base; /* for slices and reshapes: the tensor whose memory this one shares */
     size_t base_offset;
     size_t id;
+    bool zeros;  /* most entries are 0, of an image's border for one: see iv_gemm_desc */
     bool placed; /* lies in memory of the caller: `view` is given */
     iv_view view;
     /* set while compiling */
@@ -135,6 +136,9 @@ unsigned iv_gradient_shape(const iv_tensor *tensor, size_t n_products, size_t *d
 size_t iv_columns(const iv_tensor *tensor);
 size_t iv_rows(const iv_tensor *tensor);
 bool iv_same_shape(const iv_tensor *a, const iv_tensor *b);
+
+/* Whether most entries are 0, as its producer said of it or of what it is a part of. */
+bool iv_has_zeros(const iv_tensor *tensor);
 
 /* ------------------------------------------------------------------ emitting */
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* Blocks of k: a panel of 48 columns is then 192 KiB, a fraction of any second-level cache. */
-static const size_t block_k = 1024;
+static const size_t block_k = 1024; /* at most 65535, for lists of the k that count */
 
 /* An operand of more than this is packed where its rows lie far apart: below, caches and their
  * prefetchers cope, and packing would cost more than it saves. */
@@ -101,6 +101,51 @@ typedef struct {
     bool packed_a, packed_b;
 } operands;
 
+/* Lists of the k that count (cl/gemm_lists.cl) for the tiles of one block of k. */
+typedef enum { NO_LISTS, LISTS_OF_ROWS, LISTS_OF_COLUMNS } list_kind;
+
+/* A list costs about as much as its tile saves on one or two others beside it. */
+enum { TILES_FOR_LISTS = 2 };
+
+static list_kind choose_lists(const iv_gemm_desc *d, const iv_panel_tile *tile, const operands *o) {
+    if (d->zeros_a && !d->transpose_a && !o->packed_a &&
+        d->n > TILES_FOR_LISTS * tile->vectors * tile->width)
+        return LISTS_OF_ROWS;
+    if (d->zeros_b && d->m > TILES_FOR_LISTS * tile->rows) return LISTS_OF_COLUMNS;
+    return NO_LISTS;
+}
+
+static iv_status append_lists(iv_sequence *sequence, const iv_gemm_desc *d,
+                              const iv_panel_tile *tile, const operands *o, list_kind kind,
+                              size_t first, size_t count, iv_view *lists) {
+    const bool of_rows = kind == LISTS_OF_ROWS;
+    iv_view operand = of_rows ? o->a : o->b;
+    operand.offset += of_rows ? first : first * o->ldb;
+    const size_t tiles =
+        of_rows ? divide_up(d->m, tile->rows) : divide_up(d->n, tile->vectors * tile->width);
+    const size_t n_members = operand.stride == 0 ? 1 : d->batch;
+    size_t bytes;
+    *lists = (iv_view){NULL, 0, operand.stride == 0 ? 0 : tiles * (count + 1)};
+    iv_status status = iv_multiply_size(tiles * (count + 1), n_members * sizeof(uint16_t), &bytes,
+                                        iv_context_error(iv_sequence_context(sequence)));
+    if (status == IV_OK) status = iv_sequence_buffer(sequence, bytes, &lists->buffer);
+    if (status != IV_OK) return status;
+
+    char options[64];
+    tile_options(tile, "", options, sizeof options);
+    iv_launch *launch =
+        iv_launch_begin(sequence, "gemm_lists", of_rows ? "list_rows" : "list_columns", options);
+    iv_arg_view(launch, operand);
+    iv_arg_view(launch, *lists);
+    iv_arg_uint(launch, of_rows ? d->m : d->n);
+    iv_arg_uint(launch, count);
+    iv_arg_uint(launch, of_rows ? o->lda : o->ldb);
+    iv_arg_uint(launch, count + 1);
+    if (!of_rows) iv_arg_uint(launch, o->panel_stride);
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){tiles, n_members},
+                                   (const size_t[]){1, 1});
+}
+
 /* The product of one block of k, [first, first + count): the first block sets C, later ones add to
  * it, the last one ends with the epilogue. */
 static iv_status append_block(iv_sequence *sequence, const iv_gemm_desc *d,
@@ -108,15 +153,26 @@ static iv_status append_block(iv_sequence *sequence, const iv_gemm_desc *d,
                               size_t count) {
     const bool is_first = first == 0, is_last = first + count == d->k;
     const bool bias = is_last && d->bias.buffer, gate = is_last && d->gate.buffer;
+    const list_kind kind = choose_lists(d, tile, o);
+    iv_view lists = {NULL, 0, 0};
+    if (kind != NO_LISTS) {
+        const iv_status status = append_lists(sequence, d, tile, o, kind, first, count, &lists);
+        if (status != IV_OK) return status;
+    }
     char epilogue[IV_EPILOGUE_OPTIONS] = "", more[160], options[224];
     if (is_last) iv_gemm_epilogue_options(d, epilogue);
-    snprintf(more, sizeof more, "%s%s%s%s%s",
+    snprintf(more, sizeof more, "%s%s%s%s%s%s",
              d->transpose_a && !o->packed_a ? " -DTRANSPOSE_A" : "",
-             o->packed_a ? " -DPACKED_A" : "", epilogue,
-             d->accumulate || !is_first ? " -DACCUMULATE" : "",
+             o->packed_a         ? " -DPACKED_A"
+             : d->m < tile->rows ? " -DFEW_ROWS"
+                                 : "",
+             epilogue, d->accumulate || !is_first ? " -DACCUMULATE" : "",
              !d->row_sums.buffer ? ""
              : is_first          ? " -DROW_SUMS=0"
-                                 : " -DROW_SUMS=1");
+                                 : " -DROW_SUMS=1",
+             kind == NO_LISTS        ? ""
+             : kind == LISTS_OF_ROWS ? " -DLISTS=0"
+                                     : " -DLISTS=1");
     tile_options(tile, more, options, sizeof options);
 
     iv_view a = o->a, b = o->b;
@@ -132,6 +188,10 @@ static iv_status append_block(iv_sequence *sequence, const iv_gemm_desc *d,
         iv_arg_uint(launch, d->gate_rows);
     }
     if (d->row_sums.buffer) iv_arg_view(launch, d->row_sums);
+    if (kind != NO_LISTS) {
+        iv_arg_view(launch, lists);
+        iv_arg_uint(launch, count + 1);
+    }
     iv_arg_uint(launch, d->m);
     iv_arg_uint(launch, d->n);
     iv_arg_uint(launch, count);

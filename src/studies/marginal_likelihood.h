@@ -127,6 +127,7 @@ typedef struct {
     uint32_t seed; /* of digits and rings */
     size_t n_pool, first_test;
     cl_mem pixels, labels; /* uchar [n_pool, D], [n_pool] */
+    bool zeros;            /* most pixels are 0 */
     cl_mem points;         /* float [n_pool, 2] and int [n_pool]: rings, instead of pixels */
     cl_mem point_labels;
     uint8_t *host_labels; /* [n_pool] */

@@ -61,6 +61,7 @@ iv_status ml_data_of_images(iv_context *context, const ml_population *p, const u
     if (status == IV_OK) status = study_upload(context, pixels, bytes, &data->pixels);
     if (status == IV_OK) status = study_upload(context, labels, n_pool, &data->labels);
     if (status == IV_OK) status = keep_labels(data, labels, context);
+    if (status == IV_OK) data->zeros = study_has_zeros(pixels, bytes);
     if (status != IV_OK) ml_data_clear(context, data);
     return status;
 }
@@ -81,7 +82,7 @@ static iv_status load_images(const iv_study_job *job, const ml_population *p, ml
     return status;
 }
 
-/* Random bytes, four from a word. */
+/* Random bytes, four from a word; fewer where the data set has zeros. */
 static iv_status make_up_images(iv_context *context, const ml_population *p, ml_data *data) {
     iv_error *error = iv_context_error(context);
     const size_t n = p->n_train + p->n_test;
@@ -92,6 +93,8 @@ static iv_status make_up_images(iv_context *context, const ml_population *p, ml_
     if (!pixels || !labels) status = study_out_of_memory(context);
     for (size_t i = 0; i < bytes && status == IV_OK; i++)
         pixels[i] = (uint8_t)(iv_mix((uint32_t)(i / 4)) >> (8 * (i % 4)));
+    if (status == IV_OK && strcmp(p->dataset, "mnist") == 0)
+        study_scribble(pixels, n, p->shape.height, p->shape.width);
     for (size_t i = 0; i < n && status == IV_OK; i++) labels[i] = (uint8_t)(i % p->n_classes);
     if (status == IV_OK)
         status = ml_data_of_images(context, p, pixels, labels, n, p->n_train, data);

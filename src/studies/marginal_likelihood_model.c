@@ -191,7 +191,8 @@ void ml_model_batch(const ml_model *m, const ml_data *data, iv_graph *graph, boo
                                            .transformations = {m->transformations, 0, 1},
                                            .data_seed = p->data_seed,
                                            .seeds = {m->seeds, 0, 1},
-                                           .shuffle = shuffle};
+                                           .shuffle = shuffle,
+                                           .zeros = data->zeros};
     iv_affine_image_batch(graph, &source, batch, x, labels);
 }
 

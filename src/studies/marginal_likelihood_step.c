@@ -28,12 +28,14 @@ static void close_step(iv_study_step *step) {
 }
 
 static iv_status make_data(step_state *s) {
-    iv_dataset noise;
-    iv_status status = iv_noise_make(0, N_IMAGES, &noise, iv_context_error(s->context));
-    if (status == IV_OK)
-        status = ml_data_of_images(s->context, &s->population, noise.pixels, noise.labels, N_IMAGES,
-                                   N_IMAGES, &s->data);
-    iv_dataset_clear(&noise);
+    iv_dataset images;
+    iv_status status = iv_noise_make(0, N_IMAGES, &images, iv_context_error(s->context));
+    if (status == IV_OK) {
+        study_scribble(images.pixels, N_IMAGES, SIDE, SIDE);
+        status = ml_data_of_images(s->context, &s->population, images.pixels, images.labels,
+                                   N_IMAGES, N_IMAGES, &s->data);
+    }
+    iv_dataset_clear(&images);
     return status;
 }
 
@@ -55,7 +57,7 @@ static iv_status open_step(iv_context *context, iv_feature feature, size_t n_mem
     }
     s->context = context;
     s->population = (ml_population){
-        .dataset = "noise",
+        .dataset = "scribbles",
         .shape = {1, SIDE, SIDE},
         .n_classes = CLASSES,
         .n_train = N_IMAGES,

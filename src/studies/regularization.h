@@ -72,10 +72,14 @@ typedef struct {
     char name[32];
     size_t n_images, n_asked, side, image_side;
     cl_mem pixels, labels;
+    bool zeros; /* most pixels are 0 */
 } reg_pool;
 
 iv_status reg_pool_create(iv_context *context, const char *data_dir, const char *name,
                           size_t n_asked, const iv_group *group, reg_pool *pool);
+/* Of images in memory, which are as the group takes them. */
+iv_status reg_pool_of_images(iv_context *context, const iv_dataset *data, const iv_group *group,
+                             reg_pool *pool);
 void reg_pool_clear(iv_context *context, reg_pool *pool);
 
 typedef struct {

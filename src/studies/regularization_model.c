@@ -8,6 +8,30 @@
 
 /* ------------------------------------------------------------------ data */
 
+iv_status reg_pool_of_images(iv_context *context, const iv_dataset *data, const iv_group *group,
+                             reg_pool *pool) {
+    iv_error *error = iv_context_error(context);
+    uint8_t *padded = NULL;
+    size_t bytes;
+    memset(pool, 0, sizeof *pool);
+    iv_status status = iv_multiply_size(data->n_images, group->n_pixels, &bytes, error);
+    if (status == IV_OK && !(padded = malloc(bytes))) status = study_out_of_memory(context);
+    if (status == IV_OK) {
+        iv_group_pad(group, data->pixels, data->n_images, padded);
+        status = study_upload(context, padded, bytes, &pool->pixels);
+    }
+    if (status == IV_OK)
+        status = study_upload(context, data->labels, data->n_images, &pool->labels);
+    if (status == IV_OK) {
+        pool->n_images = data->n_images;
+        pool->side = group->side;
+        pool->zeros = study_has_zeros(padded, bytes);
+    }
+    free(padded);
+    if (status != IV_OK) reg_pool_clear(context, pool);
+    return status;
+}
+
 iv_status reg_pool_create(iv_context *context, const char *data_dir, const char *name,
                           size_t n_asked, const iv_group *group, reg_pool *pool) {
     iv_error *error = iv_context_error(context);
@@ -16,8 +40,6 @@ iv_status reg_pool_create(iv_context *context, const char *data_dir, const char 
     iv_status status = iv_dataset_load(data_dir, name, n_asked, &data, error);
     if (status != IV_OK) return status;
 
-    uint8_t *padded = NULL;
-    size_t bytes;
     if (data.channels != 1 || data.height != data.width || data.height != group->image_side ||
         data.n_classes > REG_CLASSES)
         status =
@@ -26,23 +48,12 @@ iv_status reg_pool_create(iv_context *context, const char *data_dir, const char 
                     "grey squares of side %zu in at most %d classes",
                     name, data.height, data.width, data.channels, data.n_classes, group->image_side,
                     REG_CLASSES);
-    if (status == IV_OK) status = iv_multiply_size(data.n_images, group->n_pixels, &bytes, error);
-    if (status == IV_OK && !(padded = malloc(bytes)))
-        status = iv_fail(error, IV_ENOMEM, "out of memory for the images of %s", name);
-    if (status == IV_OK) {
-        iv_group_pad(group, data.pixels, data.n_images, padded);
-        status = study_upload(context, padded, bytes, &pool->pixels);
-    }
-    if (status == IV_OK) status = study_upload(context, data.labels, data.n_images, &pool->labels);
+    if (status == IV_OK) status = reg_pool_of_images(context, &data, group, pool);
     if (status == IV_OK) {
         snprintf(pool->name, sizeof pool->name, "%s", name);
-        pool->n_images = data.n_images;
         pool->n_asked = n_asked;
-        pool->side = group->side;
     }
-    free(padded);
     iv_dataset_clear(&data);
-    if (status != IV_OK) reg_pool_clear(context, pool);
     return status;
 }
 
@@ -82,6 +93,7 @@ void reg_images_of(const reg_model *model, const reg_pool *pool, cl_mem splits, 
         .n_pixels = model->group->n_pixels,
         .seeds = {model->seeds, 0, 1},
         .shuffle = shuffle,
+        .zeros = pool->zeros,
     };
 }
 

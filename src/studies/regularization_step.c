@@ -43,6 +43,17 @@ static void close_step(iv_study_step *step) {
     step->state = NULL;
 }
 
+static iv_status make_pool(iv_context *context, const iv_group *group, reg_pool *pool) {
+    iv_dataset images;
+    iv_status status = iv_noise_make(0, N_IMAGES, &images, iv_context_error(context));
+    if (status == IV_OK) {
+        study_scribble(images.pixels, N_IMAGES, images.height, images.width);
+        status = reg_pool_of_images(context, &images, group, pool);
+    }
+    iv_dataset_clear(&images);
+    return status;
+}
+
 static iv_status open_step(iv_context *context, reg_method method, size_t n_members,
                            iv_study_step *step) {
     iv_error *error = iv_context_error(context);
@@ -73,8 +84,7 @@ static iv_status open_step(iv_context *context, reg_method method, size_t n_memb
 
     iv_image_source images;
     iv_status status = reg_model_create(context, &s->population, &s->model);
-    if (status == IV_OK)
-        status = reg_pool_create(context, "", "noise", N_IMAGES, s->model->group, &s->pool);
+    if (status == IV_OK) status = make_pool(context, s->model->group, &s->pool);
     if (status == IV_OK) status = reg_splits_create(s->model, N_IMAGES, N_IMAGES, 0, 0, &s->splits);
     if (status == IV_OK) {
         reg_images_of(s->model, &s->pool, s->splits, 0, N_IMAGES, true, &images);

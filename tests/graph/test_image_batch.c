@@ -129,6 +129,48 @@ static void random_copies_take_every_element(void **state) {
     trial_end(*state, b.t);
 }
 
+static size_t n_launches(const trial *t, iv_tensor *const *outputs) {
+    iv_plan *plan;
+    assert_ok(t->context, iv_graph_compile(t->graph, outputs, 2, &plan));
+    const size_t n = iv_sequence_length(iv_plan_sequence(plan));
+    iv_plan_destroy(plan);
+    return n;
+}
+
+/* A layer's product and that of its weights' gradient take the images' word for it that they are
+ * mostly zero, also through a reshape; they may not come out differently. */
+static void images_with_zeros_give_the_same_bits_in_other_launches(void **state) {
+    enum { N_UNITS = 100, N_ROWS = 2 * 20 };
+    trial *t = trial_begin(*state, MEMBERS);
+    const known_group *group = trial_group(t, IV_GROUP_SHIFT, 3, IV_AXES_XY, 7);
+    const size_t n_pixels = group->group->n_pixels;
+    iv_tensor *unused, *x[2], *outputs[2][2], *loss[2], *labels[2];
+    trial_image_batch(t, group, N_POOL, N_SAMPLES, N_ROWS / 2, IV_COPIES_PAIR, true, &unused,
+                      &labels[0]);
+    iv_tensor *w = trial_floats(t, LIES_APART, 2, (const size_t[]){N_UNITS, n_pixels}, -1, 1);
+    iv_tensor *b = trial_floats(t, LIES_APART, 1, (const size_t[]){N_UNITS}, -1, 1);
+    iv_tensor *target = trial_floats(t, LIES_SHARED, 2, (const size_t[]){N_ROWS, N_UNITS}, -1, 1);
+    for (size_t zeros = 0; zeros < 2; zeros++) {
+        iv_image_source source = t->images.source;
+        source.zeros = zeros;
+        iv_image_batch(t->graph, &source, N_ROWS / 2, IV_COPIES_PAIR, &x[zeros], &labels[zeros]);
+        x[zeros] = iv_reshape(t->graph, x[zeros], 2, (const size_t[]){N_ROWS, n_pixels});
+        outputs[zeros][0] = iv_linear(t->graph, x[zeros], w, b);
+        loss[zeros] = iv_logit_distance(t->graph, outputs[zeros][0], target);
+        assert_ok(t->context, iv_gradient(t->graph, loss[zeros], &w, 1, &outputs[zeros][1]));
+    }
+    if (iv_context_device(t->context)->type == IV_DEVICE_CPU && !getenv("INVAR_GEMM_ENGINE"))
+        assert_int_equal(n_launches(t, outputs[1]), n_launches(t, outputs[0]) + 2);
+    trial_run(t, &outputs[0][0], 4, 3);
+    for (size_t i = 0; i < 2; i++) {
+        float *whole = trial_read(t, outputs[0][i]), *sparse = trial_read(t, outputs[1][i]);
+        assert_memory_equal(whole, sparse, MEMBERS * iv_elements(outputs[0][i]) * sizeof *whole);
+        free(whole);
+        free(sparse);
+    }
+    trial_end(*state, t);
+}
+
 int main(void) {
     if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
@@ -137,6 +179,7 @@ int main(void) {
         cmocka_unit_test(an_epoch_visits_whole_batches_of_distinct_samples),
         cmocka_unit_test(every_byte_becomes_the_float_nearest_to_its_255th),
         cmocka_unit_test(random_copies_take_every_element),
+        cmocka_unit_test(images_with_zeros_give_the_same_bits_in_other_launches),
     };
     return cmocka_run_group_tests_name("image batch", tests, open_program, close_program);
 }

@@ -54,6 +54,7 @@ void iv_affine_image_batch(iv_graph *graph, const iv_affine_image_source *source
     n->views[TRANSFORMATIONS] = source->transformations;
     if (source->shuffle) n->views[SEEDS] = source->seeds;
     *images = iv_graph_output(n, IV_F32, 2, (const size_t[]){batch, n_values});
+    if (*images) (*images)->zeros = source->zeros;
     *labels = iv_graph_output(n, IV_I32, 1, &batch);
 }
 

@@ -36,6 +36,7 @@ void iv_image_batch(iv_graph *graph, const iv_image_source *source, size_t batch
     n->views[INDICES] = source->indices;
     n->views[SEEDS] = source->seeds;
     *images = iv_graph_output(n, IV_F32, 3, (const size_t[]){n_copies, batch, source->n_pixels});
+    if (*images) (*images)->zeros = source->zeros;
     *labels = iv_graph_output(n, IV_I32, 1, &batch);
     iv_graph_output(n, IV_I32, 3, (const size_t[]){n_copies, batch, 2});
 }

@@ -34,6 +34,7 @@ static iv_status linear_forward(emitter *e, const node *n) {
         .ldb = w->dims[1],
         .ldc = w->dims[0],
         .activation = n->activation,
+        .zeros_a = iv_has_zeros(x),
     };
     if (b) gemm.bias = iv_tensor_view(b);
     return iv_gemm(e->sequence, &gemm);
@@ -101,6 +102,7 @@ static iv_status weight_gradient_forward(emitter *e, const node *n) {
         .lda = iv_columns(dy),
         .ldb = iv_columns(x),
         .ldc = iv_columns(x),
+        .zeros_b = iv_has_zeros(x),
     };
     if (n->n_outputs > 1 && n->outputs[1]->needed) gemm.row_sums = iv_tensor_view(n->outputs[1]);
     return iv_gemm(e->sequence, &gemm);

@@ -7,7 +7,10 @@ enum { X, T };
 iv_tensor *iv_warp_inputs(iv_graph *graph, iv_tensor *x, iv_tensor *t, iv_image_shape shape) {
     node *n = iv_warp_node(graph, &op_warp_inputs, x, t, shape);
     if (!n) return NULL;
-    return iv_graph_output(n, IV_F32, 3, (const size_t[]){t->dims[0], x->dims[0], x->dims[1]});
+    iv_tensor *moved =
+        iv_graph_output(n, IV_F32, 3, (const size_t[]){t->dims[0], x->dims[0], x->dims[1]});
+    if (moved) moved->zeros = iv_has_zeros(x);
+    return moved;
 }
 
 static iv_status warp_inputs_forward(emitter *e, const node *n) {
