@@ -52,10 +52,12 @@ __kernel void list_columns(TENSOR(const float, b), TENSOR(ushort, lists), uint n
     __global ushort *list = MEMBER(lists, r) + (size_t)panel * list_stride;
     uint count = 0, last = 0;
     for (uint p = 0; p < k; p++, source += ldb) {
-        int4 bits = 0;
+        int16 bits = 0;
         uint j = 0;
-        for (; j + 4 <= width; j += 4) bits |= as_int4(vload4(0, source + j));
-        int any = (bits.x | bits.y) | (bits.z | bits.w);
+        for (; j + 16 <= width; j += 16) bits |= as_int16(vload16(0, source + j));
+        const int8 halves = bits.lo | bits.hi;
+        const int4 quarters = halves.lo | halves.hi;
+        int any = (quarters.x | quarters.y) | (quarters.z | quarters.w);
         for (; j < width; j++) any |= as_int(source[j]);
         list[1 + count] = p - last;
         count += any != 0;
