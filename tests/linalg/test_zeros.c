@@ -97,10 +97,17 @@ static void compare(fixture *f, const iv_panel_tile *tile, product p, pattern ze
     end_sequence(f, memory);
 }
 
-/* Tiles of CPUs with AVX-512, AVX2 and NEON; ends of rows, columns and blocks of k that fill none.
+/* Tiles of CPUs with NEON, AVX-512 and AVX2, a simulated device taking the first alone: where
+ * packing transposes blocks of 16 x 16 in registers, Oclgrind takes lanes for uninitialised. Ends
+ * of rows, columns and blocks of k that fill none.
  */
-static const iv_panel_tile tiles[] = {{8, 3, 16}, {6, 2, 8}, {8, 3, 4}};
+static const iv_panel_tile tiles[] = {{8, 3, 4}, {8, 3, 16}, {6, 2, 8}};
 enum { N_TILES = sizeof tiles / sizeof *tiles };
+
+/* Every tile for the first product, that of AVX-512 for the others. */
+static bool is_taken(size_t i_product, size_t i_tile) {
+    return is_small_run() ? i_tile == 0 : i_product == 0 || i_tile == 1;
+}
 
 static void rows_with_zeros_give_the_bits_of_the_whole_sum(void **state) {
     const product products[] = {{.m = 21, .n = 98, .k = 45, .batch = 2},
@@ -108,8 +115,8 @@ static void rows_with_zeros_give_the_bits_of_the_whole_sum(void **state) {
                                 {.m = 64, .n = 128, .k = 33, .batch = 3, .shared = true},
                                 {.m = 19, .n = 100, .k = 1100, .batch = 2}};
     for (size_t i = 0; i < (is_small_run() ? 2 : 4); i++)
-        for (size_t t = 0; t < (is_small_run() || i > 0 ? 1 : N_TILES); t++)
-            for (int zeros = 0; zeros < N_PATTERNS; zeros++) {
+        for (size_t t = 0; t < N_TILES; t++)
+            for (int zeros = 0; zeros < N_PATTERNS && is_taken(i, t); zeros++) {
                 size_t longer;
                 compare(*state, &tiles[t], products[i], (pattern)zeros, true, &longer);
                 assert_int_equal(longer, products[i].k > 1024 ? 2 : 1);
@@ -120,12 +127,12 @@ static void columns_with_zeros_give_the_bits_of_the_whole_sum(void **state) {
     const product products[] = {
         {.m = 33, .n = 80, .k = 21, .batch = 2, .transpose_a = true},
         {.m = 17, .n = 112, .k = 40, .batch = 1},
-        {.m = 18, .n = 101, .k = 50, .batch = 2, .transpose_a = true}, /* B is packed */
         {.m = 40, .n = 784, .k = 64, .batch = 2, .transpose_a = true, .shared = true},
-        {.m = 20, .n = 48, .k = 1100, .batch = 2, .transpose_a = true, .accumulate = true}};
-    for (size_t i = 0; i < (is_small_run() ? 3 : 5); i++)
-        for (size_t t = 0; t < (is_small_run() || i > 0 ? 1 : N_TILES); t++)
-            for (int zeros = 0; zeros < N_PATTERNS; zeros++) {
+        {.m = 20, .n = 48, .k = 1100, .batch = 2, .transpose_a = true, .accumulate = true},
+        {.m = 18, .n = 101, .k = 50, .batch = 2, .transpose_a = true}}; /* B is packed */
+    for (size_t i = 0; i < (is_small_run() ? 2 : 5); i++)
+        for (size_t t = 0; t < N_TILES; t++)
+            for (int zeros = 0; zeros < N_PATTERNS && is_taken(i, t); zeros++) {
                 size_t longer;
                 compare(*state, &tiles[t], products[i], (pattern)zeros, false, &longer);
                 assert_int_equal(longer, products[i].k > 1024 ? 2 : 1);
