@@ -12,11 +12,14 @@ static iv_tensor *root_of(iv_tensor *tensor) {
 
 /* ------------------------------------------------------------------ what is needed */
 
-/* A fused node's input shares the memory of its output; that is a compile's own decision. */
+/* A fused node's input shares the memory of its output, and parts that of the whole; that is a
+ * compile's own decision. */
 static void unfuse(iv_graph *graph) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         node *n = graph->nodes[i];
         if (n->fused_away) n->inputs[0]->base = NULL;
+        for (size_t k = 0; n->op == &op_concatenate && k < n->n_inputs; k++)
+            if (n->inputs[k]->base == n->outputs[0]) n->inputs[k]->base = NULL;
         n->fused_away = n->needed = false;
         n->activation = IV_ACTIVATION_NONE;
         n->gate = NULL;
@@ -58,11 +61,24 @@ static bool takes_gate(const node *n, const iv_tensor *gate) {
            (n->op == &op_orbit_mean_gradient && n->outputs[0]->n_elements == gate->n_elements);
 }
 
+/* Parts that nothing else reads are computed where they belong in the whole. */
+static void put_parts_in_place(const node *n, iv_tensor *const *outputs, size_t n_outputs) {
+    for (size_t k = 0; k < n->n_inputs; k++) {
+        iv_tensor *part = n->inputs[k];
+        if (part->n_uses != 1 || part->placed || part->base || !part->producer ||
+            is_output(part, outputs, n_outputs))
+            continue;
+        part->base = n->outputs[0];
+        part->base_offset = n->attributes[1 + k];
+    }
+}
+
 /* An activation right after a product becomes its epilogue, and so does the derivative of one right
  * after the node that carries the gradient back. */
 static void fuse(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         node *n = graph->nodes[i];
+        if (n->needed && n->op == &op_concatenate) put_parts_in_place(n, outputs, n_outputs);
         if (!n->needed || (n->op != &op_activate && n->op != &op_activation_gradient)) continue;
         iv_tensor *x = n->inputs[0];
         if (x->n_uses != 1 || x->placed || x->base || is_output(x, outputs, n_outputs)) continue;

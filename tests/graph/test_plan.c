@@ -1,5 +1,5 @@
 /* What compiling promises: nothing needless, shared memory, fusion, replays, early refusals. */
-#include "trial.h"
+#include "oracles.h"
 
 #define DIMS(...) ((const size_t[]){__VA_ARGS__})
 
@@ -92,6 +92,25 @@ static void members_of_an_output_follow_one_another(void **state) {
                                          sizeof there, there));
     assert_memory_equal(there, values, sizeof there);
     free(values);
+    trial_end(*state, t);
+}
+
+/* The gradient of two slices is two launches, each into its half, and a third that copies only
+ * where the caller wants a half for itself. */
+static void gradients_of_slices_are_computed_in_place(void **state) {
+    trial *t = trial_begin(*state, 3);
+    iv_tensor *x = trial_floats(t, LIES_APART, 3, DIMS(2, 5, 4), -1.0, 1.0), *gradient;
+    iv_tensor *halves[] = {iv_slice(t->graph, x, 0, 1), iv_slice(t->graph, x, 1, 1)};
+    iv_tensor *loss = iv_logit_distance(t->graph, halves[0], halves[1]);
+    assert_ok(t->context, iv_gradient(t->graph, loss, &x, 1, &gradient));
+    iv_tensor *outputs[] = {gradient, gradient->producer->inputs[0]};
+    iv_plan *plan;
+    assert_ok(t->context, iv_graph_compile(t->graph, outputs, 2, &plan));
+    assert_int_equal(iv_sequence_length(iv_plan_sequence(plan)), 3);
+    iv_plan_destroy(plan);
+    trial_run(t, &gradient, 1, 0);
+    assert_int_equal(iv_sequence_length(iv_plan_sequence(t->plan)), 2);
+    assert_tensor_agrees(t, gradient, 0);
     trial_end(*state, t);
 }
 
@@ -268,6 +287,7 @@ int main(void) {
         cmocka_unit_test(a_tensor_that_is_not_needed_is_not_computed),
         cmocka_unit_test(memory_is_shared_without_changing_results),
         cmocka_unit_test(members_of_an_output_follow_one_another),
+        cmocka_unit_test(gradients_of_slices_are_computed_in_place),
         cmocka_unit_test(a_fused_activation_gives_the_same_numbers),
         cmocka_unit_test(a_member_has_the_same_bytes_alone_and_in_a_population),
         cmocka_unit_test(a_replay_gives_the_same_bytes),

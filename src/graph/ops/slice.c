@@ -87,6 +87,10 @@ static iv_status concatenate_forward(emitter *e, const node *n) {
                 next = n->attributes[1 + i];
         }
         const size_t count = part ? part->n_elements : next - position;
+        if (part && part->base == whole) { /* it was computed there */
+            position += count;
+            continue;
+        }
         iv_launch *launch =
             iv_launch_begin(e->sequence, "elementwise", part ? "place" : "place_zeros", NULL);
         if (part) iv_arg_tensor(launch, part);
