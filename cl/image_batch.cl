@@ -1,6 +1,7 @@
 /* Batches of images from bytes on the device, the group acting on the way.
  * -DCOPIES: 0 identity, 1 random element, 2 identity and random element, 3 the whole orbit;
- * -DSHUFFLE: 1 for a new order every epoch; -DBLOCK: pixels a work-item; -DSAMPLES: samples. */
+ * -DSHUFFLE: 1 for a new order every epoch; -DBLOCK, -DROWS: pixels and rows a work-item;
+ * -DSAMPLES: samples. */
 #include "pixel.cl"
 #include "random.cl"
 #include "tensor.cl"
@@ -79,22 +80,43 @@ static void gather_row(__global const uchar *image, __global const ushort *table
 }
 #endif
 
+#if BLOCK > 1
+/* Bring an image into the cache. Images come from anywhere in memory, and what a processor finds to do
+ * beyond a load that waits does not reach the next one. OpenCL's prefetch does nothing with PoCL. */
+static void fetch_ahead(__global const uchar *image, uint n_pixels) {
+#ifdef __has_builtin
+#if __has_builtin(__builtin_prefetch)
+    for (uint p = 0; p < n_pixels; p += 64)
+        __builtin_prefetch((const void *)(uintptr_t)(image + p), 0, 3);
+#endif
+#endif
+}
+#endif
+
 /* images[row][p] = pixels[pool row][source[element][p]] / 255; element 0 moves nothing. A work-item
- * takes BLOCK pixels of a row: one on GPUs, so that neighbours read and write together; a row on
- * CPUs.  n_pixels: of an image.  Work-items: (blocks of a row, rows, members). */
+ * takes BLOCK pixels of a row: one on GPUs, so that neighbours read and write together; whole rows on
+ * CPUs, ROWS of them.  n_pixels: of an image.  Work-items: (blocks of a row, rows or ROWS-th parts of
+ * them, members). */
 __kernel void gather_images(__global const uchar *restrict pixels,
                             __global const ushort *restrict source, TENSOR(const int, draws),
-                            TENSOR(float, images), uint n_pixels) {
-    const size_t first = get_global_id(0) * BLOCK, row = get_global_id(1), r = get_global_id(2);
-    if (first >= n_pixels) return;
-    __global const int *draw = MEMBER(draws, r) + row * 2;
-    __global const uchar *image = pixels + (size_t)draw[0] * n_pixels;
-    __global const ushort *table = source + (size_t)draw[1] * n_pixels;
-    __global float *out = MEMBER(images, r) + row * n_pixels;
+                            TENSOR(float, images), uint n_pixels, uint n_rows) {
+    const size_t r = get_global_id(2);
+    __global const int *draw = MEMBER(draws, r);
+    __global float *out = MEMBER(images, r);
 #if BLOCK > 1
-    gather_row(image, table, draw[1] != 0, out, n_pixels);
+    const uint begin = get_global_id(1) * ROWS, end = min(begin + ROWS, n_rows);
+    for (uint row = begin; row < end; row++) {
+        const uint next = min(row + 2, n_rows - 1);
+        fetch_ahead(pixels + (size_t)draw[2 * next] * n_pixels, n_pixels);
+        gather_row(pixels + (size_t)draw[2 * row] * n_pixels,
+                   source + (size_t)draw[2 * row + 1] * n_pixels, draw[2 * row + 1] != 0,
+                   out + (size_t)row * n_pixels, n_pixels);
+    }
 #else
-    const float value = image[table[first]];
-    out[first] = PIXEL_VALUE(value);
+    const size_t pixel = get_global_id(0), row = get_global_id(1);
+    if (pixel >= n_pixels || row >= n_rows) return;
+    __global const uchar *image = pixels + (size_t)draw[2 * row] * n_pixels;
+    const float value = image[source[(size_t)draw[2 * row + 1] * n_pixels + pixel]];
+    out[row * n_pixels + pixel] = PIXEL_VALUE(value);
 #endif
 }

@@ -1,9 +1,35 @@
 /* Losses of a batch of logits [rows, C] and what they send back. Work-items: (rows, members), or
  * (elements, members) where a kernel takes n. */
+#include "activation.cl"
 #include "softmax.cl"
 #include "tensor.cl"
 
-/* loss[b] = -log softmax(logits[b])[label[b]];  gradient[b] = (softmax - one_hot) / rows. */
+/* loss[b] = -log softmax(logits[b])[label[b]];  gradient[b] = (softmax - one_hot) / rows. With -DWIDE, for
+ * at most 16 classes on devices with wide vectors, a row is a vector, filled up with classes that are
+ * impossible, and its exponentials are those of cl/activation.cl. */
+#ifdef WIDE
+DEFINE_EXPONENTIAL(wide, float16, as_float16, as_uint16)
+
+static float16 power_of_e(float16 x) {
+    float16 scale;
+    const float16 part = exponential_wide(x, &scale);
+    return x < (float16)(EXP_LOWEST) ? (float16)(0.0f) : MULTIPLY_ADD(part, scale, scale);
+}
+
+static void softmax_row(__global const float *row, uint classes, float *values, float *normalizer) {
+    for (uint c = 0; c < 16; c++) values[c] = c < classes ? row[c] : -INFINITY;
+    const float16 x = vload16(0, values);
+    const float8 most8 = fmax(x.lo, x.hi);
+    const float4 most4 = fmax(most8.lo, most8.hi);
+    const float largest = fmax(fmax(most4.x, most4.y), fmax(most4.z, most4.w));
+    const float16 e = power_of_e(x - (float16)(largest));
+    const float8 sum8 = e.lo + e.hi;
+    const float4 sum4 = sum8.lo + sum8.hi;
+    *normalizer = largest + log((sum4.x + sum4.y) + (sum4.z + sum4.w));
+    vstore16(power_of_e(x - (float16)(*normalizer)), 0, values);
+}
+#endif
+
 __kernel void cross_entropy(TENSOR(const float, logits), TENSOR(const int, labels),
                             TENSOR(float, gradient), TENSOR(float, loss), uint rows, uint classes) {
     const size_t b = get_global_id(0), r = get_global_id(1);
@@ -11,11 +37,18 @@ __kernel void cross_entropy(TENSOR(const float, logits), TENSOR(const int, label
     __global const float *row = MEMBER(logits, r) + b * classes;
     __global float *out = MEMBER(gradient, r) + b * classes;
     const uint label = MEMBER(labels, r)[b];
+#ifdef WIDE
+    float probabilities[16], normalizer;
+    softmax_row(row, classes, probabilities, &normalizer);
+    for (uint c = 0; c < classes; c++)
+        out[c] = (probabilities[c] - (c == label ? 1.0f : 0.0f)) / rows;
+#else
     const float normalizer = log_sum_exp(row, classes);
     for (uint c = 0; c < classes; c++) {
         const float probability = exp(row[c] - normalizer);
         out[c] = (probability - (c == label ? 1.0f : 0.0f)) / rows;
     }
+#endif
     MEMBER(loss, r)[b] = normalizer - row[label];
 }
 

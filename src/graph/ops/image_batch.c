@@ -45,9 +45,10 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     const iv_tensor *images = n->outputs[IMAGES];
     char options[96];
     const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
-    const size_t block = cpu ? iv_columns(images) : 1, samples = cpu ? 64 : 1;
-    snprintf(options, sizeof options, "-DCOPIES=%zu -DSHUFFLE=%zu -DBLOCK=%zu -DSAMPLES=%zu",
-             n->attributes[COPIES], n->attributes[SHUFFLE], block, samples);
+    const size_t block = cpu ? iv_columns(images) : 1, samples = cpu ? 64 : 1, rows = cpu ? 16 : 1;
+    snprintf(options, sizeof options,
+             "-DCOPIES=%zu -DSHUFFLE=%zu -DBLOCK=%zu -DSAMPLES=%zu -DROWS=%zu",
+             n->attributes[COPIES], n->attributes[SHUFFLE], block, samples, rows);
     iv_launch *draw = iv_launch_begin(e->sequence, "image_batch", "draw_samples", options);
     iv_arg_buffer(draw, n->tables[POOL_LABELS]);
     iv_arg_view(draw, n->views[INDICES]);
@@ -70,9 +71,12 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     iv_arg_tensor(gather, n->outputs[DRAWS]);
     iv_arg_tensor(gather, images);
     iv_arg_uint(gather, iv_columns(images));
-    return iv_launch_end_by_member(
-        gather, 3, (const size_t[]){iv_columns(images) / block, iv_rows(images), e->n_members},
-        cpu ? (const size_t[]){1, 1, 1} : NULL);
+    iv_arg_uint(gather, iv_rows(images));
+    return iv_launch_end_by_member(gather, 3,
+                                   (const size_t[]){iv_columns(images) / block,
+                                                    (iv_rows(images) + rows - 1) / rows,
+                                                    e->n_members},
+                                   cpu ? (const size_t[]){1, 1, 1} : NULL);
 }
 
 const iv_op op_image_batch = {.name = "image_batch", .forward = image_batch_forward};
