@@ -9,6 +9,12 @@
  * -DNV -DVW   vectors of a tile's columns and their width */
 #include "tensor.cl"
 
+static int any_bit(int16 bits) {
+    const int8 halves = bits.lo | bits.hi;
+    const int4 quarters = halves.lo | halves.hi;
+    return (quarters.x | quarters.y) | (quarters.z | quarters.w);
+}
+
 /* A row-major [m, k].  Work-items: (strips of MR rows, members). */
 __attribute__((reqd_work_group_size(1, 1, 1)))
 __kernel void list_rows(TENSOR(const float, a), TENSOR(ushort, lists), uint m, uint k, uint lda,
@@ -23,6 +29,7 @@ __kernel void list_rows(TENSOR(const float, a), TENSOR(ushort, lists), uint m, u
     for (; p + 16 <= k; p += 16) {
         int16 bits = 0;
         _Pragma("unroll") for (uint i = 0; i < MR; i++) bits |= as_int16(vload16(0, source + rows[i] + p));
+        if (any_bit(bits) == 0) continue; /* a row of the margin */
         int any[16];
         vstore16(bits, 0, any);
         _Pragma("unroll") for (uint v = 0; v < 16; v++) {
@@ -55,9 +62,7 @@ __kernel void list_columns(TENSOR(const float, b), TENSOR(ushort, lists), uint n
         int16 bits = 0;
         uint j = 0;
         for (; j + 16 <= width; j += 16) bits |= as_int16(vload16(0, source + j));
-        const int8 halves = bits.lo | bits.hi;
-        const int4 quarters = halves.lo | halves.hi;
-        int any = (quarters.x | quarters.y) | (quarters.z | quarters.w);
+        int any = any_bit(bits);
         for (; j < width; j++) any |= as_int(source[j]);
         list[1 + count] = p - last;
         count += any != 0;
