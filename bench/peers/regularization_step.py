@@ -50,7 +50,7 @@ def transform_randomly(x):
 class Training:
     def __init__(self, method, device, nu=1.0):
         self.method, self.nu = method, nu
-        # as Invar times it: in the middle, half of it zero; here it makes no difference
+        # as sparse as what Invar is timed on: random in half of the middle, zero elsewhere
         self.images = torch.zeros(POOL, SIDE, SIDE, device=device)
         middle = self.images[:, 4:24, 4:24]
         middle.copy_(torch.rand_like(middle) * (torch.rand_like(middle) < 0.5))
