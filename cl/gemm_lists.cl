@@ -1,9 +1,9 @@
 /* Which k count for a tile of a product whose operand is mostly zero: those at which not all of the
  * tile's rows of A, or columns of B, are 0. cl/gemm_panel.cl sums over these alone.
  *
- * lists [tiles][list_stride]: how many there are, then the first and the gaps to the next ones. Every k
- * is written to the next free place and the place only taken where k counts: no branch to guess wrong. A zero with a
- * minus counts too, which costs a sum of zeros and changes nothing.
+ * lists [tiles][list_stride]: how many there are, then the first and the gaps to the next ones. Every
+ * k is written to the next free place and the place only taken where k counts: no branch to guess
+ * wrong. A zero with a minus counts too, which costs a sum of zeros and changes nothing.
  *
  * -DMR   rows of a tile
  * -DNV -DVW   vectors of a tile's columns and their width */
@@ -24,11 +24,13 @@ __kernel void list_rows(TENSOR(const float, a), TENSOR(ushort, lists), uint m, u
     __global const float *source = MEMBER(a, r);
     __global ushort *list = MEMBER(lists, r) + (size_t)strip * list_stride;
     size_t rows[MR];
-    _Pragma("unroll") for (uint i = 0; i < MR; i++) rows[i] = (size_t)min(strip * MR + i, m - 1) * lda;
+    _Pragma("unroll") for (uint i = 0; i < MR; i++) rows[i] =
+        (size_t)min(strip * MR + i, m - 1) * lda;
     uint count = 0, last = 0, p = 0;
     for (; p + 16 <= k; p += 16) {
         int16 bits = 0;
-        _Pragma("unroll") for (uint i = 0; i < MR; i++) bits |= as_int16(vload16(0, source + rows[i] + p));
+        _Pragma("unroll") for (uint i = 0; i < MR; i++) bits |=
+            as_int16(vload16(0, source + rows[i] + p));
         if (any_bit(bits) == 0) continue; /* a row of the margin */
         int any[16];
         vstore16(bits, 0, any);

@@ -4,7 +4,7 @@
 #include "softmax.cl"
 #include "tensor.cl"
 
-/* loss[b] = -log softmax(logits[b])[label[b]];  gradient[b] = (softmax - one_hot) / rows. With -DWIDE, for
+/* loss[b] = -log softmax(logits[b])[label[b]];  gradient[b] = (softmax - one_hot) / rows. -DWIDE: for
  * at most 16 classes on devices with wide vectors, a row is a vector, filled up with classes that are
  * impossible, and its exponentials are those of cl/activation.cl. */
 #ifdef WIDE

@@ -109,18 +109,22 @@ static bool is_taken(size_t i_product, size_t i_tile) {
     return is_small_run() ? i_tile == 0 : i_product == 0 || i_tile == 1;
 }
 
+static void compare_all(fixture *f, const product *products, size_t n, bool zeros_a) {
+    for (size_t i = 0; i < (is_small_run() ? 2 : n); i++)
+        for (size_t t = 0; t < N_TILES; t++)
+            for (int zeros = 0; zeros < N_PATTERNS && is_taken(i, t); zeros++) {
+                size_t longer;
+                compare(f, &tiles[t], products[i], (pattern)zeros, zeros_a, &longer);
+                assert_int_equal(longer, products[i].k > 1024 ? 2 : 1); /* a list a block of k */
+            }
+}
+
 static void rows_with_zeros_give_the_bits_of_the_whole_sum(void **state) {
     const product products[] = {{.m = 21, .n = 98, .k = 45, .batch = 2},
                                 {.m = 5, .n = 98, .k = 16, .batch = 1, .accumulate = true},
                                 {.m = 64, .n = 128, .k = 33, .batch = 3, .shared = true},
                                 {.m = 19, .n = 100, .k = 1100, .batch = 2}};
-    for (size_t i = 0; i < (is_small_run() ? 2 : 4); i++)
-        for (size_t t = 0; t < N_TILES; t++)
-            for (int zeros = 0; zeros < N_PATTERNS && is_taken(i, t); zeros++) {
-                size_t longer;
-                compare(*state, &tiles[t], products[i], (pattern)zeros, true, &longer);
-                assert_int_equal(longer, products[i].k > 1024 ? 2 : 1);
-            }
+    compare_all(*state, products, sizeof products / sizeof *products, true);
 }
 
 static void columns_with_zeros_give_the_bits_of_the_whole_sum(void **state) {
@@ -130,13 +134,7 @@ static void columns_with_zeros_give_the_bits_of_the_whole_sum(void **state) {
         {.m = 40, .n = 784, .k = 64, .batch = 2, .transpose_a = true, .shared = true},
         {.m = 20, .n = 48, .k = 1100, .batch = 2, .transpose_a = true, .accumulate = true},
         {.m = 18, .n = 101, .k = 50, .batch = 2, .transpose_a = true}}; /* B is packed */
-    for (size_t i = 0; i < (is_small_run() ? 2 : 5); i++)
-        for (size_t t = 0; t < N_TILES; t++)
-            for (int zeros = 0; zeros < N_PATTERNS && is_taken(i, t); zeros++) {
-                size_t longer;
-                compare(*state, &tiles[t], products[i], (pattern)zeros, false, &longer);
-                assert_int_equal(longer, products[i].k > 1024 ? 2 : 1);
-            }
+    compare_all(*state, products, sizeof products / sizeof *products, false);
 }
 
 /* A list would cost more than one or two tiles beside it save. */
