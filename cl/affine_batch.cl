@@ -1,6 +1,6 @@
-/* Batches of byte images, transformed as they are gathered: out(p) = image(T p), bilinear, zero
- * outside. T is a translation, then a scale, then a rotation, of numbers that belong to the image.
- * Positions are pixels from the image's centre.
+/* Batches of byte images, transformed as they are gathered: out(p) = image(T p) / 255 - mean,
+ * bilinear, bytes of 0 outside. T is a translation, then a scale, then a rotation, of numbers that
+ * belong to the image. Positions are pixels from the image's centre.
  * -DSHUFFLE: 1 for a new order every epoch; -DLANES: work-items of an image, side by side;
  * -DHEIGHT, -DWIDTH: for CPUs, which then copy a plane into private memory. */
 #include "pixel.cl"
@@ -40,7 +40,8 @@ static void map_of_image(int transformation, uint data_seed, uint i, float aspec
 #ifdef HEIGHT
 /* A plane, for CPUs: zeros around it and positions held fast on them take the place of questions
  * about the border. Arithmetic is on vectors; what they fetch is fetched one by one. */
-static void transform_plane(__global const uchar *image, const map *m, __global float *out) {
+static void transform_plane(__global const uchar *image, const map *m, float mean,
+                            __global float *out) {
     enum { STRIDE = WIDTH + 3, N_PIXELS = HEIGHT * WIDTH };
     float padded[(HEIGHT + 3) * STRIDE];
     for (uint i = 0; i < (HEIGHT + 3) * STRIDE; i++) padded[i] = 0.0f;
@@ -71,7 +72,7 @@ static void transform_plane(__global const uchar *image, const map *m, __global 
         }
         const float8 upper = mix(vload8(0, corners[0]), vload8(0, corners[1]), right_share);
         const float8 lower = mix(vload8(0, corners[2]), vload8(0, corners[3]), right_share);
-        const float8 value = mix(upper, lower, low_share) * (1.0f / 255.0f);
+        const float8 value = fma(mix(upper, lower, low_share), 1.0f / 255.0f, -mean);
         if (i + 8 <= N_PIXELS) {
             STORE8(value, out + i);
         } else {
@@ -104,8 +105,8 @@ __kernel void affine_batch(__global const uchar *restrict pixels,
                            __global const uchar *restrict pool_labels,
                            TENSOR(const int, transformations), TENSOR(const uint, seeds),
                            TENSOR(float, images), TENSOR(int, labels), uint batch, uint planes,
-                           uint height, uint width, float aspect, uint first, uint samples,
-                           uint data_seed, uint step) {
+                           uint height, uint width, float aspect, float mean, uint first,
+                           uint samples, uint data_seed, uint step) {
     const uint lane = get_global_id(0), b = get_global_id(1), r = get_global_id(2);
     if (b >= batch) return;
     const uint seed = SHUFFLE ? MEMBER(seeds, r)[0] : 0;
@@ -119,7 +120,7 @@ __kernel void affine_batch(__global const uchar *restrict pixels,
     if (transformation == 0) {
         for (uint i = lane; i < n_values; i += LANES) {
             const float value = image[i];
-            out[i] = PIXEL_VALUE(value);
+            out[i] = PIXEL_VALUE(value) - mean;
         }
         return;
     }
@@ -127,7 +128,7 @@ __kernel void affine_batch(__global const uchar *restrict pixels,
     map_of_image(transformation, data_seed, row, aspect, &m);
 #ifdef HEIGHT
     for (uint plane = lane; plane < planes; plane += LANES)
-        transform_plane(image + plane * n_pixels, &m, out + plane * n_pixels);
+        transform_plane(image + plane * n_pixels, &m, mean, out + plane * n_pixels);
 #else
     const float centre_x = 0.5f * (width - 1), centre_y = 0.5f * (height - 1);
     for (uint i = lane; i < n_pixels; i += LANES) {
@@ -145,7 +146,8 @@ __kernel void affine_batch(__global const uchar *restrict pixels,
             const float lower =
                 mix(byte_at(from, (int)top + 1, (int)left, height, width),
                     byte_at(from, (int)top + 1, (int)left + 1, height, width), right_share);
-            out[plane * n_pixels + i] = mix(upper, lower, low_share) * (1.0f / 255.0f);
+            out[plane * n_pixels + i] =
+                fma(mix(upper, lower, low_share), 1.0f / 255.0f, -mean);
         }
     }
 #endif

@@ -51,9 +51,10 @@ enum {
 };
 
 typedef struct {
-    cl_mem pixels; /* uchar [n_pool, D]; value = byte / 255 */
+    cl_mem pixels; /* uchar [n_pool, D]; value = byte / 255 - mean */
     cl_mem labels; /* uchar [n_pool] */
     iv_image_shape shape;
+    float mean;              /* in [0, 1]; outside of an image a byte is 0 */
     size_t first, n_samples; /* this set: rows first to first + n_samples - 1 of the pool */
     iv_view transformations; /* int [R, 1]: sum of IV_DATA_*; 0: the images as they are */
     uint32_t data_seed;
@@ -69,7 +70,7 @@ typedef struct {
  * for; first rotated, then scaled, then translated), interpolated once. Its numbers are
  * iv_uniform_symmetric of Philox(data_seed, IV_STREAM_DATASET, 0, i): word 0 angle, 1 and 2
  * translation along x and y, 3 logarithm of the scale. A transformation of 0 gives byte / 255,
- * correctly rounded. */
+ * correctly rounded, less the mean. */
 void iv_affine_image_batch(iv_graph *graph, const iv_affine_image_source *source, size_t batch,
                            iv_tensor **images, iv_tensor **labels);
 

@@ -10,7 +10,7 @@
 #include <invar/graph.h>
 #include <invar/linalg.h>
 
-enum { MAX_INPUTS = 4, MAX_OUTPUTS = 3, MAX_ATTRIBUTES = 6, NO_SLOT = -1 };
+enum { MAX_INPUTS = 4, MAX_OUTPUTS = 3, MAX_ATTRIBUTES = 7, NO_SLOT = -1 };
 
 typedef struct node node;
 

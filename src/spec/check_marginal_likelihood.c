@@ -39,6 +39,7 @@ static iv_status check_size(spec_context *context, const iv_node *config, const 
 static iv_status check_rings(spec_context *context, const iv_node *config) {
     const iv_node *transformation = spec_at(config, "dataset.transformation");
     const iv_node *blur = spec_at(config, "model.blur");
+    const iv_node *mean = spec_at(config, "model.input_mean");
     const iv_node *batch = spec_at(config, "training.batch");
     const iv_node *train = spec_at(config, "dataset.train");
     if (strcmp(transformation->text, "regular") != 0) {
@@ -52,6 +53,12 @@ static iv_status check_rings(spec_context *context, const iv_node *config) {
                          "`model.blur` is %g while `dataset.name` is rings, expected 0: the "
                          "weights of points are not images",
                          blur->number);
+    }
+    if (mean->number > 0) {
+        return spec_fail(context, mean->mark,
+                         "`model.input_mean` is %g while `dataset.name` is rings, expected 0: "
+                         "points have no pixels",
+                         mean->number);
     }
     if (batch->integer != train->integer) {
         return spec_fail(context, batch->is_default ? train->mark : batch->mark,

@@ -103,6 +103,8 @@ static const spec_key keys[] = {
     {"model.initial_deviation", KEY_NUMBER, KEY_SWEEPABLE, "1", "(0, 1000]", NULL, MAR,
      "standard deviation of the output weights before training: their posterior begins at L = this "
      "times I"},
+    {"model.input_mean", KEY_NUMBER, KEY_SWEEPABLE, "0", "[0, 1]", NULL, MAR,
+     "subtracted from the value of every pixel, byte / 255, before the first layer"},
     {"model.blur", KEY_NUMBER, KEY_SWEEPABLE, "0", "[0, 100]", NULL, MAR,
      "standard deviation, in pixels, of a Gaussian that blurs the filters before they are "
      "transformed; 0: none"},

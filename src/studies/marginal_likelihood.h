@@ -61,6 +61,7 @@ typedef struct {
     float sigma;              /* standard deviation of random features' weights; 0 with ReLU */
     float alpha;              /* prior variance of the output layer */
     float initial_deviation;  /* its posterior begins at L = this times I */
+    float input_mean;         /* taken from every pixel */
     float blur;               /* of filters, in pixels; 0: none */
     bool point;               /* point estimate of the output layer; variational otherwise */
     bool equally_spaced;      /* transformations are a fixed grid; drawn for each batch otherwise */

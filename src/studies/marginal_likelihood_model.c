@@ -186,13 +186,14 @@ void ml_model_batch(const ml_model *m, const ml_data *data, iv_graph *graph, boo
     const iv_affine_image_source source = {.pixels = data->pixels,
                                            .labels = data->labels,
                                            .shape = p->shape,
+                                           .mean = p->input_mean,
                                            .first = first,
                                            .n_samples = n,
                                            .transformations = {m->transformations, 0, 1},
                                            .data_seed = p->data_seed,
                                            .seeds = {m->seeds, 0, 1},
                                            .shuffle = shuffle,
-                                           .zeros = data->zeros};
+                                           .zeros = data->zeros && p->input_mean == 0};
     iv_affine_image_batch(graph, &source, batch, x, labels);
 }
 

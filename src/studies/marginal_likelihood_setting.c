@@ -49,6 +49,7 @@ static void read_network(const iv_node *config, ml_population *p) {
     p->sigma = cosine ? (float)iv_spec_number(config, "model.sigma") : 0;
     p->alpha = (float)iv_spec_number(config, "model.alpha");
     p->initial_deviation = (float)iv_spec_number(config, "model.initial_deviation");
+    p->input_mean = (float)iv_spec_number(config, "model.input_mean");
     p->blur = (float)iv_spec_number(config, "model.blur");
     p->point = is(config, "run.estimate", "point");
     p->invariant = read_family(config) != IV_AFFINE_NONE;
@@ -90,8 +91,8 @@ static bool same_data(const ml_population *a, const ml_population *b) {
 static bool same_network(const ml_population *a, const ml_population *b) {
     return a->sgpr == b->sgpr && a->feature == b->feature && a->hidden == b->hidden &&
            a->n_samples == b->n_samples && a->sigma == b->sigma && a->alpha == b->alpha &&
-           a->initial_deviation == b->initial_deviation && a->blur == b->blur &&
-           a->point == b->point && a->invariant == b->invariant &&
+           a->initial_deviation == b->initial_deviation && a->input_mean == b->input_mean &&
+           a->blur == b->blur && a->point == b->point && a->invariant == b->invariant &&
            a->equally_spaced == b->equally_spaced && a->learns == b->learns &&
            a->n_inducing == b->n_inducing;
 }

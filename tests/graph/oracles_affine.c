@@ -158,7 +158,8 @@ void oracle_affine_samples_gradient(const evaluation *e, const node *n, const ar
 
 /* ------------------------------------------------------------------ images */
 
-enum { HEIGHT, WIDTH, FIRST, COUNT }; /* attributes; views[1] are the seeds of a shuffled order */
+/* attributes; views[1] are the seeds of a shuffled order */
+enum { HEIGHT, WIDTH, FIRST, COUNT, MEAN = 6 };
 enum { N_CLASSES = 5 };
 
 uint8_t affine_byte(size_t row, size_t i) {
@@ -272,20 +273,24 @@ void oracle_affine_image_batch(const evaluation *e, const node *n, const array *
     const iv_image_shape shape = {D / n_pixels, n->attributes[HEIGHT], n->attributes[WIDTH]};
     const double to_x = 0.5 * (double)(shape.width - 1), to_y = 0.5 * (double)(shape.height - 1);
     const int32_t kind = trial_transformation(e->t, e->member);
+    const uint32_t bits = (uint32_t)n->attributes[MEAN];
+    float mean;
+    memcpy(&mean, &bits, sizeof mean);
     for (size_t b = 0; b < batch; b++) {
         const size_t row = row_of_batch(e, n, b);
         out[1].value[b] = (double)(row % N_CLASSES);
         for (size_t i = 0; i < D; i++) {
             double *value = &out[0].value[b * D + i];
             if (kind == 0) {
-                *value = (float)affine_byte(row, i) / 255.0f;
+                *value = ((float)affine_byte(row, i) / 255.0f) - mean;
                 continue;
             }
             const size_t p = i % n_pixels;
             double x = (double)(p % shape.width) / to_x - 1.0;
             double y = (double)(p / shape.width) / to_y - 1.0;
             transform(kind, row, to_x, to_y, &x, &y);
-            *value = interpolate(row, shape, i / n_pixels, (x + 1.0) * to_x, (y + 1.0) * to_y);
+            *value = interpolate(row, shape, i / n_pixels, (x + 1.0) * to_x, (y + 1.0) * to_y) -
+                     (double)mean;
             out[0].error[b * D + i] = 2.0 * position_error(shape) + 8.0 * UNIT_ROUNDOFF;
         }
     }
@@ -316,8 +321,9 @@ void build_affine_samples(trial *t, size_t variant, example *x) {
 void build_affine_image_batch(trial *t, size_t variant, example *x) {
     static const iv_image_shape shapes[] = {{1, 3, 3}, {1, 6, 5}, {3, 4, 7}, {1, 28, 28}};
     t->first_member = 2 * variant;
-    const iv_affine_image_source source =
+    iv_affine_image_source source =
         trial_affine_images(t, shapes[variant % 4], 9, variant % 3, variant % 2);
+    source.mean = variant < 2 ? 0.0f : 0.43f;
     iv_affine_image_batch(t->graph, &source, 4, &x->outputs[0], &x->outputs[1]);
     x->n_outputs = 2;
 }

@@ -327,17 +327,21 @@ static void images_that_cannot_be_are_refused(void **state) {
         size_t n_samples, batch;
         bool shuffle;
         const char *part;
-    } bad[] = {{{1, 4, 4}, 5, 0, false, "a batch of 0 from 5"},
-               {{1, 4, 4}, 5, 6, true, "a batch of 6 from 5"},
-               {{1, 4, 4}, 0, 1, false, "a batch of 1 from 0"},
-               {{1, 0, 4}, 5, 1, false, "1 planes of 0 x 4"},
-               {{0, 4, 4}, 5, 1, false, "0 planes"}};
+        float mean;
+    } bad[] = {{{1, 4, 4}, 5, 0, false, "a batch of 0 from 5", 0},
+               {{1, 4, 4}, 5, 6, true, "a batch of 6 from 5", 0},
+               {{1, 4, 4}, 0, 1, false, "a batch of 1 from 0", 0},
+               {{1, 0, 4}, 5, 1, false, "1 planes of 0 x 4", 0},
+               {{0, 4, 4}, 5, 1, false, "0 planes", 0},
+               {{1, 4, 4}, 5, 1, false, "a mean of 1.5", 1.5f},
+               {{1, 4, 4}, 5, 1, false, "a mean of nan", NAN}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         trial *t = trial_begin(*state, 1);
         iv_affine_image_source source =
             trial_affine_images(t, (iv_image_shape){1, 4, 4}, 5, 0, bad[i].shuffle);
         source.shape = bad[i].shape;
         source.n_samples = bad[i].n_samples;
+        source.mean = bad[i].mean;
         iv_tensor *images, *labels;
         iv_affine_image_batch(t->graph, &source, bad[i].batch, &images, &labels);
         assert_null(images);

@@ -32,6 +32,7 @@ static void a_small_spec_is_written_with_every_default(void **state) {
                               "  sigma: 0.3\n"
                               "  alpha: 1\n"
                               "  initial_deviation: 1\n"
+                              "  input_mean: 0\n"
                               "  blur: 0\n"
                               "training:\n"
                               "  learning_rate: 0.001\n"
@@ -153,6 +154,9 @@ static void rings_are_points(void **state) {
     expect_message(RINGS PLAIN "sweep: {dataset.transformation: [regular, rotated]}\n", NULL,
                    "spec.yaml:5:43: `dataset.transformation` is rotated while `dataset.name` is "
                    "rings, expected regular: points are not transformed as images are");
+    expect_message(RINGS PLAIN "model: {input_mean: 0.5}\n", NULL,
+                   "spec.yaml:5:21: `model.input_mean` is 0.5 while `dataset.name` is rings, "
+                   "expected 0: points have no pixels");
     expect_message(RINGS PLAIN "model: {blur: 0.5}\n", NULL,
                    "spec.yaml:5:15: `model.blur` is 0.5 while `dataset.name` is rings, expected "
                    "0: the weights of points are not images");

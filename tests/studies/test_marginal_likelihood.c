@@ -24,6 +24,7 @@ typedef struct {
     double blur;
     const char *annealing;
     bool grid; /* transformations are equally spaced: of the runs whose samples can be */
+    double input_mean;
 } setting;
 
 typedef struct {
@@ -82,6 +83,7 @@ static data data_create(const setting *s) {
         d.labels[i] = set.labels[i];
     }
     ml_oracle_images(s->transformation, DATA_SEED, &d.shape, set.pixels, rows, N, d.x);
+    for (int i = 0; i < N * ml_oracle_pixels(&d.shape); i++) d.x[i] -= s->input_mean;
     iv_dataset_clear(&set);
     return d;
 }
@@ -128,20 +130,20 @@ static void load_model(void **state, const char *directory, const run_kind *run,
 
 static void write_spec(void **state, const setting *s) {
     char text[2048];
-    int n =
-        snprintf(text, sizeof text,
-                 "study: marginal-likelihood\n"
-                 "name: oracle\n"
-                 "seeds: [%u, %u]\n"
-                 "dataset: {name: %s, transformation: %s, train: %d, test: %d, seed: %d}\n"
-                 "model: {features: %s, hidden: %d, samples: %d, sampling: %s, alpha: %g, "
-                 "initial_deviation: %g, blur: %g}\n"
-                 "training: {batch: %d, epochs: %d, annealing: %s, epsilon: %g}\n"
-                 "runs:\n",
-                 seeds[0], seeds[1], s->rings ? "rings" : "digits", s->transformation, N_TRAIN,
-                 N_TEST, DATA_SEED, s->features, HIDDEN, SAMPLES,
-                 s->grid ? "equally-spaced" : "random", alpha, initial_deviation, s->blur,
-                 s->rings ? N_TRAIN : BATCH, s->rings ? 4 * EPOCHS : EPOCHS, s->annealing, epsilon);
+    int n = snprintf(text, sizeof text,
+                     "study: marginal-likelihood\n"
+                     "name: oracle\n"
+                     "seeds: [%u, %u]\n"
+                     "dataset: {name: %s, transformation: %s, train: %d, test: %d, seed: %d}\n"
+                     "model: {features: %s, hidden: %d, samples: %d, sampling: %s, alpha: %g, "
+                     "initial_deviation: %g, input_mean: %g, blur: %g}\n"
+                     "training: {batch: %d, epochs: %d, annealing: %s, epsilon: %g}\n"
+                     "runs:\n",
+                     seeds[0], seeds[1], s->rings ? "rings" : "digits", s->transformation, N_TRAIN,
+                     N_TEST, DATA_SEED, s->features, HIDDEN, SAMPLES,
+                     s->grid ? "equally-spaced" : "random", alpha, initial_deviation, s->input_mean,
+                     s->blur, s->rings ? N_TRAIN : BATCH, s->rings ? 4 * EPOCHS : EPOCHS,
+                     s->annealing, epsilon);
     for (int i = 0; i < N_RUNS; i++) {
         if (!has_run(s, &runs[i])) continue;
         n += snprintf(text + n, sizeof text - (size_t)n,
@@ -343,31 +345,35 @@ static void check_setting(void **state, const setting *s) {
 }
 
 static void learned_filters_of_rotated_images_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "rotated", false, 0, "cosine", false});
+    check_setting(state, &(setting){"relu", "rotated", false, 0, "cosine", false, 0});
 }
 
 static void random_features_of_images_as_they_are_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"rff", "regular", false, 0, "cosine", false});
+    check_setting(state, &(setting){"rff", "regular", false, 0, "cosine", false, 0});
 }
 
 static void random_features_of_translated_and_scaled_images_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"rff", "translated-scaled", false, 0, "none", false});
+    check_setting(state, &(setting){"rff", "translated-scaled", false, 0, "none", false, 0});
 }
 
 static void blurred_filters_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "partially-rotated", false, 0.8, "cosine", false});
+    check_setting(state, &(setting){"relu", "partially-rotated", false, 0.8, "cosine", false, 0});
+}
+
+static void networks_of_pixels_less_their_mean_are_the_oracles(void **state) {
+    check_setting(state, &(setting){"relu", "rotated", false, 0, "cosine", false, 0.375});
 }
 
 static void equally_spaced_transformations_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "rotated", false, 0, "cosine", true});
+    check_setting(state, &(setting){"relu", "rotated", false, 0, "cosine", true, 0});
 }
 
 static void learned_filters_of_points_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "regular", true, 0, "cosine", false});
+    check_setting(state, &(setting){"relu", "regular", true, 0, "cosine", false, 0});
 }
 
 static void random_features_of_points_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"rff", "regular", true, 0, "none", false});
+    check_setting(state, &(setting){"rff", "regular", true, 0, "none", false, 0});
 }
 
 int main(void) {
@@ -376,6 +382,7 @@ int main(void) {
         SCRATCH_TEST(random_features_of_images_as_they_are_are_the_oracles),
         SCRATCH_TEST(random_features_of_translated_and_scaled_images_are_the_oracles),
         SCRATCH_TEST(blurred_filters_are_the_oracles),
+        SCRATCH_TEST(networks_of_pixels_less_their_mean_are_the_oracles),
         SCRATCH_TEST(equally_spaced_transformations_are_the_oracles),
         SCRATCH_TEST(learned_filters_of_points_are_the_oracles),
         SCRATCH_TEST(random_features_of_points_are_the_oracles),

@@ -109,6 +109,7 @@ static void what_is_one_number_to_a_population_divides_it_when_swept(void **stat
                                         "model.sampling: [random, equally-spaced]",
                                         "model.alpha: [1, 2]",
                                         "model.initial_deviation: [1, 0.1]",
+                                        "model.input_mean: [0, 0.5]",
                                         "model.blur: [0, 1]",
                                         "dataset.train: [1000, 2000]",
                                         "training.batch: [64, 128]",

@@ -4,10 +4,11 @@
 #include <invar/affine.h>
 
 #include <stdio.h>
+#include <string.h>
 
 /* Outputs: images [B, D], labels [B]. */
 enum { IMAGES, LABELS };
-enum { HEIGHT, WIDTH, FIRST, N_SAMPLES, DATA_SEED, LANES };
+enum { HEIGHT, WIDTH, FIRST, N_SAMPLES, DATA_SEED, LANES, MEAN }; /* MEAN: the bits of it */
 enum { PIXELS, POOL_LABELS };
 enum { MOST_PRIVATE = 1 << 12 }; /* pixels that a work-item of a CPU copies into private memory */
 enum { TRANSFORMATIONS, SEEDS }; /* no seeds: in order */
@@ -40,6 +41,11 @@ void iv_affine_image_batch(iv_graph *graph, const iv_affine_image_source *source
                              "seeds");
         return;
     }
+    if (!(source->mean >= 0.0f && source->mean <= 1.0f)) {
+        iv_graph_fail(graph, "affine image batch: a mean of %g, not one in [0, 1]",
+                      (double)source->mean);
+        return;
+    }
     node *n = iv_graph_node(graph, &op_affine_image_batch, 0, NULL, 0);
     if (!n) return;
     n->attributes[HEIGHT] = source->shape.height;
@@ -49,6 +55,9 @@ void iv_affine_image_batch(iv_graph *graph, const iv_affine_image_source *source
     n->attributes[DATA_SEED] = source->data_seed;
     const bool cpu = iv_context_device(graph->context)->type == IV_DEVICE_CPU;
     n->attributes[LANES] = cpu ? 1 : 64;
+    uint32_t bits;
+    memcpy(&bits, &source->mean, sizeof bits);
+    n->attributes[MEAN] = bits;
     n->tables[PIXELS] = source->pixels;
     n->tables[POOL_LABELS] = source->labels;
     n->views[TRANSFORMATIONS] = source->transformations;
@@ -64,6 +73,9 @@ static iv_status affine_image_batch_forward(emitter *e, const node *n) {
     const size_t batch = iv_rows(images), n_pixels = height * width;
     const size_t lanes = n->attributes[LANES];
     const bool shuffle = n->views[SEEDS].buffer;
+    const uint32_t bits = (uint32_t)n->attributes[MEAN];
+    float mean;
+    memcpy(&mean, &bits, sizeof mean);
     /* Where there is a single row or column the pixels themselves are turned. */
     const float aspect = height > 1 && width > 1 ? (float)(width - 1) / (float)(height - 1) : 1.0f;
 
@@ -83,6 +95,7 @@ static iv_status affine_image_batch_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, height);
     iv_arg_uint(launch, width);
     iv_arg_float(launch, aspect);
+    iv_arg_float(launch, mean);
     iv_arg_uint(launch, n->attributes[FIRST]);
     iv_arg_uint(launch, n->attributes[N_SAMPLES]);
     iv_arg_uint(launch, n->attributes[DATA_SEED]);
