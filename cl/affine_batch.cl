@@ -146,8 +146,7 @@ __kernel void affine_batch(__global const uchar *restrict pixels,
             const float lower =
                 mix(byte_at(from, (int)top + 1, (int)left, height, width),
                     byte_at(from, (int)top + 1, (int)left + 1, height, width), right_share);
-            out[plane * n_pixels + i] =
-                fma(mix(upper, lower, low_share), 1.0f / 255.0f, -mean);
+            out[plane * n_pixels + i] = fma(mix(upper, lower, low_share), 1.0f / 255.0f, -mean);
         }
     }
 #endif
