@@ -178,6 +178,14 @@ iv_status iv_sequence_call(iv_sequence *sequence, const char *label, iv_sequence
 /* Device memory that lives as long as the sequence. */
 iv_status iv_sequence_buffer(iv_sequence *sequence, size_t bytes, cl_mem *buffer);
 
+/* Device memory for what a launch hands to the ones right after it, member_bytes for each of
+ * n_members one after another: the same memory for all that ask for the same use and sizes, so that
+ * it stays in the cache. Its contents last until the next launch of that use. Members that are
+ * divided among queues (iv_sequence_set_members) do not meet in it. `use` must outlive the
+ * sequence. */
+iv_status iv_sequence_scratch(iv_sequence *sequence, const char *use, size_t member_bytes,
+                              size_t n_members, cl_mem *buffer);
+
 /* Enqueue the whole list; `step` reaches every iv_arg_step argument. Does not wait. */
 iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step);
 

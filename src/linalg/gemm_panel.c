@@ -36,22 +36,19 @@ static size_t divide_up(size_t a, size_t b) {
 }
 
 /* Scratch for a packed operand of `elements` a member (one copy if the members share it). */
-static iv_status packed_view(iv_sequence *sequence, size_t elements, size_t batch, bool shared,
-                             iv_view *view) {
-    size_t bytes;
-    iv_error *error = iv_context_error(iv_sequence_context(sequence));
+static iv_status packed_view(iv_sequence *sequence, const char *use, size_t elements, size_t batch,
+                             bool shared, iv_view *view) {
     *view = (iv_view){NULL, 0, shared ? 0 : elements};
-    const iv_status status =
-        iv_multiply_size(elements, (shared ? 1 : batch) * sizeof(float), &bytes, error);
-    return status == IV_OK ? iv_sequence_buffer(sequence, bytes, &view->buffer) : status;
+    return iv_sequence_scratch(sequence, use, elements * sizeof(float), shared ? 1 : batch,
+                               &view->buffer);
 }
 
 static iv_status pack_b(iv_sequence *sequence, const iv_gemm_desc *d, const iv_panel_tile *tile,
                         iv_view *panels) {
     const size_t panel_width = tile->vectors * tile->width, n_panels = divide_up(d->n, panel_width);
     const bool shared = d->b.stride == 0;
-    const iv_status status =
-        packed_view(sequence, n_panels * panel_width * d->k, d->batch, shared, panels);
+    const iv_status status = packed_view(sequence, "gemm.panels", n_panels * panel_width * d->k,
+                                         d->batch, shared, panels);
     if (status != IV_OK) return status;
 
     char more[64], options[128];
@@ -73,8 +70,8 @@ static iv_status pack_a(iv_sequence *sequence, const iv_gemm_desc *d, const iv_p
                         iv_view *strips) {
     const size_t n_strips = divide_up(d->m, tile->rows);
     const bool shared = d->a.stride == 0;
-    const iv_status status =
-        packed_view(sequence, n_strips * tile->rows * d->k, d->batch, shared, strips);
+    const iv_status status = packed_view(sequence, "gemm.strips", n_strips * tile->rows * d->k,
+                                         d->batch, shared, strips);
     if (status != IV_OK) return status;
 
     char more[64], options[128];
@@ -124,11 +121,9 @@ static iv_status append_lists(iv_sequence *sequence, const iv_gemm_desc *d,
     const size_t tiles =
         of_rows ? divide_up(d->m, tile->rows) : divide_up(d->n, tile->vectors * tile->width);
     const size_t n_members = operand.stride == 0 ? 1 : d->batch;
-    size_t bytes;
     *lists = (iv_view){NULL, 0, operand.stride == 0 ? 0 : tiles * (count + 1)};
-    iv_status status = iv_multiply_size(tiles * (count + 1), n_members * sizeof(uint16_t), &bytes,
-                                        iv_context_error(iv_sequence_context(sequence)));
-    if (status == IV_OK) status = iv_sequence_buffer(sequence, bytes, &lists->buffer);
+    const iv_status status = iv_sequence_scratch(
+        sequence, "gemm.lists", tiles * (count + 1) * sizeof(uint16_t), n_members, &lists->buffer);
     if (status != IV_OK) return status;
 
     char options[64];

@@ -44,6 +44,7 @@ void iv_sequence_destroy(iv_sequence *sequence) {
     free(sequence->entries);
     free(sequence->step_arguments);
     free(sequence->buffers);
+    free(sequence->scratch);
     free(sequence);
 }
 
@@ -67,6 +68,30 @@ iv_status iv_sequence_buffer(iv_sequence *sequence, size_t bytes, cl_mem *buffer
     sequence->buffers = grown;
     iv_status status = iv_buffer_create(sequence->context, bytes, buffer);
     if (status == IV_OK) sequence->buffers[sequence->n_buffers++] = *buffer;
+    return status;
+}
+
+iv_status iv_sequence_scratch(iv_sequence *sequence, const char *use, size_t member_bytes,
+                              size_t n_members, cl_mem *buffer) {
+    *buffer = NULL;
+    for (size_t i = 0; i < sequence->n_scratch; i++) {
+        const iv_scratch *s = &sequence->scratch[i];
+        if (s->member_bytes != member_bytes || s->n_members != n_members || strcmp(s->use, use))
+            continue;
+        *buffer = s->buffer;
+        return IV_OK;
+    }
+    size_t bytes;
+    iv_status status = iv_multiply_size(member_bytes, n_members, &bytes, &sequence->context->error);
+    if (status != IV_OK) return status;
+    void *grown = grow(sequence, sequence->scratch, sequence->n_scratch,
+                       &sequence->scratch_capacity, sizeof *sequence->scratch);
+    if (!grown) return IV_ENOMEM;
+    sequence->scratch = grown;
+    status = iv_sequence_buffer(sequence, bytes, buffer);
+    if (status == IV_OK)
+        sequence->scratch[sequence->n_scratch++] =
+            (iv_scratch){use, member_bytes, n_members, *buffer};
     return status;
 }
 

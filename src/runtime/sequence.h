@@ -33,6 +33,13 @@ struct iv_launch {
     char label[64];
 };
 
+/* Memory that several launches take in turn. */
+typedef struct {
+    const char *use;
+    size_t member_bytes, n_members;
+    cl_mem buffer; /* one of the sequence's */
+} iv_scratch;
+
 struct iv_sequence {
     iv_context *context;
     iv_entry *entries;
@@ -41,6 +48,8 @@ struct iv_sequence {
     size_t n_step_arguments, step_arguments_capacity;
     cl_mem *buffers;
     size_t n_buffers, buffers_capacity;
+    iv_scratch *scratch;
+    size_t n_scratch, scratch_capacity;
     size_t n_members; /* of launches that end by member; 0: not said */
     iv_launch launch; /* the one being described */
 };

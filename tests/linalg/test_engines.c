@@ -225,11 +225,81 @@ static void members_have_the_same_bits_alone_and_together(void **state) {
     iv_context_destroy(context);
 }
 
+/* C_i = A B_i^T, one after another in one sequence, for every i below `n`. */
+static void append_row_of_products(iv_sequence *sequence, iv_gemm_desc d, const cl_mem *b,
+                                   const cl_mem *c, size_t n) {
+    iv_context *context = iv_sequence_context(sequence);
+    for (size_t i = 0; i < n; i++) {
+        d.b.buffer = b[i];
+        d.c.buffer = c[i];
+        assert_ok(context,
+                  iv_gemm_append(sequence, &d, &(iv_gemm_choice){.engine = IV_ENGINE_PANEL}));
+    }
+}
+
+/* B^T is packed: all three products through the same memory, which a member of one lane must not
+ * take from another's. */
+static void products_in_a_row_share_the_memory_that_they_pack_into(void **state) {
+    (void)state;
+    enum { M = 9, N = 50, K = 33, MEMBERS = 5, PRODUCTS = 3, STEPS = 20 };
+    iv_context *context = open_context();
+    iv_gemm_desc d = {.m = M, .n = N, .k = K, .batch = MEMBERS, .transpose_b = true};
+    d.lda = d.ldb = K;
+    d.ldc = N;
+    d.a.stride = M * K;
+    d.b.stride = N * K;
+    d.c.stride = M * N;
+    cl_mem b[PRODUCTS], c[PRODUCTS];
+    float *host_b[PRODUCTS], *host_c = NULL,
+                             *host_a = integers(context, MEMBERS * M * K, 1, &d.a.buffer);
+    for (uint32_t i = 0; i < PRODUCTS; i++) {
+        host_b[i] = integers(context, MEMBERS * N * K, 10 + i, &b[i]);
+        free(host_c);
+        host_c = integers(context, MEMBERS * M * N, 20 + i, &c[i]);
+    }
+
+    iv_sequence *one, *all;
+    const size_t before = iv_context_bytes(context);
+    assert_ok(context, iv_sequence_create(context, &one));
+    append_row_of_products(one, d, b, c, 1);
+    const size_t of_one = iv_context_bytes(context) - before;
+    assert_true(of_one > 0);
+    assert_ok(context, iv_sequence_create(context, &all));
+    iv_sequence_set_members(all, MEMBERS);
+    append_row_of_products(all, d, b, c, PRODUCTS);
+    assert_int_equal(iv_context_bytes(context) - before, 2 * of_one);
+
+    for (uint32_t step = 0; step < STEPS; step++) assert_ok(context, iv_sequence_run(all, step));
+    for (size_t i = 0; i < PRODUCTS; i++) {
+        assert_ok(context,
+                  iv_buffer_read(context, c[i], 0, MEMBERS * M * N * sizeof *host_c, host_c));
+        for (size_t e = 0; e < (size_t)MEMBERS * M * N; e++) {
+            const size_t r = e / (M * N), row = e / N % M, column = e % N;
+            float sum = 0.0f;
+            for (size_t p = 0; p < K; p++)
+                sum += host_a[(r * M + row) * K + p] * host_b[i][(r * N + column) * K + p];
+            assert_true(host_c[e] == sum);
+        }
+    }
+    iv_sequence_destroy(one);
+    iv_sequence_destroy(all);
+    for (size_t i = 0; i < PRODUCTS; i++) {
+        iv_buffer_release(context, b[i]);
+        iv_buffer_release(context, c[i]);
+        free(host_b[i]);
+    }
+    iv_buffer_release(context, d.a.buffer);
+    free(host_a);
+    free(host_c);
+    iv_context_destroy(context);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_tile_of_the_tiled_engine_is_right),
         cmocka_unit_test(tiled_engine_is_right_on_every_side_of_an_edge),
         cmocka_unit_test(members_have_the_same_bits_alone_and_together),
+        cmocka_unit_test(products_in_a_row_share_the_memory_that_they_pack_into),
         cmocka_unit_test(clblast_packed_kernel_heeds_offsets_and_shared_operands),
         cmocka_unit_test(refused_parameters_leave_clblast_usable),
     };

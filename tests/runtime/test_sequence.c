@@ -50,6 +50,33 @@ static iv_status append_axpy(iv_sequence *sequence, cl_mem y, cl_mem x, float a,
     return iv_launch_end(launch, 1, &n, NULL);
 }
 
+/* ------------------------------------------------------------------ memory */
+
+static void scratch_is_shared_by_what_has_the_same_use_and_sizes(void **state) {
+    (void)state;
+    bench on = set_up(false, COUNT);
+    static const char use[] = "panels", other_use[] = "strips";
+    char same_use[] = "panels";
+    cl_mem first, same, other[3];
+    assert_ok(on.context, iv_sequence_scratch(on.sequence, use, 64, 3, &first));
+    assert_int_equal(iv_context_bytes(on.context), on.bytes + 64 * 3);
+    assert_ok(on.context, iv_sequence_scratch(on.sequence, same_use, 64, 3, &same));
+    assert_ptr_equal(same, first);
+    assert_int_equal(iv_context_bytes(on.context), on.bytes + 64 * 3);
+
+    /* as many bytes, but members elsewhere */
+    assert_ok(on.context, iv_sequence_scratch(on.sequence, use, 32, 6, &other[0]));
+    assert_ok(on.context, iv_sequence_scratch(on.sequence, use, 64, 6, &other[1]));
+    assert_ok(on.context, iv_sequence_scratch(on.sequence, other_use, 64, 3, &other[2]));
+    for (size_t i = 0; i < 3; i++) {
+        assert_ptr_not_equal(other[i], first);
+        for (size_t k = 0; k < i; k++) assert_ptr_not_equal(other[i], other[k]);
+    }
+    assert_fails(on.context, iv_sequence_scratch(on.sequence, use, SIZE_MAX / 2, 3, &same),
+                 IV_ENOMEM, "");
+    tear_down(on);
+}
+
 /* ------------------------------------------------------------------ replay */
 
 static void a_replay_gets_its_step_and_touches_its_views_only(void **state) {
@@ -389,6 +416,7 @@ static void a_profile_without_profiling_is_refused(void **state) {
 int main(void) {
     if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scratch_is_shared_by_what_has_the_same_use_and_sizes),
         cmocka_unit_test(a_replay_gets_its_step_and_touches_its_views_only),
         cmocka_unit_test(queued_runs_keep_their_own_steps),
         cmocka_unit_test(two_launches_of_a_kernel_keep_their_own_arguments),
