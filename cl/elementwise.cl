@@ -16,6 +16,15 @@ __kernel void scale(TENSOR(const float, x), TENSOR(const float, factor), TENSOR(
     if (i < n) MEMBER(y, r)[i] = MEMBER(x, r)[i] * MEMBER(factor, r)[0];
 }
 
+/* target += x scale, one scale a member. */
+__kernel void add_to(TENSOR(const float, x), TENSOR(float, target), TENSOR(const float, scale),
+                     uint n) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i >= n) return;
+    __global float *entry = MEMBER(target, r) + i;
+    *entry = fma(MEMBER(scale, r)[0], MEMBER(x, r)[i], *entry);
+}
+
 #ifdef ACTIVATION
 /* -DACTIVATION=n: iv_activation. NaN passes, so that a diverging member shows. */
 __kernel void activate(TENSOR(const float, x), TENSOR(float, y), uint n) {

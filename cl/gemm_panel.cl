@@ -10,7 +10,7 @@
  * -DTRANSPOSE_A    A is stored [k, m]
  * -DFEW_ROWS       m < MR: there is one tile of rows, and past the end it repeats the last one
  * -DPACKED_A       A is packed as [m / MR][k][MR]; lda is then the elements of a strip
- * -DBIAS -DACTIVATION=n -DACCUMULATE -DGATE=n   parts of the epilogue, in iv_gemm's order
+ * -DACCUMULATE [-DSCALE] -DBIAS -DACTIVATION=n -DGATE=n   parts of the epilogue, in iv_gemm's order
  * -DLISTS=0|1      sums over the k in a list alone (cl/gemm_lists.cl): 0, that of the tile's rows of
  *                  A, which is read in place; 1, that of its columns of B
  * -DROW_SUMS=0|1   the work-items of the first panel also sum the rows of op(A); 1: add to what is
@@ -65,6 +65,7 @@ typedef struct {
     __global float *c;
     __global const float *bias, *gate;
     __global float *row_sums;
+    float scale;
     __global const ushort *list;
     uint m, n, k, lda, ldb, ldc, gate_rows, row, column;
     uint first; /* row of the tile that is its own, as all after it */
@@ -78,7 +79,11 @@ static void sum_rows(const tile *t) {
     size_t rows[MR];
     _Pragma("unroll") for (uint i = 0; i < MR; i++) {
         rows[i] = A_ROW(t, i);
+#ifdef SCALE
+        sum[0][i] = 0.0f;
+#else
         sum[0][i] = ROW_SUMS && i >= t->first && t->row + i < t->m ? t->row_sums[t->row + i] : 0.0f;
+#endif
         sum[1][i] = sum[2][i] = sum[3][i] = 0.0f;
     }
     __global const float *a = t->a;
@@ -88,13 +93,21 @@ static void sum_rows(const tile *t) {
             _Pragma("unroll") for (uint i = 0; i < MR; i++) sum[q][i] += a[rows[i]];
     for (; p < t->k; p++, a += A_K_STRIDE(t))
         _Pragma("unroll") for (uint i = 0; i < MR; i++) sum[0][i] += a[rows[i]];
-    for (uint i = t->first; i < MR && t->row + i < t->m; i++)
-        t->row_sums[t->row + i] = (sum[0][i] + sum[1][i]) + (sum[2][i] + sum[3][i]);
+    for (uint i = t->first; i < MR && t->row + i < t->m; i++) {
+        const float total = (sum[0][i] + sum[1][i]) + (sum[2][i] + sum[3][i]);
+#ifdef SCALE
+        t->row_sums[t->row + i] = fma(t->scale, total, t->row_sums[t->row + i]);
+#else
+        t->row_sums[t->row + i] = total;
+#endif
+    }
 }
 #endif
 
 static float epilogue_scalar(float sum, const tile *t, uint i, uint j) {
-#ifdef ACCUMULATE
+#if defined(SCALE)
+    sum = fma(t->scale, sum, t->c[(size_t)i * t->ldc + j]);
+#elif defined(ACCUMULATE)
     sum += t->c[(size_t)i * t->ldc + j];
 #endif
 #ifdef BIAS
@@ -110,7 +123,9 @@ static float epilogue_scalar(float sum, const tile *t, uint i, uint j) {
 }
 
 static vector epilogue(vector sum, const tile *t, uint i, uint j) {
-#ifdef ACCUMULATE
+#if defined(SCALE)
+    sum = fma((vector)(t->scale), sum, LOAD(t->c + (size_t)i * t->ldc + j));
+#elif defined(ACCUMULATE)
     sum += LOAD(t->c + (size_t)i * t->ldc + j);
 #endif
 #ifdef BIAS
@@ -209,6 +224,9 @@ TILE(4)
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
 __kernel void gemm_panel(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, c),
+#ifdef SCALE
+                         TENSOR(const float, scale),
+#endif
 #ifdef BIAS
                          TENSOR(const float, bias),
 #endif
@@ -246,6 +264,9 @@ __kernel void gemm_panel(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
 #endif
     t.b = MEMBER(b, r) + (size_t)panel * panel_stride;
     t.c = MEMBER(c, r);
+#ifdef SCALE
+    t.scale = MEMBER(scale, r)[0];
+#endif
 #ifdef BIAS
     t.bias = MEMBER(bias, r);
 #endif

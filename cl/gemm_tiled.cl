@@ -9,7 +9,7 @@
  * -DTILE_M -DTILE_N -DTILE_K -DITEM_M -DITEM_N   the tile; TILE_K is a multiple of 4
  * -DTRANSPOSE_A -DTRANSPOSE_B   A is stored [k, m], B is stored [n, k]
  * -DALIGNED_A -DALIGNED_B -DALIGNED_C   every stored row begins at a multiple of 16 bytes
- * -DBIAS -DACTIVATION=n -DACCUMULATE -DGATE=n   parts of the epilogue, in iv_gemm's order
+ * -DACCUMULATE [-DSCALE] -DBIAS -DACTIVATION=n -DGATE=n   parts of the epilogue, in iv_gemm's order
  * -DROW_SUMS   the work-groups of the first columns also sum the rows of op(A)
  *
  * Work-groups: (tiles of rows, tiles of columns, members). */
@@ -111,6 +111,9 @@ static void load_line(__local const float *from, float *out, uint vector) {
 
 __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 __kernel void gemm_tiled(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, c),
+#ifdef SCALE
+                         TENSOR(const float, scale),
+#endif
 #ifdef BIAS
                          TENSOR(const float, bias),
 #endif
@@ -181,8 +184,14 @@ __kernel void gemm_tiled(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
 
 #ifdef ROW_SUMS
     if (first_column == 0)
-        for (uint i = 0; i * GROUP + item < TILE_M && first_row + i * GROUP + item < m; i++)
-            MEMBER(row_sums, r)[first_row + i * GROUP + item] = row_sum[i];
+        for (uint i = 0; i * GROUP + item < TILE_M && first_row + i * GROUP + item < m; i++) {
+            __global float *total = MEMBER(row_sums, r) + first_row + i * GROUP + item;
+#ifdef SCALE
+            *total = fma(MEMBER(scale, r)[0], row_sum[i], *total);
+#else
+            *total = row_sum[i];
+#endif
+        }
 #endif
 
     _Pragma("unroll") for (uint i = 0; i < ITEM_M; i++) {
@@ -198,7 +207,9 @@ __kernel void gemm_tiled(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
             _Pragma("unroll") for (uint v = 0; v < VECTOR_N; v++) {
                 value[v] = sum[i][j + v];
                 if (column + v >= n) continue;
-#ifdef ACCUMULATE
+#if defined(SCALE)
+                value[v] = fma(MEMBER(scale, r)[0], value[v], c_row[column + v]);
+#elif defined(ACCUMULATE)
                 value[v] += c_row[column + v];
 #endif
 #ifdef BIAS

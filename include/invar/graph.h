@@ -37,6 +37,13 @@ iv_tensor *iv_input(iv_graph *graph, iv_dtype dtype, unsigned rank, const size_t
  * slices, which have no memory of their own, and for a second place. */
 void iv_place(iv_tensor *tensor, iv_view view);
 
+/* Let a computed tensor, times one number a member, be added to what lies at `target`, one fma an
+ * entry, instead of being kept: gradient descent with scale = -rate. It happens in each run for
+ * those that are among the outputs of a plan, once nothing of the run reads the target any more; a
+ * product that computes the tensor does it in its epilogue. Fails for slices and for tensors that
+ * have a place. */
+void iv_add_to(iv_tensor *tensor, iv_view target, iv_view scale);
+
 /* Shape of a tensor, without the axis of members. */
 unsigned iv_rank(const iv_tensor *tensor);
 size_t iv_dim(const iv_tensor *tensor, unsigned axis);

@@ -35,6 +35,7 @@ typedef enum {
  *
  * epilogue(S) = gate ∘ activation(S + bias [+ C]):
  *   accumulate  adds to what C holds
+ *   scale       with accumulate alone: C + s_r S, one fma an entry; s_r one number a member
  *   bias        n values a member, added to every row; NULL buffer for none
  *   gate        [m / gate_rows, n]: outputs y of gate_activation; entry (i, j) is multiplied by the
  *               derivative at y = gate(i / gate_rows, j); NULL buffer for none. As functions of the
@@ -47,6 +48,7 @@ typedef struct {
     iv_view a, b, c;
     size_t lda, ldb, ldc; /* elements from one stored row to the next */
     bool accumulate;
+    iv_view scale; /* NULL buffer for none */
     iv_view bias;
     iv_activation activation;
     iv_view gate;
@@ -55,14 +57,16 @@ typedef struct {
     bool zeros_a,
         zeros_b;      /* most of A, of B, is 0: an engine may leave out what that makes 0. Sums of
                          finite numbers do not change; NaN and infinity times 0 do not show */
-    iv_view row_sums; /* m values a member: sums over k of rows of op(A); NULL buffer for none */
+    iv_view row_sums; /* m values a member: sums over k of rows of op(A), added to what is there
+                         times s_r if there is a scale; NULL buffer for none */
     iv_gemm_engine engine;
 } iv_gemm_desc;
 
 /* Append the product. C must not overlap A or B. Each entry is summed over k in one fixed order
  * that does not depend on `batch` or on the other members, so a member gets the same bits in any
  * population. IV_EINVAL for a zero size, a missing operand, a leading dimension below the row
- * length, an activation that there is not, or a gate without its activation. */
+ * length, an activation that there is not, a gate without its activation, or a scale without
+ * accumulate or with another part of the epilogue. */
 iv_status iv_gemm(iv_sequence *sequence, const iv_gemm_desc *desc);
 
 /* ------------------------------------------------------------------ singular values */

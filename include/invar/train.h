@@ -102,9 +102,15 @@ void iv_optimizer_destroy(iv_optimizer *optimizer); /* NULL is fine */
 /* Where the gradient of parameter i has to be: iv_place it there. */
 iv_view iv_optimizer_gradient_view(const iv_optimizer *optimizer, size_t i);
 
+/* Say how the gradient of parameter i reaches the optimizer, before the graph is compiled with it
+ * among the outputs. Where an update needs the gradient alone (SGD without momentum at a constant
+ * rate and a relative rate of 1) the plan makes it, see iv_add_to; else the gradient is placed as
+ * above. */
+void iv_optimizer_take(iv_optimizer *optimizer, size_t i, iv_tensor *gradient);
+
 /* Append the update of all parameters of all members to a sequence: one launch for each run of
- * neighbours that are not fixed and learn at the same rate. The step number of the sequence counts
- * from 0. */
+ * neighbours that are not fixed, not updated by the plan and learn at the same rate. The step
+ * number of the sequence counts from 0. */
 iv_status iv_optimizer_append(iv_optimizer *optimizer, iv_sequence *sequence);
 
 /* ------------------------------------------------------------------ the loop */

@@ -90,22 +90,42 @@ iv_tensor *iv_input(iv_graph *graph, iv_dtype dtype, unsigned rank, const size_t
     return tensor;
 }
 
+/* The tensor that has memory of its own: a reshape is all of its base. NULL for a slice. */
+static iv_tensor *owner_of(iv_tensor *tensor) {
+    while (tensor->base && tensor->base->n_elements == tensor->n_elements) tensor = tensor->base;
+    return tensor->base ? NULL : tensor;
+}
+
+bool iv_same_view(const iv_view *a, const iv_view *b) {
+    return a->buffer == b->buffer && a->offset == b->offset && a->stride == b->stride;
+}
+
 void iv_place(iv_tensor *tensor, iv_view view) {
     if (!tensor) return;
-    while (tensor->base && tensor->base->n_elements == tensor->n_elements)
-        tensor = tensor->base; /* a reshape is all of its base */
-    if (tensor->base) {
+    iv_tensor *owner = owner_of(tensor);
+    if (!owner) {
         iv_graph_fail(tensor->graph, "place: a slice lies in its base's memory");
-        return;
-    }
-    const iv_view *old = &tensor->view;
-    if (tensor->placed &&
-        (old->buffer != view.buffer || old->offset != view.offset || old->stride != view.stride)) {
+    } else if (owner->adds || (owner->placed && !iv_same_view(&owner->view, &view))) {
         iv_graph_fail(tensor->graph, "place: the tensor already has another place");
-        return;
+    } else {
+        owner->placed = true;
+        owner->view = view;
     }
-    tensor->placed = true;
-    tensor->view = view;
+}
+
+void iv_add_to(iv_tensor *tensor, iv_view target, iv_view scale) {
+    if (!tensor) return;
+    iv_tensor *owner = owner_of(tensor);
+    if (!owner || !owner->producer) {
+        iv_graph_fail(tensor->graph, "add to: %s",
+                      owner ? "an input is not computed" : "a slice lies in its base's memory");
+    } else if (owner->placed || owner->adds) {
+        iv_graph_fail(tensor->graph, "add to: the tensor already has a place");
+    } else {
+        owner->adds = true;
+        owner->target = target;
+        owner->scale = scale;
+    }
 }
 
 node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor *const *inputs,

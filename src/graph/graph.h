@@ -26,11 +26,13 @@ struct iv_tensor {
     size_t id;
     bool zeros;  /* most entries are 0, of an image's border for one: see iv_gemm_desc */
     bool placed; /* lies in memory of the caller: `view` is given */
-    iv_view view;
+    bool adds;   /* is added to memory of the caller, times `scale`: see iv_add_to */
+    iv_view view, target, scale;
     /* set while compiling */
     bool needed;
-    size_t n_uses;   /* by needed nodes */
-    size_t last_use; /* index of the last node that reads it; SIZE_MAX for outputs */
+    bool added_by_producer; /* which keeps it nowhere */
+    size_t n_uses;          /* by needed nodes */
+    size_t last_use;        /* index of the last node that reads it; SIZE_MAX for outputs */
     int slot;
 };
 
@@ -136,6 +138,7 @@ unsigned iv_gradient_shape(const iv_tensor *tensor, size_t n_products, size_t *d
 size_t iv_columns(const iv_tensor *tensor);
 size_t iv_rows(const iv_tensor *tensor);
 bool iv_same_shape(const iv_tensor *a, const iv_tensor *b);
+bool iv_same_view(const iv_view *a, const iv_view *b);
 
 /* Whether most entries are 0, as its producer said of it or of what it is a part of. */
 bool iv_has_zeros(const iv_tensor *tensor);
@@ -149,6 +152,9 @@ void iv_arg_tensor(iv_launch *launch, const iv_tensor *tensor);
 
 /* End a launch of n work-items for each member: global size (n, R). */
 iv_status iv_launch_members(emitter *e, iv_launch *launch, size_t n);
+
+/* Append target += scale tensor. */
+iv_status iv_append_add_to(emitter *e, const iv_tensor *tensor);
 
 /* Append mean [1] = the mean of values [n], added in a fixed order. */
 iv_status iv_append_mean(emitter *e, const iv_tensor *values, const iv_tensor *mean);

@@ -30,7 +30,7 @@ static void unfuse(iv_graph *graph) {
 static void mark_needed(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
     for (size_t i = 0; i < graph->n_tensors; i++) {
         iv_tensor *tensor = graph->tensors[i];
-        tensor->needed = false;
+        tensor->needed = tensor->added_by_producer = false;
         tensor->n_uses = tensor->last_use = 0;
         tensor->slot = NO_SLOT;
     }
@@ -100,6 +100,59 @@ static void fuse(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
     }
 }
 
+/* ------------------------------------------------------------------ sums into the caller's memory
+ */
+
+/* Whether a node past `after` reads memory that a tensor is to be added to. */
+static bool target_is_read(const iv_graph *graph, const iv_tensor *tensor, size_t after) {
+    const iv_view *target = &tensor->target;
+    for (size_t i = after + 1; i < graph->n_nodes; i++) {
+        const node *n = graph->nodes[i];
+        for (size_t k = 0; n->needed && k < n->n_inputs; k++) {
+            if (!n->inputs[k] || !root_of(n->inputs[k])->placed) continue;
+            const iv_view read = iv_tensor_view(n->inputs[k]);
+            if (read.buffer == target->buffer &&
+                read.offset < target->offset + tensor->n_elements &&
+                target->offset < read.offset + n->inputs[k]->n_elements)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a product can add everything that it computes to where that belongs. */
+static bool adds_its_outputs(const iv_graph *graph, const node *n) {
+    const iv_tensor *first = n->outputs[0];
+    for (size_t k = 0; k < n->n_outputs; k++) {
+        const iv_tensor *output = n->outputs[k];
+        if (k > 0 && !output->needed) continue;
+        if (!output->needed || !output->adds || output->n_uses > 0 ||
+            !iv_same_view(&output->scale, &first->scale) || target_is_read(graph, output, n->id))
+            return false;
+    }
+    return true;
+}
+
+static void find_sums(const iv_graph *graph) {
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const node *n = graph->nodes[i];
+        if (!n->needed || n->op != &op_linear_weight_gradient || !adds_its_outputs(graph, n))
+            continue;
+        for (size_t k = 0; k < n->n_outputs; k++)
+            n->outputs[k]->added_by_producer = n->outputs[k]->needed;
+    }
+}
+
+static iv_status append_sums(emitter *e) {
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < e->graph->n_tensors && status == IV_OK; i++) {
+        const iv_tensor *tensor = e->graph->tensors[i];
+        if (tensor->needed && tensor->adds && !tensor->added_by_producer)
+            status = iv_append_add_to(e, tensor);
+    }
+    return status;
+}
+
 /* ------------------------------------------------------------------ memory */
 
 typedef struct {
@@ -166,7 +219,8 @@ static void assign_slots(iv_graph *graph, arena *a) {
         if (!n->needed) continue;
         for (size_t k = 0; k < n->n_outputs; k++) {
             iv_tensor *root = root_of(n->outputs[k]);
-            if (!root->placed && root->slot == NO_SLOT) take_slot(a, root);
+            if (!root->placed && !root->added_by_producer && root->slot == NO_SLOT)
+                take_slot(a, root);
         }
         for (size_t t = 0; t < graph->n_tensors; t++) {
             const iv_tensor *tensor = graph->tensors[t];
@@ -196,6 +250,7 @@ static iv_status lay_out(iv_graph *graph, iv_tensor *const *outputs, size_t n_ou
     unfuse(graph);
     mark_needed(graph, outputs, n_outputs);
     fuse(graph, outputs, n_outputs);
+    find_sums(graph);
     find_last_uses(graph, outputs, n_outputs);
     assign_slots(graph, a);
     return IV_OK;
@@ -251,7 +306,7 @@ static iv_status allocate(iv_plan *plan, const arena *a) {
     plan->n_views = graph->n_tensors;
     for (size_t i = 0; i < graph->n_tensors; i++) {
         const iv_tensor *root = root_of(graph->tensors[i]);
-        if (root->placed || root->last_use == SIZE_MAX)
+        if (root->placed || (root->last_use == SIZE_MAX && !root->added_by_producer))
             plan->views[i] = iv_tensor_view(graph->tensors[i]);
     }
     return IV_OK;
@@ -265,7 +320,7 @@ static iv_status emit(iv_plan *plan) {
         const iv_status status = n->op->forward(&e, n);
         if (status != IV_OK) return status;
     }
-    return IV_OK;
+    return append_sums(&e);
 }
 
 iv_status iv_graph_compile(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs,

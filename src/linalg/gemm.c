@@ -26,6 +26,10 @@ static iv_status check(const iv_gemm_desc *d, iv_error *error) {
     if (d->gate.buffer && d->gate_rows > 1 && d->m % d->gate_rows != 0)
         return iv_fail(error, IV_EINVAL, "gemm: %zu rows do not share gates of %zu rows", d->m,
                        d->gate_rows);
+    if (d->scale.buffer &&
+        (!d->accumulate || d->bias.buffer || d->gate.buffer || d->activation != IV_ACTIVATION_NONE))
+        return iv_fail(error, IV_EINVAL,
+                       "gemm: a scaled product is added to C and goes through nothing else");
     return IV_OK;
 }
 
@@ -35,8 +39,8 @@ void iv_gemm_epilogue_options(const iv_gemm_desc *d, char options[IV_EPILOGUE_OP
         snprintf(activation, sizeof activation, " -DACTIVATION=%u", (unsigned)d->activation % 10);
     if (d->gate.buffer)
         snprintf(gate, sizeof gate, " -DGATE=%u", (unsigned)d->gate_activation % 10);
-    snprintf(options, IV_EPILOGUE_OPTIONS, "%s%s%s", d->bias.buffer ? " -DBIAS" : "", activation,
-             gate);
+    snprintf(options, IV_EPILOGUE_OPTIONS, "%s%s%s%s", d->scale.buffer ? " -DSCALE" : "",
+             d->bias.buffer ? " -DBIAS" : "", activation, gate);
 }
 
 static const char *const engine_names[] = {

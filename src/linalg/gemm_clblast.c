@@ -74,14 +74,43 @@ static iv_status append_epilogue(iv_sequence *sequence, const iv_gemm_desc *d) {
 
 /* Sums over k of op(A): of columns as stored where A is transposed. */
 static iv_status append_row_sums(iv_sequence *sequence, const iv_gemm_desc *d) {
-    iv_launch *launch = iv_launch_begin(sequence, "epilogue", "row_sums", NULL);
+    iv_launch *launch =
+        iv_launch_begin(sequence, "epilogue", "row_sums", d->scale.buffer ? "-DSCALE" : NULL);
     iv_arg_view(launch, d->a);
     iv_arg_view(launch, d->row_sums);
+    if (d->scale.buffer) iv_arg_view(launch, d->scale);
     iv_arg_uint(launch, d->m);
     iv_arg_uint(launch, d->k);
     iv_arg_uint(launch, d->transpose_a ? 1 : d->lda);
     iv_arg_uint(launch, d->transpose_a ? d->lda : 1);
     return iv_launch_end(launch, 2, (const size_t[]){d->m, d->batch}, NULL);
+}
+
+/* C += scale of each member times its product, which lies in `sum` [m, n]. */
+static iv_status append_scaled(iv_sequence *sequence, const iv_gemm_desc *d, iv_view sum) {
+    iv_launch *launch = iv_launch_begin(sequence, "epilogue", "add_scaled", NULL);
+    iv_arg_view(launch, sum);
+    iv_arg_view(launch, d->c);
+    iv_arg_view(launch, d->scale);
+    iv_arg_uint(launch, d->m);
+    iv_arg_uint(launch, d->n);
+    iv_arg_uint(launch, d->ldc);
+    return iv_launch_end(launch, 3, (const size_t[]){d->n, d->m, d->batch}, NULL);
+}
+
+/* CLBlast's own factors are the same for all members: the product first, then what is added. */
+static iv_status set_aside(iv_sequence *sequence, iv_gemm_desc *d) {
+    size_t elements;
+    iv_error *error = iv_context_error(iv_sequence_context(sequence));
+    iv_status status = iv_multiply_size(d->m, d->n, &elements, error);
+    if (status == IV_OK)
+        status = iv_sequence_scratch(sequence, "gemm.sum", elements * sizeof(float), d->batch,
+                                     &d->c.buffer);
+    d->c.offset = 0;
+    d->c.stride = elements;
+    d->ldc = d->n;
+    d->accumulate = false;
+    return status;
 }
 
 iv_status iv_gemm_clblast(iv_sequence *sequence, const iv_gemm_desc *desc) {
@@ -92,9 +121,15 @@ iv_status iv_gemm_clblast(iv_sequence *sequence, const iv_gemm_desc *desc) {
     if (!state)
         return iv_fail(iv_context_error(context), IV_ENOMEM, "out of memory for a matrix product");
     *state = *desc;
-    status = iv_sequence_call(sequence, "CLBlast GEMM", run, state);
+    if (desc->scale.buffer) status = set_aside(sequence, state);
+    const iv_view product = state->c;
+    if (status == IV_OK)
+        status = iv_sequence_call(sequence, "CLBlast GEMM", run, state);
+    else
+        free(state);
     if (status == IV_OK && desc->row_sums.buffer) status = append_row_sums(sequence, desc);
     if (status != IV_OK) return status;
+    if (desc->scale.buffer) return append_scaled(sequence, desc, product);
     const bool plain =
         !desc->bias.buffer && desc->activation == IV_ACTIVATION_NONE && !desc->gate.buffer;
     return plain ? IV_OK : append_epilogue(sequence, desc);

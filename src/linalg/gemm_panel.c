@@ -155,7 +155,7 @@ static iv_status append_block(iv_sequence *sequence, const iv_gemm_desc *d,
         if (status != IV_OK) return status;
     }
     char epilogue[IV_EPILOGUE_OPTIONS] = "", more[160], options[224];
-    if (is_last) iv_gemm_epilogue_options(d, epilogue);
+    if (is_last || d->scale.buffer) iv_gemm_epilogue_options(d, epilogue);
     snprintf(more, sizeof more, "%s%s%s%s%s%s",
              d->transpose_a && !o->packed_a ? " -DTRANSPOSE_A" : "",
              o->packed_a         ? " -DPACKED_A"
@@ -177,6 +177,7 @@ static iv_status append_block(iv_sequence *sequence, const iv_gemm_desc *d,
     iv_arg_view(launch, a);
     iv_arg_view(launch, b);
     iv_arg_view(launch, d->c);
+    if (d->scale.buffer) iv_arg_view(launch, d->scale);
     if (bias) iv_arg_view(launch, d->bias);
     if (gate) {
         iv_arg_view(launch, d->gate);

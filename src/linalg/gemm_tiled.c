@@ -60,6 +60,7 @@ iv_status iv_gemm_tiled(iv_sequence *sequence, const iv_gemm_desc *d, const iv_g
     iv_arg_view(launch, d->a);
     iv_arg_view(launch, d->b);
     iv_arg_view(launch, d->c);
+    if (d->scale.buffer) iv_arg_view(launch, d->scale);
     if (d->bias.buffer) iv_arg_view(launch, d->bias);
     if (d->gate.buffer) {
         iv_arg_view(launch, d->gate);

@@ -56,8 +56,7 @@ static iv_status compile(const ae_model *m, const ae_data *data, study_training 
     ae_model_pass(m, data, g, &source, p->batch, tensors, &pass);
     t->loss = build_loss(m, g, &pass);
     iv_gradient(g, t->loss, tensors, n, outputs);
-    for (size_t i = 0; i < n; i++)
-        iv_place(outputs[i], iv_optimizer_gradient_view(t->optimizer, i));
+    for (size_t i = 0; i < n; i++) iv_optimizer_take(t->optimizer, i, outputs[i]);
     outputs[n] = t->loss;
     return iv_graph_compile(g, outputs, n + 1, &t->plan);
 }

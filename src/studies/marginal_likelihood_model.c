@@ -248,7 +248,7 @@ static iv_status compile(const ml_model *m, const ml_data *data, study_training 
     iv_graph *g = t->graph;
     iv_tensor *tensors[ML_N_PARAMETERS], *wrt[ML_N_PARAMETERS + 1], *x, *labels;
     iv_tensor *outputs[ML_N_PARAMETERS + 2];
-    iv_view places[ML_N_PARAMETERS + 1];
+    size_t parameters[ML_N_PARAMETERS];
     ml_model_tensors(m, g, tensors);
     ml_model_batch(m, data, g, false, true, p->batch, &x, &labels);
     iv_tensor *features = ml_model_features(m, g, tensors, x, IV_STREAM_TRANSFORMATION);
@@ -259,14 +259,14 @@ static iv_status compile(const ml_model *m, const ml_data *data, study_training 
     for (size_t i = 0; i < ML_N_PARAMETERS; i++) {
         if (iv_parameters_desc(m->parameters, i)->fixed) continue;
         wrt[n] = tensors[i];
-        places[n++] = iv_optimizer_gradient_view(t->optimizer, i);
+        parameters[n++] = i;
     }
     wrt[n] = weights;
-    places[n++] = iv_posterior_gradient_view(m->posterior);
-    iv_gradient(g, t->loss, wrt, n, outputs);
-    for (size_t i = 0; i < n; i++) iv_place(outputs[i], places[i]);
-    outputs[n] = t->loss;
-    return iv_graph_compile(g, outputs, n + 1, &t->plan);
+    iv_gradient(g, t->loss, wrt, n + 1, outputs);
+    for (size_t i = 0; i < n; i++) iv_optimizer_take(t->optimizer, parameters[i], outputs[i]);
+    iv_place(outputs[n], iv_posterior_gradient_view(m->posterior));
+    outputs[n + 1] = t->loss;
+    return iv_graph_compile(g, outputs, n + 2, &t->plan);
 }
 
 iv_status ml_training_create(const ml_model *m, const ml_data *data, study_training *t) {

@@ -304,8 +304,7 @@ iv_status reg_training_create(const reg_model *model, const iv_image_source *ima
         reg_model_tensors(model, t->graph, parameters);
         t->loss = build_loss(model, t->graph, images, parameters);
         iv_gradient(t->graph, t->loss, parameters, n, outputs);
-        for (size_t i = 0; i < n; i++)
-            iv_place(outputs[i], iv_optimizer_gradient_view(t->optimizer, i));
+        for (size_t i = 0; i < n; i++) iv_optimizer_take(t->optimizer, i, outputs[i]);
         outputs[n] = t->loss;
         status = iv_graph_compile(t->graph, outputs, n + 1, &t->plan);
     }

@@ -47,6 +47,29 @@ const iv_optimizer_method *iv_optimizer_method_of(const iv_safetensors *file) {
     return NULL;
 }
 
+/* Rates, and what they are multiplied with when a plan updates. */
+static iv_status create_rates(iv_optimizer *o, const float *rates) {
+    iv_context *context = o->parameters->context;
+    const size_t n = o->parameters->n_members;
+    float *descents = malloc(n * sizeof *descents);
+    o->taken = calloc(o->parameters->n_parameters, sizeof *o->taken);
+    if (!descents || !o->taken) {
+        free(descents);
+        return iv_fail(iv_context_error(context), IV_ENOMEM, "out of memory for an optimizer");
+    }
+    for (size_t r = 0; r < n; r++) descents[r] = -rates[r];
+    const float *const values[] = {rates, descents};
+    cl_mem *const buffers[] = {&o->learning_rates, &o->descents};
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < 2 && status == IV_OK; i++) {
+        status = iv_buffer_create(context, n * sizeof(float), buffers[i]);
+        if (status == IV_OK)
+            status = iv_buffer_write(context, *buffers[i], 0, n * sizeof(float), values[i]);
+    }
+    free(descents);
+    return status;
+}
+
 static iv_status check_rates(const iv_parameters *p) {
     for (size_t i = 0; i < p->n_parameters; i++) {
         const float rate = p->descs[i].relative_rate;
@@ -80,10 +103,7 @@ iv_status iv_optimizer_create(iv_parameters *parameters, const iv_optimizer_desc
 
     const size_t n_members = parameters->n_members;
     const size_t bytes = n_members * parameters->stride * sizeof(float);
-    status = iv_buffer_create(context, n_members * sizeof(float), &o->learning_rates);
-    if (status == IV_OK)
-        status = iv_buffer_write(context, o->learning_rates, 0, n_members * sizeof(float),
-                                 desc->learning_rates);
+    status = create_rates(o, desc->learning_rates);
     if (status == IV_OK) status = iv_create_zeros(context, bytes, &o->gradient);
     for (size_t i = 0; i < method->n_states && status == IV_OK; i++)
         status = iv_create_zeros(context, bytes, &o->states[i]);
@@ -98,6 +118,8 @@ void iv_optimizer_destroy(iv_optimizer *o) {
     if (!o) return;
     iv_context *context = o->parameters->context;
     iv_buffer_release(context, o->learning_rates);
+    iv_buffer_release(context, o->descents);
+    free(o->taken);
     iv_buffer_release(context, o->gradient);
     for (size_t i = 0; i < IV_MAX_OPTIMIZER_STATES; i++) iv_buffer_release(context, o->states[i]);
     free(o);
@@ -109,6 +131,18 @@ iv_view iv_optimizer_gradient_view(const iv_optimizer *o, size_t i) {
 
 static float relative_rate(const iv_parameter_desc *desc) {
     return desc->relative_rate == 0.0f ? 1.0f : desc->relative_rate;
+}
+
+void iv_optimizer_take(iv_optimizer *o, size_t i, iv_tensor *gradient) {
+    const iv_parameters *p = o->parameters;
+    const bool plain = o->method == &sgd && o->desc.cosine_steps == 0;
+    if (!plain || p->descs[i].fixed || relative_rate(&p->descs[i]) != 1.0f) {
+        iv_place(gradient, iv_optimizer_gradient_view(o, i));
+        return;
+    }
+    o->taken[i] = true;
+    iv_add_to(gradient, (iv_view){p->values, p->offsets[i], p->stride},
+              (iv_view){o->descents, 0, 1});
 }
 
 /* A stretch of neighbouring parameters that learn at the same rate. */
@@ -156,12 +190,13 @@ static iv_status append_stretch(const iv_optimizer *o, stretch s, iv_sequence *s
 
 /* The first stretch at or after parameter *i, which moves past it; of no elements after the last.
  */
-static stretch next_stretch(const iv_parameters *p, size_t *i) {
-    while (*i < p->n_parameters && p->descs[*i].fixed) ++*i;
+static stretch next_stretch(const iv_optimizer *o, size_t *i) {
+    const iv_parameters *p = o->parameters;
+    while (*i < p->n_parameters && (p->descs[*i].fixed || o->taken[*i])) ++*i;
     if (*i == p->n_parameters) return (stretch){0, 0, 1.0f};
     const float rate_factor = relative_rate(&p->descs[*i]);
     const size_t first = p->offsets[*i];
-    while (*i < p->n_parameters && !p->descs[*i].fixed &&
+    while (*i < p->n_parameters && !p->descs[*i].fixed && !o->taken[*i] &&
            relative_rate(&p->descs[*i]) == rate_factor)
         ++*i;
     const size_t end = *i == p->n_parameters ? p->stride : p->offsets[*i];
@@ -171,8 +206,7 @@ static stretch next_stretch(const iv_parameters *p, size_t *i) {
 iv_status iv_optimizer_append(iv_optimizer *o, iv_sequence *sequence) {
     size_t i = 0;
     iv_status status = IV_OK;
-    for (stretch s = next_stretch(o->parameters, &i); s.n > 0 && status == IV_OK;
-         s = next_stretch(o->parameters, &i))
+    for (stretch s = next_stretch(o, &i); s.n > 0 && status == IV_OK; s = next_stretch(o, &i))
         status = append_stretch(o, s, sequence);
     return status;
 }

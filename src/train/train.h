@@ -30,6 +30,8 @@ struct iv_optimizer {
     const iv_optimizer_method *method;
     iv_optimizer_desc desc; /* learning_rates lie on the device instead */
     cl_mem learning_rates;  /* [n_members] */
+    cl_mem descents;        /* [n_members] rates with their sign changed, for the plan's updates */
+    bool *taken;            /* [n_parameters] updated by the plan */
     cl_mem gradient;        /* [n_members, stride] like the values */
     cl_mem states[IV_MAX_OPTIMIZER_STATES];
 };

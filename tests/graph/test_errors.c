@@ -119,6 +119,23 @@ static iv_tensor *placed_slice(stock *s) {
     iv_place(y, (iv_view){NULL, 0, 4});
     return y;
 }
+static iv_tensor *added(iv_tensor *tensor) {
+    iv_add_to(tensor, (iv_view){NULL, 0, 4}, (iv_view){NULL, 0, 1});
+    return tensor;
+}
+static iv_tensor *placed_and_added(stock *s) {
+    iv_tensor *y = iv_activate(s->g, s->matrix, IV_ACTIVATION_RELU);
+    iv_place(y, (iv_view){NULL, 0, 12});
+    return added(y);
+}
+static iv_tensor *added_and_placed(stock *s) {
+    iv_tensor *y = added(iv_activate(s->g, s->matrix, IV_ACTIVATION_RELU));
+    iv_place(y, (iv_view){NULL, 0, 12});
+    return y;
+}
+MISTAKE(added_slice, added(iv_slice(s->g, s->matrix, 0, 1)))
+MISTAKE(added_input, added(s->matrix))
+MISTAKE(added_twice, added(added(iv_activate(s->g, s->matrix, IV_ACTIVATION_RELU))))
 MISTAKE(gradient_of_a_matrix, gradient_of(s, s->matrix, s->matrix))
 MISTAKE(gradient_of_nothing, gradient_of(s, NULL, s->matrix))
 MISTAKE(gradient_to_nothing, gradient_of(s, loss_of(s, s->matrix), NULL))
@@ -212,6 +229,11 @@ static const mistake mistakes[] = {
     ENTRY(batch_of_more_than_an_epoch, "a batch of 8 from 7 samples"),
     ENTRY(twice_placed, "already has another place"),
     ENTRY(placed_slice, "a slice lies in its base's memory"),
+    ENTRY(added_slice, "a slice lies in its base's memory"),
+    ENTRY(added_input, "an input is not computed"),
+    ENTRY(added_twice, "already has a place"),
+    ENTRY(placed_and_added, "already has a place"),
+    ENTRY(added_and_placed, "already has another place"),
     ENTRY(gradient_of_a_matrix, "one number a member"),
     ENTRY(gradient_of_nothing, "one number a member"),
     ENTRY(gradient_to_nothing, "tensor 0 is missing"),

@@ -19,10 +19,10 @@
 typedef struct {
     size_t m, n, k, batch;
     bool transpose_a, transpose_b;
-    bool shared_a, shared_b, shared_bias; /* one copy for all members */
-    bool accumulate, bias, relu, row_sums;
-    size_t gate_rows; /* 0: no gate */
-    size_t gap;       /* extra elements in offsets, rows and between members */
+    bool shared_a, shared_b, shared_bias;         /* one copy for all members */
+    bool accumulate, scale, bias, relu, row_sums; /* scale goes with accumulate alone */
+    size_t gate_rows;                             /* 0: no gate */
+    size_t gap; /* extra elements in offsets, rows and between members */
 } product;
 
 /* A matrix for each member in a buffer. */
@@ -34,8 +34,8 @@ typedef struct {
 } operand;
 
 typedef struct {
-    operand a, b, c, bias, gate, row_sums;
-    float *before; /* C as it was */
+    operand a, b, c, scale, bias, gate, row_sums;
+    float *before, *sums_before; /* C and the row sums as they were */
 } operands;
 
 /* Oclgrind takes what CLBlast's kernels compute in registers past the edge of a matrix for reads of
@@ -90,7 +90,13 @@ static operands make_operands(fixture *f, iv_sequence *sequence, const product *
     if (p->bias) o.bias = make_operand(f, sequence, p->n, 1, p->batch, p->shared_bias, 0, true);
     if (p->gate_rows)
         o.gate = make_operand(f, sequence, p->m / p->gate_rows * p->n, 1, p->batch, false, 0, true);
-    if (p->row_sums) o.row_sums = make_operand(f, sequence, p->m, 1, p->batch, false, 0, false);
+    if (p->row_sums) o.row_sums = make_operand(f, sequence, p->m, 1, p->batch, false, 0, p->scale);
+    if (p->row_sums) {
+        o.sums_before = malloc(o.row_sums.n * sizeof *o.sums_before);
+        assert_non_null(o.sums_before);
+        memcpy(o.sums_before, o.row_sums.values, o.row_sums.n * sizeof *o.sums_before);
+    }
+    if (p->scale) o.scale = make_operand(f, sequence, 1, 1, p->batch, false, 2, true);
     return o;
 }
 
@@ -98,10 +104,12 @@ static void free_operands(operands *o) {
     free(o->a.values);
     free(o->b.values);
     free(o->c.values);
+    free(o->scale.values);
     free(o->bias.values);
     free(o->gate.values);
     free(o->row_sums.values);
     free(o->before);
+    free(o->sums_before);
 }
 
 static iv_gemm_desc describe(const product *p, const operands *o) {
@@ -118,6 +126,7 @@ static iv_gemm_desc describe(const product *p, const operands *o) {
                           .ldb = o->b.stored,
                           .ldc = o->c.stored,
                           .accumulate = p->accumulate,
+                          .scale = o->scale.view,
                           .bias = o->bias.view,
                           .activation = p->relu ? IV_ACTIVATION_RELU : IV_ACTIVATION_NONE,
                           .gate = o->gate.view,
@@ -154,6 +163,7 @@ static void check_entry(const product *p, const operands *o, size_t r, size_t i,
     const size_t here = o->c.view.offset + r * o->c.view.stride + i * o->c.stored + j;
     const double bias = p->bias ? at(&o->bias, r, j, 0) : 0.0;
     const double kept = p->accumulate ? o->before[here] : 0.0;
+    if (p->scale) sum *= at(&o->scale, r, 0, 0), magnitude *= fabs(at(&o->scale, r, 0, 0));
     sum += bias + kept;
     magnitude += fabs(bias) + fabs(kept);
     if (p->relu && sum < 0.0) sum = 0.0;
@@ -172,6 +182,12 @@ static void check_row_sum(const product *p, const operands *o, size_t r, size_t 
         const double x = at(&o->a, r, p->transpose_a ? q : i, p->transpose_a ? i : q);
         sum += x;
         magnitude += fabs(x);
+    }
+    if (p->scale) {
+        const double kept =
+            o->sums_before[o->row_sums.view.offset + r * o->row_sums.view.stride + i];
+        sum = kept + at(&o->scale, r, 0, 0) * sum;
+        magnitude = fabs(kept) + fabs(at(&o->scale, r, 0, 0)) * magnitude;
     }
     const double got = at(&o->row_sums, r, i, 0);
     if (!(fabs(got - sum) <= (double)p->k * UNIT_ROUNDOFF * magnitude))
@@ -267,6 +283,8 @@ static void epilogues_come_in_their_order(void **state) {
         {.row_sums = true},
         {.row_sums = true, .bias = true, .accumulate = true},
         {.bias = true, .shared_bias = true},
+        {.accumulate = true, .scale = true},
+        {.accumulate = true, .scale = true, .row_sums = true},
     };
     static const size_t sizes[][3] = {{20, 7, 9}, {130, 65, 33}, {40, 50, 1100}};
     for (size_t i = 0; i < (is_small_run() ? 1 : 3); i++)
@@ -406,6 +424,16 @@ static void sizes_that_do_not_fit_are_refused(void **state) {
     bad = good;
     bad.gate_rows = 4;
     assert_refused(f, iv_gemm(sequence, &bad), "do not share gates of 4 rows");
+    bad = good;
+    bad.scale = good.a;
+    bad.gate.buffer = NULL;
+    assert_refused(f, iv_gemm(sequence, &bad), "scaled product");
+    bad.accumulate = true;
+    bad.activation = IV_ACTIVATION_SELU;
+    assert_refused(f, iv_gemm(sequence, &bad), "scaled product");
+    bad.activation = IV_ACTIVATION_NONE;
+    bad.bias = good.a;
+    assert_refused(f, iv_gemm(sequence, &bad), "scaled product");
     assert_int_equal(iv_sequence_length(sequence), 0);
     free_operands(&o);
     end_sequence(f, sequence);

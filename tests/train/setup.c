@@ -71,8 +71,7 @@ training training_begin_with(program *p, size_t n_members, size_t first_member,
     a.loss =
         iv_cross_entropy(t->graph, iv_linear(t->graph, h, parameters[2], parameters[3]), labels);
     assert_ok(t->context, iv_gradient(t->graph, a.loss, parameters, N_TENSORS, outputs));
-    for (size_t i = 0; i < N_TENSORS; i++)
-        iv_place(outputs[i], iv_optimizer_gradient_view(a.optimizer, i));
+    for (size_t i = 0; i < N_TENSORS; i++) iv_optimizer_take(a.optimizer, i, outputs[i]);
     outputs[N_TENSORS] = a.loss;
     assert_ok(t->context, iv_graph_compile(t->graph, outputs, N_TENSORS + 1, &t->plan));
     assert_ok(t->context, iv_optimizer_append(a.optimizer, iv_plan_sequence(t->plan)));

@@ -1,4 +1,5 @@
-/* Element-wise sum, and a tensor times one number a member. Kernels: cl/elementwise.cl. */
+/* Element-wise sum, a tensor times one number a member, and that added to memory of the caller.
+ * Kernels: cl/elementwise.cl. */
 #include "graph/graph.h"
 
 iv_tensor *iv_add(iv_graph *graph, iv_tensor *a, iv_tensor *b) {
@@ -50,3 +51,12 @@ static void scale_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
 
 const iv_op op_scale = {
     .name = "scale", .forward = scale_forward, .backward = scale_backward, .takes_one = true};
+
+iv_status iv_append_add_to(emitter *e, const iv_tensor *tensor) {
+    iv_launch *launch = iv_launch_begin(e->sequence, "elementwise", "add_to", NULL);
+    iv_arg_tensor(launch, tensor);
+    iv_arg_view(launch, tensor->target);
+    iv_arg_view(launch, tensor->scale);
+    iv_arg_uint(launch, tensor->n_elements);
+    return iv_launch_members(e, launch, tensor->n_elements);
+}

@@ -87,9 +87,10 @@ static iv_status input_gradient_forward(emitter *e, const node *n) {
 const iv_op op_linear_input_gradient = {.name = "linear_input_gradient",
                                         .forward = input_gradient_forward};
 
-/* Outputs: dw, and db if the layer has a bias. */
+/* Outputs: dw, and db if the layer has a bias; added to what they are to change, or kept. */
 static iv_status weight_gradient_forward(emitter *e, const node *n) {
-    const iv_tensor *dy = n->inputs[0], *x = n->inputs[1];
+    const iv_tensor *dy = n->inputs[0], *x = n->inputs[1], *dw = n->outputs[0];
+    const iv_tensor *db = n->n_outputs > 1 && n->outputs[1]->needed ? n->outputs[1] : NULL;
     iv_gemm_desc gemm = {
         .m = iv_columns(dy),
         .n = iv_columns(x),
@@ -98,13 +99,15 @@ static iv_status weight_gradient_forward(emitter *e, const node *n) {
         .transpose_a = true,
         .a = iv_tensor_view(dy),
         .b = iv_tensor_view(x),
-        .c = iv_tensor_view(n->outputs[0]),
+        .c = dw->added_by_producer ? dw->target : iv_tensor_view(dw),
         .lda = iv_columns(dy),
         .ldb = iv_columns(x),
         .ldc = iv_columns(x),
+        .accumulate = dw->added_by_producer,
         .zeros_b = iv_has_zeros(x),
     };
-    if (n->n_outputs > 1 && n->outputs[1]->needed) gemm.row_sums = iv_tensor_view(n->outputs[1]);
+    if (dw->added_by_producer) gemm.scale = dw->scale;
+    if (db) gemm.row_sums = dw->added_by_producer ? db->target : iv_tensor_view(db);
     return iv_gemm(e->sequence, &gemm);
 }
 
