@@ -35,7 +35,8 @@ typedef enum {
  *
  * epilogue(S) = gate ∘ activation(S + bias [+ C]):
  *   accumulate  adds to what C holds
- *   scale       with accumulate alone: C + s_r S, one fma an entry; s_r one number a member
+ *   scale       with accumulate alone: C + s_r S, s_r one number a member; one fma an entry, or
+ *               one for each block of a long sum
  *   bias        n values a member, added to every row; NULL buffer for none
  *   gate        [m / gate_rows, n]: outputs y of gate_activation; entry (i, j) is multiplied by the
  *               derivative at y = gate(i / gate_rows, j); NULL buffer for none. As functions of the
