@@ -47,8 +47,7 @@ __kernel void row_sums(TENSOR(const float, a), TENSOR(float, sums),
 #ifdef SCALE
                        TENSOR(const float, scale),
 #endif
-                       uint m, uint k, uint row_stride,
-                       uint k_stride) {
+                       uint m, uint k, uint row_stride, uint k_stride) {
     const size_t i = get_global_id(0), r = get_global_id(1);
     if (i >= m) return;
     __global const float *row = MEMBER(a, r) + i * row_stride;

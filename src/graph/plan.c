@@ -103,10 +103,10 @@ static void fuse(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
 /* ------------------------------------------------------------------ sums into the caller's memory
  */
 
-/* Whether a node past `after` reads memory that a tensor is to be added to. */
-static bool target_is_read(const iv_graph *graph, const iv_tensor *tensor, size_t after) {
+/* Whether memory that a tensor is to be added to is read by its producer or after it. */
+static bool target_is_read(const iv_graph *graph, const iv_tensor *tensor) {
     const iv_view *target = &tensor->target;
-    for (size_t i = after + 1; i < graph->n_nodes; i++) {
+    for (size_t i = tensor->producer->id; i < graph->n_nodes; i++) {
         const node *n = graph->nodes[i];
         for (size_t k = 0; n->needed && k < n->n_inputs; k++) {
             if (!n->inputs[k] || !root_of(n->inputs[k])->placed) continue;
@@ -127,7 +127,7 @@ static bool adds_its_outputs(const iv_graph *graph, const node *n) {
         const iv_tensor *output = n->outputs[k];
         if (k > 0 && !output->needed) continue;
         if (!output->needed || !output->adds || output->n_uses > 0 ||
-            !iv_same_view(&output->scale, &first->scale) || target_is_read(graph, output, n->id))
+            !iv_same_view(&output->scale, &first->scale) || target_is_read(graph, output))
             return false;
     }
     return true;

@@ -150,6 +150,36 @@ static void memory_that_another_tensor_reads_is_added_to_at_the_end(void **state
     check(state, OVERLAPPED, true);
 }
 
+/* dw = dy^T x added to x itself, which is square here: a product must not write what it reads. SIDE
+ * is one that products read in place, in several tiles. */
+static void a_products_own_input_is_added_to_after_it(void **state) {
+    enum { SIDE = 48 };
+    float *results[2], *gradient = NULL;
+    for (size_t adds = 0; adds < 2; adds++) {
+        trial *t = trial_begin(*state, MEMBERS);
+        t->seed = 3500;
+        iv_tensor *x = trial_floats(t, LIES_APART, 2, DIMS(SIDE, SIDE), -1.0, 1.0);
+        iv_tensor *y = trial_floats(t, LIES_APART, 2, DIMS(SIDE, SIDE), -1.0, 1.0);
+        iv_tensor *w = trial_floats(t, LIES_APART, 2, DIMS(SIDE, SIDE), -1.0, 1.0);
+        iv_tensor *scale = trial_floats(t, LIES_APART, 1, DIMS(1), -0.5, 0.5), *dw = NULL;
+        iv_tensor *loss = iv_mean_square(t->graph, iv_linear(t->graph, x, w, NULL), y);
+        assert_ok(t->context, iv_gradient(t->graph, loss, &w, 1, &dw));
+        if (adds) iv_add_to(dw, iv_tensor_view(x), iv_tensor_view(scale));
+        trial_run(t, &dw, 1, 0);
+        const network seen = {.t = t, .targets = {x}};
+        results[adds] = read_target(&seen, 0);
+        if (!adds) gradient = trial_read(t, dw);
+        for (size_t e = 0; adds && e < MEMBERS * SIDE * SIDE; e++) {
+            const float s = (float)*trial_values(t, scale, e / (SIDE * SIDE));
+            assert_true(results[1][e] == fmaf(s, gradient[e], results[0][e]));
+        }
+        trial_end(*state, t);
+    }
+    free(results[0]);
+    free(results[1]);
+    free(gradient);
+}
+
 static void a_gradient_with_another_reader_is_kept_for_it(void **state) {
     network plain = make_network(state, APART, false), added = make_network(state, APART, false);
     network *const both[] = {&plain, &added};
@@ -183,6 +213,7 @@ int main(void) {
         cmocka_unit_test(what_is_read_later_is_added_to_at_the_end),
         cmocka_unit_test(a_sum_of_gradients_is_added_once),
         cmocka_unit_test(memory_that_another_tensor_reads_is_added_to_at_the_end),
+        cmocka_unit_test(a_products_own_input_is_added_to_after_it),
         cmocka_unit_test(a_gradient_with_another_reader_is_kept_for_it),
     };
     return cmocka_run_group_tests_name("add_to", tests, open_program, close_program);
