@@ -5,23 +5,11 @@ signals in double precision with NumPy alone, and prints the mean squared error 
 and that without frequencies 0 and d/2, where the transform is real: there the cosine is a sign, a step of the
 signal that no continuous network reaches.
 """
-import json
-import struct
 import sys
 
 import numpy as np
 
-
-def load(path):
-    with open(path, "rb") as file:
-        length = struct.unpack("<Q", file.read(8))[0]
-        header, data = json.loads(file.read(length)), file.read()
-    run = json.loads(header.pop("__metadata__")["run"])
-    tensors = {}
-    for name, entry in header.items():
-        begin, end = entry["data_offsets"]
-        tensors[name] = np.frombuffer(data[begin:end], "<f4").reshape(entry["shape"]).astype(float)
-    return run, tensors
+import exported
 
 
 def encode(run, tensors, x):
@@ -47,7 +35,8 @@ def encode(run, tensors, x):
 
 def main():
     for path in sys.argv[1:]:
-        run, tensors = load(path)
+        run, tensors = exported.load(path)
+        tensors = {name: values.astype(float) for name, values in tensors.items()}
         if run["run"]["layer"] not in ("selu", "rich") or run["task"]["code"] != "modulus-sine-cosine":
             sys.exit("%s: only SELU and rich layers with the code modulus-sine-cosine" % path)
         d = run["dataset"]["dimensions"]
