@@ -23,6 +23,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* "0.1.0", and the commit that it was built from ("unknown" outside a checkout). */
+const char *iv_version(void);
+const char *iv_commit(void);
+
 /* ------------------------------------------------------------------ devices */
 
 typedef enum { IV_DEVICE_CPU, IV_DEVICE_GPU, IV_DEVICE_OTHER } iv_device_type;

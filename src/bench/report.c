@@ -2,7 +2,6 @@
 #include "bench/bench.h"
 
 #include "report/run_json.h"
-#include "version.h"
 
 #include <invar/data.h>
 
@@ -16,8 +15,8 @@
 
 void iv_bench_report_begin(iv_bench_report *report) {
     memset(report, 0, sizeof *report);
-    snprintf(report->version, sizeof report->version, "%s", IV_BENCH_VERSION);
-    snprintf(report->commit, sizeof report->commit, "%s", IV_COMMIT);
+    snprintf(report->version, sizeof report->version, "%s", iv_version());
+    snprintf(report->commit, sizeof report->commit, "%s", iv_commit());
     snprintf(report->opencl_headers, sizeof report->opencl_headers, "%d.%d",
              CL_TARGET_OPENCL_VERSION / 100, CL_TARGET_OPENCL_VERSION / 10 % 10);
     struct utsname system;

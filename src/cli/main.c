@@ -1,6 +1,5 @@
 /* The invar command: finds the subcommand and hands over. */
 #include "cli/cli.h"
-#include "version.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -73,7 +72,7 @@ static void print_help(FILE *out) {
 }
 
 static void print_version(void) {
-    printf("invar %s (commit %s), OpenCL headers %d.%d\n", IV_VERSION, IV_COMMIT,
+    printf("invar %s (commit %s), OpenCL headers %d.%d\n", iv_version(), iv_commit(),
            CL_TARGET_OPENCL_VERSION / 100, CL_TARGET_OPENCL_VERSION / 10 % 10);
 }
 

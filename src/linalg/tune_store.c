@@ -98,7 +98,7 @@ static json_t *about(const iv_context *context) {
     ascii(platform, sizeof platform, device->platform);
     ascii(driver, sizeof driver, device->driver);
     ascii(version, sizeof version, device->version);
-    return json_pack("{si ss ss ss ss ss ss}", "format", FORMAT, "invar", IV_VERSION, "device",
+    return json_pack("{si ss ss ss ss ss ss}", "format", FORMAT, "invar", iv_version(), "device",
                      name, "vendor", vendor, "platform", platform, "driver", driver,
                      "device_version", version);
 }

@@ -5,7 +5,6 @@
 #include "report/file.h"
 #include "report/run_json.h"
 #include "report/text.h"
-#include "version.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -64,8 +63,8 @@ static iv_status write_run_json(const iv_run_dir *dir, const char *status, const
 
     iv_text_add(&text, "{\n");
     add_member(&text, "name", dir->name);
-    add_member(&text, "version", IV_REPORT_VERSION);
-    add_member(&text, "commit", IV_COMMIT);
+    add_member(&text, "version", iv_version());
+    add_member(&text, "commit", iv_commit());
     add_member(&text, "host", system.nodename);
     iv_text os = {0};
     iv_text_format(&os, "%s %s %s", system.sysname, system.release, system.machine);

@@ -1,7 +1,7 @@
 /* The studies there are. */
-#include "studies/autoencoder.h"
-#include "studies/marginal_likelihood.h"
-#include "studies/regularization.h"
+#include "studies/autoencoder/autoencoder.h"
+#include "studies/marginal_likelihood/marginal_likelihood.h"
+#include "studies/regularization/regularization.h"
 
 #include <string.h>
 

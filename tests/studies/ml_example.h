@@ -3,7 +3,7 @@
 #ifndef INVAR_TESTS_STUDIES_ML_EXAMPLE_H
 #define INVAR_TESTS_STUDIES_ML_EXAMPLE_H
 
-#include "studies/marginal_likelihood.h"
+#include "studies/marginal_likelihood/marginal_likelihood.h"
 
 typedef struct {
     iv_spec *spec;

@@ -1,6 +1,6 @@
 /* What the autoencoder study makes of its members' numbers: rows, columns, which learning rate
  * stands for a column, claims. The numbers are made up here; no device is needed. */
-#include "studies/autoencoder.h"
+#include "studies/autoencoder/autoencoder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* Figures of the marginal-likelihood study, from logs and models that are made up here. */
 #include "../cli/process.h"
 
-#include "studies/marginal_likelihood_figures.h"
+#include "studies/marginal_likelihood/figures.h"
 
 #include <png.h>
 

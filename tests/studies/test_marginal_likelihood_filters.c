@@ -1,7 +1,7 @@
 /* Filters as the marginal-likelihood study's figures show them. No device is needed. */
 #include "ml_oracle.h"
 
-#include "studies/marginal_likelihood_figures.h"
+#include "studies/marginal_likelihood/figures.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Transforming inputs or filters is the same training: the study's model in both forms, on small
  * images of three planes. */
-#include "studies/marginal_likelihood.h"
+#include "studies/marginal_likelihood/marginal_likelihood.h"
 
 #include "../graph/trial.h"
 

@@ -1,5 +1,5 @@
 /* What the marginal-likelihood study makes of a spec: populations, members, rows, data. */
-#include "studies/marginal_likelihood.h"
+#include "studies/marginal_likelihood/marginal_likelihood.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

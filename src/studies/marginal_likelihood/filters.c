@@ -1,0 +1,376 @@
+/* Filter banks: hidden units' filters under the transformations that a network averages over.
+ *
+ * Rotations are shown at equally spaced angles from -eta to eta, whatever else at the first
+ * transformations that evaluation draws. Through training, a few filters are kept as files among
+ * the figures, so that a resumed run has them all. */
+#include "studies/marginal_likelihood/figures.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    COLUMNS = 7, /* transformations shown */
+    AT_END = 8,  /* filters shown after training, */
+    TRACKED = 2, /* and through it, */
+    KEPT = 16,   /* of those kept, which are the first hidden units' */
+    MOMENTS = 6, /* through training, denser at its begin */
+    LABEL = 64,
+};
+
+/* ------------------------------------------------------------------ warp and blur */
+
+static double pixel(const float *plane, iv_image_shape shape, double x, double y) {
+    if (x < 0 || y < 0 || x > (double)shape.width - 1 || y > (double)shape.height - 1) return 0;
+    return (double)plane[(size_t)y * shape.width + (size_t)x];
+}
+
+/* At column x and row y; each of the four neighbours counts if it lies inside. */
+static double sample(const float *plane, iv_image_shape shape, double x, double y) {
+    const double left = floor(x), top = floor(y), fx = x - left, fy = y - top;
+    return (1 - fy) * ((1 - fx) * pixel(plane, shape, left, top) +
+                       fx * pixel(plane, shape, left + 1, top)) +
+           fy * ((1 - fx) * pixel(plane, shape, left, top + 1) +
+                 fx * pixel(plane, shape, left + 1, top + 1));
+}
+
+void ml_filter_warp(const float *filter, iv_image_shape shape, const double t[6], float *out) {
+    const double half_x = ((double)shape.width - 1) / 2, half_y = ((double)shape.height - 1) / 2;
+    const size_t n_pixels = shape.height * shape.width;
+    for (size_t row = 0; row < shape.height; row++)
+        for (size_t column = 0; column < shape.width; column++) {
+            const double x = half_x > 0 ? (double)column / half_x - 1 : 0;
+            const double y = half_y > 0 ? (double)row / half_y - 1 : 0;
+            const double to_x = (t[0] * x + t[1] * y + t[2] + 1) * half_x;
+            const double to_y = (t[3] * x + t[4] * y + t[5] + 1) * half_y;
+            const bool finite = isfinite(to_x) && isfinite(to_y);
+            for (size_t plane = 0; plane < shape.planes; plane++)
+                out[plane * n_pixels + row * shape.width + column] =
+                    finite ? (float)sample(filter + plane * n_pixels, shape, to_x, to_y) : NAN;
+        }
+}
+
+/* One row or column of n values, `stride` apart. */
+static void blur_line(float *line, size_t n, size_t stride, const double *weights, size_t radius,
+                      double *copy) {
+    for (size_t i = 0; i < n; i++) copy[i] = (double)line[i * stride];
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (size_t k = 0; k <= 2 * radius; k++)
+            if (i + k >= radius && i + k - radius < n) sum += weights[k] * copy[i + k - radius];
+        line[i * stride] = (float)sum;
+    }
+}
+
+void ml_filter_blur(float *filter, iv_image_shape shape, double sigma) {
+    enum { LARGEST = 64 };
+    double weights[2 * LARGEST + 1], copy[4096], sum = 0;
+    if (!(sigma > 0) || shape.width > 4096 || shape.height > 4096) return;
+    const double reach = ceil(6 * sigma); /* beyond it a weight is below 2e-8 of the largest */
+    const size_t radius = reach < LARGEST ? (size_t)reach : LARGEST;
+    for (size_t k = 0; k <= 2 * radius; k++) {
+        const double distance = ((double)k - (double)radius) / sigma;
+        sum += weights[k] = exp(-0.5 * distance * distance);
+    }
+    for (size_t k = 0; k <= 2 * radius; k++) weights[k] /= sum;
+    for (size_t plane = 0; plane < shape.planes; plane++) {
+        float *first = filter + plane * shape.height * shape.width;
+        for (size_t row = 0; row < shape.height; row++)
+            blur_line(first + row * shape.width, shape.width, 1, weights, radius, copy);
+        for (size_t column = 0; column < shape.width; column++)
+            blur_line(first + column, shape.height, shape.width, weights, radius, copy);
+    }
+}
+
+/* ------------------------------------------------------------------ transformations */
+
+static bool rotates_only(const ml_member *member) {
+    return member->family == IV_AFFINE_ROTATION;
+}
+
+/* t [COLUMNS][6]; labels: angles in degrees, of rotations. */
+static void transformations(const ml_member *member, const float eta[IV_N_GENERATORS],
+                            double t[COLUMNS][6], char labels[COLUMNS][LABEL]) {
+    for (uint32_t s = 0; s < COLUMNS; s++) {
+        uint32_t words[8];
+        double a[IV_N_GENERATORS];
+        iv_philox(member->seed, IV_STREAM_EVALUATION, 0, 2 * s, words);
+        iv_philox(member->seed, IV_STREAM_EVALUATION, 0, 2 * s + 1, words + 4);
+        bool finite = true;
+        for (size_t i = 0; i < IV_N_GENERATORS; i++) {
+            const double eps = rotates_only(member) ? 2.0 * s / (COLUMNS - 1) - 1
+                                                    : (double)iv_uniform_symmetric(words[i]);
+            a[i] = eps * (double)eta[i];
+            finite &= (bool)isfinite(a[i]);
+        }
+        labels[s][0] = '\0';
+        if (rotates_only(member))
+            snprintf(labels[s], LABEL, a[ML_ROTATION] == 0 ? "%.0f" : "%+.0f",
+                     57.29577951308232 * a[ML_ROTATION]);
+        if (finite)
+            iv_affine_exponential(a, t[s]);
+        else
+            for (size_t i = 0; i < 6; i++) t[s][i] = NAN;
+    }
+}
+
+/* One filter under every transformation -> out [COLUMNS, D]. */
+static void draw_bank(const ml_population *p, float *filter, double t[COLUMNS][6], float *out) {
+    ml_filter_blur(filter, p->shape, (double)p->blur);
+    for (size_t s = 0; s < COLUMNS; s++)
+        ml_filter_warp(filter, p->shape, t[s], out + s * ml_columns(p));
+}
+
+/* ------------------------------------------------------------------ filters */
+
+/* Squared size of what a blur leaves of a filter: noise, which every filter begins as, goes. */
+static double structure(const float *filter, const ml_population *p, float *copy) {
+    const size_t columns = ml_columns(p);
+    double sum = 0;
+    memcpy(copy, filter, columns * sizeof *copy);
+    ml_filter_blur(copy, p->shape, 1);
+    for (size_t j = 0; j < columns; j++) sum += (double)copy[j] * (double)copy[j];
+    return isfinite(sum) ? sum : 0;
+}
+
+/* Which of n filters [n, D] have the most structure, most first; the first of equals first. */
+static iv_status choose_filters(const iv_study_job *job, const ml_population *p,
+                                const float *filters, size_t n, size_t *chosen, size_t n_chosen) {
+    float *copy = malloc(ml_columns(p) * sizeof *copy);
+    double *values = malloc(n * sizeof *values);
+    const iv_status status = copy && values ? IV_OK : study_out_of_memory(job->context);
+    for (size_t i = 0; i < n && status == IV_OK; i++)
+        values[i] = structure(filters + i * ml_columns(p), p, copy);
+    for (size_t k = 0; k < n_chosen && status == IV_OK; k++) {
+        size_t found = 0;
+        for (size_t i = 1; i < n; i++)
+            if (values[i] > values[found]) found = i;
+        chosen[k] = found;
+        values[found] = -1;
+    }
+    free(copy);
+    free(values);
+    return status;
+}
+
+static iv_status read_filters(const ml_model *m, size_t r, size_t n, float *filters) {
+    const iv_view view = iv_parameters_view(m->parameters, ML_WEIGHT);
+    return iv_buffer_read(m->context, view.buffer,
+                          (view.offset + r * view.stride) * sizeof *filters,
+                          n * ml_columns(m->population) * sizeof *filters, filters);
+}
+
+static iv_status write_grid(const iv_study_job *job, const iv_image_grid *grid, const char *figure,
+                            const char *run) {
+    char name[ML_FIGURE_NAME], file[ML_FIGURE_NAME + 16];
+    ml_figure_name(figure, run, name);
+    snprintf(file, sizeof file, "figures/%s.png", name);
+    char *path = iv_run_dir_file(job->dir, file);
+    const iv_status status = path ? iv_image_grid_write(grid, path, iv_context_error(job->context))
+                                  : study_out_of_memory(job->context);
+    free(path);
+    return status;
+}
+
+/* ------------------------------------------------------------------ after training */
+
+static iv_status draw_end(const iv_study_job *job, const ml_model *model, size_t r,
+                          const float eta[IV_N_GENERATORS]) {
+    const ml_population *p = model->population;
+    const ml_member *member = &p->members[r];
+    const size_t columns = ml_columns(p), rows = p->hidden < AT_END ? p->hidden : AT_END;
+    double t[COLUMNS][6];
+    char column_labels[COLUMNS][LABEL], row_labels[AT_END][LABEL];
+    const char *column_texts[COLUMNS], *row_texts[AT_END];
+    size_t chosen[AT_END];
+    float *filters = malloc(p->hidden * columns * sizeof *filters);
+    float *images = malloc(rows * COLUMNS * columns * sizeof *images);
+    iv_status status = filters && images ? read_filters(model, r, p->hidden, filters)
+                                         : study_out_of_memory(job->context);
+    if (status != IV_OK) goto done;
+
+    transformations(member, eta, t, column_labels);
+    status = choose_filters(job, p, filters, p->hidden, chosen, rows);
+    if (status != IV_OK) goto done;
+    for (size_t s = 0; s < COLUMNS; s++) column_texts[s] = column_labels[s];
+    for (size_t k = 0; k < rows; k++) {
+        draw_bank(p, filters + chosen[k] * columns, t, images + k * COLUMNS * columns);
+        snprintf(row_labels[k], LABEL, "unit %zu", chosen[k]);
+        row_texts[k] = row_labels[k];
+    }
+    const iv_image_grid grid = {.images = images,
+                                .rows = rows,
+                                .columns = COLUMNS,
+                                .planes = p->shape.planes,
+                                .height = p->shape.height,
+                                .width = p->shape.width,
+                                .is_signed = true,
+                                .row_labels = row_texts,
+                                .column_labels = rotates_only(member) ? column_texts : NULL};
+    status = write_grid(job, &grid, "filters", member->run->name);
+done:
+    free(filters);
+    free(images);
+    return status;
+}
+
+/* ------------------------------------------------------------------ through training */
+
+static size_t n_kept(const ml_population *p) {
+    return p->hidden < KEPT ? p->hidden : KEPT;
+}
+
+/* The step of a moment: at (i / (MOMENTS - 1))^2 of the training, at a point of the curves. */
+static size_t moment_step(const ml_plan *plan, const ml_population *p, size_t i) {
+    const size_t steps = ml_steps(p), every = ml_point_steps(plan, p), last = MOMENTS - 1;
+    if (i == last) return steps;
+    return (steps / every) * i * i / (last * last) * every;
+}
+
+static char *snapshot_path(const iv_study_job *job, const ml_member *member, size_t step) {
+    char what[256], name[ML_FIGURE_NAME], file[ML_FIGURE_NAME + 32];
+    snprintf(what, sizeof what, "%.150s-seed%" PRIu32 "-step%zu", member->run->name, member->seed,
+             step);
+    ml_figure_name("filters", what, name);
+    snprintf(file, sizeof file, "figures/%s.safetensors", name);
+    return iv_run_dir_file(job->dir, file);
+}
+
+static iv_status keep(const iv_study_job *job, const ml_model *model, size_t r, size_t step) {
+    const ml_population *p = model->population;
+    const size_t n = n_kept(p), columns = ml_columns(p);
+    float *filters = malloc(n * columns * sizeof *filters);
+    float *eta = malloc(p->n_members * IV_N_GENERATORS * sizeof *eta);
+    char *path = snapshot_path(job, &p->members[r], step);
+    iv_status status = filters && eta && path ? read_filters(model, r, n, filters)
+                                              : study_out_of_memory(job->context);
+    if (status == IV_OK) status = ml_model_eta(model, eta);
+    if (status == IV_OK) {
+        const iv_tensor_entry tensors[] = {
+            {"hidden.weight", 2, {n, columns}, filters},
+            {"eta", 1, {IV_N_GENERATORS}, eta + r * IV_N_GENERATORS},
+        };
+        status = iv_safetensors_write(path, tensors, 2, NULL, 0, iv_context_error(job->context));
+    }
+    free(filters);
+    free(eta);
+    free(path);
+    return status;
+}
+
+static bool has_filters(const iv_study_job *job, const ml_population *p) {
+    return ml_figure_wanted(job, "filters") && !p->sgpr && !p->rings && p->invariant;
+}
+
+iv_status ml_snapshot(ml_study *study, const ml_population *p, const ml_model *model, size_t step) {
+    bool due = false;
+    for (size_t i = 0; i < MOMENTS; i++) due |= step == moment_step(&study->plan, p, i);
+    if (!due || !has_filters(study->job, p)) return IV_OK;
+    iv_status status = IV_OK;
+    for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
+        if (ml_is_first_seed(study->job, &p->members[r])) status = keep(study->job, model, r, step);
+    return status;
+}
+
+/* What was kept, moment by moment: files of the moments there were (none after a training that was
+ * given up). */
+typedef struct {
+    iv_safetensors *files[MOMENTS];
+    size_t steps[MOMENTS];
+    size_t n;
+} history;
+
+static const float *tensor_of(const iv_safetensors *file, const char *name, size_t n) {
+    const iv_tensor_entry *entry = iv_safetensors_find(file, name);
+    size_t elements = 1;
+    for (unsigned i = 0; entry && i < entry->rank; i++) elements *= entry->shape[i];
+    return entry && elements == n ? entry->data : NULL;
+}
+
+static iv_status open_history(const ml_study *study, const ml_population *p, size_t r, history *h) {
+    const size_t n_values = n_kept(p) * ml_columns(p);
+    for (size_t i = 0; i < MOMENTS; i++) {
+        const size_t step = moment_step(&study->plan, p, i);
+        if (h->n > 0 && h->steps[h->n - 1] == step) continue;
+        iv_error none = {0};
+        char *path = snapshot_path(study->job, &p->members[r], step);
+        if (!path) return study_out_of_memory(study->job->context);
+        if (iv_safetensors_open(path, &h->files[h->n], &none) == IV_OK) {
+            if (tensor_of(h->files[h->n], "hidden.weight", n_values) &&
+                tensor_of(h->files[h->n], "eta", IV_N_GENERATORS))
+                h->steps[h->n++] = step;
+            else
+                iv_safetensors_close(h->files[h->n]);
+        }
+        free(path);
+    }
+    return IV_OK;
+}
+
+static iv_status draw_history(const iv_study_job *job, const ml_population *p, size_t r,
+                              const history *h) {
+    const size_t columns = ml_columns(p), n = n_kept(p), width = TRACKED * COLUMNS;
+    const size_t tracked = n < TRACKED ? n : TRACKED;
+    char row_labels[MOMENTS][LABEL], column_labels[COLUMNS][LABEL];
+    const char *row_texts[MOMENTS];
+    size_t chosen[TRACKED] = {0};
+    float *images = calloc(h->n * width * columns, sizeof *images);
+    float *filter = malloc(columns * sizeof *filter);
+    iv_status status = images && filter ? IV_OK : study_out_of_memory(job->context);
+    if (status != IV_OK) goto done;
+
+    status = choose_filters(job, p, tensor_of(h->files[h->n - 1], "hidden.weight", n * columns), n,
+                            chosen, tracked);
+    if (status != IV_OK) goto done;
+    for (size_t i = 0; i < h->n; i++) {
+        const float *filters = tensor_of(h->files[i], "hidden.weight", n * columns);
+        const float *eta = tensor_of(h->files[i], "eta", IV_N_GENERATORS);
+        double t[COLUMNS][6];
+        transformations(&p->members[r], eta, t, column_labels);
+        for (size_t k = 0; k < tracked; k++) {
+            memcpy(filter, filters + chosen[k] * columns, columns * sizeof *filter);
+            draw_bank(p, filter, t, images + (i * width + k * COLUMNS) * columns);
+        }
+        size_t length = (size_t)snprintf(row_labels[i], LABEL, "step %zu", h->steps[i]);
+        if (rotates_only(&p->members[r]) && length < LABEL)
+            snprintf(row_labels[i] + length, LABEL - length, ": %.0f deg",
+                     ml_degrees((double)eta[ML_ROTATION]));
+        row_texts[i] = row_labels[i];
+    }
+    const iv_image_grid grid = {.images = images,
+                                .rows = h->n,
+                                .columns = width,
+                                .planes = p->shape.planes,
+                                .height = p->shape.height,
+                                .width = p->shape.width,
+                                .is_signed = true,
+                                .row_labels = row_texts};
+    status = write_grid(job, &grid, "filters-training", p->members[r].run->name);
+done:
+    free(images);
+    free(filter);
+    return status;
+}
+
+static iv_status draw_training(const ml_study *study, const ml_population *p, size_t r) {
+    history h = {.n = 0};
+    iv_status status = open_history(study, p, r, &h);
+    if (status == IV_OK && h.n > 0) status = draw_history(study->job, p, r, &h);
+    for (size_t i = 0; i < h.n; i++) iv_safetensors_close(h.files[i]);
+    return status;
+}
+
+iv_status ml_filters_draw(ml_study *study, const ml_population *p, const ml_model *model) {
+    if (!has_filters(study->job, p)) return IV_OK;
+    float *eta = malloc(p->n_members * IV_N_GENERATORS * sizeof *eta);
+    iv_status status = eta ? ml_model_eta(model, eta) : study_out_of_memory(study->job->context);
+    for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
+        if (!ml_is_first_seed(study->job, &p->members[r])) continue;
+        status = draw_end(study->job, model, r, eta + r * IV_N_GENERATORS);
+        if (status == IV_OK) status = draw_training(study, p, r);
+    }
+    free(eta);
+    return status;
+}
