@@ -1,0 +1,118 @@
+/* What a study declares: the keys of its specs and the metrics it measures, a row each.
+ *
+ * Everything else reads these rows: checking and resolving specs, the documentation (`invar spec`),
+ * the log, results, tables and claims. A study's schema lists its keys in the order in which
+ * resolved specs are written; the rows that all studies share are the IV_KEYS_... macros below.
+ */
+#ifndef INVAR_SCHEMA_H
+#define INVAR_SCHEMA_H
+
+#include <invar/status.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* ------------------------------------------------------------------ keys */
+
+typedef enum {
+    IV_KEY_MAP,
+    IV_KEY_LIST, /* its elements: the row whose path ends in [] */
+    IV_KEY_STRING,
+    IV_KEY_NAME, /* fits a file name */
+    IV_KEY_ENUM,
+    IV_KEY_INTEGER,
+    IV_KEY_NUMBER,
+    IV_KEY_BOOLEAN,
+    IV_KEY_SEEDS, /* N for 0 .. N-1, or a list */
+    IV_KEY_SWEEP, /* map of key paths to lists of values */
+} iv_key_type;
+
+enum {
+    IV_KEY_REQUIRED = 1,
+    IV_KEY_OPTIONAL = 2,  /* may be absent from the resolved spec too */
+    IV_KEY_SWEEPABLE = 4, /* may be listed in `sweep` */
+    /* runs[].X: this run's value instead of training.X. Runs that differ in nothing else are
+     * alternatives: they share a column of tables. */
+    IV_KEY_INSTEAD = 8,
+};
+
+typedef struct {
+    const char *path; /* from the top; elements of a list are NAME[] */
+    iv_key_type type;
+    unsigned flags;
+    const char *preset;  /* default, as YAML; a map without flags is filled from its keys' */
+    const char *range;   /* "[0, 1)" for numbers; the number of elements for lists; NULL for any */
+    const char *choices; /* of an enum: "a|b|c" */
+    const char *doc;
+    /* An enum whose choices stand elsewhere (data sets, groups, metrics): the i-th, NULL past the
+     * last. Instead of `choices`. */
+    const char *(*choice)(size_t i);
+    /* Runs for which the key means something, all conditions joined by " & ":
+     * "run.method=sgpr", "run.invariance!=none & run.learned=true"; several values are joined by
+     * "|". Paths are those of a run's config: `run` instead of `runs[]`. For other runs the key has
+     * to keep its default, cannot be swept, and does not count where runs are compared. */
+    const char *only_if;
+    /* Whether members of one population may differ in it: NULL: no; "*": in any way; "a|b|c": these
+     * words among each other. */
+    const char *own;
+} iv_key;
+
+/* ------------------------------------------------------------------ metrics */
+
+enum {
+    IV_METRIC_PUBLISHED = 1,   /* specs may give the paper's number (`published`) */
+    IV_METRIC_ASKED = 2,       /* specs list it in `metrics.names`; others are always measured */
+    IV_METRIC_FLOAT = 4,       /* single precision, and logged so */
+    IV_METRIC_AFTER_STEP = 8,  /* of a training step: not there before the first */
+    IV_METRIC_SEPARATE = 16,   /* an array that results list as numbers: NAME.0, NAME.1, ... */
+    IV_METRIC_CURVE_ONLY = 32, /* logged along the way, no result */
+    IV_METRIC_END_ONLY = 64,   /* a result, not logged along the way */
+};
+
+typedef struct {
+    const char *name;  /* in files: "mse_code" */
+    const char *label; /* in tables: "MSE code" */
+    double scale;      /* tables show the value times this; 0 means 1 */
+    int decimals;      /* as the paper prints it; -1: two significant digits */
+    unsigned flags;
+    const char *range; /* of the published means, "[0, 1]"; NULL for any */
+    size_t most;       /* values of an array, at most; 0 for a number */
+    const char *doc;   /* what it means, with its unit */
+} iv_metric_def;
+
+/* ------------------------------------------------------------------ a study's schema */
+
+typedef struct iv_node iv_node;
+typedef struct iv_spec_check iv_spec_check; /* a spec that is being checked */
+
+typedef struct {
+    const char *study; /* the spec's `study` */
+    const char *title; /* one line: what it asks, and whose paper it is */
+    const iv_key *keys;
+    size_t n_keys;
+    const iv_metric_def *(*metric)(size_t i); /* the i-th, NULL past the last */
+    /* `published[].run` names an entry of `runs`, whatever it sweeps; otherwise a column. */
+    bool published_by_base;
+
+    /* What no single key can tell: of each run's config, then of the whole spec (NULL: nothing).
+     * They refuse with iv_spec_refuse. */
+    iv_status (*check_run)(iv_spec_check *check, const iv_node *config);
+    iv_status (*check_spec)(iv_spec_check *check, const iv_node *root);
+} iv_schema;
+
+/* The schemas there are: the i-th, NULL past the last. */
+typedef const iv_schema *(*iv_schema_list)(size_t i);
+
+/* ------------------------------------------------------------------ rows that all studies share */
+
+#define IV_KEYS_HEAD                                                                               \
+    {"study", IV_KEY_ENUM, IV_KEY_REQUIRED, .doc = "which study's keys the rest follows"},         \
+        {"name", IV_KEY_NAME, IV_KEY_REQUIRED,                                                     \
+         .doc = "what the experiment is called in reports and, by default, its run directory"},    \
+    {                                                                                              \
+        "seeds", IV_KEY_SEEDS, 0, "5",                                                             \
+            .doc = "every run is trained once per seed; a seed decides the split or the signals, " \
+                   "the initial weights and all draws"                                             \
+    }
+
+#endif
