@@ -125,7 +125,18 @@ typedef struct {
     char *evidence;
 } iv_claim;
 
+/* How a metric is called and shown, so that results are read without knowing the study. */
 typedef struct {
+    char *metric; /* as in cells: "accuracy" */
+    char *label;  /* in tables: "Acc. (%)" */
+    char *doc;    /* what it means */
+    double scale; /* tables show the value times this */
+    int decimals; /* -1: three significant digits */
+} iv_metric_style;
+
+typedef struct {
+    iv_metric_style *styles;
+    size_t n_styles;
     iv_result_run *runs;
     size_t n_runs;
     iv_cell *cells;
@@ -137,6 +148,10 @@ typedef struct {
 /* Begin with `iv_results results = {0};` and end with iv_results_free; every string and array is
  * copied. The add functions fail with IV_ENOMEM only, unless said otherwise. */
 void iv_results_free(iv_results *results);
+
+/* Say how a metric is shown; others are shown by name with three digits. */
+iv_status iv_results_add_style(iv_results *results, const char *metric, const char *label,
+                               const char *doc, double scale, int decimals, iv_error *error);
 
 /* Metrics added later go to the last run added. */
 iv_status iv_results_add_run(iv_results *results, const char *name, uint64_t seed,
@@ -168,7 +183,8 @@ const iv_cell *iv_results_cell(const iv_results *results, const char *row, const
 
 /* Write results.json:
  *
- *   {"runs": [{"name", "seed", "status", "metrics": {metric: value or [values]}, "model": path}],
+ *   {"metrics": {name: {"label", "doc", "scale", "decimals"}},
+ *    "runs": [{"name", "seed", "status", "metrics": {metric: value or [values]}, "model": path}],
  *    "cells": [{"row", "column", "metric", "mean", "std", "n", "published", "published_std",
  * "status"}], "claims": [{"claim", "holds", "evidence"}]}
  *
@@ -190,10 +206,7 @@ typedef enum { IV_TABLE_TEXT, IV_TABLE_MARKDOWN, IV_TABLE_HTML } iv_table_format
 
 /* Every cell, ours beside the published one: `94.3 ± 0.2 (94.6 ± 0.1)`. With several metrics there
  * is a table a row label, methods (the cells' columns) down and metrics across; with a single
- * metric, row labels down and methods across. The labels, units and digits of the
- * studies' metrics are known; others are shown by name with three digits. *text is to be freed by
- * the caller.
- */
+ * metric, row labels down and methods across. *text is to be freed by the caller. */
 iv_status iv_table_format_results(const iv_results *results, iv_table_format format, char **text,
                                   iv_error *error);
 

@@ -108,6 +108,9 @@ iv_status iv_kernel_create(iv_context *context, const char *file, const char *fu
  * device's largest buffer or than what is left of its memory, with both sizes in the message. bytes
  * = 0 gives a buffer of one alignment unit. Release with iv_buffer_release. */
 iv_status iv_buffer_create(iv_context *context, size_t bytes, cl_mem *buffer);
+
+/* A buffer that holds a copy of `bytes` bytes of data; NULL on failure. */
+iv_status iv_buffer_upload(iv_context *context, const void *data, size_t bytes, cl_mem *buffer);
 void iv_buffer_release(iv_context *context, cl_mem buffer); /* NULL is fine */
 
 /* Blocking copies between host and device; offsets and sizes in bytes. */

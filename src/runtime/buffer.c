@@ -113,3 +113,14 @@ iv_status iv_buffer_fill(iv_context *context, cl_mem buffer, size_t offset, size
                        offset);
     return enqueue_fill(context, buffer, offset / sizeof word, bytes / sizeof word, word);
 }
+
+iv_status iv_buffer_upload(iv_context *context, const void *data, size_t bytes, cl_mem *buffer) {
+    iv_status status = iv_buffer_create(context, bytes, buffer);
+    if (status != IV_OK) return status;
+    status = iv_buffer_write(context, *buffer, 0, bytes, data);
+    if (status != IV_OK) {
+        iv_buffer_release(context, *buffer);
+        *buffer = NULL;
+    }
+    return status;
+}
