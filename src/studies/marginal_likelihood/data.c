@@ -61,7 +61,7 @@ iv_status ml_data_of_images(iv_context *context, const ml_population *p, const u
     if (status == IV_OK) status = study_upload(context, pixels, bytes, &data->pixels);
     if (status == IV_OK) status = study_upload(context, labels, n_pool, &data->labels);
     if (status == IV_OK) status = keep_labels(data, labels, context);
-    if (status == IV_OK) data->zeros = study_has_zeros(pixels, bytes);
+    if (status == IV_OK) data->zeros = iv_mostly_zero(pixels, bytes);
     if (status != IV_OK) ml_data_clear(context, data);
     return status;
 }
@@ -94,7 +94,7 @@ static iv_status make_up_images(iv_context *context, const ml_population *p, ml_
     for (size_t i = 0; i < bytes && status == IV_OK; i++)
         pixels[i] = (uint8_t)(iv_mix((uint32_t)(i / 4)) >> (8 * (i % 4)));
     if (status == IV_OK && strcmp(p->dataset, "mnist") == 0)
-        study_scribble(pixels, n, p->shape.height, p->shape.width);
+        iv_scribble(pixels, n, p->shape.height, p->shape.width);
     for (size_t i = 0; i < n && status == IV_OK; i++) labels[i] = (uint8_t)(i % p->n_classes);
     if (status == IV_OK)
         status = ml_data_of_images(context, p, pixels, labels, n, p->n_train, data);

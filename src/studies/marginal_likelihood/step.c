@@ -31,7 +31,7 @@ static iv_status make_data(step_state *s) {
     iv_dataset images;
     iv_status status = iv_noise_make(0, N_IMAGES, &images, iv_context_error(s->context));
     if (status == IV_OK) {
-        study_scribble(images.pixels, N_IMAGES, SIDE, SIDE);
+        iv_scribble(images.pixels, N_IMAGES, SIDE, SIDE);
         status = ml_data_of_images(s->context, &s->population, images.pixels, images.labels,
                                    N_IMAGES, N_IMAGES, &s->data);
     }
