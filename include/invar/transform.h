@@ -26,8 +26,37 @@ typedef struct {
     uint16_t *inverse; /* [n_elements, n_pixels]: (g^-1 x)[p] = x[inverse[g][p]] */
 } iv_group;
 
-/* IV_EINVAL for an order that does not exist (rotation: 2, 4; shift: 2 to image_side), a shift
- * along no axis, or a padded side above 255. Free with iv_group_destroy. */
+/* A kind of group: one row of a table, at the index of its iv_group_kind. */
+typedef struct {
+    const char *name; /* as specs write it: "rotation" */
+    const char *doc;  /* one line: what the elements do, and what the order counts */
+    size_t orders[4]; /* those that exist, up to a 0; none listed: 2 to the image's side */
+    const char *why;  /* there is no other order, for messages */
+    bool has_axes;    /* iv_group_axes matters */
+    bool pads;        /* images are padded to a side that the order divides */
+    size_t (*n_elements)(size_t order, iv_group_axes axes);
+
+    /* source [n_pixels]: the map of an element, of a group that has all but its tables. */
+    void (*map)(const iv_group *group, size_t element, uint16_t *source);
+} iv_group_kind_info;
+
+/* The i-th kind, which is (iv_group_kind)i, or NULL after the last; or the kind of that name, or
+ * NULL. */
+const iv_group_kind_info *iv_group_kind_get(size_t i);
+const iv_group_kind_info *iv_group_kind_find(const char *name);
+
+/* Whether the order exists on images of that side. If not, `expected` (NULL: not wanted) says what
+ * does: "2 or 4 for a rotation: others do not map square pixels onto each other". */
+enum { IV_GROUP_EXPECTED = 160 };
+bool iv_group_order_allowed(iv_group_kind kind, size_t order, size_t image_side,
+                            char expected[IV_GROUP_EXPECTED]);
+
+/* What a group of an order that exists has: elements, and the side of its images with padding. */
+size_t iv_group_elements(iv_group_kind kind, size_t order, iv_group_axes axes);
+size_t iv_group_side(iv_group_kind kind, size_t order, size_t image_side);
+
+/* IV_EINVAL for a kind or an order that does not exist, axes that do not where they matter, or a
+ * padded side above 255. Free with iv_group_destroy. */
 iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes, size_t image_side,
                           iv_group **group, iv_error *error);
 void iv_group_destroy(iv_group *group); /* NULL is fine */

@@ -22,15 +22,14 @@ typedef struct {
 
 /* ------------------------------------------------------------------ list */
 
-static size_t count_present(const char *directory, const iv_dataset_source *source,
-                            size_t *n_files) {
+static size_t count_present(const char *directory, const iv_dataset_info *info, size_t *n_files) {
     size_t n_present = 0;
-    for (*n_files = 0; source->files[*n_files]; (*n_files)++) {
+    for (*n_files = 0; info->files[*n_files]; (*n_files)++) {
         static const char *const suffixes[] = {"", ".gz"};
         for (int i = 0; i < 2; i++) {
             char path[PATH_BYTES + 128];
-            snprintf(path, sizeof path, "%s/%s/%s%s", directory, source->name,
-                     source->files[*n_files], suffixes[i]);
+            snprintf(path, sizeof path, "%s/%s/%s%s", directory, info->name, info->files[*n_files],
+                     suffixes[i]);
             if (access(path, R_OK) == 0) {
                 n_present++;
                 break;
@@ -40,42 +39,46 @@ static size_t count_present(const char *directory, const iv_dataset_source *sour
     return n_present;
 }
 
+static void list_files(const char *directory, const iv_dataset_info *info) {
+    size_t n_files;
+    const size_t n_present = count_present(directory, info, &n_files);
+    char state[64];
+    if (n_present == n_files)
+        snprintf(state, sizeof state, "present");
+    else if (n_present > 0)
+        snprintf(state, sizeof state, "%zu of %zu files", n_present, n_files);
+    else
+        snprintf(state, sizeof state, "missing");
+    printf("  %-14s %-14s %s\n", info->name, state, info->title);
+    printf("  %-14s %-14s in %s/%s/", "", "", directory, info->name);
+    if (n_present == n_files)
+        printf("\n");
+    else if (info->by_hand)
+        printf("; %s\n", info->by_hand);
+    else
+        printf("; `invar data fetch %s`\n", info->name);
+}
+
 static int list(const arguments *given) {
     printf("Data directory: %s\n\n", given->directory);
-    const iv_dataset_source *source;
-    for (size_t i = 0; (source = iv_dataset_source_get(i)); i++) {
-        size_t n_files;
-        const size_t n_present = count_present(given->directory, source, &n_files);
-        char state[64];
-        if (n_present == n_files)
-            snprintf(state, sizeof state, "present");
-        else if (n_present > 0)
-            snprintf(state, sizeof state, "%zu of %zu files", n_present, n_files);
+    const iv_dataset_info *info;
+    for (size_t i = 0; (info = iv_dataset_info_get(i)); i++)
+        if (info->built_in)
+            printf("  %-14s %-14s %s\n", info->name, "built in", info->title);
         else
-            snprintf(state, sizeof state, "missing");
-        printf("  %-14s %-14s %s\n", source->name, state, source->title);
-        printf("  %-14s %-14s in %s/%s/", "", "", given->directory, source->name);
-        if (n_present == n_files)
-            printf("\n");
-        else if (source->by_hand)
-            printf("; %s\n", source->by_hand);
-        else
-            printf("; `invar data fetch %s`\n", source->name);
-    }
-    printf("  %-14s %-14s drawn digits, as many as wanted, of 28 x 28\n", "digits", "built in");
-    printf("  %-14s %-14s random bytes with arbitrary labels, of 28 x 28\n", "noise", "built in");
+            list_files(given->directory, info);
     return 0;
 }
 
 /* ------------------------------------------------------------------ verify */
 
 /* Print one line a file and count those that are missing and those that are wrong. */
-static void verify_source(const char *directory, const iv_dataset_source *source, size_t *n_missing,
-                          size_t *n_wrong) {
-    for (size_t file = 0; source->files[file]; file++) {
+static void verify_set(const char *directory, const iv_dataset_info *info, size_t *n_missing,
+                       size_t *n_wrong) {
+    for (size_t file = 0; info->files[file]; file++) {
         char path[PATH_BYTES], sha256[65];
         iv_error error = {0};
-        switch (iv_dataset_file_verify(directory, source, file, path, sha256, &error)) {
+        switch (iv_dataset_file_verify(directory, info, file, path, sha256, &error)) {
         case IV_FILE_GOOD: printf("good       %s\n", path); break;
         case IV_FILE_UNCHECKED:
             printf("readable   %s\n           SHA-256 %s; no published one is known\n", path,
@@ -92,7 +95,7 @@ static void verify_source(const char *directory, const iv_dataset_source *source
         case IV_FILE_DIFFERENT:
             printf("different  %s\n           SHA-256 of its uncompressed bytes\n"
                    "             found    %s\n             expected %s\n",
-                   path, sha256, source->sha256s[file]);
+                   path, sha256, info->sha256s[file]);
             (*n_wrong)++;
             break;
         }
@@ -101,20 +104,21 @@ static void verify_source(const char *directory, const iv_dataset_source *source
 
 static int verify(const arguments *given) {
     size_t n_missing = 0, n_wrong = 0, n_sets = 0;
-    const iv_dataset_source *source;
-    for (size_t i = 0; (source = iv_dataset_source_get(i)); i++) {
+    const iv_dataset_info *info;
+    for (size_t i = 0; (info = iv_dataset_info_get(i)); i++) {
         size_t n_files;
-        bool wanted = given->n_names == 0 && count_present(given->directory, source, &n_files) > 0;
+        if (info->built_in) continue;
+        bool wanted = given->n_names == 0 && count_present(given->directory, info, &n_files) > 0;
         for (size_t k = 0; k < given->n_names; k++)
-            if (strcmp(given->names[k], source->name) == 0) wanted = true;
+            if (strcmp(given->names[k], info->name) == 0) wanted = true;
         if (!wanted) continue;
         n_sets++;
-        verify_source(given->directory, source, &n_missing, &n_wrong);
+        verify_set(given->directory, info, &n_missing, &n_wrong);
     }
 
     iv_error error = {0};
     if (n_sets == 0)
-        iv_fail(&error, IV_EDATA, "%s: holds no image set; `invar data fetch mnist` gets one",
+        iv_fail(&error, IV_EDATA, "%s: holds no image set; `invar data list` says how to get one",
                 given->directory);
     else if (n_missing + n_wrong > 0)
         iv_fail(
@@ -159,7 +163,7 @@ static int fetch(const arguments *given) {
     iv_status status = IV_OK;
     for (size_t i = 0; i < given->n_names && status == IV_OK; i++) {
         bool shown = false;
-        status = iv_dataset_fetch(given->directory, iv_dataset_source_find(given->names[i]), mirror,
+        status = iv_dataset_fetch(given->directory, iv_dataset_info_find(given->names[i]), mirror,
                                   show_progress, &shown, &error);
         if (shown) fprintf(stderr, "\r\033[K");
         if (status == IV_OK)
@@ -200,33 +204,40 @@ static bool parse_count(const char *text, size_t *count) {
            value <= INT32_MAX;
 }
 
-static bool is_built_in(const char *name) {
-    return strcmp(name, "digits") == 0 || strcmp(name, "noise") == 0;
+/* Both: 0, or the exit status of a usage error that has been reported. */
+static int check_name(const char *action, const char *name) {
+    char names[256];
+    const iv_dataset_info *info = iv_dataset_info_find(name);
+    if (strcmp(action, "make") == 0 && (!info || !info->built_in))
+        return cli_usage_error(
+            &cli_data, "'%s' cannot be made, only %s can", name,
+            iv_dataset_names(IV_DATASETS_BUILT_IN, ", ", " and ", names, sizeof names));
+    if (strcmp(action, "make") == 0) return 0;
+    if (!info)
+        return cli_usage_error(
+            &cli_data, "unknown image set '%s': expected %s", name,
+            iv_dataset_names(IV_DATASETS_OF_FILES, ", ", " or ", names, sizeof names));
+    if (info->built_in)
+        return cli_usage_error(&cli_data, "'%s' is built in and needs no files", name);
+    return 0;
 }
 
-/* 0, or the exit status of a usage error that has been reported. */
 static int check_names(const char *action, const arguments *given) {
+    char names[256];
     if (strcmp(action, "list") == 0 && given->n_names > 0)
         return cli_usage_error(&cli_data, "unexpected argument '%s'", given->names[0]);
     if (strcmp(action, "fetch") == 0 && given->n_names == 0)
-        return cli_usage_error(&cli_data, "fetch needs a name: mnist or fashion-mnist");
+        return cli_usage_error(
+            &cli_data, "fetch needs a name: %s",
+            iv_dataset_names(IV_DATASETS_TO_FETCH, ", ", " or ", names, sizeof names));
     if (strcmp(action, "make") == 0 && given->n_names != 1)
-        return cli_usage_error(&cli_data, "make needs one name: digits or noise");
-    for (size_t i = 0; i < given->n_names; i++) {
-        const char *name = given->names[i];
-        if (strcmp(action, "make") == 0) {
-            if (!is_built_in(name))
-                return cli_usage_error(&cli_data, "'%s' cannot be made, only digits and noise can",
-                                       name);
-        } else if (is_built_in(name)) {
-            return cli_usage_error(&cli_data, "'%s' is built in and needs no files", name);
-        } else if (!iv_dataset_source_find(name)) {
-            return cli_usage_error(
-                &cli_data, "unknown image set '%s': expected mnist, fashion-mnist or cifar10",
-                name);
-        }
-    }
-    return 0;
+        return cli_usage_error(
+            &cli_data, "make needs one name: %s",
+            iv_dataset_names(IV_DATASETS_BUILT_IN, ", ", " or ", names, sizeof names));
+    int usage_error = 0;
+    for (size_t i = 0; i < given->n_names && usage_error == 0; i++)
+        usage_error = check_name(action, given->names[i]);
+    return usage_error;
 }
 
 static int run(int argc, char **argv) {
@@ -277,10 +288,10 @@ const cli_command cli_data = {
         "\n"
         "  list      every image set, where it is expected, and whether it is there\n"
         "  verify    compare the files with the published SHA-256 checksums\n"
-        "  fetch     download mnist or fashion-mnist; only files that are not already there and\n"
-        "            good, and nothing is kept that does not have the published checksum\n"
-        "  make      write a built-in set (digits, noise) as IDX files for other programs; Invar\n"
-        "            itself needs no files for them\n"
+        "  fetch     download published sets; only files that are not already there and good, and\n"
+        "            nothing is kept that does not have the published checksum\n"
+        "  make      write a built-in set as IDX files for other programs; Invar itself needs no\n"
+        "            files for it\n"
         "\n"
         "  --data DIR    the data directory (default: $INVAR_DATA_DIR, else $XDG_DATA_HOME/invar,\n"
         "                else ~/.local/share/invar)\n"

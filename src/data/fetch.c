@@ -142,10 +142,10 @@ static iv_status fetch_file(const char *path, const char *url, const char *sha25
 }
 
 /* Whether the file must be downloaded, and where to. */
-static iv_status plan_file(const char *directory, const iv_dataset_source *source, size_t file,
+static iv_status plan_file(const char *directory, const iv_dataset_info *info, size_t file,
                            char *path, bool *wanted, iv_error *error) {
     char sha256[65];
-    const iv_file_state state = iv_dataset_file_verify(directory, source, file, path, sha256, NULL);
+    const iv_file_state state = iv_dataset_file_verify(directory, info, file, path, sha256, NULL);
     *wanted = state != IV_FILE_GOOD;
     if (!*wanted) return IV_OK;
 
@@ -162,15 +162,16 @@ static iv_status plan_file(const char *directory, const iv_dataset_source *sourc
     return IV_OK;
 }
 
-iv_status iv_dataset_fetch(const char *directory, const iv_dataset_source *source,
-                           const char *mirror, iv_fetch_progress progress, void *state,
-                           iv_error *error) {
-    if (source->by_hand)
-        return iv_fail(error, IV_EINVAL, "%s: cannot be fetched; %s (%s)", source->name,
-                       source->by_hand, directory);
+iv_status iv_dataset_fetch(const char *directory, const iv_dataset_info *info, const char *mirror,
+                           iv_fetch_progress progress, void *state, iv_error *error) {
+    if (info->built_in)
+        return iv_fail(error, IV_EINVAL, "%s: is built in and needs no files", info->name);
+    if (info->by_hand)
+        return iv_fail(error, IV_EINVAL, "%s: cannot be fetched; %s (%s)", info->name,
+                       info->by_hand, directory);
 
     char path[IV_PATH_BYTES], url[IV_PATH_BYTES];
-    const int length = snprintf(path, sizeof path, "%s/%s", directory, source->name);
+    const int length = snprintf(path, sizeof path, "%s/%s", directory, info->name);
     if (length < 0 || (size_t)length >= sizeof path)
         return iv_fail(error, IV_EINVAL, "the data directory's path is too long");
     iv_status status = iv_make_directories(path, error);
@@ -178,21 +179,20 @@ iv_status iv_dataset_fetch(const char *directory, const iv_dataset_source *sourc
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
         return iv_fail(error, IV_EFAILED, "libcurl does not start");
 
-    for (size_t file = 0; source->files[file] && status == IV_OK; file++) {
+    for (size_t file = 0; info->files[file] && status == IV_OK; file++) {
         bool wanted;
-        status = plan_file(directory, source, file, path, &wanted, error);
+        status = plan_file(directory, info, file, path, &wanted, error);
         if (status != IV_OK || !wanted) continue;
 
         const int url_length =
-            mirror ? snprintf(url, sizeof url, "%s/%s/%s.gz", mirror, source->name,
-                              source->files[file])
-                   : snprintf(url, sizeof url, "%s/%s.gz", source->base_url, source->files[file]);
+            mirror ? snprintf(url, sizeof url, "%s/%s/%s.gz", mirror, info->name, info->files[file])
+                   : snprintf(url, sizeof url, "%s/%s.gz", info->base_url, info->files[file]);
         if (url_length < 0 || (size_t)url_length >= sizeof url) {
             status = iv_fail(error, IV_EINVAL, "the mirror's address is too long");
             break;
         }
-        transfer to = {.file = source->files[file], .progress = progress, .progress_state = state};
-        status = fetch_file(path, url, source->sha256s[file], &to, error);
+        transfer to = {.file = info->files[file], .progress = progress, .progress_state = state};
+        status = fetch_file(path, url, info->sha256s[file], &to, error);
     }
     curl_global_cleanup();
     return status;

@@ -52,15 +52,14 @@ iv_status iv_file_sha256(const char *path, char sha256[65], iv_error *error) {
     return status;
 }
 
-iv_file_state iv_dataset_file_verify(const char *directory, const iv_dataset_source *source,
+iv_file_state iv_dataset_file_verify(const char *directory, const iv_dataset_info *info,
                                      size_t file, char *path, char *sha256, iv_error *error) {
     bool exists;
     path[0] = sha256[0] = '\0';
-    if (iv_dataset_path(directory, source->name, source->files[file], path, &exists, error) !=
-        IV_OK)
+    if (iv_dataset_path(directory, info->name, info->files[file], path, &exists, error) != IV_OK)
         return IV_FILE_DAMAGED;
     if (!exists) return IV_FILE_MISSING;
     if (iv_file_sha256(path, sha256, error) != IV_OK) return IV_FILE_DAMAGED;
-    if (!source->sha256s[file]) return IV_FILE_UNCHECKED;
-    return strcmp(sha256, source->sha256s[file]) == 0 ? IV_FILE_GOOD : IV_FILE_DIFFERENT;
+    if (!info->sha256s[file]) return IV_FILE_UNCHECKED;
+    return strcmp(sha256, info->sha256s[file]) == 0 ? IV_FILE_GOOD : IV_FILE_DIFFERENT;
 }

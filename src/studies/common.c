@@ -1,8 +1,6 @@
 /* What the studies share: model files, checkpoints, the log, divergence, names. */
 #include "studies/common.h"
 
-#include <invar/random.h>
-
 #include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
@@ -27,26 +25,6 @@ iv_status study_upload(iv_context *context, const void *data, size_t bytes, cl_m
     iv_status status = iv_buffer_create(context, bytes, buffer);
     if (status == IV_OK) status = iv_buffer_write(context, *buffer, 0, bytes, data);
     return status;
-}
-
-/* At 60%, eight images side by side still share zeros; clothes have 50%, handwriting 81%. */
-bool study_has_zeros(const uint8_t *pixels, size_t n) {
-    size_t n_zeros = 0;
-    for (size_t i = 0; i < n; i++) n_zeros += pixels[i] == 0;
-    return (double)n_zeros >= 0.6 * (double)n;
-}
-
-void study_scribble(uint8_t *pixels, size_t n_images, size_t height, size_t width) {
-    const size_t top = height / 7, left = width / 7;
-    for (size_t i = 0; i < n_images * height; i++) {
-        const size_t y = i % height;
-        uint8_t *row = pixels + i * width;
-        memset(row, 0, width);
-        for (size_t x = left; y >= top && y < height - top && x < width - left; x++) {
-            const uint32_t word = iv_mix((uint32_t)(i * width + x));
-            if (word & 0x100) row[x] = (uint8_t)word;
-        }
-    }
 }
 
 /* ------------------------------------------------------------------ model files */

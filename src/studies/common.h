@@ -14,14 +14,6 @@ iv_status study_out_of_memory(iv_context *context);
 /* A buffer that holds a copy of `bytes` bytes of data. */
 iv_status study_upload(iv_context *context, const void *data, size_t bytes, cl_mem *buffer);
 
-/* Whether so many of the images' bytes are 0 that products should pass over them. */
-bool study_has_zeros(const uint8_t *pixels, size_t n);
-
-/* Images of height x width to time steps with, as sparse as handwriting: random bytes at half of
- * the places in the middle (20 x 20 of MNIST's 28 x 28), 0 elsewhere. Eight of them share about as
- * many zeros as eight of MNIST's, 49% to 50%. */
-void study_scribble(uint8_t *pixels, size_t n_images, size_t height, size_t width);
-
 /* ------------------------------------------------------------------ model files */
 
 enum { STUDY_PATH = 512 };

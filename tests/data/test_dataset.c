@@ -3,7 +3,7 @@
 #include "fixture.h"
 
 #include "data/idx.h"
-#include "data/source.h"
+#include "data/idx_set.h"
 
 static char *folder;
 
@@ -119,7 +119,7 @@ static void a_missing_file_is_named_with_what_to_do(void **state) {
         write_set("own");
         unlink(file_of("own", file));
         assert_fails(iv_dataset_load(folder, "own", 0, &dataset, &error), IV_EDATA, &error,
-                     iv_idx_names[file], "missing", NULL);
+                     iv_idx_names[file], "missing", "all four IDX files", NULL);
         assert_null(dataset.pixels);
     }
 }

@@ -30,6 +30,8 @@ static void assert_moments(const char *name, double expected_mean, double expect
     assert_true(dataset.n_images == 70000 && dataset.n_training == 60000 &&
                 dataset.n_classes == 10);
     assert_true(dataset.channels == 1 && dataset.height == 28 && dataset.width == 28);
+    assert_int_equal(iv_mostly_zero(dataset.pixels, dataset.n_images * 28 * 28),
+                     iv_dataset_info_find(name)->mostly_zero);
     double sum = 0, squares = 0;
     const size_t n = dataset.n_training * 28 * 28;
     for (size_t i = 0; i < n; i++) {
@@ -64,10 +66,10 @@ static void images_and_labels_are_in_the_official_order(void **state) {
 
 static void assert_state(const char *where, const char *set, size_t file, iv_file_state expected) {
     char path[4096], sha256[65];
-    const iv_dataset_source *source = iv_dataset_source_find(set);
-    assert_non_null(source);
-    assert_int_equal(iv_dataset_file_verify(where, source, file, path, sha256, NULL), expected);
-    if (expected == IV_FILE_GOOD) assert_string_equal(sha256, source->sha256s[file]);
+    const iv_dataset_info *info = iv_dataset_info_find(set);
+    assert_non_null(info);
+    assert_int_equal(iv_dataset_file_verify(where, info, file, path, sha256, NULL), expected);
+    if (expected == IV_FILE_GOOD) assert_string_equal(sha256, info->sha256s[file]);
 }
 
 static void the_files_have_their_published_checksums(void **state) {
@@ -111,7 +113,7 @@ static void damaged_and_exchanged_files_are_told_apart(void **state) {
 }
 
 static iv_status fetch(const char *set, const char *mirror, iv_error *error) {
-    return iv_dataset_fetch(folder, iv_dataset_source_find(set), mirror, NULL, NULL, error);
+    return iv_dataset_fetch(folder, iv_dataset_info_find(set), mirror, NULL, NULL, error);
 }
 
 /* A mirror is a folder laid out like the data directory: also one on this disk. */
@@ -146,7 +148,7 @@ static void a_set_is_fetched_once(void **state) {
     (void)state;
     int n_calls = 0;
     iv_error error = {0};
-    const iv_dataset_source *mnist = iv_dataset_source_find("mnist");
+    const iv_dataset_info *mnist = iv_dataset_info_find("mnist");
     assert_ok(fetch("mnist", mirror_of(directory), &error), &error);
     for (size_t file = 0; file < 4; file++) assert_state(folder, "mnist", file, IV_FILE_GOOD);
     assert_int_equal(count_files(in(folder, "mnist")), 4);
@@ -189,7 +191,7 @@ static void nothing_is_kept_of_a_file_that_is_not_the_published_one(void **state
 static void a_cancelled_download_leaves_nothing(void **state) {
     (void)state;
     iv_error error = {0};
-    assert_fails(iv_dataset_fetch(folder, iv_dataset_source_find("mnist"), mirror_of(directory),
+    assert_fails(iv_dataset_fetch(folder, iv_dataset_info_find("mnist"), mirror_of(directory),
                                   cancel, NULL, &error),
                  IV_EINTERRUPTED, &error, "stopped", NULL);
     assert_int_equal(count_files(in(folder, "mnist")), 0);
@@ -199,6 +201,7 @@ static void what_cannot_be_fetched_says_how_to_get_it(void **state) {
     (void)state;
     iv_error error = {0};
     assert_fails(fetch("cifar10", NULL, &error), IV_EINVAL, &error, "cifar-10-binary.tar.gz", NULL);
+    assert_fails(fetch("digits", NULL, &error), IV_EINVAL, &error, "built in", NULL);
 }
 
 /* A port nobody listens on: 1, which only the superuser could open. */

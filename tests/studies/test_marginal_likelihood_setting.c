@@ -229,43 +229,6 @@ static void what_fits_the_device_bounds_a_population(void **state) {
     close_example(&e);
 }
 
-/* ------------------------------------------------------------------ zeros */
-
-/* What images are timed with, by count: zeros for the products to pass over, in the share of pixels
- * at which eight images side by side are all 0 that MNIST has, which is a half. Noise has none. */
-static void scribbles_have_zeros_as_handwriting_has(void **state) {
-    (void)state;
-    enum { N = 64, SIDE = 28, D = SIDE * SIDE };
-    iv_dataset images;
-    iv_error error = {0};
-    assert_int_equal(iv_noise_make(0, N, &images, &error), IV_OK);
-    assert_false(study_has_zeros(images.pixels, N * D));
-    study_scribble(images.pixels, N, SIDE, SIDE);
-    assert_true(study_has_zeros(images.pixels, N * D));
-    size_t n_shared = 0, n_values = 0;
-    for (size_t i = 0; i < N; i += 8)
-        for (size_t p = 0; p < D; p++) {
-            unsigned any = 0;
-            for (size_t k = 0; k < 8; k++) any |= images.pixels[(i + k) * D + p];
-            n_shared += any == 0;
-        }
-    for (size_t i = 0; i < N * D; i++) n_values += images.pixels[i] != 0;
-    assert_in_range(100 * n_shared / (N / 8 * D), 47, 53);
-    assert_in_range(100 * n_values / (N * D), 22, 29); /* half of 400 of 784 */
-    iv_dataset_clear(&images);
-}
-
-/* The share at which products pass over zeros, and just below it. */
-static void sixty_zeros_in_a_hundred_are_enough(void **state) {
-    (void)state;
-    uint8_t pixels[100];
-    memset(pixels, 1, sizeof pixels);
-    memset(pixels, 0, 59);
-    assert_false(study_has_zeros(pixels, sizeof pixels));
-    pixels[59] = 0;
-    assert_true(study_has_zeros(pixels, sizeof pixels));
-}
-
 /* ------------------------------------------------------------------ rows */
 
 static void expect_row(const char *spec, const char *run, const char *row) {
@@ -308,8 +271,6 @@ int main(void) {
         cmocka_unit_test(schedules_follow_from_whole_batches),
         cmocka_unit_test(splitting_keeps_every_member_once_and_in_order),
         cmocka_unit_test(what_fits_the_device_bounds_a_population),
-        cmocka_unit_test(scribbles_have_zeros_as_handwriting_has),
-        cmocka_unit_test(sixty_zeros_in_a_hundred_are_enough),
         cmocka_unit_test(rows_are_transformations_with_what_else_is_swept),
     };
     return cmocka_run_group_tests_name("the marginal-likelihood study's setting", tests, NULL,

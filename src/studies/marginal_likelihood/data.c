@@ -75,10 +75,10 @@ static iv_status load_images(const iv_experiment *x, const iv_population *p, ml_
     iv_error *error = iv_context_error(x->context);
     const size_t n_made = p->n_train + s->n_test;
     iv_dataset set;
-    iv_status status = x->synthetic ? iv_synthetic_images(s->dataset, n_made, &set, error)
-                       : is_made(x, s)
-                           ? iv_digits_make(s->data_seed, n_made, &set, error)
-                           : iv_dataset_load(x->job->data_dir, s->dataset, 0, &set, error);
+    iv_status status =
+        x->synthetic    ? iv_synthetic_images(iv_dataset_info_find(s->dataset), n_made, &set, error)
+        : is_made(x, s) ? iv_digits_make(s->data_seed, n_made, &set, error)
+                        : iv_dataset_load(x->job->data_dir, s->dataset, 0, &set, error);
     if (status != IV_OK) return status;
     const size_t first_test = is_made(x, s) ? p->n_train : set.n_training;
     status = check_images(p, &set, first_test, error);

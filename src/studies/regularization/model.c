@@ -25,7 +25,7 @@ iv_status reg_pool_of_images(iv_context *context, const iv_dataset *data, const 
     if (status == IV_OK) {
         pool->n_images = data->n_images;
         pool->side = group->side;
-        pool->zeros = study_has_zeros(padded, bytes);
+        pool->zeros = iv_mostly_zero(padded, bytes);
     }
     free(padded);
     if (status != IV_OK) reg_pool_clear(context, pool);

@@ -47,7 +47,7 @@ static iv_status make_pool(iv_context *context, const iv_group *group, reg_pool 
     iv_dataset images;
     iv_status status = iv_noise_make(0, N_IMAGES, &images, iv_context_error(context));
     if (status == IV_OK) {
-        study_scribble(images.pixels, N_IMAGES, images.height, images.width);
+        iv_scribble(images.pixels, N_IMAGES, images.height, images.width);
         status = reg_pool_of_images(context, &images, group, pool);
     }
     iv_dataset_clear(&images);
