@@ -188,6 +188,9 @@ struct iv_study {
     iv_status (*provide_data)(iv_experiment *x, const iv_population *population, void *data);
     void (*clear_data)(iv_context *context, void *data);
 
+    /* Files about the data, written before a population is trained. Optional. */
+    iv_status (*save_data)(iv_experiment *x, const iv_population *population);
+
     /* The population with its initial parameters, and its training, ready for step 0. */
     iv_status (*create_model)(iv_experiment *x, const iv_population *population, iv_model **model);
     void (*destroy_model)(iv_model *model); /* NULL is fine */
@@ -200,7 +203,8 @@ struct iv_study {
     /* Sets of a population (one without a prefix, logged as "test", where NULL), and how many
      * values a metric has there: 0: none, 1: a number, more: an array. curve: along the way. */
     size_t (*sets)(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
-    size_t (*applies)(const iv_population *population, const iv_member *member, size_t set, size_t metric, bool curve);
+    size_t (*applies)(const iv_population *population, const iv_member *member, size_t set,
+                      size_t metric, bool curve);
 
     /* Measure a population, along the way (`curves`, again and again) or at the end. position:
      * NULL at the end; its losses are those of the last step. time: seconds of a run, from parts of

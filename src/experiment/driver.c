@@ -97,9 +97,10 @@ static bool is_fitted(const iv_experiment *x, const iv_population *p) {
 static iv_status train_population(iv_experiment *x, size_t index, iv_model *model,
                                   uint32_t *diverged_from) {
     const iv_progress progress = experiment_progress_within(x);
-    const iv_status status = is_fitted(x, model->population)
-                                 ? x->study->fit(x, model, &progress)
-                                 : experiment_train(x, index, model, diverged_from);
+    iv_status status = x->study->save_data ? x->study->save_data(x, model->population) : IV_OK;
+    if (status == IV_OK)
+        status = is_fitted(x, model->population) ? x->study->fit(x, model, &progress)
+                                                 : experiment_train(x, index, model, diverged_from);
     return status == IV_OK ? experiment_export(x, model, diverged_from) : status;
 }
 
@@ -142,7 +143,7 @@ static void report_population(const iv_experiment *x, const iv_population *p, co
         const iv_metric_def *def;
         for (size_t m = 0; (def = study->schema->metric(m)) && n < sizeof line; m++) {
             if (def->most > 0 || (def->flags & IV_METRIC_CURVE_ONLY)) continue;
-            if (study->applies(p, 0, m, false) == 0) continue;
+            if (study->applies(p, &p->members[r], 0, m, false) == 0) continue;
             const double value = values[r * iv_values_size(study) + iv_value_index(study, 0, m)];
             n += (size_t)snprintf(line + n, sizeof line - n, " %s %.4g", def->name, value);
         }

@@ -14,7 +14,7 @@ enum { NAME_SIZE = 128 };
 static size_t n_values(const iv_trained_runs *all, const iv_trained_run *run, size_t set,
                        size_t metric) {
     if (all->study->schema->metric(metric)->flags & IV_METRIC_CURVE_ONLY) return 0;
-    return all->study->applies(run->population, set, metric, false);
+    return all->study->applies(run->population, run->members[0], set, metric, false);
 }
 
 static bool is_finite(const iv_trained_runs *all, const iv_trained_run *run, size_t k,
@@ -53,14 +53,17 @@ static iv_status add_run(const iv_trained_runs *all, const iv_trained_run *run, 
                          iv_results *results, iv_error *error) {
     iv_metric_set sets[IV_MAX_SETS];
     const size_t n_sets = experiment_sets(all->study, run->population, sets);
+    const iv_metric_def *def;
     char model[EXPERIMENT_PATH];
     experiment_model_name(run->members[k], model);
     iv_status status =
         iv_results_add_run(results, run->run->name, run->members[k]->seed,
                            is_finite(all, run, k, n_sets) ? "done" : "diverged", model, error);
     for (size_t s = 0; s < n_sets; s++)
-        for (size_t m = 0; all->study->schema->metric(m) && status == IV_OK; m++)
-            status = add_metric(all, run, k, sets[s].prefix, s, m, results, error);
+        for (int arrays = 0; arrays < 2; arrays++) /* numbers first */
+            for (size_t m = 0; (def = all->study->schema->metric(m)) && status == IV_OK; m++)
+                if ((def->most > 0) == arrays)
+                    status = add_metric(all, run, k, sets[s].prefix, s, m, results, error);
     return status;
 }
 

@@ -47,12 +47,13 @@ static size_t epoch_of(const trainer *t) {
 /* ------------------------------------------------------------------ one point */
 
 /* Values that a metric of a set has at this point. */
-static size_t n_values(const trainer *t, size_t set, size_t metric) {
+static size_t n_values(const trainer *t, size_t r, size_t set, size_t metric) {
     const iv_study *study = t->x->study;
+    const iv_population *p = t->model->population;
     const iv_metric_def *def = study->schema->metric(metric);
     if (def->flags & IV_METRIC_END_ONLY) return 0;
     if ((def->flags & IV_METRIC_AFTER_STEP) && t->position.step == 0) return 0;
-    return study->applies(t->model->population, set, metric, true);
+    return study->applies(p, &p->members[r], set, metric, true);
 }
 
 static const double *values_at(const trainer *t, size_t r, size_t set, size_t metric) {
@@ -65,7 +66,7 @@ static bool is_finite(const trainer *t, size_t r, bool measured) {
     for (size_t s = 0; s < t->n_sets && measured; s++) {
         if (t->sets[s].split == IV_SPLIT_UNLOGGED) continue;
         for (size_t m = 0; t->x->study->schema->metric(m); m++)
-            for (size_t k = 0; k < n_values(t, s, m); k++)
+            for (size_t k = 0; k < n_values(t, r, s, m); k++)
                 finite &= (bool)isfinite(values_at(t, r, s, m)[k]);
     }
     return finite;
@@ -120,12 +121,12 @@ static iv_status log_line(trainer *t, size_t r, size_t set, bool always) {
         [IV_SPLIT_TRAIN] = "train", [IV_SPLIT_VALIDATION] = "validation", [IV_SPLIT_TEST] = "test"};
     const iv_member *member = &t->model->population->members[r];
     size_t total = 0;
-    for (size_t m = 0; t->x->study->schema->metric(m); m++) total += n_values(t, set, m);
+    for (size_t m = 0; t->x->study->schema->metric(m); m++) total += n_values(t, r, set, m);
     if (total == 0 && !always) return IV_OK;
     iv_log_begin(t->x->log, member->run->name, member->seed, t->position.step, epoch_of(t),
                  names[t->sets[set].split]);
     for (size_t m = 0; t->x->study->schema->metric(m); m++) {
-        const size_t n = n_values(t, set, m);
+        const size_t n = n_values(t, r, set, m);
         if (n > 0) log_values(t, r, set, m, n);
     }
     return iv_log_end(t->x->log, iv_context_error(t->x->context));
