@@ -147,7 +147,8 @@ typedef struct {
 
 const iv_metric_def *ae_metric_def(size_t metric);
 size_t ae_sets(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
-size_t ae_applies(const iv_population *population, size_t set, size_t metric, bool curve);
+size_t ae_applies(const iv_population *population, const iv_member *member, size_t set,
+                  size_t metric, bool curve);
 
 /* Whether a population has an error, and its value; NaN if it has not. */
 bool ae_has(const ae_setting *setting, ae_metric metric);

@@ -160,7 +160,9 @@ size_t ae_sets(const iv_population *population, iv_metric_set sets[IV_MAX_SETS])
     return AE_N_SETS;
 }
 
-size_t ae_applies(const iv_population *p, size_t set, size_t metric, bool curve) {
+size_t ae_applies(const iv_population *p, const iv_member *member, size_t set, size_t metric,
+                  bool curve) {
+    (void)member;
     (void)curve;
     if (set == AE_ON_TRAINING) return metric == AE_LOSS || metric == AE_TRAINING_LOSS;
     return ae_has(ae_setting_of(p), (ae_metric)metric);
