@@ -11,6 +11,7 @@
 #include <invar/random.h>
 #include <invar/report.h>
 #include <invar/runtime.h>
+#include <invar/schema.h>
 #include <invar/signal.h>
 #include <invar/spec.h>
 #include <invar/status.h>

@@ -63,6 +63,9 @@ typedef struct {
     const iv_study_step_entry *steps; /* ends with a NULL name; NULL for none */
 } iv_study;
 
+/* The i-th study's schema, NULL past the last: for iv_spec_load. */
+const iv_schema *iv_study_schema(size_t i);
+
 /* The i-th study, or NULL after the last. */
 const iv_study *iv_study_get(size_t i);
 

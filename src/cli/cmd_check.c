@@ -81,7 +81,8 @@ static int run(int argc, char **argv) {
         exit_status = cli_usage_error(&cli_check, "needs a spec file");
         goto done;
     }
-    iv_status status = iv_spec_load(path, overrides.texts, overrides.n, &spec, &error);
+    iv_status status =
+        iv_spec_load(path, overrides.texts, overrides.n, iv_study_schema, &spec, &error);
     if (status == IV_OK) status = print_runs(spec, &error);
     fflush(stdout); /* measuring takes a while */
     if (status == IV_OK) {

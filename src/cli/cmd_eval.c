@@ -17,7 +17,7 @@ static iv_status evaluate(const char *dir_path, const char *device, const char *
     char *path = cli_path(dir_path, "spec.yaml");
     iv_status status =
         path ? cli_open_run(dir_path, &dir, error) : iv_fail(error, IV_ENOMEM, "out of memory");
-    if (status == IV_OK) status = iv_spec_load(path, NULL, 0, &spec, error);
+    if (status == IV_OK) status = iv_spec_load(path, NULL, 0, iv_study_schema, &spec, error);
     if (status == IV_OK) status = iv_data_directory(data, data_dir, sizeof data_dir, error);
     if (status == IV_OK) status = iv_context_create(device, false, &context, error);
     if (status == IV_OK) {

@@ -71,7 +71,7 @@ static iv_status open_directory(running *r, iv_error *error) {
 static iv_status same_spec(running *r, iv_error *error) {
     iv_spec *begun = NULL;
     char *text = NULL, *path = cli_path(r->options->out, "spec.yaml");
-    iv_status status = path ? iv_spec_load(path, NULL, 0, &begun, error)
+    iv_status status = path ? iv_spec_load(path, NULL, 0, iv_study_schema, &begun, error)
                             : iv_fail(error, IV_ENOMEM, "out of memory");
     if (status == IV_OK) status = cli_spec_text(begun, &text, error);
     if (status == IV_OK && strcmp(text, r->spec_text) != 0)
@@ -177,7 +177,7 @@ static int perform(const run_options *options) {
     iv_status status = options->resume ? already_done(options->out, &done, &error) : IV_OK;
     if (status == IV_OK)
         status = iv_spec_load(options->spec_path, options->overrides.texts, options->overrides.n,
-                              &r.spec, &error);
+                              iv_study_schema, &r.spec, &error);
     if (status == IV_OK) status = cli_spec_text(r.spec, &r.spec_text, &error);
     if (status == IV_OK) status = read_seeds(&r, &error);
     if (status == IV_OK && options->resume) status = same_spec(&r, &error);
