@@ -5,12 +5,14 @@
 #include <invar/affine.h>
 #include <invar/bench.h>
 #include <invar/data.h>
+#include <invar/experiment.h>
 #include <invar/graph.h>
 #include <invar/linalg.h>
 #include <invar/posterior.h>
 #include <invar/random.h>
 #include <invar/report.h>
 #include <invar/runtime.h>
+#include <invar/schema.h>
 #include <invar/signal.h>
 #include <invar/spec.h>
 #include <invar/status.h>

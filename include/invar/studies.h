@@ -8,6 +8,9 @@
 const iv_study *iv_study_get(size_t i);
 const iv_study *iv_study_find(const char *name);
 
+/* The study of a spec that was loaded with iv_study_schema. */
+const iv_study *iv_study_of(const iv_spec *spec);
+
 /* The i-th study's schema, or NULL after the last: what iv_spec_load takes. */
 const iv_schema *iv_study_schema(size_t i);
 

@@ -14,7 +14,7 @@ typedef struct {
 
 extern const cli_command cli_bench, cli_check, cli_data, cli_devices, cli_eval, cli_report,
     cli_resume, cli_run;
-extern const cli_command cli_tune;
+extern const cli_command cli_spec, cli_tune;
 
 /* Print "invar: MESSAGE" on standard error and return the exit status that fits. */
 int cli_fail(const iv_error *error);

@@ -21,14 +21,10 @@ static iv_status print_runs(const iv_spec *spec, iv_error *error) {
 }
 
 static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
-    const char *name = iv_spec_string(iv_spec_root(spec), "study");
-    const iv_study *study = iv_study_find(name);
-    if (!study)
-        return iv_fail(iv_context_error(context), IV_EINVAL, "the study %s is not built in", name);
     iv_estimate *estimates;
     size_t n;
-    const iv_study_job job = {.spec = spec, .context = context};
-    const iv_status status = study->estimate(&job, &estimates, &n);
+    const iv_job job = {.spec = spec, .study = iv_study_of(spec), .context = context};
+    const iv_status status = iv_experiment_estimate(&job, &estimates, &n);
     if (status != IV_OK) return status;
     static const char all[] = "all, one after another";
     double total = 0;
@@ -81,7 +77,8 @@ static int run(int argc, char **argv) {
         exit_status = cli_usage_error(&cli_check, "needs a spec file");
         goto done;
     }
-    iv_status status = iv_spec_load(path, overrides.texts, overrides.n, &spec, &error);
+    iv_status status =
+        iv_spec_load(path, overrides.texts, overrides.n, iv_study_schema, &spec, &error);
     if (status == IV_OK) status = print_runs(spec, &error);
     fflush(stdout); /* measuring takes a while */
     if (status == IV_OK) {

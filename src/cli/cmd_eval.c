@@ -17,19 +17,19 @@ static iv_status evaluate(const char *dir_path, const char *device, const char *
     char *path = cli_path(dir_path, "spec.yaml");
     iv_status status =
         path ? cli_open_run(dir_path, &dir, error) : iv_fail(error, IV_ENOMEM, "out of memory");
-    if (status == IV_OK) status = iv_spec_load(path, NULL, 0, &spec, error);
+    if (status == IV_OK) status = iv_spec_load(path, NULL, 0, iv_study_schema, &spec, error);
     if (status == IV_OK) status = iv_data_directory(data, data_dir, sizeof data_dir, error);
     if (status == IV_OK) status = iv_context_create(device, false, &context, error);
     if (status == IV_OK) {
         const iv_progress report = {cli_progress_update, &progress};
-        const iv_study_job job = {.spec = spec,
-                                  .context = context,
-                                  .data_dir = data_dir,
-                                  .dir = dir,
-                                  .stop = cli_catch_stop(),
-                                  .progress = &report};
-        const iv_study *study = iv_study_find(iv_spec_string(iv_spec_root(spec), "study"));
-        status = study->evaluate(&job, &results);
+        const iv_job job = {.spec = spec,
+                            .study = iv_study_of(spec),
+                            .context = context,
+                            .data_dir = data_dir,
+                            .dir = dir,
+                            .stop = cli_catch_stop(),
+                            .progress = &report};
+        status = iv_experiment_evaluate(&job, &results);
         if (status != IV_OK) *error = *iv_context_error(context);
     }
     cli_progress_end(&progress);

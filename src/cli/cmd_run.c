@@ -71,7 +71,7 @@ static iv_status open_directory(running *r, iv_error *error) {
 static iv_status same_spec(running *r, iv_error *error) {
     iv_spec *begun = NULL;
     char *text = NULL, *path = cli_path(r->options->out, "spec.yaml");
-    iv_status status = path ? iv_spec_load(path, NULL, 0, &begun, error)
+    iv_status status = path ? iv_spec_load(path, NULL, 0, iv_study_schema, &begun, error)
                             : iv_fail(error, IV_ENOMEM, "out of memory");
     if (status == IV_OK) status = cli_spec_text(begun, &text, error);
     if (status == IV_OK && strcmp(text, r->spec_text) != 0)
@@ -126,11 +126,10 @@ static iv_status already_done(const char *path, bool *done, iv_error *error) {
 
 /* Train, measure and write; the run's status on disk is right whatever happens. */
 static iv_status carry_out(running *r, iv_error *error) {
-    const iv_study *study = iv_study_find(iv_spec_string(iv_spec_root(r->spec), "study"));
-    if (!study) return iv_fail(error, IV_EINVAL, "this study is not built in");
     const iv_progress progress = {cli_progress_update, &r->progress};
-    iv_study_job job = {
+    iv_job job = {
         .spec = r->spec,
+        .study = iv_study_of(r->spec),
         .context = r->context,
         .data_dir = r->data_dir,
         .resume = r->options->resume,
@@ -139,14 +138,14 @@ static iv_status carry_out(running *r, iv_error *error) {
         .message = cli_progress_message,
         .message_state = &r->progress,
     };
-    iv_status status = study->prepare(&job);
+    iv_status status = iv_experiment_prepare(&job);
     if (status != IV_OK) *error = *iv_context_error(r->context);
     if (status == IV_OK) status = open_directory(r, error);
     if (status != IV_OK) return status;
     job.dir = r->dir;
     if (status == IV_OK)
         status = iv_run_dir_write(r->dir, "spec.yaml", r->spec_text, strlen(r->spec_text), error);
-    if (status == IV_OK && (status = study->run(&job, &r->results)) != IV_OK)
+    if (status == IV_OK && (status = iv_experiment_run(&job, &r->results)) != IV_OK)
         *error = *iv_context_error(r->context);
     cli_progress_end(&r->progress);
     if (status == IV_OK) status = write_results(r, error);
@@ -177,7 +176,7 @@ static int perform(const run_options *options) {
     iv_status status = options->resume ? already_done(options->out, &done, &error) : IV_OK;
     if (status == IV_OK)
         status = iv_spec_load(options->spec_path, options->overrides.texts, options->overrides.n,
-                              &r.spec, &error);
+                              iv_study_schema, &r.spec, &error);
     if (status == IV_OK) status = cli_spec_text(r.spec, &r.spec_text, &error);
     if (status == IV_OK) status = read_seeds(&r, &error);
     if (status == IV_OK && options->resume) status = same_spec(&r, &error);

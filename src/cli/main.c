@@ -8,7 +8,7 @@
 
 static const cli_command *const commands[] = {
     &cli_run,     &cli_check, &cli_resume, &cli_eval, &cli_report,
-    &cli_devices, &cli_bench, &cli_tune,   &cli_data,
+    &cli_devices, &cli_bench, &cli_tune,   &cli_data, &cli_spec,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <invar/spec.h>
+#include <invar/studies.h>
 
 /* A small valid spec, without a newline at the end of what precedes `runs`. */
 #define HEAD                                                                                       \

@@ -145,12 +145,12 @@ static void half_an_autoencoder_needs_a_known_code(void **state) {
                                NULL));
     expect_message(CODES "runs: [{name: a, layer: selu, part: decoder}]\ntask: {code: cycle}\n",
                    NULL,
-                   "spec.yaml:3:37: `part` is decoder while `task.code` is cycle, expected full: "
-                   "without a known code one half cannot be trained alone");
+                   "spec.yaml:3:37: `part` is set for task.code cycle, expected only for task.code "
+                   "modulus-sine-cosine or modulus-phase");
     expect_message(CODES "runs: [{name: a, layer: selu, sweep: {part: [full, encoder]}}]\n",
                    "task.code=shift",
-                   "spec.yaml:3:52: `part` is encoder while `task.code` is shift, expected full: "
-                   "without a known code one half cannot be trained alone");
+                   "spec.yaml:3:52: `part` is set for task.code shift, expected only for task.code "
+                   "modulus-sine-cosine or modulus-phase");
 }
 
 static void only_rich_layers_are_lifted(void **state) {
@@ -168,12 +168,14 @@ static void what_pairs_alone_use_is_swept_with_pairs_alone(void **state) {
                                NULL));
     iv_spec_destroy(parse_good(CODES SELU "task: {delta: 3}\n", NULL));
     expect_message(CODES SELU "sweep: {task: {delta: [1, 2]}}\n", NULL,
-                   "spec.yaml:4:16: `task.delta` is swept while `task.code` is "
-                   "modulus-sine-cosine, expected only codes learned from pairs beside it");
+                   "spec.yaml:4:16: `task.delta` is swept for task.code modulus-sine-cosine (run "
+                   "`selu`), expected only for task.code shift, two-part-shift, cycle or "
+                   "shift-scale");
     expect_message(CODES SELU "sweep: {model.variant: [1, 2], task.code: [shift, modulus-phase]}\n",
                    NULL,
-                   "spec.yaml:4:9: `model.variant` is swept while `task.code` is modulus-phase, "
-                   "expected only codes learned from pairs beside it");
+                   "spec.yaml:4:9: `model.variant` is swept for task.code modulus-phase (run "
+                   "`selu`), expected only for task.code shift, two-part-shift, cycle or "
+                   "shift-scale");
 }
 
 static void batches_and_parts_are_not_larger_than_what_they_are_of(void **state) {

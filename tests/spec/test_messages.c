@@ -129,8 +129,9 @@ static void published_rows_must_name_a_run(void **state) {
                    "spec.yaml:6:39: `published.0.metric` is `sii`, expected one of accuracy, li, "
                    "di, si, sigma_max_jacobian; did you mean `si`?");
     expect_message(SMALL "published: [{row: r, run: DA, metric: accuracy, mean: 94}]\n", NULL,
-                   "spec.yaml:6:55: `published.0.mean` is 94, expected an accuracy in [0, 1], not "
-                   "in percent");
+                   "spec.yaml:6:55: `published.0.mean` is 94, expected a value of accuracy in "
+                   "[0, 1]: share of correct classes over all images and all elements of the "
+                   "group");
     expect_message(SMALL "published:\n"
                          "  - {row: r, run: DA, metric: si, mean: 0}\n"
                          "  - {row: r, run: DA, metric: si, mean: 1}\n",
@@ -171,7 +172,7 @@ static void sizes_must_fit_each_other(void **state) {
                    "of `dataset.train`");
     expect_message(HEAD "runs: [{name: DA, method: augmentation, nu: 3}]\n", NULL,
                    "spec.yaml:5:45: `nu` is set for method augmentation, expected only for "
-                   "regularization");
+                   "method regularization");
     expect_message(HEAD "runs:\n- {name: DA, method: augmentation}\n"
                         "- {name: DA, method: weight-tying}\n",
                    NULL,
@@ -196,12 +197,14 @@ static void unreadable_file_is_reported_with_the_reason(void **state) {
     (void)state;
     iv_error error = {0};
     iv_spec *spec;
-    assert_int_equal(iv_spec_load("no/such.yaml", NULL, 0, &spec, &error), IV_EINVAL);
+    assert_int_equal(iv_spec_load("no/such.yaml", NULL, 0, iv_study_schema, &spec, &error),
+                     IV_EINVAL);
     assert_string_equal(error.message, "no/such.yaml:1:1: cannot be read (No such file or "
                                        "directory), expected a YAML spec");
     assert_null(spec);
     iv_error_clear(&error);
-    assert_int_equal(iv_spec_load(CONFIG_FOLDER, NULL, 0, &spec, &error), IV_EINVAL);
+    assert_int_equal(iv_spec_load(CONFIG_FOLDER, NULL, 0, iv_study_schema, &spec, &error),
+                     IV_EINVAL);
     assert_non_null(strstr(error.message, "configs:1:1: cannot be read (Is a directory)"));
 }
 

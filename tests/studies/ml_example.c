@@ -11,7 +11,8 @@
 
 void ml_example_open(ml_example *e, const char *text) {
     memset(e, 0, sizeof *e);
-    if (iv_spec_parse("spec", text, strlen(text), NULL, 0, &e->spec, &e->error) != IV_OK)
+    if (iv_spec_parse("spec", text, strlen(text), NULL, 0, iv_study_schema, &e->spec, &e->error) !=
+        IV_OK)
         fail_msg("%s", e->error.message);
     assert_int_equal(ml_plan_create(e->spec, &e->plan, &e->error), IV_OK);
     e->outcomes = calloc(e->plan.n_populations, sizeof *e->outcomes);

@@ -20,7 +20,9 @@ typedef struct {
 /* A study that is about to train its first population, in SCRATCH/run. */
 static void open_example(void **state, example *e, const char *text) {
     memset(e, 0, sizeof *e);
-    assert_ok(iv_spec_parse("spec", text, strlen(text), NULL, 0, &e->spec, &e->error), &e->error);
+    assert_ok(
+        iv_spec_parse("spec", text, strlen(text), NULL, 0, iv_study_schema, &e->spec, &e->error),
+        &e->error);
     assert_ok(iv_context_create(NULL, false, &e->context, &e->error), &e->error);
     const iv_run_dir_options options = {.path = in_scratch(state, "run"), .name = "run"};
     assert_ok(iv_run_dir_create(&options, &e->dir, &e->error), &e->error);

@@ -2,6 +2,7 @@
  *
  *   study.c     the study as the driver sees it, and what it reads of a spec
  *   keys.c      its keys
+ *   checks.c    what no single key can tell
  *   metrics.c   its metrics: what they are, where they apply, how they follow from sums
  *   data.c      signals, codes and hidden cycles on the device
  *   model.c     one population on the device: its networks and their parameters
@@ -165,7 +166,9 @@ iv_status ae_measure_time(void *measure, double *seconds);
 iv_status ae_add_claims(const iv_trained_runs *all, iv_results *results, iv_error *error);
 iv_status ae_draw(const iv_experiment *x, const iv_trained_runs *all);
 
-extern const iv_schema ae_schema; /* keys.c */
+iv_status ae_check_run(iv_spec_check *check, const iv_node *config);
+
+extern const iv_schema ae_schema;
 extern const iv_study ae_study;
 
 #endif

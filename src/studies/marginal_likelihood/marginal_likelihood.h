@@ -4,6 +4,7 @@
  *   study.c     the study as the driver sees it
  *   setting.c   what it reads of a spec
  *   keys.c      its keys
+ *   checks.c    what no single key can tell
  *   metrics.c   its metrics: what they are, where they apply
  *   data.c      images and toy points on the device
  *   model.c     one population on the device: network and posterior
@@ -218,7 +219,10 @@ iv_status ml_snapshot(const iv_experiment *x, const ml_model *model, size_t step
 iv_status ml_draw_population(iv_experiment *x, iv_model *model);
 iv_status ml_draw(const iv_experiment *x, const iv_trained_runs *all);
 
-extern const iv_schema ml_schema; /* keys.c */
+iv_status ml_check_run(iv_spec_check *check, const iv_node *config);
+iv_status ml_check_spec(iv_spec_check *check, const iv_node *root);
+
+extern const iv_schema ml_schema;
 extern const iv_study ml_study;
 
 #endif

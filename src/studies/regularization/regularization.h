@@ -2,6 +2,7 @@
  *
  *   study.c    the study as the driver sees it, and what it reads of a spec
  *   keys.c     its keys
+ *   checks.c   what no single key can tell
  *   metrics.c  its metrics: what they are, where they apply, how they follow from an orbit
  *   data.c     images as a group acts on them, and how they are split
  *   model.c    one population on the device: network, training plan
@@ -185,7 +186,10 @@ iv_status reg_add_claims(const iv_trained_runs *all, iv_results *results, iv_err
 iv_status reg_draw_population(iv_experiment *x, iv_model *model);
 iv_status reg_draw(const iv_experiment *x, const iv_trained_runs *all);
 
-extern const iv_schema reg_schema; /* keys.c */
+iv_status reg_check_run(iv_spec_check *check, const iv_node *config);
+iv_status reg_check_spec(iv_spec_check *check, const iv_node *root);
+
+extern const iv_schema reg_schema;
 extern const iv_study reg_study;
 
 #endif
