@@ -14,9 +14,11 @@
 
 /* ------------------------------------------------------------------ image sets */
 
+enum { IV_DATASET_NAME = 32 };
+
 /* Labelled images. The official training images come first, then the official test images. */
 typedef struct {
-    char name[32];
+    char name[IV_DATASET_NAME];
     size_t n_images;
     size_t n_training; /* how many of them are official training images; the rest are test images */
     size_t n_classes;  /* labels are below this */
@@ -84,6 +86,12 @@ const char *iv_dataset_names(iv_dataset_choice choice, const char *separator, co
  * IV_EINVAL for an unknown name, with the known ones. Free with iv_dataset_clear. */
 iv_status iv_dataset_load(const char *directory, const char *name, size_t n_images,
                           iv_dataset *dataset, iv_error *error);
+
+/* The row of an image set by name, as iv_dataset_load finds it: the table's, or one made for the
+ * user's own set, whose files are read whole for it. The latter's name and title are `name`, which
+ * must outlive it. Fails as iv_dataset_load does, but reads no files of the table's sets. */
+iv_status iv_dataset_describe(const char *directory, const char *name, iv_dataset_info *info,
+                              iv_error *error);
 
 /* Free what a dataset holds and zero it. A zeroed dataset is fine. */
 void iv_dataset_clear(iv_dataset *dataset);

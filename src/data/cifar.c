@@ -1,3 +1,4 @@
+/* Reading CIFAR's binary batches. */
 #include "data/cifar.h"
 
 #include "data/images.h"

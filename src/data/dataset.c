@@ -45,24 +45,60 @@ static bool is_own_set(const char *directory, const char *name) {
            exists;
 }
 
-iv_status iv_dataset_load(const char *directory, const char *name, size_t n_images,
-                          iv_dataset *dataset, iv_error *error) {
-    const iv_dataset_info own = {.name = name, .load = iv_idx_set_load, .files = {IV_IDX_NAMES}};
-    const iv_dataset_info *info = iv_dataset_info_find(name);
-    *dataset = (iv_dataset){0};
-    if (info && info->built_in)
-        return info->make(0, n_images ? n_images : DEFAULT_BUILT_IN_IMAGES, dataset, error);
-
-    if (!info && is_own_set(directory, name) && strlen(name) < sizeof dataset->name) info = &own;
-    if (!info) {
+/* The table's row of a name, or one of the user's own with no more than is known without reading.
+ */
+static iv_status find_row(const char *directory, const char *name, iv_dataset_info *info,
+                          iv_error *error) {
+    const iv_dataset_info *known = iv_dataset_info_find(name);
+    if (known) {
+        *info = *known;
+    } else if (is_own_set(directory, name) && strlen(name) < IV_DATASET_NAME) {
+        *info = (iv_dataset_info){
+            .name = name, .title = name, .load = iv_idx_set_load, .files = {IV_IDX_NAMES}};
+    } else {
         char names[256];
         return iv_fail(error, IV_EINVAL,
                        "unknown dataset '%s': expected %s, or a folder of that name with IDX files "
                        "in the data directory",
                        name, iv_dataset_names(IV_DATASETS_ALL, ", ", ", ", names, sizeof names));
     }
-    snprintf(dataset->name, sizeof dataset->name, "%s", name);
+    return IV_OK;
+}
+
+static iv_status read_files(const iv_dataset_info *info, const char *directory, iv_dataset *dataset,
+                            iv_error *error) {
+    snprintf(dataset->name, sizeof dataset->name, "%s", info->name);
     const iv_status status = info->load(info, directory, dataset, error);
     if (status != IV_OK) iv_dataset_clear(dataset);
     return status;
+}
+
+iv_status iv_dataset_load(const char *directory, const char *name, size_t n_images,
+                          iv_dataset *dataset, iv_error *error) {
+    iv_dataset_info info;
+    *dataset = (iv_dataset){0};
+    const iv_status status = find_row(directory, name, &info, error);
+    if (status != IV_OK) return status;
+    if (info.built_in)
+        return info.make(0, n_images ? n_images : DEFAULT_BUILT_IN_IMAGES, dataset, error);
+    return read_files(&info, directory, dataset, error);
+}
+
+iv_status iv_dataset_describe(const char *directory, const char *name, iv_dataset_info *info,
+                              iv_error *error) {
+    iv_dataset own = {0};
+    iv_status status = find_row(directory, name, info, error);
+    if (status != IV_OK || info->n_classes > 0) return status;
+    status = read_files(info, directory, &own, error);
+    if (status != IV_OK) return status;
+    info->channels = own.channels;
+    info->height = own.height;
+    info->width = own.width;
+    info->n_classes = own.n_classes;
+    info->n_training = own.n_training;
+    info->n_test = own.n_images - own.n_training;
+    info->mostly_zero =
+        iv_mostly_zero(own.pixels, own.n_images * own.channels * own.height * own.width);
+    iv_dataset_clear(&own);
+    return IV_OK;
 }

@@ -107,6 +107,36 @@ static void training_images_are_pooled_before_test_images(void **state) {
     iv_dataset_clear(&dataset);
 }
 
+static void a_set_of_ones_own_is_described_by_its_files(void **state) {
+    (void)state;
+    iv_dataset dataset;
+    iv_dataset_info info;
+    iv_error error = {0};
+    write_set("own");
+    assert_ok(iv_dataset_describe(folder, "own", &info, &error), &error);
+    assert_string_equal(info.name, "own");
+    assert_true(info.channels == 1 && info.height == 2 && info.width == 2);
+    assert_true(info.n_training == TRAINING && info.n_test == TEST && info.n_classes == 5);
+    assert_false(info.built_in || info.mostly_zero);
+    assert_ok(iv_synthetic_images(&info, 9, &dataset, &error), &error);
+    iv_dataset_clear(&dataset);
+
+    const size_t training[] = {TRAINING, 2, 2};
+    const uint8_t dark[TRAINING * PIXELS] = {0};
+    assert_ok(iv_idx_write(file_of("own", 0), 3, training, dark, &error), &error);
+    assert_ok(iv_dataset_describe(folder, "own", &info, &error), &error);
+    assert_true(info.mostly_zero); /* 20 of 32 */
+
+    unlink(file_of("own", 3));
+    assert_fails(iv_dataset_describe(folder, "own", &info, &error), IV_EDATA, &error,
+                 iv_idx_names[3], "missing", NULL);
+    assert_fails(iv_dataset_describe(folder, "mnsit", &info, &error), IV_EINVAL, &error, "mnist",
+                 NULL);
+    /* Without any of its files. */
+    assert_ok(iv_dataset_describe(folder, "mnist", &info, &error), &error);
+    assert_memory_equal(&info, iv_dataset_info_find("mnist"), sizeof info);
+}
+
 static void a_missing_file_is_named_with_what_to_do(void **state) {
     (void)state;
     iv_dataset dataset;
@@ -294,6 +324,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_data_directory_is_found_in_the_documented_order),
         TEST_CASE(training_images_are_pooled_before_test_images),
+        TEST_CASE(a_set_of_ones_own_is_described_by_its_files),
         TEST_CASE(a_missing_file_is_named_with_what_to_do),
         TEST_CASE(an_unknown_name_is_answered_with_the_known_ones),
         TEST_CASE(a_set_under_a_published_name_must_have_its_size),

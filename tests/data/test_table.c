@@ -33,7 +33,7 @@ static void names_differ_and_are_found(void **state) {
     size_t n_rows = 0;
     for (; (info = iv_dataset_info_get(n_rows)); n_rows++) {
         assert_ptr_equal(iv_dataset_info_find(info->name), info); /* the first of that name */
-        assert_in_range(strlen(info->name), 1, sizeof(iv_dataset){0}.name - 1);
+        assert_in_range(strlen(info->name), 1, IV_DATASET_NAME - 1);
     }
     assert_true(n_rows > 0);
     assert_null(iv_dataset_info_get(n_rows + 1));
