@@ -38,12 +38,12 @@ static iv_status add_metric(const iv_trained_runs *all, const iv_trained_run *ru
     char name[NAME_SIZE];
     iv_status status = IV_OK;
     if (n == 0) return IV_OK;
-    snprintf(name, sizeof name, "%s%s", prefix, def->name);
+    snprintf(name, sizeof name, "%.63s%.63s", prefix, def->name);
     if (def->most == 0) return iv_results_add_metric(results, name, *values, error);
     if (!(def->flags & IV_METRIC_SEPARATE))
         return iv_results_add_metric_array(results, name, values, n, error);
     for (size_t i = 0; i < n && status == IV_OK; i++) {
-        snprintf(name, sizeof name, "%s%s.%zu", prefix, def->name, i);
+        snprintf(name, sizeof name, "%.63s%.40s.%zu", prefix, def->name, i);
         status = iv_results_add_metric(results, name, values[i], error);
     }
     return status;

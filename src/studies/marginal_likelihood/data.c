@@ -9,9 +9,13 @@ enum { N_ARCS = 3 };
 static const double arc_radius = 0.4, arc_noise = 0.05;
 static const double arc_middle = 1.5707963267948966, arc_reach = 1.0471975511965976;
 
+bool ml_learns_from(const iv_dataset_info *info) {
+    return !info->meaningless;
+}
+
 /* Whether the pool is made for a population, as large as it asks for, instead of read. */
 static bool is_made(const iv_experiment *x, const ml_setting *s) {
-    return s->rings || x->synthetic || strcmp(s->dataset, "digits") == 0;
+    return s->rings || x->synthetic || iv_dataset_info_find(s->dataset)->built_in;
 }
 
 static bool holds(const iv_experiment *x, const ml_data *data, const iv_population *p) {
@@ -77,7 +81,7 @@ static iv_status load_images(const iv_experiment *x, const iv_population *p, ml_
     iv_dataset set;
     iv_status status =
         x->synthetic    ? iv_synthetic_images(iv_dataset_info_find(s->dataset), n_made, &set, error)
-        : is_made(x, s) ? iv_digits_make(s->data_seed, n_made, &set, error)
+        : is_made(x, s) ? iv_dataset_info_find(s->dataset)->make(s->data_seed, n_made, &set, error)
                         : iv_dataset_load(x->job->data_dir, s->dataset, 0, &set, error);
     if (status != IV_OK) return status;
     const size_t first_test = is_made(x, s) ? p->n_train : set.n_training;

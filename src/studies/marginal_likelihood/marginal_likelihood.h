@@ -19,6 +19,7 @@
 #define INVAR_STUDIES_MARGINAL_LIKELIHOOD_H
 
 #include <invar/affine.h>
+#include <invar/data.h>
 #include <invar/experiment.h>
 
 /* ------------------------------------------------------------------ setting */
@@ -108,6 +109,9 @@ typedef struct {
     uint8_t *host_labels; /* [n_pool] */
     float *host_points;   /* [n_pool, 2]; NULL unless rings */
 } ml_data;
+
+/* Image sets that the study trains on. */
+bool ml_learns_from(const iv_dataset_info *info);
 
 iv_status ml_data_provide(iv_experiment *x, const iv_population *population, void *data);
 void ml_data_clear(iv_context *context, void *data);

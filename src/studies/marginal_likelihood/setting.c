@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RING_CLASSES = 2, IMAGE_CLASSES = 10 };
+enum { RING_CLASSES = 2 };
 
 static bool is(const iv_node *config, const char *path, const char *word) {
     return strcmp(iv_spec_string(config, path), word) == 0;
@@ -32,10 +32,10 @@ static iv_affine_family read_family(const iv_node *config) {
 static void read_data(const iv_node *config, ml_setting *s) {
     s->dataset = iv_spec_string(config, "dataset.name");
     s->rings = strcmp(s->dataset, "rings") == 0;
-    s->shape = s->rings                             ? (iv_image_shape){1, 1, 2}
-               : strcmp(s->dataset, "cifar10") == 0 ? (iv_image_shape){3, 32, 32}
-                                                    : (iv_image_shape){1, 28, 28};
-    s->n_classes = s->rings ? RING_CLASSES : IMAGE_CLASSES;
+    const iv_dataset_info *info = s->rings ? NULL : iv_dataset_info_find(s->dataset);
+    s->shape = info ? (iv_image_shape){info->channels, info->height, info->width}
+                    : (iv_image_shape){1, 1, 2};
+    s->n_classes = info ? info->n_classes : RING_CLASSES;
     s->n_test = (size_t)iv_spec_integer(config, "dataset.test");
     s->data_seed = (uint32_t)iv_spec_integer(config, "dataset.seed");
 }

@@ -6,6 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool reg_takes(const iv_dataset_info *info) {
+    return info->channels == 1 && info->height == REG_SIDE && info->width == REG_SIDE &&
+           info->n_classes <= REG_CLASSES;
+}
+
+bool reg_learns_from(const iv_dataset_info *info) {
+    return reg_takes(info) && !info->meaningless;
+}
+
 /* ------------------------------------------------------------------ pools */
 
 static iv_status upload_pool(iv_context *context, const iv_dataset *data, const iv_group *group,

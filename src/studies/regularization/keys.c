@@ -3,13 +3,18 @@
 #include "studies/regularization/regularization.h"
 
 static const char *dataset(size_t i) {
-    static const char *const names[] = {"mnist", "fashion-mnist", "digits"};
-    return i < sizeof names / sizeof *names ? names[i] : NULL;
+    const iv_dataset_info *info = iv_dataset_info_match(reg_learns_from, i);
+    return info ? info->name : NULL;
 }
 
 static const char *drift_set(size_t i) {
-    const char *name = dataset(i);
-    return name ? name : i > 0 && dataset(i - 1) ? "noise" : NULL;
+    const iv_dataset_info *info = iv_dataset_info_match(reg_takes, i);
+    return info ? info->name : NULL;
+}
+
+static const char *group_kind(size_t i) {
+    const iv_group_kind_info *kind = iv_group_kind_get(i);
+    return kind ? kind->name : NULL;
 }
 
 static const char *asked_metric(size_t i) {
@@ -38,7 +43,7 @@ static const iv_key keys[] = {
      .doc = "images in the test set, next in the permutation"},
 
     {"group", IV_KEY_MAP, .doc = "the transformations to be invariant to"},
-    {"group.kind", IV_KEY_ENUM, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .choices = "rotation|shift",
+    {"group.kind", IV_KEY_ENUM, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .choice = group_kind,
      .doc = "rotations of the square image, or cyclic shifts of the image padded to a divisible "
             "side"},
     {"group.order", IV_KEY_INTEGER, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .range = "[2, 7]",

@@ -16,13 +16,18 @@
 #ifndef INVAR_STUDIES_REGULARIZATION_H
 #define INVAR_STUDIES_REGULARIZATION_H
 
+#include <invar/data.h>
 #include <invar/experiment.h>
 #include <invar/transform.h>
 
 /* Sets of values: what is measured, and on what. */
 enum { REG_TEST, REG_VALIDATION, REG_WEIGHTS, REG_DRIFT, REG_MAX_DRIFT = IV_MAX_SETS - REG_DRIFT };
 
-enum { REG_CLASSES = 10, REG_SIDE = 28, REG_MAX_LAYERS = 64 };
+enum {
+    REG_CLASSES = 10, /* at most */
+    REG_SIDE = 28,    /* of images, as stored */
+    REG_MAX_LAYERS = 64,
+};
 
 typedef enum { REG_WEIGHT_TYING, REG_AUGMENTATION, REG_REGULARIZATION } reg_method;
 
@@ -62,6 +67,10 @@ typedef struct {
     cl_mem source, inverse; /* the group's tables */
     reg_pool pool;
 } reg_data;
+
+/* Image sets that the study measures on, and those that it trains on. */
+bool reg_takes(const iv_dataset_info *info);
+bool reg_learns_from(const iv_dataset_info *info);
 
 iv_status reg_data_provide(iv_experiment *x, const iv_population *population, void *data);
 void reg_data_clear(iv_context *context, void *data);
@@ -185,6 +194,9 @@ iv_status reg_add_claims(const iv_trained_runs *all, iv_results *results, iv_err
  * run has them whole. */
 iv_status reg_draw_population(iv_experiment *x, iv_model *model);
 iv_status reg_draw(const iv_experiment *x, const iv_trained_runs *all);
+
+/* The kind of group of that name, which the schema knows. */
+iv_group_kind reg_group_kind(const char *name);
 
 iv_status reg_check_run(iv_spec_check *check, const iv_node *config);
 iv_status reg_check_spec(iv_spec_check *check, const iv_node *root);

@@ -17,9 +17,9 @@ static iv_group_axes read_axes(const char *axes) {
     return strcmp(axes, "y") == 0 ? IV_AXES_Y : IV_AXES_X;
 }
 
-static iv_group_kind read_kind(const char *name) {
+iv_group_kind reg_group_kind(const char *name) {
     size_t i = 0;
-    while (strcmp(iv_group_kind_get(i)->name, name) != 0) i++; /* the schema knows no other */
+    while (strcmp(iv_group_kind_get(i)->name, name) != 0) i++;
     return (iv_group_kind)i;
 }
 
@@ -36,7 +36,7 @@ static void read_setting(const iv_node *config, void *setting) {
     reg_setting *s = setting;
     const bool sigma = iv_spec_lists(config, "metrics.names", "sigma_max_jacobian");
     s->method = read_method(iv_spec_string(config, "run.method"));
-    s->group_kind = read_kind(iv_spec_string(config, "group.kind"));
+    s->group_kind = reg_group_kind(iv_spec_string(config, "group.kind"));
     s->axes = read_axes(iv_spec_string(config, "group.axes"));
     s->group_order = (size_t)iv_spec_integer(config, "group.order");
     s->dataset = iv_spec_string(config, "dataset.name");
@@ -114,7 +114,7 @@ static void row_name(const iv_population *p, const iv_spec_run *run, char *name,
 #define STEP(run)                                                                                  \
     "study: regularization\n"                                                                      \
     "name: step\n"                                                                                 \
-    "dataset: {name: digits, images: 10240, train: 10239, validation: 0, test: 1}\n"               \
+    "dataset: {name: mnist, train: 10240, validation: 0, test: 1}\n"                               \
     "group: {kind: rotation, order: 4}\n"                                                          \
     "model: {hidden: 128, layers: 5}\n"                                                            \
     "training: {batch: 512, epochs: 300, learning_rate: 0.0008}\n"                                 \
