@@ -97,17 +97,18 @@ static const iv_key keys[] = {
     IV_KEYS_METRICS,
     {"metrics.names", IV_KEY_LIST, 0, "[accuracy, li, di, si]", "[1, 100]",
      .doc = "measured on the test set after training, and along the way for the curves"},
-    {"metrics.names[]", IV_KEY_ENUM, .choice = asked_metric, .doc = "one metric"},
+    {"metrics.names[]", IV_KEY_ENUM, .choice = asked_metric, .doc = "see the metrics below"},
     {"metrics.every_epochs", IV_KEY_INTEGER, 0, "10", "[1, 1000000]",
      .doc = "epochs between the points of the curves"},
     {"metrics.jacobian_samples", IV_KEY_INTEGER, 0, "0", "[0, 1000000]",
      .doc = "test images whose Jacobian is taken, the first ones; 0: all"},
     {"metrics.drift", IV_KEY_LIST, 0, "[]", "[0, 100]",
-     .doc = "other images on which every metric is measured too, without training on them; noise "
-            "is uniform in every pixel"},
-    {"metrics.drift[]", IV_KEY_ENUM, .choice = drift_set, .doc = "a data set"},
+     .doc = "other images on which every metric is measured too, without training on them"},
+    {"metrics.drift[]", IV_KEY_ENUM, .choice = drift_set, .doc = "noise is uniform in every pixel"},
 
-    IV_KEYS_FIGURES("accuracy|saliency|spectral-decay|drift", "one figure"),
+    IV_KEYS_FIGURES("accuracy|saliency|spectral-decay|drift",
+                    "accuracy, largest singular values (spectral-decay) or si (drift) of "
+                    "validation images against epochs, or saliency maps over the group"),
     {"figures.saliency_images", IV_KEY_INTEGER, 0, "4", "[1, 64]",
      .doc = "test images in the saliency figure, the first ones"},
 
