@@ -70,7 +70,9 @@ static int run(int argc, char **argv) {
     iv_status status = iv_report_write(dirs, n_dirs, out, &drawn, &error);
     for (size_t i = 0; status == IV_OK && i < n_dirs; i++) status = print_results(dirs[i], &error);
     if (status == IV_OK) {
-        if (!drawn) fprintf(stderr, "invar: note: %s\n", iv_gnuplot_missing);
+        if (!drawn)
+            fprintf(stderr, "invar: note: some figures have no picture; the report names them with "
+                            "the command that draws each\n");
         const char *where = out ? out : n_dirs == 1 ? dirs[0] : ".";
         size_t n = strlen(where);
         printf("Wrote %s%sreport.html, report.md and report.csv\n", where,
@@ -92,8 +94,9 @@ const cli_command cli_report = {
         "\n"
         "Print the tables and claims of finished runs, and write report.html (one page with\n"
         "everything in it), report.md and report.csv: results beside the published numbers,\n"
-        "claims with their evidence, figures, the spec and the conditions of the run. Figures\n"
-        "whose pictures are missing are drawn if gnuplot is installed.\n"
+        "claims with their evidence, figures, the spec and the conditions of the run. Nothing in\n"
+        "the run directory is run: a figure without a picture is listed with the command that\n"
+        "draws it.\n"
         "\n"
         "  --out DIR    where to write; by default the run directory itself, or the current\n"
         "               directory if there are several\n"

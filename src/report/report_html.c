@@ -89,7 +89,7 @@ static iv_status add_picture(iv_text *text, const iv_report_section *section,
     if (status == IV_OK) {
         /* A picture without a plot is an image grid: its pixels are not to be blurred. */
         add_element(text, figure->has_svg ? "<img alt=\"" : "<img class=\"pixels\" alt=\"",
-                    figure->name, "\" src=\"data:image/");
+                    figure->caption, "\" src=\"data:image/");
         iv_text_add(text, figure->has_svg ? "svg+xml;base64," : "png;base64,");
         iv_text_base64(text, (const unsigned char *)bytes, n);
         iv_text_add(text, "\">\n");
@@ -104,11 +104,10 @@ static iv_status add_figures(iv_text *text, const iv_report_section *section, iv
     if (section->n_figures) iv_text_add(text, "<h2>Figures</h2>\n");
     for (size_t i = 0; status == IV_OK && i < section->n_figures; i++) {
         const iv_report_figure *figure = &section->figures[i];
-        bool drawn = figure->has_svg || figure->has_png;
         iv_text_add(text, "<figure>\n");
-        if (drawn) status = add_picture(text, section, figure, error);
+        if (iv_report_has_picture(figure)) status = add_picture(text, section, figure, error);
         add_element(text, "<figcaption>", figure->name, "");
-        if (!drawn) add_element(text, ": not drawn; run gnuplot ", figure->name, ".gp in figures/");
+        if (figure->remedy) add_element(text, ". ", figure->remedy, "");
         iv_text_add(text, "</figcaption>\n</figure>\n");
     }
     return status;

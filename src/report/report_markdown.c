@@ -37,15 +37,17 @@ static void add_figures(iv_text *text, const iv_report_section *section) {
     for (size_t i = 0; i < section->n_figures; i++) {
         const iv_report_figure *figure = &section->figures[i];
         iv_text_add(text, "\n");
-        if (figure->has_svg || figure->has_png) {
+        if (iv_report_has_picture(figure)) {
             /* Angle brackets allow spaces in the path. */
             iv_text_add(text, "![");
-            iv_text_markdown(text, figure->name);
+            iv_text_markdown(text, figure->caption);
             iv_text_format(text, "](<%sfigures/%s.%s>)\n", section->link, figure->name,
                            figure->has_svg ? "svg" : "png");
         } else {
             iv_text_markdown(text, figure->name);
-            iv_text_format(text, ": not drawn; run `gnuplot %s.gp` in figures/\n", figure->name);
+            iv_text_add(text, ". ");
+            iv_text_markdown(text, figure->remedy);
+            iv_text_add(text, "\n");
         }
     }
 }
