@@ -58,9 +58,6 @@ void cli_progress_end(cli_progress *progress); /* clear the line */
  */
 const volatile sig_atomic_t *cli_catch_stop(void);
 
-/* "1 h 02 min", "3 min 10 s", "42 s" */
-void cli_format_seconds(double seconds, char *text, size_t size);
-
 /* The resolved spec as YAML; the caller frees *text. */
 iv_status cli_spec_text(const iv_spec *spec, char **text, iv_error *error);
 

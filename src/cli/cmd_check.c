@@ -1,6 +1,8 @@
 /* invar check: what a spec asks for and what it would take; starts nothing. */
 #include "cli/cli.h"
 
+#include "runtime/text.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,13 +43,13 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
     const int width = (int)longest;
     printf("\n%-*s %8s %12s %16s\n", width, "population", "members", "memory", "training");
     for (size_t i = 0; i < n; i++) {
-        cli_format_seconds(estimates[i].seconds, text, sizeof text);
+        iv_format_duration(estimates[i].seconds, text, sizeof text);
         printf("%-*s %8zu %8zu MiB %16s\n", width, estimates[i].name, estimates[i].n_members,
                estimates[i].bytes >> 20, text);
         total += estimates[i].seconds;
         if (estimates[i].bytes > most) most = estimates[i].bytes;
     }
-    cli_format_seconds(total, text, sizeof text);
+    iv_format_duration(total, text, sizeof text);
     printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps; metrics that are measured "
            "at the end may come on top\n",
            width, all, "", most >> 20, text, iv_context_device(context)->name);

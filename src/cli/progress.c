@@ -1,21 +1,13 @@
 /* How far long work has come, on standard error, and stopping it. */
 #include "cli/cli.h"
 
+#include "runtime/text.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 static const double terminal_seconds = 0.2, plain_seconds = 15;
-
-void cli_format_seconds(double seconds, char *text, size_t size) {
-    const long s = seconds < 0 ? 0 : seconds > 1e8 ? 100000000 : (long)(seconds + 0.5);
-    if (s >= 3600)
-        snprintf(text, size, "%ld h %02ld min", s / 3600, s % 3600 / 60);
-    else if (s >= 60)
-        snprintf(text, size, "%ld min %02ld s", s / 60, s % 60);
-    else
-        snprintf(text, size, "%ld s", s);
-}
 
 void cli_progress_init(cli_progress *p, bool quiet) {
     memset(p, 0, sizeof *p);
@@ -47,7 +39,7 @@ void cli_progress_update(void *state, const char *what, uint64_t done, uint64_t 
 
     const double rate = (double)(done - p->first) / (now - p->start);
     char left[32] = "?";
-    if (rate > 0) cli_format_seconds((double)(total - done) / rate, left, sizeof left);
+    if (rate > 0) iv_format_duration((double)(total - done) / rate, left, sizeof left);
     const double percent = total ? 100.0 * (double)done / (double)total : 100.0;
     fprintf(stderr, "%s%s: %.0f%% (%llu of %llu, %.4g/s, %s left)%s", p->terminal ? "\r" : "",
             p->what, percent, (unsigned long long)done, (unsigned long long)total, rate, left,
