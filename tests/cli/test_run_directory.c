@@ -48,6 +48,35 @@ static void a_run_leaves_what_it_promises(void **state) {
     expect_run_status(state, "done");
 }
 
+static void the_images_are_drawn_once_for_each_configuration(void **state) {
+    static const char *const once[] = {"images", "saliency-DA", "saliency-IR-nu0.5",
+                                       "saliency-IR-nu1"};
+    static const char *const twice[] = {"images-order2",
+                                        "images-order4",
+                                        "saliency-DA-order2",
+                                        "saliency-DA-order4",
+                                        "saliency-IR-nu0.5-order2",
+                                        "saliency-IR-nu0.5-order4",
+                                        "saliency-IR-nu1-order2",
+                                        "saliency-IR-nu1-order4"};
+    char name[128];
+    invar_succeeds(state, RUN("--set", "figures.names=[saliency]", "--set", "training.epochs=1"));
+    for (size_t i = 0; i < sizeof once / sizeof *once; i++) {
+        snprintf(name, sizeof name, "run/figures/%s.png", once[i]);
+        if (!exists(in_scratch(state, name))) fail_msg("%s is missing", name);
+    }
+    assert_int_equal(count_entries(in_scratch(state, "run/figures")), 4);
+
+    remove_tree(in_scratch(state, "run"));
+    invar_succeeds(state, RUN("--set", "figures.names=[saliency]", "--set", "training.epochs=1",
+                              "--set", "sweep={group.order: [2, 4]}"));
+    for (size_t i = 0; i < sizeof twice / sizeof *twice; i++) {
+        snprintf(name, sizeof name, "run/figures/%s.png", twice[i]);
+        if (!exists(in_scratch(state, name))) fail_msg("%s is missing", name);
+    }
+    assert_int_equal(count_entries(in_scratch(state, "run/figures")), 8);
+}
+
 /* ------------------------------------------------------------------ directories */
 
 static void a_finished_run_is_not_overwritten(void **state) {
@@ -254,6 +283,7 @@ static void results_that_cannot_be_written_fail_the_run(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUN_TEST(a_run_leaves_what_it_promises),
+        RUN_TEST(the_images_are_drawn_once_for_each_configuration),
         RUN_TEST(a_finished_run_is_not_overwritten),
         RUN_TEST(resuming_a_finished_run_changes_nothing),
         RUN_TEST(eval_changes_nothing),

@@ -87,7 +87,8 @@ iv_status reg_figures_draw_curves(const iv_study_job *job, const reg_plan *plan)
 
 /* ------------------------------------------------------------------ saliency */
 
-static iv_status draw_grid(const iv_study_job *job, const char *prefix, const char *run,
+/* figures/PREFIX-OF.png; figures/PREFIX.png if `of` is empty. */
+static iv_status draw_grid(const iv_study_job *job, const char *prefix, const char *of,
                            const float *images, bool is_signed, size_t n_images, size_t n_elements,
                            const iv_group *group) {
     iv_error *error = iv_context_error(job->context);
@@ -109,7 +110,7 @@ static iv_status draw_grid(const iv_study_job *job, const char *prefix, const ch
         snprintf(rows[b], sizeof rows[b], "%zu", b);
         row_labels[b] = rows[b];
     }
-    snprintf(name, sizeof name, "figures/%s-%s.png", prefix, run);
+    snprintf(name, sizeof name, "figures/%s%s%s.png", prefix, *of ? "-" : "", of);
     char *path = iv_run_dir_file(job->dir, name);
     const iv_image_grid layout = {.images = grid,
                                   .rows = n_images,
@@ -158,11 +159,14 @@ iv_status reg_figures_draw_saliency(const iv_study_job *job, const reg_model *mo
     iv_tensor *const drawn[] = {orbit, saliency};
     for (size_t i = 0; i < 2 && status == IV_OK; i++) {
         status = iv_plan_read(plan, drawn[i], maps);
-        for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
-            if (p->members[r].seed == first_seed)
-                status =
-                    draw_grid(job, i == 0 ? "images" : "saliency", p->members[r].run->name,
-                              maps + r * member_size, i == 1, n_images, n_elements, model->group);
+        for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
+            /* All runs of a configuration see the same images: its first run draws them. */
+            const iv_spec_run *run = p->members[r].run;
+            if (p->members[r].seed == first_seed && (i == 1 || run->base_index == 0))
+                status = draw_grid(job, i == 0 ? "images" : "saliency",
+                                   i == 0 ? run->variant : run->name, maps + r * member_size,
+                                   i == 1, n_images, n_elements, model->group);
+        }
     }
     iv_plan_destroy(plan);
     iv_graph_destroy(g);
