@@ -101,6 +101,7 @@ static void verify_source(const char *directory, const iv_dataset_source *source
 
 static int verify(const arguments *given) {
     size_t n_missing = 0, n_wrong = 0, n_sets = 0;
+    char names[256] = "", by_hand[512] = ""; /* how to replace what is wrong */
     const iv_dataset_source *source;
     for (size_t i = 0; (source = iv_dataset_source_get(i)); i++) {
         size_t n_files;
@@ -109,7 +110,13 @@ static int verify(const arguments *given) {
             if (strcmp(given->names[k], source->name) == 0) wanted = true;
         if (!wanted) continue;
         n_sets++;
+        const size_t before = n_missing + n_wrong, used = strlen(names);
         verify_source(given->directory, source, &n_missing, &n_wrong);
+        if (n_missing + n_wrong == before) continue;
+        if (source->by_hand)
+            snprintf(by_hand, sizeof by_hand, "; %s: %s", source->name, source->by_hand);
+        else
+            snprintf(names + used, sizeof names - used, " %s", source->name);
     }
 
     iv_error error = {0};
@@ -117,11 +124,10 @@ static int verify(const arguments *given) {
         iv_fail(&error, IV_EDATA, "%s: holds no image set; `invar data fetch mnist` gets one",
                 given->directory);
     else if (n_missing + n_wrong > 0)
-        iv_fail(
-            &error, IV_EDATA,
-            "%s: %zu files missing, %zu damaged or not the published ones; `invar data fetch NAME` "
-            "replaces what is wrong",
-            given->directory, n_missing, n_wrong);
+        iv_fail(&error, IV_EDATA,
+                "%s: %zu files missing, %zu damaged or not the published ones%s%s%s%s",
+                given->directory, n_missing, n_wrong, *names ? "; `invar data fetch" : "", names,
+                *names ? "` replaces what is wrong" : "", by_hand);
     return error.status == IV_OK ? 0 : cli_fail(&error);
 }
 
@@ -278,7 +284,8 @@ const cli_command cli_data = {
         "  list      every image set, where it is expected, and whether it is there\n"
         "  verify    compare the files with the published SHA-256 checksums\n"
         "  fetch     download mnist or fashion-mnist; only files that are not already there and\n"
-        "            good, and nothing is kept that does not have the published checksum\n"
+        "            good, and nothing is kept that does not have the published checksum.\n"
+        "            cifar10 is to be downloaded by hand: `invar data list` says from where\n"
         "  make      write a built-in set (digits, noise) as IDX files for other programs; Invar\n"
         "            itself needs no files for them\n"
         "\n"

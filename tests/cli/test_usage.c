@@ -170,6 +170,32 @@ static void an_unknown_device_is_refused_with_those_there_are(void **state) {
     assert_false(exists(in_scratch(state, "run")));
 }
 
+/* ------------------------------------------------------------------ data */
+
+static void verifying_names_what_replaces_missing_files(void **state) {
+    outcome o = invar(state, "data", "verify", "mnist", "--data", *state, NULL);
+    assert_status(&o, 4);
+    assert_contains(o.err, "4 files missing");
+    assert_contains(o.err, "`invar data fetch mnist` replaces");
+    assert_lacks(o.err, "cifar");
+    outcome_free(&o);
+
+    /* What cannot be fetched is not said to be. */
+    o = invar(state, "data", "verify", "cifar10", "--data", *state, NULL);
+    assert_status(&o, 4);
+    assert_contains(o.err, "cifar-10-binary.tar.gz");
+    assert_lacks(o.err, "invar data fetch");
+    outcome_free(&o);
+    invar_fails(state, ARGUMENTS("data", "fetch", "cifar10", "--data", *state), 2,
+                "cifar-10-binary.tar.gz", NULL);
+
+    o = invar(state, "data", "verify", "cifar10", "fashion-mnist", "--data", *state, NULL);
+    assert_status(&o, 4);
+    assert_contains(o.err, "`invar data fetch fashion-mnist` replaces");
+    assert_contains(o.err, "cifar-10-binary.tar.gz");
+    outcome_free(&o);
+}
+
 /* ------------------------------------------------------------------ standard output */
 
 static void print_to_a_full_disk(void) {
@@ -200,6 +226,7 @@ int main(void) {
         SCRATCH_TEST(a_bad_override_is_refused_with_its_key),
         SCRATCH_TEST(without_a_device_nothing_begins),
         SCRATCH_TEST(an_unknown_device_is_refused_with_those_there_are),
+        SCRATCH_TEST(verifying_names_what_replaces_missing_files),
         SCRATCH_TEST(output_that_cannot_be_written_is_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
