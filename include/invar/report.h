@@ -32,7 +32,7 @@ typedef struct {
 } iv_run_dir_options;
 
 /* Make the directory with models/, splits/, checkpoint/ and figures/ in it, and write run.json with
- * status "running". Without `resume`, IV_EFAILED if the directory already holds a run: a finished
+ * status "running". Without `resume`, IV_EINVAL if the directory already holds a run: a finished
  * one is not overwritten, an unfinished one is to be resumed. With `resume`, IV_EDATA if there is
  * none. A resumed run keeps its first start time, and its seconds add up. */
 iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error);

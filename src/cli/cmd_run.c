@@ -1,6 +1,7 @@
 /* invar run and invar resume: train and measure what a spec describes. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,23 @@ static iv_status print_outcome(running *r, iv_error *error) {
     return status;
 }
 
+/* Whether there was no room for a file: where it comes from is known by its text alone. */
+static bool lacked_room(const iv_error *error) {
+    const int codes[] = {ENOSPC, EDQUOT, EFBIG};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (strstr(error->message, strerror(codes[i]))) return true;
+    return false;
+}
+
+/* A run that stopped for want of room goes on once there is some. */
+static void advise_to_resume(const running *r, iv_error *error) {
+    const iv_error first = *error;
+    if (!lacked_room(&first)) return;
+    iv_error_clear(error);
+    iv_fail(error, first.status, "%s; once there is room, `invar resume %s` goes on from here",
+            first.message, iv_run_dir_path(r->dir));
+}
+
 static const char *status_word(iv_status status) {
     return status == IV_OK ? "done" : status == IV_EINTERRUPTED ? "interrupted" : "failed";
 }
@@ -165,6 +183,8 @@ static iv_status carry_out(running *r, iv_error *error) {
         iv_error_clear(error);
         iv_fail(error, status, "interrupted; `invar resume %s` goes on from here",
                 iv_run_dir_path(r->dir));
+    } else if (status != IV_OK) {
+        advise_to_resume(r, error);
     }
     return status;
 }

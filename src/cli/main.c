@@ -14,7 +14,9 @@ enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 int cli_fail(const iv_error *error) {
     fprintf(stderr, "invar: %s\n",
-            error->message[0] ? error->message : "failed without saying why");
+            error->message[0]
+                ? error->message
+                : "unknown error (please report it with the output of `invar devices`)");
     return iv_exit_status(error->status);
 }
 

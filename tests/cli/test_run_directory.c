@@ -83,7 +83,7 @@ static void a_finished_run_is_not_overwritten(void **state) {
     invar_succeeds(state, RUN(NULL));
     size_t n;
     char *before = slurp(in_scratch(state, "run/run.json"), &n);
-    invar_fails(state, RUN(NULL), 1, "already holds a finished run", "--out", NULL);
+    invar_fails(state, RUN(NULL), 2, "already holds a finished run", "--out", NULL);
     char *after = slurp(in_scratch(state, "run/run.json"), &n);
     assert_string_equal(before, after);
     free(before);
@@ -245,6 +245,10 @@ static void a_full_disk_fails_the_run_and_leaves_only_whole_files(void **state) 
     assert_status(&o, 1);
     assert_contains(o.err, "run/checkpoint/population.safetensors");
     assert_contains(o.err, "File too large");
+    assert_lacks(o.err, "run again"); /* it would be refused */
+    char advice[SCRATCH_PATH + 64];
+    snprintf(advice, sizeof advice, "`invar resume %s/run` goes on", (const char *)*state);
+    assert_contains(o.err, advice);
     outcome_free(&o);
     expect_run_status(state, "failed");
     assert_int_equal(count_entries(in_scratch(state, "run/checkpoint")), 0);
@@ -264,7 +268,11 @@ static void a_full_disk_fails_the_run_and_leaves_only_whole_files(void **state) 
 static void results_that_cannot_be_written_fail_the_run(void **state) {
     assert_int_equal(mkdir(in_scratch(state, "run"), 0700), 0);
     assert_int_equal(mkdir(in_scratch(state, "run/results.json"), 0700), 0);
-    invar_fails(state, RUN(NULL), 1, "results.json", NULL);
+    outcome o = invar_with(state, NULL, RUN(NULL));
+    assert_status(&o, 1);
+    assert_contains(o.err, "results.json");
+    assert_lacks(o.err, "invar resume"); /* that alone would change nothing */
+    outcome_free(&o);
     expect_run_status(state, "failed");
     assert_int_equal(count_entries(in_scratch(state, "run/results.json")), 0);
     DIR *folder = opendir(in_scratch(state, "run"));
