@@ -51,6 +51,7 @@ static iv_status measure_device(const bench_options *o, const char *selector,
                                       .n_names = o->n_words,
                                       .seconds = o->seconds,
                                       .stop = cli_catch_stop(),
+                                      .json = o->json,
                                       .measured = print_item};
     print_heading(iv_context_device(context));
     status = iv_bench_run(context, &options, report);
@@ -96,16 +97,8 @@ static int measure(const bench_options *o) {
     status = selector && strcmp(selector, "all") == 0
                  ? measure_all(o, &report, &error)
                  : measure_device(o, o->device, &report, &error);
-
-    /* What was measured before one of several devices failed is worth keeping. */
-    if (o->json && report.n_devices > 0 && status != IV_EINTERRUPTED) {
-        iv_error writing = {0};
-        const iv_status written = iv_bench_report_write(&report, o->json, &writing);
-        if (status == IV_OK && written != IV_OK) {
-            status = written;
-            error = writing;
-        }
-    }
+    /* Also where no item fits the device. */
+    if (status == IV_OK && o->json) status = iv_bench_report_write(&report, o->json, &error);
     iv_bench_report_free(&report);
     if (status == IV_OK && (fflush(stdout) == EOF || ferror(stdout)))
         status = iv_fail(&error, IV_EFAILED, "cannot write to standard output");
@@ -233,7 +226,7 @@ const cli_command cli_bench = {
         "copy or triad).\n"
         "\n"
         "  --device SEL     index, part of the name, cpu, gpu, or all for one after another\n"
-        "  --json FILE      keep the measurements\n"
+        "  --json FILE      keep the measurements; written after each item\n"
         "  --time SECONDS   at most, for the repetitions of an item (default 1)\n"
         "  --compare        print the ratios of kept measurements to those of the first device\n"
         "  --svg FILE       draw the ratios as bars\n"
