@@ -128,14 +128,8 @@ static iv_status print_json(const iv_device_info *devices, size_t n_devices, siz
 
 /* ------------------------------------------------------------------ the subcommand */
 
-static int run(int argc, char **argv) {
-    bool as_json = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json"))
-            return cli_usage_error(&cli_devices, "unexpected argument \"%s\"", argv[i]);
-        as_json = true;
-    }
-
+static int run(const cli_arguments *arguments) {
+    const bool as_json = cli_has(arguments, "json");
     iv_error error = {0}, selection = {0};
     iv_device_info *devices = NULL;
     size_t n_devices = 0, chosen = 0;
@@ -155,19 +149,21 @@ static int run(int argc, char **argv) {
     return selected == IV_ENODEVICE ? cli_fail(&selection) : 0;
 }
 
+static const cli_option options[] = {
+    {"json", NULL, "every property as JSON: {\"default\": INDEX or null, \"devices\": [...]}"},
+    CLI_END,
+};
+
 const cli_command cli_devices = {
     .name = "devices",
     .summary = "list the OpenCL devices and mark the one that is used by default",
-    .usage =
-        "usage: invar devices [--json]\n"
-        "\n"
+    .synopsis = "[--json]",
+    .description =
         "List every OpenCL device: its index (what --device takes), name, type, platform,\n"
         "driver, compute units, clock, memory, largest single buffer, local memory and native\n"
         "vector width in floats. The one that is used by default is marked: $INVAR_DEVICE if\n"
-        "set, else the first GPU, else the first CPU.\n"
-        "\n"
-        "  --json    every property as JSON: {\"default\": INDEX or null, \"devices\": [...]}\n"
-        "\n"
-        "Exit status: 0; 3 if there is no usable device.\n",
+        "set, else the first GPU, else the first CPU.\n",
+    .notes = "Exit status: 0; 3 if there is no usable device.\n",
+    .options = options,
     .run = run,
 };
