@@ -84,11 +84,21 @@ done:
     return status;
 }
 
-bool iv_report_has_published(const iv_report_section *section) {
+const char *iv_report_note(const iv_report_section *section) {
+    static const char *const notes[2][3] = {
+        {"No results.", "One seed, so there is no standard deviation.",
+         "Mean ± standard deviation over seeds."},
+        {"No results; published numbers in parentheses.",
+         "One seed, so there is no standard deviation; published numbers in parentheses.",
+         "Mean ± standard deviation over seeds; published numbers in parentheses."}};
+    bool published = false;
+    size_t most_seeds = 0;
     for (size_t i = 0; i < section->results.n_cells; i++) {
-        if (isfinite(section->results.cells[i].published)) return true;
+        const iv_cell *cell = &section->results.cells[i];
+        published |= isfinite(cell->published);
+        if (cell->n > most_seeds) most_seeds = cell->n;
     }
-    return false;
+    return notes[published][most_seeds > 2 ? 2 : most_seeds];
 }
 
 /* ------------------------------------------------------------------ writing */

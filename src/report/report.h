@@ -45,8 +45,8 @@ iv_status iv_report_gather_figures(iv_report_section *section, iv_error *error);
 void iv_report_free_figures(iv_report_section *section);
 bool iv_report_has_picture(const iv_report_figure *figure);
 
-/* Whether any cell has a published number, and so the tables parentheses. */
-bool iv_report_has_published(const iv_report_section *section);
+/* One or two sentences on how the numbers in the tables are to be read. */
+const char *iv_report_note(const iv_report_section *section);
 
 iv_status iv_report_add_markdown(iv_text *text, const iv_report_section *sections, size_t n,
                                  iv_error *error);

@@ -75,12 +75,8 @@ iv_status iv_report_add_markdown(iv_text *text, const iv_report_section *section
         iv_text_add(text, "\n\n");
         status = add_facts(text, section, error);
 
-        if (section->tables.n) {
-            iv_text_add(text, "\n## Results\n\nMean ± standard deviation over seeds");
-            iv_text_add(text, iv_report_has_published(section)
-                                  ? "; published numbers in parentheses.\n"
-                                  : ".\n");
-        }
+        if (section->tables.n)
+            iv_text_format(text, "\n## Results\n\n%s\n", iv_report_note(section));
         for (size_t t = 0; t < section->tables.n; t++) {
             iv_text_add(text, "\n");
             iv_table_render(&section->tables.tables[t], IV_TABLE_MARKDOWN, text);

@@ -71,7 +71,8 @@ static void one_run_is_reported_in_its_own_directory(void **state) {
 
     char *html = slurp(in_scratch(state, "table1/report.html"), NULL);
     assert_contains(html, "<title>table1</title>");
-    assert_contains(html, "94.3 ± 0.0 (94.6 ± 0.1)");
+    assert_contains(html, "94.3 ± 0.0 <span class=\"published\">(94.6 ± 0.1)</span></td>");
+    assert_contains(html, "Mean ± standard deviation over seeds; published numbers");
     assert_contains(html, "not finite");
     assert_contains(html, "WT &lt; DA");
     assert_contains(html, "Device &amp; Sons (Plat&lt;form&gt;)");
@@ -101,6 +102,55 @@ static void one_run_is_reported_in_its_own_directory(void **state) {
     assert_contains(csv, "/table1,r,WT,accuracy,0.943,0,2,0.946,0.001\n");
     assert_contains(csv, "/table1,r,WT,li,,,2,,\n");
     free(csv);
+}
+
+/* Replace the results of a run by one seed's. */
+static void keep_one_seed(void **state, double published) {
+    iv_error error = {0};
+    iv_results results = {0};
+    const double accuracy[] = {0.943};
+    assert_ok(
+        iv_results_add_cell(&results, "r", "WT", "accuracy", accuracy, 1, published, NAN, &error),
+        &error);
+    assert_ok(iv_results_write(&results, in_scratch(state, "run/results.json"), &error), &error);
+    iv_results_free(&results);
+}
+
+static void one_seed_is_said_to_be_one(void **state) {
+    make_run(state, "run", false);
+    const char *runs[] = {in_scratch(state, "run")};
+    for (int k = 0; k < 2; k++) {
+        keep_one_seed(state, k ? 0.95 : NAN);
+        assert_report(state, runs, 1, NULL);
+        static const char *const files[] = {"run/report.html", "run/report.md"};
+        for (int i = 0; i < 2; i++) {
+            char *text = slurp(in_scratch(state, files[i]), NULL);
+            assert_lacks(text, "±");
+            assert_contains(text, k ? "One seed, so there is no standard deviation; published"
+                                    : "One seed, so there is no standard deviation.");
+            free(text);
+        }
+    }
+}
+
+/* What scrolls on the screen: reached by the keyboard, and shown whole on paper. */
+static void no_column_is_out_of_reach(void **state) {
+    make_run(state, "run", true);
+    const char *runs[] = {in_scratch(state, "run")};
+    assert_report(state, runs, 1, NULL);
+    char *html = slurp(in_scratch(state, "run/report.html"), NULL);
+    size_t n_boxes = 0;
+    for (const char *s = html; (s = strstr(s, "<div class=\"scroll\"")); s++) {
+        static const char reachable[] = "<div class=\"scroll\" tabindex=\"0\"";
+        assert_int_equal(strncmp(s, reachable, strlen(reachable)), 0);
+        n_boxes++;
+    }
+    assert_int_equal(n_boxes, 2); /* results, claims */
+    assert_contains(html, "<pre tabindex=\"0\">study");
+    const char *print = strstr(html, "@media print{");
+    assert_non_null(print);
+    assert_contains(print, ".scroll,pre{overflow:visible}");
+    free(html);
 }
 
 static void several_runs_share_one_report(void **state) {
@@ -217,6 +267,8 @@ static void an_unwritable_place_is_reported(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(one_run_is_reported_in_its_own_directory),
+        SCRATCH_TEST(one_seed_is_said_to_be_one),
+        SCRATCH_TEST(no_column_is_out_of_reach),
         SCRATCH_TEST(several_runs_share_one_report),
         SCRATCH_TEST(the_same_run_gives_the_same_report),
         SCRATCH_TEST(a_script_in_a_run_directory_is_never_run),
