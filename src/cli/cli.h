@@ -98,8 +98,15 @@ bool cli_overrides_read(const cli_arguments *arguments, cli_overrides *overrides
 
 /* ------------------------------------------------------------------ running */
 
-/* Progress of long work on standard error: one line redrawn, with rate and time left, on a
- * terminal; otherwise a plain line now and then. */
+/* Whether standard error is a terminal that can draw over a line (TERM=dumb cannot). */
+bool cli_redraws(void);
+
+/* Draw a line over the last one, cut to the terminal's width ($COLUMNS or 80 if it does not say),
+ * so that it never wraps. */
+void cli_redraw(const char *line);
+
+/* Progress of long work on standard error: one line redrawn, with rate and time left, where that is
+ * possible; otherwise a plain line now and then. */
 typedef struct {
     bool quiet, terminal, line_open;
     char what[96];
@@ -122,6 +129,9 @@ iv_status cli_spec_text(const iv_spec *spec, char **text, iv_error *error);
 
 /* Open a directory that holds a run; IV_EDATA if it does not. */
 iv_status cli_open_run(const char *path, iv_run_dir **dir, iv_error *error);
+
+/* "cpu", "gpu" or "other" */
+const char *cli_type_name(iv_device_type type);
 
 /* DIR/NAME; the caller frees it. NULL if memory runs out. */
 char *cli_path(const char *dir, const char *name);

@@ -145,10 +145,11 @@ static void interrupt(int number) {
 
 static int show_progress(const char *file, uint64_t received, uint64_t total, void *state) {
     bool *shown = state;
-    if (isatty(STDERR_FILENO) && received > 0) {
-        fprintf(stderr, "\r\033[K  %s  %.1f", file, (double)received / 1e6);
-        if (total > 0) fprintf(stderr, " of %.1f", (double)total / 1e6);
-        fprintf(stderr, " MB");
+    if (cli_redraws() && received > 0) {
+        char line[256], of_total[32] = "";
+        if (total > 0) snprintf(of_total, sizeof of_total, " of %.1f", (double)total / 1e6);
+        snprintf(line, sizeof line, "  %.150s  %.1f%s MB", file, (double)received / 1e6, of_total);
+        cli_redraw(line);
         *shown = true;
     }
     return interrupted;

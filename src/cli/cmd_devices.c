@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *type_name(iv_device_type type) {
+const char *cli_type_name(iv_device_type type) {
     switch (type) {
     case IV_DEVICE_CPU: return "cpu";
     case IV_DEVICE_GPU: return "gpu";
@@ -40,7 +40,7 @@ static void fill_row(table_row *row, size_t index, const iv_device_info *device)
     snprintf(row->cells[0], CELL_BYTES, "%zu", index);
     snprintf(row->cells[1], CELL_BYTES, "%.*s%s", CELL_BYTES - 16, device->name,
              device->available ? "" : " (unusable)");
-    snprintf(row->cells[2], CELL_BYTES, "%s", type_name(device->type));
+    snprintf(row->cells[2], CELL_BYTES, "%s", cli_type_name(device->type));
     snprintf(row->cells[3], CELL_BYTES, "%.*s", CELL_BYTES - 1, device->platform);
     snprintf(row->cells[4], CELL_BYTES, "%.*s", CELL_BYTES - 1, device->driver);
     snprintf(row->cells[5], CELL_BYTES, "%u", device->compute_units);
@@ -99,7 +99,7 @@ static json_t *device_json(size_t index, const iv_device_info *device, bool chos
         driver_text(device->name), "vendor", driver_text(device->vendor), "platform",
         driver_text(device->platform), "driver", driver_text(device->driver), "version",
         driver_text(device->version), "c_version", driver_text(device->c_version), "type",
-        type_name(device->type), "compute_units", (int)device->compute_units, "clock_mhz",
+        cli_type_name(device->type), "compute_units", (int)device->compute_units, "clock_mhz",
         (int)device->clock_mhz, "float_vector_width", (int)device->float_vector_width,
         "max_work_group", (json_int_t)device->max_work_group, "global_bytes",
         (json_int_t)device->global_bytes, "max_alloc_bytes", (json_int_t)device->max_alloc_bytes,

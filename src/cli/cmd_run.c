@@ -142,6 +142,15 @@ static iv_status already_done(const char *path, bool *done, iv_error *error) {
     return IV_OK;
 }
 
+/* What runs, where it runs and where it goes, before the first kernel is compiled. */
+static void announce(const running *r) {
+    if (r->options->quiet) return;
+    const iv_device_info *device = iv_context_device(r->context);
+    fprintf(stderr, "invar: %s (%s) on %s (%s), into %s\n",
+            iv_spec_string(iv_spec_root(r->spec), "name"), r->options->spec_path, device->name,
+            cli_type_name(device->type), iv_run_dir_path(r->dir));
+}
+
 /* Train, measure and write; the run's status on disk is right whatever happens. */
 static iv_status carry_out(running *r, iv_error *error) {
     const iv_study *study = iv_study_find(iv_spec_string(iv_spec_root(r->spec), "study"));
@@ -161,6 +170,7 @@ static iv_status carry_out(running *r, iv_error *error) {
     if (status != IV_OK) *error = *iv_context_error(r->context);
     if (status == IV_OK) status = open_directory(r, error);
     if (status != IV_OK) return status;
+    announce(r);
     job.dir = r->dir;
     if (status == IV_OK)
         status = iv_run_dir_write(r->dir, "spec.yaml", r->spec_text, strlen(r->spec_text), error);
