@@ -92,13 +92,6 @@ iv_status iv_populations_split(const iv_study *study, const iv_device_info *devi
                                iv_populations *all, iv_error *error);
 void iv_populations_clear(iv_populations *all); /* a zeroed one is fine */
 
-/* A number or a float of a member's own config. */
-double iv_member_number(const iv_member *member, const char *path);
-float iv_member_float(const iv_member *member, const char *path);
-
-/* Seeds of all members [R]; the caller frees them. NULL if memory runs out. */
-uint32_t *iv_member_seeds(const iv_population *population);
-
 /* ------------------------------------------------------------------ what a study gives */
 
 /* What one member of a population takes, from its sizes alone. */
@@ -270,6 +263,30 @@ bool iv_experiment_shows(const iv_experiment *x, const iv_member *member);
  * sooner): metrics.every_epochs, or metrics.every_steps, where 0 gives about a hundred points. */
 size_t iv_population_steps(const iv_population *population);
 size_t iv_population_point_steps(const iv_population *population);
+
+/* A number or a float of a member's own config. */
+double iv_member_number(const iv_member *member, const char *path);
+float iv_member_float(const iv_member *member, const char *path);
+
+/* Seeds of all members [R]; the caller frees them. NULL if memory runs out. */
+uint32_t *iv_member_seeds(const iv_population *population);
+
+/* Numbers of all members' configs as floats, or their seeds as words, on the device: [R]. */
+iv_status iv_member_upload(iv_context *context, const iv_population *population, const char *path,
+                           cl_mem *buffer);
+iv_status iv_member_upload_seeds(iv_context *context, const iv_population *population,
+                                 cl_mem *buffer);
+
+/* Draw the parameters' initial values from the members' seeds. */
+iv_status iv_model_initialize(iv_model *model);
+
+/* The optimizer that `training` describes: SGD (with `momentum` where there is such a key) if
+ * training.optimizer is sgd, else Adam; each member has its own learning rate. */
+iv_status iv_model_optimizer(const iv_model *model, iv_optimizer **optimizer);
+
+/* Add to *seconds what n_batches take, from some of them, after two to warm up. */
+typedef iv_status (*iv_batch_function)(void *state, size_t batch);
+iv_status iv_time_batches(iv_batch_function run, void *state, size_t n_batches, double *seconds);
 
 /* Take `piece` out of a list joined by "-"; false if it is not in there. Put spaces for the "-". */
 bool iv_name_remove(char *list, const char *piece);

@@ -293,11 +293,13 @@ const cli_command cli_data = {
     .description =
         "    list      every image set, where it is expected, and whether it is there\n"
         "    verify    compare the files with the published SHA-256 checksums\n"
-        "    fetch     download published sets; only files that are not already there and good,\n"
-        "              and nothing is kept that does not have the published checksum.\n"
-        "              `invar data list` names the sets that are to be downloaded by hand\n"
-        "    make      write a built-in set as IDX files for other programs; Invar itself needs\n"
-        "              no files for it\n",
+        "    fetch     download published sets; only files that are not already there and good, "
+        "and\n"
+        "              nothing is kept that does not have the published checksum. A set that is\n"
+        "              to be downloaded by hand is refused: `invar data list` says from where\n"
+        "    make      write a built-in set as IDX files for other programs; Invar itself needs "
+        "no\n"
+        "              files for it\n",
     .notes =
         "INVAR_DATA_MIRROR names another site to fetch from: files are at MIRROR/NAME/FILE.gz.\n"
         "\n"

@@ -23,7 +23,7 @@ static void describe_all(bool markdown) {
 }
 
 static int run(const cli_arguments *arguments) {
-    const char *study = arguments->n_words > 0 ? arguments->words[0] : NULL;
+    const char *study = arguments->n_words ? arguments->words[0] : NULL;
     const bool markdown = cli_has(arguments, "markdown");
     const iv_schema *schema = study ? iv_schema_find(iv_study_schema, study) : NULL;
     if (study && !schema) {
@@ -43,7 +43,7 @@ static int run(const cli_arguments *arguments) {
 }
 
 static const cli_option options[] = {
-    {"markdown", NULL, "tables, as docs/keys.md has them"},
+    {"markdown", NULL, "print tables, as in docs/keys.md"},
     CLI_END,
 };
 
@@ -51,9 +51,10 @@ const cli_command cli_spec = {
     .name = "spec",
     .summary = "list the keys that specs may have, and the metrics",
     .synopsis = "[STUDY] [--markdown]",
-    .description = "List every key of a study's specs with its values, default, meaning and the "
-                   "runs that it is for,\n"
-                   "and every metric; of all studies if none is named.\n",
+    .description =
+        "List every key of a study's specs with its values, default, meaning and the runs that it\n"
+        "is for, and every metric; of all studies if none is named.\n",
+    .notes = "Exit status: 0; 2 if there is no such study.\n",
     .most_words = 1,
     .options = options,
     .run = run,

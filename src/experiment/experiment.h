@@ -2,6 +2,7 @@
  *
  *   driver.c       run and evaluate: populations one after another, trained or read back
  *   populations.c  runs to populations, and how many members at once
+ *   members.c      what members have of their own; optimizers and times
  *   trainer.c      training a population: points of the curves, checkpoints, divergence
  *   checkpoint.c   a population's training on disk, and the log that belongs to it
  *   model_file.c   models out and in

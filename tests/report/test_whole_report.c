@@ -33,7 +33,8 @@ static void make_run(void **state, const char *name, bool with_figures) {
 
     iv_results results = {0};
     const double accuracy[] = {0.943, 0.943}, li[] = {0.25, NAN};
-    iv_status status = iv_results_add_run(&results, "WT", 4, "done", NULL, &error);
+    iv_status status = iv_results_add_style(&results, "accuracy", "Acc. (%)", "", 100, 1, &error);
+    status |= iv_results_add_run(&results, "WT", 4, "done", NULL, &error);
     status |= iv_results_add_metric(&results, "li", 0.25, &error);
     status |= iv_results_add_run(&results, "WT", 5, "done", NULL, &error);
     status |= iv_results_add_metric(&results, "li", NAN, &error);

@@ -1,9 +1,6 @@
 /* Training steps of the autoencoder study: the loss, its derivatives, the update. */
 #include "studies/autoencoder/autoencoder.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 /* Means over entries (x* the signal, z* its known code):
  *   full autoencoder  (y - x*)^2 + lambda (z - z*)^2
  *   encoder alone     (z - z*)^2
@@ -29,27 +26,6 @@ static iv_tensor *build_loss(const ae_model *m, iv_graph *graph, const ae_pass *
                            ae_scalar(graph, m->lambda));
 }
 
-/* The kind's coefficients; the others are not read. */
-static iv_status create_optimizer(const ae_model *m, iv_optimizer **optimizer) {
-    const iv_population *p = m->base.population;
-    const iv_node *config = p->config;
-    float *rates = malloc(p->n_members * sizeof *rates);
-    if (!rates) return iv_no_memory(m->base.context);
-    for (size_t r = 0; r < p->n_members; r++)
-        rates[r] = iv_member_float(&p->members[r], "training.learning_rate");
-    const bool adam = strcmp(iv_spec_string(config, "training.optimizer"), "adam") == 0;
-    const iv_optimizer_desc desc = {
-        .kind = adam ? IV_OPTIMIZER_ADAM : IV_OPTIMIZER_SGD,
-        .learning_rates = rates,
-        .beta1 = (float)iv_spec_number(config, "training.beta1"),
-        .beta2 = (float)iv_spec_number(config, "training.beta2"),
-        .epsilon = (float)iv_spec_number(config, "training.epsilon"),
-        .momentum = adam ? 0 : (float)iv_spec_number(config, "training.momentum")};
-    const iv_status status = iv_optimizer_create(m->base.parameters, &desc, optimizer);
-    free(rates);
-    return status;
-}
-
 static iv_status compile(const ae_model *m, iv_training *t) {
     iv_graph *g = t->graph;
     iv_tensor *tensors[AE_MAX_PARAMETERS], *outputs[AE_MAX_PARAMETERS + 1];
@@ -67,7 +43,7 @@ static iv_status compile(const ae_model *m, iv_training *t) {
 
 iv_status ae_training_create(iv_experiment *x, iv_model *model, iv_training *t) {
     const ae_model *m = (const ae_model *)model;
-    iv_status status = create_optimizer(m, &t->optimizer);
+    iv_status status = iv_model_optimizer(model, &t->optimizer);
     if (status == IV_OK)
         status = iv_graph_create(x->context, model->population->n_members, &t->graph);
     if (status == IV_OK) status = compile(m, t);

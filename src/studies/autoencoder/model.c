@@ -91,36 +91,29 @@ static iv_status create_parameters(ae_model *m) {
 
 /* ------------------------------------------------------------------ members */
 
-static iv_status upload_members(ae_model *m) {
-    static const char *const paths[] = {"task.lambda", "task.delta", "task.alpha"};
+/* Which of the data's sets is each member's: int [R]. */
+static iv_status upload_sets(ae_model *m) {
     const iv_population *p = m->base.population;
-    const size_t n = p->n_members;
-    const ae_data *data = m->data;
-    uint32_t *words = malloc(2 * n * sizeof *words);
-    float *numbers = malloc(3 * n * sizeof *numbers);
-    iv_status status = words && numbers ? IV_OK : iv_no_memory(m->base.context);
-    for (size_t r = 0; r < n && status == IV_OK; r++) {
-        const iv_member *member = &p->members[r];
-        size_t set = 0;
-        while (set + 1 < data->n_seeds && data->seeds[set] != member->seed) set++;
-        words[r] = member->seed;
-        words[n + r] = (uint32_t)set;
-        for (size_t i = 0; i < 3; i++) numbers[i * n + r] = iv_member_float(member, paths[i]);
-    }
-    const struct {
-        const void *values;
-        cl_mem *buffer;
-    } uploads[] = {{words, &m->seeds},
-                   {words + n, &m->set_of_member},
-                   {numbers, &m->lambda},
-                   {numbers + n, &m->delta},
-                   {numbers + 2 * n, &m->alpha}};
-    for (size_t i = 0; i < sizeof uploads / sizeof *uploads && status == IV_OK; i++)
-        status = iv_buffer_upload(m->base.context, uploads[i].values, n * 4, uploads[i].buffer);
-    if (status == IV_OK) status = iv_parameters_initialize(m->base.parameters, words);
-    free(words);
-    free(numbers);
+    uint32_t *sets = calloc(p->n_members, sizeof *sets);
+    if (!sets) return iv_no_memory(m->base.context);
+    for (size_t r = 0; r < p->n_members; r++)
+        while (sets[r] + 1 < m->data->n_seeds && m->data->seeds[sets[r]] != p->members[r].seed)
+            sets[r]++;
+    const iv_status status =
+        iv_buffer_upload(m->base.context, sets, p->n_members * sizeof *sets, &m->set_of_member);
+    free(sets);
     return status;
+}
+
+static iv_status upload_members(ae_model *m) {
+    const iv_population *p = m->base.population;
+    iv_context *context = m->base.context;
+    iv_status status = iv_member_upload_seeds(context, p, &m->seeds);
+    if (status == IV_OK) status = upload_sets(m);
+    if (status == IV_OK) status = iv_member_upload(context, p, "task.lambda", &m->lambda);
+    if (status == IV_OK) status = iv_member_upload(context, p, "task.delta", &m->delta);
+    if (status == IV_OK) status = iv_member_upload(context, p, "task.alpha", &m->alpha);
+    return status == IV_OK ? iv_model_initialize(&m->base) : status;
 }
 
 iv_status ae_model_create(iv_experiment *x, const iv_population *p, iv_model **out) {

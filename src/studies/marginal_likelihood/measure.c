@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARM_UP_BATCHES = 1, MIN_TIMED_BATCHES = 2 };
-static const double timed_seconds = 0.1;
-
 /* One of the two sets with its plan. */
 typedef struct {
     iv_graph *graph;
@@ -232,27 +229,24 @@ iv_status ml_measure_run(iv_experiment *x, void *measure, const iv_position *pos
 
 /* ------------------------------------------------------------------ time */
 
-static iv_status time_pass(ml_measure *m, const pass *p, double *seconds) {
-    const size_t n_batches = count_batches(p);
-    iv_status status = IV_OK;
-    for (size_t i = 0; i < WARM_UP_BATCHES && status == IV_OK; i++) status = add_batch(m, p, 0);
-    const double start = iv_seconds();
-    size_t n = 0;
-    do {
-        if (status == IV_OK) status = add_batch(m, p, n % n_batches);
-        n++;
-    } while (status == IV_OK && n < n_batches &&
-             (n < MIN_TIMED_BATCHES || iv_seconds() - start < timed_seconds));
-    *seconds += (iv_seconds() - start) / (double)n * (double)n_batches;
-    return status;
+typedef struct {
+    ml_measure *m;
+    const pass *p;
+} timed;
+
+static iv_status run_batch(void *state, size_t batch) {
+    const timed *t = state;
+    return add_batch(t->m, t->p, batch);
 }
 
 iv_status ml_measure_time(void *measure, double *seconds) {
     ml_measure *m = measure;
+    timed train = {m, &m->train}, test = {m, &m->test};
     *seconds = 0;
     if (is_regression(m)) return ml_sgpr_time(m->model, seconds);
     if (m->curves) return IV_OK; /* reads a few numbers */
     memset(m->sums, 0, m->model->population->n_members * sizeof *m->sums);
-    iv_status status = time_pass(m, &m->train, seconds);
-    return status == IV_OK ? time_pass(m, &m->test, seconds) : status;
+    const iv_status status = iv_time_batches(run_batch, &train, count_batches(train.p), seconds);
+    return status == IV_OK ? iv_time_batches(run_batch, &test, count_batches(test.p), seconds)
+                           : status;
 }

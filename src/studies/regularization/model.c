@@ -45,22 +45,12 @@ static iv_status upload_members(reg_model *model) {
     const iv_population *p = model->base.population;
     const reg_setting *s = model->setting;
     iv_context *context = model->base.context;
-    uint32_t *seeds = iv_member_seeds(p);
-    float *nu = malloc(p->n_members * sizeof *nu);
-    iv_status status = seeds && nu ? IV_OK : iv_no_memory(context);
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
-        nu[r] = iv_member_float(&p->members[r], "run.nu");
-    if (status == IV_OK)
-        status = iv_buffer_upload(context, seeds, p->n_members * sizeof *seeds, &model->seeds);
-    if (status == IV_OK)
-        status = iv_buffer_upload(context, nu, p->n_members * sizeof *nu, &model->nu);
+    iv_status status = iv_member_upload_seeds(context, p, &model->seeds);
+    if (status == IV_OK) status = iv_member_upload(context, p, "run.nu", &model->nu);
     if (status == IV_OK)
         status = reg_splits_create(context, p, model->data->pool.n_images, p->n_train,
                                    s->n_validation, s->n_test, &model->splits);
-    if (status == IV_OK) status = iv_parameters_initialize(model->base.parameters, seeds);
-    free(seeds);
-    free(nu);
-    return status;
+    return status == IV_OK ? iv_model_initialize(&model->base) : status;
 }
 
 iv_status reg_model_create(iv_experiment *x, const iv_population *p, iv_model **out) {
@@ -204,22 +194,6 @@ static iv_tensor *build_loss(const reg_model *model, iv_graph *graph, const iv_i
                            iv_input(graph, IV_F32, 1, (const size_t[]){1}, &nu));
 }
 
-static iv_status create_optimizer(const reg_model *model, iv_optimizer **optimizer) {
-    const iv_population *p = model->base.population;
-    float *rates = malloc(p->n_members * sizeof *rates);
-    if (!rates) return iv_no_memory(model->base.context);
-    for (size_t r = 0; r < p->n_members; r++)
-        rates[r] = iv_member_float(&p->members[r], "training.learning_rate");
-    const iv_optimizer_desc desc = {.kind = IV_OPTIMIZER_ADAM,
-                                    .learning_rates = rates,
-                                    .beta1 = model->setting->beta1,
-                                    .beta2 = model->setting->beta2,
-                                    .epsilon = model->setting->epsilon};
-    const iv_status status = iv_optimizer_create(model->base.parameters, &desc, optimizer);
-    free(rates);
-    return status;
-}
-
 static iv_status compile(const reg_model *model, iv_training *t) {
     iv_tensor *parameters[2 * REG_MAX_LAYERS], *outputs[2 * REG_MAX_LAYERS + 1];
     const size_t n = 2 * model->setting->layers;
@@ -235,7 +209,7 @@ static iv_status compile(const reg_model *model, iv_training *t) {
 
 iv_status reg_training_create(iv_experiment *x, iv_model *base, iv_training *t) {
     const reg_model *model = (const reg_model *)base;
-    iv_status status = create_optimizer(model, &t->optimizer);
+    iv_status status = iv_model_optimizer(base, &t->optimizer);
     if (status == IV_OK)
         status = iv_graph_create(x->context, base->population->n_members, &t->graph);
     if (status == IV_OK) status = compile(model, t);

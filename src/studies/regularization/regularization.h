@@ -41,7 +41,6 @@ typedef struct {
     size_t n_images; /* of a built-in data set */
     size_t n_validation, n_test;
     size_t hidden, layers;
-    float beta1, beta2, epsilon;
     size_t jacobian_samples;         /* 0: all */
     bool jacobians, jacobians_along; /* are taken, at the end and at points of the curves */
     const char *drift[REG_MAX_DRIFT];

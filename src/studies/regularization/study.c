@@ -45,9 +45,6 @@ static void read_setting(const iv_node *config, void *setting) {
     s->n_test = (size_t)iv_spec_integer(config, "dataset.test");
     s->hidden = (size_t)iv_spec_integer(config, "model.hidden");
     s->layers = (size_t)iv_spec_integer(config, "model.layers");
-    s->beta1 = (float)iv_spec_number(config, "training.beta1");
-    s->beta2 = (float)iv_spec_number(config, "training.beta2");
-    s->epsilon = (float)iv_spec_number(config, "training.epsilon");
     s->jacobian_samples = (size_t)iv_spec_integer(config, "metrics.jacobian_samples");
     s->jacobians = sigma || iv_spec_lists(config, "metrics.names", "jacobian_spectrum");
     /* Jacobians are the dearest metric: along the way only where their decay is drawn. */
