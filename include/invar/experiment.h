@@ -96,10 +96,15 @@ void iv_populations_clear(iv_populations *all); /* a zeroed one is fine */
 double iv_member_number(const iv_member *member, const char *path);
 float iv_member_float(const iv_member *member, const char *path);
 
-/* Seeds of all members [R]; the caller frees them. NULL if memory runs out. */
+/* Seeds of all members, or a number of each one's own config, [R]; the caller frees them. NULL if
+ * memory runs out. */
 uint32_t *iv_member_seeds(const iv_population *population);
+float *iv_member_floats(const iv_population *population, const char *path);
 
 /* ------------------------------------------------------------------ what a study gives */
+
+/* What is open while an experiment runs. */
+typedef struct iv_experiment iv_experiment;
 
 /* What one member of a population takes, from its sizes alone. */
 typedef struct {
@@ -128,6 +133,17 @@ typedef struct {
 } iv_training;
 void iv_training_clear(iv_training *training); /* a zeroed one is fine */
 
+/* A model of nothing but parameters, with initial values drawn from the members' seeds. */
+iv_status iv_model_create(iv_experiment *x, const iv_population *population,
+                          const iv_parameter_desc *descs, size_t n_descs, iv_model **model);
+
+/* Complete a training that has its graph and loss: the loss's gradients, the optimizer's update and
+ * the plan. tensors: the model's parameters in that graph, in order; none of them fixed. Where desc
+ * has no learning rates, they are each member's training.learning_rate. The caller clears the
+ * training, also after a failure. */
+iv_status iv_training_compile(const iv_model *model, iv_tensor *const *tensors,
+                              const iv_optimizer_desc *desc, iv_training *training);
+
 /* How far the training of a population has come. */
 typedef struct {
     uint32_t step;
@@ -152,9 +168,6 @@ typedef struct {
     iv_log_split split;
 } iv_metric_set;
 
-/* What is open while an experiment runs. */
-typedef struct iv_experiment iv_experiment;
-
 /* One training step at the published size that `invar bench` knows by name. */
 typedef struct {
     const char *name; /* "rotation-4-da" */
@@ -169,21 +182,27 @@ typedef struct iv_trained_runs iv_trained_runs;
  * whole length. They are NaN to begin with.
  *
  * Functions of a study fail with a message in the context's error, and leave nothing allocated
- * where they fail to create. Those that are marked optional may be NULL. */
+ * where they fail to create. Those that are marked optional may be NULL.
+ *
+ * The driver itself reads these keys, which every study has: seeds, dataset.train, training.batch,
+ * training.epochs, training.learning_rate (of runs that train by steps), training.population,
+ * training.checkpoint_seconds, metrics.every_epochs or metrics.every_steps, figures.names if a
+ * figure is drawn, and published if there is a paper. */
 struct iv_study {
     const iv_schema *schema; /* its keys and metrics */
 
-    /* Read a config into a zeroed setting; cannot fail. */
+    /* Read a config into a zeroed setting; cannot fail. Optional. */
     size_t setting_size;
     void (*read)(const iv_node *config, void *setting);
     void (*work)(const iv_population *population, iv_work *work);
 
-    /* The row of tables that a run stands in (its column is run->column). */
+    /* The row of tables that a run stands in (its column is run->column). NULL: what the spec's
+     * sweep varies, "all" if it has none. */
     void (*row_name)(const iv_population *population, const iv_spec_run *run, char *name,
                      size_t size);
 
     /* Make `data`, zeroed or of an earlier population, hold what this one needs; made up if
-     * x->synthetic. */
+     * x->synthetic. After a failure it may hold a part, which clear_data releases. Optional. */
     size_t data_size;
     iv_status (*provide_data)(iv_experiment *x, const iv_population *population, void *data);
     void (*clear_data)(iv_context *context, void *data);
@@ -191,9 +210,12 @@ struct iv_study {
     /* Files about the data, written before a population is trained. Optional. */
     iv_status (*save_data)(iv_experiment *x, const iv_population *population);
 
-    /* The population with its initial parameters, and its training, ready for step 0. */
+    /* The population with its initial parameters, and its training, ready for step 0: see
+     * iv_model_create and iv_training_compile. destroy_model is not called for NULL; where it is
+     * NULL, what iv_model_create made is destroyed. create_training gets a zeroed training, which
+     * is cleared if it fails. */
     iv_status (*create_model)(iv_experiment *x, const iv_population *population, iv_model **model);
-    void (*destroy_model)(iv_model *model); /* NULL is fine */
+    void (*destroy_model)(iv_model *model);
     iv_status (*create_training)(iv_experiment *x, iv_model *model, iv_training *training);
 
     /* Instead of a training, for populations whose work says so: leave the fitted parameters.
@@ -201,19 +223,27 @@ struct iv_study {
     iv_status (*fit)(iv_experiment *x, iv_model *model, const iv_progress *progress);
 
     /* Sets of a population (one without a prefix, logged as "test", where NULL), and how many
-     * values a metric has there: 0: none, 1: a number, more: an array. curve: along the way. */
+     * values a metric has there: 0: none, 1: a number, more: an array. curve: along the way. Where
+     * NULL, every metric applies, arrays in their whole length. */
     size_t (*sets)(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
     size_t (*applies)(const iv_population *population, const iv_member *member, size_t set,
                       size_t metric, bool curve);
 
     /* Measure a population, along the way (`curves`, again and again) or at the end. position:
      * NULL at the end; its losses are those of the last step. time: seconds of a run, from parts of
-     * it; optional. IV_EINTERRUPTED if x->job->stop becomes nonzero. */
+     * it; where NULL, one whole run is timed. IV_EINTERRUPTED if x->job->stop becomes nonzero. */
     iv_status (*create_measure)(iv_experiment *x, iv_model *model, bool curves, void **measure);
     void (*destroy_measure)(void *measure); /* NULL is fine */
     iv_status (*run_measure)(iv_experiment *x, void *measure, const iv_position *position,
                              double *values);
     iv_status (*time_measure)(void *measure, double *seconds);
+
+    /* Instead of these four, where one run of one plan tells everything: build it, the same along
+     * the way and at the end, and return its only output (float); then take the values from what
+     * that output was, [R, elements]. */
+    iv_tensor *(*build_measure)(iv_experiment *x, const iv_model *model, iv_graph *graph);
+    void (*take_values)(iv_experiment *x, const iv_model *model, const float *output,
+                        const iv_position *position, double *values);
 
     /* How good a run is beside its alternatives (less is better): the best of those that share row
      * and column is shown. Optional. */
@@ -360,6 +390,11 @@ void iv_curve_clear(iv_curve *curve);
 
 /* Write a plot to the run's figures, and say so if gnuplot is missing. */
 iv_status iv_experiment_plot(const iv_experiment *x, const iv_plot *plot, const char *name);
+
+/* If the spec asks for this figure: for each row of tables a plot of a metric (a number) on a split
+ * against epochs, one curve per run, the mean over seeds. */
+iv_status iv_experiment_draw_curves(const iv_experiment *x, const iv_trained_runs *all,
+                                    const char *figure, const char *split, size_t metric);
 
 /* ------------------------------------------------------------------ benchmarks */
 

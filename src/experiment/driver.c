@@ -38,7 +38,7 @@ iv_status experiment_open(const iv_job *job, bool synthetic, iv_experiment *x) {
     iv_error *error = iv_context_error(job->context);
     *x = (iv_experiment){
         .job = job, .study = job->study, .context = job->context, .synthetic = synthetic};
-    x->data = calloc(1, job->study->data_size);
+    x->data = calloc(1, job->study->data_size + 1); /* a study may have none */
     if (!x->data) return iv_no_memory(job->context);
     iv_status status = iv_populations_create(job->study, job->spec, &x->populations, error);
     if (status == IV_OK)
@@ -49,7 +49,7 @@ iv_status experiment_open(const iv_job *job, bool synthetic, iv_experiment *x) {
 }
 
 void experiment_close(iv_experiment *x) {
-    if (x->data) x->study->clear_data(x->context, x->data);
+    if (x->data) experiment_clear_data(x);
     free(x->data);
     iv_safetensors_close(x->checkpoint);
     iv_populations_clear(&x->populations);
@@ -59,7 +59,7 @@ void experiment_close(iv_experiment *x) {
 iv_status experiment_open_model(iv_experiment *x, const iv_population *population,
                                 iv_model **model) {
     *model = NULL;
-    const iv_status status = x->study->provide_data(x, population, x->data);
+    const iv_status status = experiment_provide_data(x, population);
     return status == IV_OK ? x->study->create_model(x, population, model) : status;
 }
 
@@ -106,10 +106,10 @@ static iv_status train_population(iv_experiment *x, size_t index, iv_model *mode
 
 static iv_status measure_population(iv_experiment *x, iv_model *model, double *values) {
     void *measure;
-    iv_status status = x->study->create_measure(x, model, false, &measure);
+    iv_status status = experiment_create_measure(x, model, false, &measure);
     if (status != IV_OK) return status;
-    status = x->study->run_measure(x, measure, NULL, values);
-    x->study->destroy_measure(measure);
+    status = experiment_run_measure(x, measure, NULL, values);
+    experiment_destroy_measure(x->study, measure);
     return status;
 }
 
@@ -127,7 +127,7 @@ static iv_status run_population(iv_experiment *x, size_t index, bool trained, do
     if (status == IV_OK) status = measure_population(x, model, values);
     if (status == IV_OK && x->training && x->study->draw_population)
         status = x->study->draw_population(x, model);
-    if (model) x->study->destroy_model(model);
+    if (model) experiment_destroy_model(x->study, model);
     return status;
 }
 
@@ -143,7 +143,7 @@ static void report_population(const iv_experiment *x, const iv_population *p, co
         const iv_metric_def *def;
         for (size_t m = 0; (def = study->schema->metric(m)) && n < sizeof line; m++) {
             if (def->most > 0 || (def->flags & IV_METRIC_CURVE_ONLY)) continue;
-            if (study->applies(p, &p->members[r], 0, m, false) == 0) continue;
+            if (experiment_applies(study, p, &p->members[r], 0, m, false) == 0) continue;
             const double value = values[r * iv_values_size(study) + iv_value_index(study, 0, m)];
             n += (size_t)snprintf(line + n, sizeof line - n, " %s %.4g", def->name, value);
         }

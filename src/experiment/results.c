@@ -14,7 +14,7 @@ enum { NAME_SIZE = 128 };
 static size_t n_values(const iv_trained_runs *all, const iv_trained_run *run, size_t set,
                        size_t metric) {
     if (all->study->schema->metric(metric)->flags & IV_METRIC_CURVE_ONLY) return 0;
-    return all->study->applies(run->population, run->members[0], set, metric, false);
+    return experiment_applies(all->study, run->population, run->members[0], set, metric, false);
 }
 
 static bool is_finite(const iv_trained_runs *all, const iv_trained_run *run, size_t k,
@@ -38,12 +38,12 @@ static iv_status add_metric(const iv_trained_runs *all, const iv_trained_run *ru
     char name[NAME_SIZE];
     iv_status status = IV_OK;
     if (n == 0) return IV_OK;
-    snprintf(name, sizeof name, "%s%s", prefix, def->name);
+    snprintf(name, sizeof name, "%.63s%.63s", prefix, def->name);
     if (def->most == 0) return iv_results_add_metric(results, name, *values, error);
     if (!(def->flags & IV_METRIC_SEPARATE))
         return iv_results_add_metric_array(results, name, values, n, error);
     for (size_t i = 0; i < n && status == IV_OK; i++) {
-        snprintf(name, sizeof name, "%s%s.%zu", prefix, def->name, i);
+        snprintf(name, sizeof name, "%.63s%.40s.%zu", prefix, def->name, i);
         status = iv_results_add_metric(results, name, values[i], error);
     }
     return status;
@@ -72,7 +72,8 @@ static iv_status add_run(const iv_trained_runs *all, const iv_trained_run *run, 
 static void find_published(const iv_spec *spec, const char *row, const char *column,
                            const char *metric, double *mean, double *std) {
     const iv_node *root = iv_spec_root(spec);
-    for (size_t i = 0; i < iv_spec_length(root, "published"); i++) {
+    const size_t n = iv_spec_has(root, "published") ? iv_spec_length(root, "published") : 0;
+    for (size_t i = 0; i < n; i++) {
         const iv_node *entry = iv_spec_element(root, "published", i);
         if (strcmp(iv_spec_string(entry, "row"), row) != 0 ||
             strcmp(iv_spec_string(entry, "run"), column) != 0 ||

@@ -41,13 +41,6 @@ double *experiment_values(const iv_study *study, size_t n_members) {
     return values;
 }
 
-size_t experiment_sets(const iv_study *study, const iv_population *population,
-                       iv_metric_set sets[IV_MAX_SETS]) {
-    if (study->sets) return study->sets(population, sets);
-    sets[0] = (iv_metric_set){"", IV_SPLIT_TEST};
-    return 1;
-}
-
 double iv_trained_value(const iv_trained_runs *all, const iv_trained_run *run, size_t seed,
                         size_t set, size_t metric) {
     return run->values[seed][iv_value_index(all->study, set, metric)];
@@ -86,7 +79,7 @@ static iv_status collect(const iv_populations *populations, double *const *value
             run->values[run->n_seeds] = values[p] + r * iv_values_size(study);
             run->diverged_from[run->n_seeds++] = diverged[p][r];
         }
-    study->row_name(run->population, run->run, run->row, sizeof run->row);
+    experiment_row_name(study, run->population, run->run, run->row, sizeof run->row);
     return IV_OK;
 }
 
