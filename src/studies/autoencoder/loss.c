@@ -1,9 +1,6 @@
 /* Training steps of the autoencoder study: the loss, its derivatives, the update. */
 #include "studies/autoencoder/autoencoder.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 /* Means over entries (x* the signal, z* its known code):
  *   full autoencoder  (y - x*)^2 + lambda (z - z*)^2
  *   encoder alone     (z - z*)^2
@@ -30,47 +27,27 @@ static iv_tensor *build_loss(const ae_model *m, iv_graph *graph, const ae_pass *
 }
 
 /* The kind's coefficients; the others are not read. */
-static iv_status create_optimizer(const ae_model *m, iv_optimizer **optimizer) {
-    const iv_population *p = m->base.population;
-    const iv_node *config = p->config;
-    float *rates = malloc(p->n_members * sizeof *rates);
-    if (!rates) return iv_no_memory(m->base.context);
-    for (size_t r = 0; r < p->n_members; r++)
-        rates[r] = iv_member_float(&p->members[r], "training.learning_rate");
-    const bool adam = strcmp(iv_spec_string(config, "training.optimizer"), "adam") == 0;
-    const iv_optimizer_desc desc = {
-        .kind = adam ? IV_OPTIMIZER_ADAM : IV_OPTIMIZER_SGD,
-        .learning_rates = rates,
-        .beta1 = (float)iv_spec_number(config, "training.beta1"),
-        .beta2 = (float)iv_spec_number(config, "training.beta2"),
-        .epsilon = (float)iv_spec_number(config, "training.epsilon"),
-        .momentum = adam ? 0 : (float)iv_spec_number(config, "training.momentum")};
-    const iv_status status = iv_optimizer_create(m->base.parameters, &desc, optimizer);
-    free(rates);
-    return status;
-}
-
-static iv_status compile(const ae_model *m, iv_training *t) {
-    iv_graph *g = t->graph;
-    iv_tensor *tensors[AE_MAX_PARAMETERS], *outputs[AE_MAX_PARAMETERS + 1];
-    const size_t n = iv_parameters_count(m->base.parameters);
-    const iv_signal_source source = ae_model_source(m, &m->data->train, true, false);
-    ae_pass pass;
-    ae_model_tensors(m, g, tensors);
-    ae_model_pass(m, g, &source, m->base.population->batch, tensors, &pass);
-    t->loss = build_loss(m, g, &pass);
-    iv_gradient(g, t->loss, tensors, n, outputs);
-    for (size_t i = 0; i < n; i++) iv_optimizer_take(t->optimizer, i, outputs[i]);
-    outputs[n] = t->loss;
-    return iv_graph_compile(g, outputs, n + 1, &t->plan);
+static iv_optimizer_desc describe_optimizer(const iv_node *config) {
+    const bool adam = iv_spec_is(config, "training.optimizer", "adam");
+    return (iv_optimizer_desc){.kind = adam ? IV_OPTIMIZER_ADAM : IV_OPTIMIZER_SGD,
+                               .beta1 = (float)iv_spec_number(config, "training.beta1"),
+                               .beta2 = (float)iv_spec_number(config, "training.beta2"),
+                               .epsilon = (float)iv_spec_number(config, "training.epsilon"),
+                               .momentum =
+                                   adam ? 0 : (float)iv_spec_number(config, "training.momentum")};
 }
 
 iv_status ae_training_create(iv_experiment *x, iv_model *model, iv_training *t) {
     const ae_model *m = (const ae_model *)model;
-    iv_status status = create_optimizer(m, &t->optimizer);
-    if (status == IV_OK)
-        status = iv_graph_create(x->context, model->population->n_members, &t->graph);
-    if (status == IV_OK) status = compile(m, t);
-    if (status == IV_OK) status = iv_optimizer_append(t->optimizer, iv_plan_sequence(t->plan));
-    return status;
+    const iv_population *p = model->population;
+    iv_tensor *tensors[AE_MAX_PARAMETERS];
+    const iv_signal_source source = ae_model_source(m, &m->data->train, true, false);
+    const iv_optimizer_desc optimizer = describe_optimizer(p->config);
+    ae_pass pass;
+    const iv_status status = iv_graph_create(x->context, p->n_members, &t->graph);
+    if (status != IV_OK) return status;
+    ae_model_tensors(m, t->graph, tensors);
+    ae_model_pass(m, t->graph, &source, p->batch, tensors, &pass);
+    t->loss = build_loss(m, t->graph, &pass);
+    return iv_training_compile(model, tensors, &optimizer, t);
 }
