@@ -94,6 +94,9 @@ void iv_populations_clear(iv_populations *all); /* a zeroed one is fine */
 
 /* ------------------------------------------------------------------ what a study gives */
 
+/* What is open while an experiment runs. */
+typedef struct iv_experiment iv_experiment;
+
 /* What one member of a population takes, from its sizes alone. */
 typedef struct {
     double buffer_bytes, bytes;    /* its largest buffer; all that is its own, an upper bound */
@@ -121,6 +124,16 @@ typedef struct {
 } iv_training;
 void iv_training_clear(iv_training *training); /* a zeroed one is fine */
 
+/* A model of nothing but parameters, with initial values drawn from the members' seeds. */
+iv_status iv_model_create(iv_experiment *x, const iv_population *population,
+                          const iv_parameter_desc *descs, size_t n_descs, iv_model **model);
+
+/* Complete a training that has its graph and loss: the loss's gradients, the update of
+ * iv_model_optimizer and the plan. tensors: the model's parameters in that graph, in order; none of
+ * them fixed. The caller clears the training, also after a failure. */
+iv_status iv_training_compile(const iv_model *model, iv_tensor *const *tensors,
+                              iv_training *training);
+
 /* How far the training of a population has come. */
 typedef struct {
     uint32_t step;
@@ -145,9 +158,6 @@ typedef struct {
     iv_log_split split;
 } iv_metric_set;
 
-/* What is open while an experiment runs. */
-typedef struct iv_experiment iv_experiment;
-
 /* One training step at the published size that `invar bench` knows by name. */
 typedef struct {
     const char *name; /* "rotation-4-da" */
@@ -158,73 +168,112 @@ typedef struct {
 typedef struct iv_trained_run iv_trained_run;
 typedef struct iv_trained_runs iv_trained_runs;
 
-/* Values of members are [R, iv_values_size]: set by set, in each metric by metric, arrays in their
+/* A study. Its functions come in groups, a table each, so that a file can keep its functions to
+ * itself and give the table. Groups and functions that are marked optional may be NULL.
+ *
+ * Functions fail with a message in the context's error, and leave nothing allocated where they fail
+ * to create.
+ *
+ * Values of members are [R, iv_values_size]: set by set, in each metric by metric, arrays in their
  * whole length. They are NaN to begin with.
  *
- * Functions of a study fail with a message in the context's error, and leave nothing allocated
- * where they fail to create. Those that are marked optional may be NULL. */
-struct iv_study {
-    const iv_schema *schema; /* its keys and metrics */
+ * The driver itself reads these keys, which every study has: seeds, dataset.train, training.batch,
+ * training.epochs, training.learning_rate (of runs that train by steps), training.population,
+ * training.checkpoint_seconds, metrics.every_epochs or metrics.every_steps, figures.names if a
+ * figure is drawn, and published if there is a paper. */
 
-    /* Read a config into a zeroed setting; cannot fail. */
-    size_t setting_size;
-    void (*read)(const iv_node *config, void *setting);
-    void (*work)(const iv_population *population, iv_work *work);
-
-    /* The row of tables that a run stands in (its column is run->column). */
-    void (*row_name)(const iv_population *population, const iv_spec_run *run, char *name,
-                     size_t size);
+/* Data, which several populations may share. */
+typedef struct {
+    size_t size; /* of `data` */
 
     /* Make `data`, zeroed or of an earlier population, hold what this one needs; made up if
-     * x->synthetic. */
-    size_t data_size;
-    iv_status (*provide_data)(iv_experiment *x, const iv_population *population, void *data);
-    void (*clear_data)(iv_context *context, void *data);
+     * x->synthetic. After a failure it may hold a part, which `clear` releases. */
+    iv_status (*provide)(iv_experiment *x, const iv_population *population, void *data);
+    void (*clear)(iv_context *context, void *data);
 
     /* Files about the data, written before a population is trained. Optional. */
-    iv_status (*save_data)(iv_experiment *x, const iv_population *population);
+    iv_status (*save)(iv_experiment *x, const iv_population *population);
+} iv_study_data;
 
-    /* The population with its initial parameters, and its training, ready for step 0. */
-    iv_status (*create_model)(iv_experiment *x, const iv_population *population, iv_model **model);
-    void (*destroy_model)(iv_model *model); /* NULL is fine */
+/* Populations on the device. */
+typedef struct {
+    /* With its initial parameters (see iv_model_create). `destroy` is not called for NULL; where it
+     * is NULL, what iv_model_create made is destroyed. */
+    iv_status (*create)(iv_experiment *x, const iv_population *population, iv_model **model);
+    void (*destroy)(iv_model *model);
+
+    /* Its training, ready for step 0 (see iv_training_compile). `training` is zeroed before, and
+     * cleared if this fails. */
     iv_status (*create_training)(iv_experiment *x, iv_model *model, iv_training *training);
 
     /* Instead of a training, for populations whose work says so: leave the fitted parameters.
      * Optional. */
     iv_status (*fit)(iv_experiment *x, iv_model *model, const iv_progress *progress);
+} iv_study_models;
 
+/* Measuring. */
+typedef struct {
     /* Sets of a population (one without a prefix, logged as "test", where NULL), and how many
-     * values a metric has there: 0: none, 1: a number, more: an array. curve: along the way. */
+     * values a metric has there: 0: none, 1: a number, more: an array. curve: along the way. Where
+     * NULL, every metric applies, arrays in their whole length. */
     size_t (*sets)(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
     size_t (*applies)(const iv_population *population, const iv_member *member, size_t set,
                       size_t metric, bool curve);
 
     /* Measure a population, along the way (`curves`, again and again) or at the end. position:
      * NULL at the end; its losses are those of the last step. time: seconds of a run, from parts of
-     * it; optional. IV_EINTERRUPTED if x->job->stop becomes nonzero. */
-    iv_status (*create_measure)(iv_experiment *x, iv_model *model, bool curves, void **measure);
-    void (*destroy_measure)(void *measure); /* NULL is fine */
-    iv_status (*run_measure)(iv_experiment *x, void *measure, const iv_position *position,
-                             double *values);
-    iv_status (*time_measure)(void *measure, double *seconds);
+     * it; where NULL, one whole run is timed. IV_EINTERRUPTED if x->job->stop becomes nonzero. */
+    iv_status (*create)(iv_experiment *x, iv_model *model, bool curves, void **measure);
+    void (*destroy)(void *measure); /* NULL is fine */
+    iv_status (*run)(iv_experiment *x, void *measure, const iv_position *position, double *values);
+    iv_status (*time)(void *measure, double *seconds);
 
-    /* How good a run is beside its alternatives (less is better): the best of those that share row
-     * and column is shown. Optional. */
-    double (*cost)(const iv_trained_runs *all, const iv_trained_run *run);
-
-    /* Cells of tables: whether a metric of set 0 is shown (NULL: every number that applies), or all
-     * cells by the study itself. Claims. Figures of a population just trained, and of all. All
-     * optional. */
-    bool (*shown)(const iv_trained_runs *all, const iv_trained_run *run, size_t metric);
-    iv_status (*add_cells)(const iv_trained_runs *all, iv_results *results, iv_error *error);
-    iv_status (*add_claims)(const iv_trained_runs *all, iv_results *results, iv_error *error);
-    iv_status (*draw_population)(iv_experiment *x, iv_model *model);
-    iv_status (*draw)(const iv_experiment *x, const iv_trained_runs *all);
+    /* Instead of these four, where one run of one plan tells everything: build it, the same along
+     * the way and at the end, and return its only output (float); then take the values from what
+     * that output was, [R, elements]. */
+    iv_tensor *(*build)(iv_experiment *x, const iv_model *model, iv_graph *graph);
+    void (*take)(iv_experiment *x, const iv_model *model, const float *output,
+                 const iv_position *position, double *values);
 
     /* Lines of the log of one point: set by set, or member by member. */
     bool log_set_by_set;
+} iv_study_measures;
 
-    const iv_step_entry *steps; /* ends with a NULL name; NULL for none */
+/* What is made of all that was measured. Everything here is optional. */
+typedef struct {
+    /* How good a run is beside its alternatives (less is better): the best of those that share row
+     * and column is shown. */
+    double (*cost)(const iv_trained_runs *all, const iv_trained_run *run);
+
+    /* Cells of tables: whether a metric of set 0 is shown (NULL: every number that applies), or all
+     * cells by the study itself. */
+    bool (*shown)(const iv_trained_runs *all, const iv_trained_run *run, size_t metric);
+    iv_status (*add_cells)(const iv_trained_runs *all, iv_results *results, iv_error *error);
+    iv_status (*add_claims)(const iv_trained_runs *all, iv_results *results, iv_error *error);
+
+    /* Figures of a population just trained, and of all. */
+    iv_status (*draw_population)(iv_experiment *x, iv_model *model);
+    iv_status (*draw)(const iv_experiment *x, const iv_trained_runs *all);
+} iv_study_results;
+
+struct iv_study {
+    const iv_schema *schema; /* its keys and metrics */
+
+    /* Read a config into a zeroed setting; cannot fail. Optional. */
+    size_t setting_size;
+    void (*read)(const iv_node *config, void *setting);
+    void (*work)(const iv_population *population, iv_work *work);
+
+    /* The row of tables that a run stands in (its column is run->column). NULL: what the spec's
+     * sweep varies, "all" if it has none. */
+    void (*row_name)(const iv_population *population, const iv_spec_run *run, char *name,
+                     size_t size);
+
+    const iv_study_data *data; /* optional */
+    const iv_study_models *models;
+    const iv_study_measures *measures;
+    const iv_study_results *results; /* optional */
+    const iv_step_entry *steps;      /* ends with a NULL name; NULL for none */
 };
 
 struct iv_experiment {
@@ -377,6 +426,11 @@ void iv_curve_clear(iv_curve *curve);
 
 /* Write a plot to the run's figures, and say so if gnuplot is missing. */
 iv_status iv_experiment_plot(const iv_experiment *x, const iv_plot *plot, const char *name);
+
+/* If the spec asks for this figure: for each row of tables a plot of a metric (a number) on a split
+ * against epochs, one curve per run, the mean over seeds. */
+iv_status iv_experiment_draw_curves(const iv_experiment *x, const iv_trained_runs *all,
+                                    const char *figure, const char *split, size_t metric);
 
 /* ------------------------------------------------------------------ benchmarks */
 

@@ -38,7 +38,8 @@ iv_status experiment_open(const iv_job *job, bool synthetic, iv_experiment *x) {
     iv_error *error = iv_context_error(job->context);
     *x = (iv_experiment){
         .job = job, .study = job->study, .context = job->context, .synthetic = synthetic};
-    x->data = calloc(1, job->study->data_size);
+    x->data =
+        calloc(1, (job->study->data ? job->study->data->size : 0) + 1); /* a study may have none */
     if (!x->data) return iv_no_memory(job->context);
     iv_status status = iv_populations_create(job->study, job->spec, &x->populations, error);
     if (status == IV_OK)
@@ -49,7 +50,7 @@ iv_status experiment_open(const iv_job *job, bool synthetic, iv_experiment *x) {
 }
 
 void experiment_close(iv_experiment *x) {
-    if (x->data) x->study->clear_data(x->context, x->data);
+    if (x->data) experiment_clear_data(x);
     free(x->data);
     iv_safetensors_close(x->checkpoint);
     iv_populations_clear(&x->populations);
@@ -59,8 +60,8 @@ void experiment_close(iv_experiment *x) {
 iv_status experiment_open_model(iv_experiment *x, const iv_population *population,
                                 iv_model **model) {
     *model = NULL;
-    const iv_status status = x->study->provide_data(x, population, x->data);
-    return status == IV_OK ? x->study->create_model(x, population, model) : status;
+    const iv_status status = experiment_provide_data(x, population);
+    return status == IV_OK ? x->study->models->create(x, population, model) : status;
 }
 
 void iv_training_clear(iv_training *t) {
@@ -81,7 +82,7 @@ iv_status experiment_create_training(iv_experiment *x, iv_model *model, iv_train
         return iv_fail(error, IV_EINVAL,
                        "training.epochs: %zu epochs of %zu steps, expected fewer than 2^32 steps",
                        p->epochs, p->steps_per_epoch);
-    const iv_status status = x->study->create_training(x, model, training);
+    const iv_status status = x->study->models->create_training(x, model, training);
     if (status != IV_OK) iv_training_clear(training);
     return status;
 }
@@ -97,19 +98,20 @@ static bool is_fitted(const iv_experiment *x, const iv_population *p) {
 static iv_status train_population(iv_experiment *x, size_t index, iv_model *model,
                                   uint32_t *diverged_from) {
     const iv_progress progress = experiment_progress_within(x);
-    iv_status status = x->study->save_data ? x->study->save_data(x, model->population) : IV_OK;
+    iv_status status =
+        x->study->data && x->study->data->save ? x->study->data->save(x, model->population) : IV_OK;
     if (status == IV_OK)
-        status = is_fitted(x, model->population) ? x->study->fit(x, model, &progress)
+        status = is_fitted(x, model->population) ? x->study->models->fit(x, model, &progress)
                                                  : experiment_train(x, index, model, diverged_from);
     return status == IV_OK ? experiment_export(x, model, diverged_from) : status;
 }
 
 static iv_status measure_population(iv_experiment *x, iv_model *model, double *values) {
     void *measure;
-    iv_status status = x->study->create_measure(x, model, false, &measure);
+    iv_status status = experiment_create_measure(x, model, false, &measure);
     if (status != IV_OK) return status;
-    status = x->study->run_measure(x, measure, NULL, values);
-    x->study->destroy_measure(measure);
+    status = experiment_run_measure(x, measure, NULL, values);
+    experiment_destroy_measure(x->study, measure);
     return status;
 }
 
@@ -125,9 +127,9 @@ static iv_status run_population(iv_experiment *x, size_t index, bool trained, do
         status = trained ? experiment_import(x, model, diverged_from)
                          : train_population(x, index, model, diverged_from);
     if (status == IV_OK) status = measure_population(x, model, values);
-    if (status == IV_OK && x->training && x->study->draw_population)
-        status = x->study->draw_population(x, model);
-    if (model) x->study->destroy_model(model);
+    if (status == IV_OK && x->training && x->study->results && x->study->results->draw_population)
+        status = x->study->results->draw_population(x, model);
+    if (model) experiment_destroy_model(x->study, model);
     return status;
 }
 
@@ -143,7 +145,7 @@ static void report_population(const iv_experiment *x, const iv_population *p, co
         const iv_metric_def *def;
         for (size_t m = 0; (def = study->schema->metric(m)) && n < sizeof line; m++) {
             if (def->most > 0 || (def->flags & IV_METRIC_CURVE_ONLY)) continue;
-            if (study->applies(p, &p->members[r], 0, m, false) == 0) continue;
+            if (experiment_applies(study, p, &p->members[r], 0, m, false) == 0) continue;
             const double value = values[r * iv_values_size(study) + iv_value_index(study, 0, m)];
             n += (size_t)snprintf(line + n, sizeof line - n, " %s %.4g", def->name, value);
         }
@@ -183,7 +185,8 @@ static iv_status finish(iv_experiment *x, const measured *all, iv_results *resul
                                               all->diverged, &runs, error);
     if (status == IV_OK) status = iv_trained_fill(&runs, results, error);
     if (status == IV_OK && x->training) status = iv_log_flush(x->log, NULL, error);
-    if (status == IV_OK && x->training && x->study->draw) status = x->study->draw(x, &runs);
+    if (status == IV_OK && x->training && x->study->results && x->study->results->draw)
+        status = x->study->results->draw(x, &runs);
     iv_trained_runs_clear(&runs);
     return status;
 }

@@ -12,7 +12,10 @@
  *                  alternatives
  *   results.c      from trained runs to results: runs, cells, claims
  *   curves.c       curves drawn from the log
+ *   row_curves.c   a figure of them for each row of tables
  *   progress.c     one progress over all populations
+ *   hooks.c        a study's optional functions, and what is done where it has none
+ *   parts.c        parts that most studies are made of
  *   names.c        names of rows, figures and populations
  */
 #ifndef INVAR_EXPERIMENT_INSIDE_H
@@ -40,10 +43,6 @@ iv_status experiment_create_training(iv_experiment *x, iv_model *model, iv_train
  * diverged is given up. */
 iv_status experiment_train(iv_experiment *x, size_t index, iv_model *model,
                            uint32_t *diverged_from);
-
-/* Sets of a population, as the study says or the one there is by default. */
-size_t experiment_sets(const iv_study *study, const iv_population *population,
-                       iv_metric_set sets[IV_MAX_SETS]);
 
 /* [n_members, iv_values_size] of NaN; the caller frees them. NULL if memory runs out. */
 double *experiment_values(const iv_study *study, size_t n_members);
@@ -89,6 +88,30 @@ iv_status experiment_open_log(iv_experiment *x, size_t *first);
 
 /* Close the log; a failure to do so is one of a run that was fine so far. */
 iv_status experiment_close_log(iv_experiment *x, iv_status status);
+
+/* ------------------------------------------------------------------ a study's optional functions
+ *
+ * As `iv_study` says, with its defaults where the study has none. */
+
+/* The study's functions that make results; all NULL where it has none. */
+iv_study_results experiment_results(const iv_study *study);
+
+void experiment_read(const iv_study *study, const iv_node *config, void *setting);
+void experiment_row_name(const iv_study *study, const iv_population *population,
+                         const iv_spec_run *run, char *name, size_t size);
+iv_status experiment_provide_data(iv_experiment *x, const iv_population *population);
+void experiment_clear_data(iv_experiment *x);
+void experiment_destroy_model(const iv_study *study, iv_model *model);
+size_t experiment_sets(const iv_study *study, const iv_population *population,
+                       iv_metric_set sets[IV_MAX_SETS]);
+size_t experiment_applies(const iv_study *study, const iv_population *population,
+                          const iv_member *member, size_t set, size_t metric, bool curve);
+iv_status experiment_create_measure(iv_experiment *x, iv_model *model, bool curves, void **measure);
+void experiment_destroy_measure(const iv_study *study, void *measure); /* NULL is fine */
+iv_status experiment_run_measure(iv_experiment *x, void *measure, const iv_position *position,
+                                 double *values);
+iv_status experiment_time_measure(iv_experiment *x, const iv_model *model, bool curves,
+                                  void *measure, double *seconds);
 
 /* ------------------------------------------------------------------ names */
 

@@ -25,10 +25,10 @@ static iv_status add_members(iv_population *p, const iv_spec_run *run, const iv_
 
 static iv_status open_population(const iv_study *study, const iv_node *config, iv_populations *all,
                                  iv_error *error) {
-    void *setting = calloc(1, study->setting_size);
+    void *setting = calloc(1, study->setting_size + 1); /* a study may have none */
     if (!setting) return iv_fail(error, IV_ENOMEM, "out of memory for populations");
     all->settings[all->n_settings++] = setting;
-    study->read(config, setting);
+    experiment_read(study, config, setting);
     iv_population *p = &all->items[all->n++];
     *p = (iv_population){
         .config = config,

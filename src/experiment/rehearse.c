@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MOST_PIECES = 5 };
+enum { MOST_PIECES = 5, MIN_TIMED = 2 };
 static const double piece_seconds = 0.03; /* single steps can take a fraction of a millisecond */
 static const double enough_seconds = 3;
+static const double batch_seconds = 0.1; /* of measuring */
 
 /* ------------------------------------------------------------------ a step */
 
@@ -47,15 +48,24 @@ static iv_status time_steps(iv_context *context, iv_plan *plan, double *seconds)
     return IV_OK;
 }
 
+/* ------------------------------------------------------------------ measuring */
+
+iv_status iv_time_batches(iv_batch_function run, void *state, size_t n_batches, double *seconds) {
+    iv_status status = run(state, 0); /* warms up */
+    if (status == IV_OK) status = run(state, 0);
+    const double start = iv_seconds();
+    size_t n = 0;
+    while (status == IV_OK && n < n_batches &&
+           (n < MIN_TIMED || iv_seconds() - start < batch_seconds))
+        status = run(state, n++);
+    *seconds += n > 0 ? (iv_seconds() - start) / (double)n * (double)n_batches : 0;
+    return status;
+}
+
 /* ------------------------------------------------------------------ a population */
 
 static void take_most(iv_context *context, size_t *bytes) {
     if (iv_context_bytes(context) > *bytes) *bytes = iv_context_bytes(context);
-}
-
-static iv_status time_measure(const iv_experiment *x, void *measure, double *seconds) {
-    *seconds = 0;
-    return x->study->time_measure ? x->study->time_measure(measure, seconds) : IV_OK;
 }
 
 /* What training makes, the measure of its curves included. */
@@ -66,13 +76,14 @@ static iv_status rehearse_training(iv_experiment *x, iv_model *model, bool timed
     void *curves = NULL;
     double of_step = 0, of_point = 0;
     iv_status status = experiment_create_training(x, model, &training);
-    if (status == IV_OK) status = x->study->create_measure(x, model, true, &curves);
+    if (status == IV_OK) status = experiment_create_measure(x, model, true, &curves);
     take_most(x->context, &estimate->bytes);
     if (status == IV_OK && timed) status = time_steps(x->context, training.plan, &of_step);
-    if (status == IV_OK && timed) status = time_measure(x, curves, &of_point);
+    if (status == IV_OK && timed)
+        status = experiment_time_measure(x, model, true, curves, &of_point);
     estimate->seconds +=
         of_step * (double)iv_population_steps(p) + of_point * (double)experiment_points(p);
-    x->study->destroy_measure(curves);
+    experiment_destroy_measure(x->study, curves);
     iv_training_clear(&training);
     return status;
 }
@@ -89,12 +100,13 @@ static iv_status rehearse(iv_experiment *x, const iv_population *p, bool timed,
     iv_status status = experiment_open_model(x, p, &model);
     if (status == IV_OK && work.fit_steps == 0)
         status = rehearse_training(x, model, timed, estimate);
-    if (status == IV_OK) status = x->study->create_measure(x, model, false, &measure);
+    if (status == IV_OK) status = experiment_create_measure(x, model, false, &measure);
     take_most(x->context, &estimate->bytes);
-    if (status == IV_OK && timed) status = time_measure(x, measure, &at_end);
+    if (status == IV_OK && timed)
+        status = experiment_time_measure(x, model, false, measure, &at_end);
     estimate->seconds += at_end;
-    x->study->destroy_measure(measure);
-    if (model) x->study->destroy_model(model);
+    experiment_destroy_measure(x->study, measure);
+    if (model) experiment_destroy_model(x->study, model);
     return status;
 }
 

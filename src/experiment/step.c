@@ -16,7 +16,7 @@ typedef struct {
 
 static void close_state(step_state *s) {
     iv_training_clear(&s->training);
-    if (s->model) s->x.study->destroy_model(s->model);
+    if (s->model) experiment_destroy_model(s->x.study, s->model);
     if (s->x.study) experiment_close(&s->x);
     iv_spec_destroy(s->spec);
     free(s);

@@ -53,7 +53,7 @@ static size_t n_values(const trainer *t, size_t r, size_t set, size_t metric) {
     const iv_metric_def *def = study->schema->metric(metric);
     if (def->flags & IV_METRIC_END_ONLY) return 0;
     if ((def->flags & IV_METRIC_AFTER_STEP) && t->position.step == 0) return 0;
-    return study->applies(p, &p->members[r], set, metric, true);
+    return experiment_applies(study, p, &p->members[r], set, metric, true);
 }
 
 static const double *values_at(const trainer *t, size_t r, size_t set, size_t metric) {
@@ -143,7 +143,7 @@ static iv_status log_members(trainer *t, size_t first, size_t n, bool always) {
 
 static iv_status log_point(trainer *t) {
     const size_t n_members = t->position.n_members;
-    if (t->x->study->log_set_by_set) return log_members(t, 0, n_members, true);
+    if (t->x->study->measures->log_set_by_set) return log_members(t, 0, n_members, true);
     iv_status status = IV_OK;
     for (size_t r = 0; r < n_members && status == IV_OK; r++) status = log_members(t, r, 1, false);
     return status;
@@ -154,7 +154,7 @@ static iv_status end_boundary(trainer *t) {
     const size_t step = t->position.step;
     const bool point = step % t->point_steps == 0 || step == t->steps;
     iv_status status = IV_OK;
-    if (point) status = t->x->study->run_measure(t->x, t->measure, &t->position, t->values);
+    if (point) status = experiment_run_measure(t->x, t->measure, &t->position, t->values);
     if (status == IV_OK) follow_divergence(t, point);
     if (status == IV_OK && point) status = log_point(t);
     if (status == IV_OK) t->position.next_boundary++;
@@ -177,12 +177,12 @@ static iv_status open_trainer(trainer *t, uint32_t *diverged_from) {
     t->values = experiment_values(study, p->n_members);
     if (!t->position.losses || !t->values) return iv_no_memory(t->x->context);
     iv_status status = experiment_create_training(t->x, t->model, &t->training);
-    if (status == IV_OK) status = study->create_measure(t->x, t->model, true, &t->measure);
+    if (status == IV_OK) status = experiment_create_measure(t->x, t->model, true, &t->measure);
     return status;
 }
 
 static void close_trainer(trainer *t) {
-    t->x->study->destroy_measure(t->measure);
+    experiment_destroy_measure(t->x->study, t->measure);
     iv_training_clear(&t->training);
     free(t->position.losses);
     free(t->values);

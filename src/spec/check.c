@@ -108,7 +108,7 @@ static bool same_cell(const iv_node *a, const iv_node *b) {
 static iv_status check_published(iv_spec_check *check, const iv_node *root) {
     const iv_node *published = spec_at(root, "published");
     spec_context *context = check->context;
-    for (size_t i = 0; i < published->n_entries; i++) {
+    for (size_t i = 0; published && i < published->n_entries; i++) {
         const iv_node *cell = published->entries[i].node, *run = spec_at(cell, "run");
         bool is_one;
         const char *near = nearest_run(check, run->text, &is_one);

@@ -26,27 +26,16 @@ static iv_tensor *build_loss(const ae_model *m, iv_graph *graph, const ae_pass *
                            ae_scalar(graph, m->lambda));
 }
 
-static iv_status compile(const ae_model *m, iv_training *t) {
-    iv_graph *g = t->graph;
-    iv_tensor *tensors[AE_MAX_PARAMETERS], *outputs[AE_MAX_PARAMETERS + 1];
-    const size_t n = iv_parameters_count(m->base.parameters);
-    const iv_signal_source source = ae_model_source(m, &m->data->train, true, false);
-    ae_pass pass;
-    ae_model_tensors(m, g, tensors);
-    ae_model_pass(m, g, &source, m->base.population->batch, tensors, &pass);
-    t->loss = build_loss(m, g, &pass);
-    iv_gradient(g, t->loss, tensors, n, outputs);
-    for (size_t i = 0; i < n; i++) iv_optimizer_take(t->optimizer, i, outputs[i]);
-    outputs[n] = t->loss;
-    return iv_graph_compile(g, outputs, n + 1, &t->plan);
-}
-
 iv_status ae_training_create(iv_experiment *x, iv_model *model, iv_training *t) {
     const ae_model *m = (const ae_model *)model;
-    iv_status status = iv_model_optimizer(model, &t->optimizer);
-    if (status == IV_OK)
-        status = iv_graph_create(x->context, model->population->n_members, &t->graph);
-    if (status == IV_OK) status = compile(m, t);
-    if (status == IV_OK) status = iv_optimizer_append(t->optimizer, iv_plan_sequence(t->plan));
-    return status;
+    const iv_population *p = model->population;
+    iv_tensor *tensors[AE_MAX_PARAMETERS];
+    const iv_signal_source source = ae_model_source(m, &m->data->train, true, false);
+    ae_pass pass;
+    const iv_status status = iv_graph_create(x->context, p->n_members, &t->graph);
+    if (status != IV_OK) return status;
+    ae_model_tensors(m, t->graph, tensors);
+    ae_model_pass(m, t->graph, &source, p->batch, tensors, &pass);
+    t->loss = build_loss(m, t->graph, &pass);
+    return iv_training_compile(model, tensors, t);
 }

@@ -89,7 +89,7 @@ static iv_status open_pass(const ae_model *model, const iv_signal_set *set, pass
     return status;
 }
 
-iv_status ae_measure_create(iv_experiment *x, iv_model *model, bool curves, void **out) {
+static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
     const ae_model *m = (const ae_model *)model;
     const iv_signal_set *const sets[AE_N_SETS] = {
         [AE_ON_TEST] = &m->data->test, [AE_ON_TRAINING] = &m->data->train};
@@ -101,13 +101,13 @@ iv_status ae_measure_create(iv_experiment *x, iv_model *model, bool curves, void
         status = open_pass(m, sets[i], &measure->passes[i]);
     }
     if (status != IV_OK) {
-        ae_measure_destroy(measure);
+        destroy(measure);
         *out = NULL;
     }
     return status;
 }
 
-void ae_measure_destroy(void *measure) {
+static void destroy(void *measure) {
     ae_measure *m = measure;
     for (size_t i = 0; m && i < m->n; i++) close_pass(&m->passes[i]);
     free(m);
@@ -168,8 +168,7 @@ static double loss(const ae_setting *s, double lambda, const ae_sums *sums) {
     return ae_value(s, AE_RECONSTRUCTION, sums) + lambda * ae_value(s, AE_CODE, sums);
 }
 
-iv_status ae_measure_run(iv_experiment *x, void *measure, const iv_position *position,
-                         double *values) {
+static iv_status run(iv_experiment *x, void *measure, const iv_position *position, double *values) {
     ae_measure *all = measure;
     const ae_model *model = all->passes[0].model;
     const ae_setting *s = model->setting;
@@ -195,7 +194,7 @@ iv_status ae_measure_run(iv_experiment *x, void *measure, const iv_position *pos
 
 /* ------------------------------------------------------------------ time */
 
-iv_status ae_measure_time(void *measure, double *seconds) {
+static iv_status measure_time(void *measure, double *seconds) {
     ae_measure *all = measure;
     iv_status status = IV_OK;
     *seconds = 0;
@@ -206,3 +205,12 @@ iv_status ae_measure_time(void *measure, double *seconds) {
     }
     return status;
 }
+
+const iv_study_measures ae_measures = {
+    .sets = ae_sets,
+    .applies = ae_applies,
+    .create = create,
+    .destroy = destroy,
+    .run = run,
+    .time = measure_time,
+};

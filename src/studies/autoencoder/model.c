@@ -116,7 +116,7 @@ static iv_status upload_members(ae_model *m) {
     return status == IV_OK ? iv_model_initialize(&m->base) : status;
 }
 
-iv_status ae_model_create(iv_experiment *x, const iv_population *p, iv_model **out) {
+static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out) {
     *out = NULL;
     ae_model *m = calloc(1, sizeof *m);
     if (!m) return iv_no_memory(x->context);
@@ -128,13 +128,13 @@ iv_status ae_model_create(iv_experiment *x, const iv_population *p, iv_model **o
     iv_status status = create_parameters(m);
     if (status == IV_OK) status = upload_members(m);
     if (status != IV_OK)
-        ae_model_destroy(&m->base);
+        destroy(&m->base);
     else
         *out = &m->base;
     return status;
 }
 
-void ae_model_destroy(iv_model *model) {
+static void destroy(iv_model *model) {
     ae_model *m = (ae_model *)model;
     if (!m) return;
     iv_parameters_destroy(m->base.parameters);
@@ -202,3 +202,6 @@ void ae_model_pass(const ae_model *m, iv_graph *graph, const iv_signal_source *s
         pass->y = through(graph, m->decoder, m->n_decoder, tensors + 2 * m->n_encoder,
                           m->n_encoder > 0 ? pass->z : pass->code);
 }
+
+const iv_study_models ae_models = {
+    .create = create, .destroy = destroy, .create_training = ae_training_create};

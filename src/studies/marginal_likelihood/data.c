@@ -70,7 +70,7 @@ static iv_status take_images(iv_context *context, const iv_population *p, const 
     if (status == IV_OK) status = iv_buffer_upload(context, labels, n_pool, &data->labels);
     if (status == IV_OK) status = keep_labels(data, labels, context);
     if (status == IV_OK) data->zeros = iv_mostly_zero(pixels, bytes);
-    if (status != IV_OK) ml_data_clear(context, data);
+    if (status != IV_OK) clear(context, data);
     return status;
 }
 
@@ -127,20 +127,20 @@ static iv_status make_rings(iv_context *context, const iv_population *p, ml_data
     if (status == IV_OK)
         status = iv_buffer_upload(context, labels, n * sizeof *labels, &data->point_labels);
     free(labels);
-    if (status != IV_OK) ml_data_clear(context, data);
+    if (status != IV_OK) clear(context, data);
     return status;
 }
 
 /* ------------------------------------------------------------------ both */
 
-iv_status ml_data_provide(iv_experiment *x, const iv_population *p, void *held) {
+static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
     ml_data *data = held;
     if (holds(x, data, p)) return IV_OK;
-    ml_data_clear(x->context, data);
+    clear(x->context, data);
     return ml_setting_of(p)->rings ? make_rings(x->context, p, data) : load_images(x, p, data);
 }
 
-void ml_data_clear(iv_context *context, void *held) {
+static void clear(iv_context *context, void *held) {
     ml_data *data = held;
     cl_mem const buffers[] = {data->pixels, data->labels, data->points, data->point_labels};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
@@ -149,3 +149,5 @@ void ml_data_clear(iv_context *context, void *held) {
     free(data->host_points);
     memset(data, 0, sizeof *data);
 }
+
+const iv_study_data ml_data_hooks = {.size = sizeof(ml_data), .provide = provide, .clear = clear};

@@ -1,8 +1,7 @@
 /* Inside the marginal-likelihood study (van der Ouderaa and van der Wilk 2022): how it is split
  * into files.
  *
- *   study.c     the study as the driver sees it
- *   setting.c   what it reads of a spec
+ *   study.c     the study as the driver sees it, and what it reads of a spec
  *   keys.c      its keys
  *   checks.c    what no single key can tell
  *   metrics.c   its metrics: what they are, where they apply
@@ -60,7 +59,6 @@ typedef struct {
 } ml_setting;
 
 const ml_setting *ml_setting_of(const iv_population *population);
-void ml_read_setting(const iv_node *config, void *setting);
 
 /* What is a member's own. */
 typedef struct {
@@ -77,12 +75,6 @@ bool ml_rotates(const iv_member *member);
 
 /* Values of an image or point. */
 size_t ml_columns(const ml_setting *setting);
-
-void ml_work(const iv_population *population, iv_work *work);
-
-/* "rotated", with the data set's name in front where the spec sweeps it ("cifar10 rotated"), and
- * what else the spec's sweep varies behind it. */
-void ml_row_name(const iv_population *population, const iv_spec_run *run, char *name, size_t size);
 
 /* ------------------------------------------------------------------ data */
 
@@ -113,9 +105,6 @@ typedef struct {
 /* Image sets that the study trains on. */
 bool ml_learns_from(const iv_dataset_info *info);
 
-iv_status ml_data_provide(iv_experiment *x, const iv_population *population, void *data);
-void ml_data_clear(iv_context *context, void *data);
-
 /* ------------------------------------------------------------------ on the device */
 
 /* What the first layer's products are taken of: transformed inputs with the filters, or inputs with
@@ -136,12 +125,6 @@ typedef struct {
     iv_optimizer_desc optimizer_desc; /* without its learning rates, which are */
     float *learning_rates;            /* [R] */
 } ml_model;
-
-iv_status ml_model_create(iv_experiment *x, const iv_population *population, iv_model **model);
-void ml_model_destroy(iv_model *model);
-
-/* Training: its loss is the mean cross-entropy of a batch, without the posterior's KL. */
-iv_status ml_training_create(iv_experiment *x, iv_model *model, iv_training *training);
 
 /* Parameters as inputs of a graph. */
 void ml_model_tensors(const ml_model *model, iv_graph *graph, iv_tensor *tensors[ML_N_PARAMETERS]);
@@ -190,11 +173,6 @@ bool ml_shown(const iv_trained_runs *all, const iv_trained_run *run, size_t metr
  * the batch's number. The test set is classified with the output layer's mean. The training set's
  * cross-entropy takes a sample of it for each batch, from the same stream at step ML_SAMPLE_STEPS +
  * the batch's number. */
-iv_status ml_measure_create(iv_experiment *x, iv_model *model, bool curves, void **measure);
-void ml_measure_destroy(void *measure);
-iv_status ml_measure_run(iv_experiment *x, void *measure, const iv_position *position,
-                         double *values);
-iv_status ml_measure_time(void *measure, double *seconds);
 
 /* ------------------------------------------------------------------ regressions */
 
@@ -227,6 +205,9 @@ iv_status ml_check_run(iv_spec_check *check, const iv_node *config);
 iv_status ml_check_spec(iv_spec_check *check, const iv_node *root);
 
 extern const iv_schema ml_schema;
+extern const iv_study_data ml_data_hooks;
+extern const iv_study_models ml_models;
+extern const iv_study_measures ml_measures;
 extern const iv_study ml_study;
 
 #endif

@@ -70,20 +70,20 @@ static iv_status open_passes(ml_measure *m) {
     return m->logits && m->sums ? IV_OK : iv_no_memory(context);
 }
 
-iv_status ml_measure_create(iv_experiment *x, iv_model *model, bool curves, void **out) {
+static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
     ml_measure *m = *out = calloc(1, sizeof *m);
     if (!m) return iv_no_memory(x->context);
     m->model = model;
     m->curves = curves;
     const iv_status status = curves || is_regression(m) ? IV_OK : open_passes(m);
     if (status != IV_OK) {
-        ml_measure_destroy(m);
+        destroy(m);
         *out = NULL;
     }
     return status;
 }
 
-void ml_measure_destroy(void *measure) {
+static void destroy(void *measure) {
     ml_measure *m = measure;
     if (!m) return;
     close_pass(&m->train);
@@ -216,8 +216,7 @@ static iv_status measure_point(const iv_experiment *x, const ml_model *model,
     return status == IV_OK ? ml_snapshot(x, model, position->step) : status;
 }
 
-iv_status ml_measure_run(iv_experiment *x, void *measure, const iv_position *position,
-                         double *values) {
+static iv_status run(iv_experiment *x, void *measure, const iv_position *position, double *values) {
     ml_measure *m = measure;
     if (is_regression(m)) return ml_sgpr_measure(m->model, values);
     if (m->curves) return measure_point(x, networks(m), position, values);
@@ -239,7 +238,7 @@ static iv_status run_batch(void *state, size_t batch) {
     return add_batch(t->m, t->p, batch);
 }
 
-iv_status ml_measure_time(void *measure, double *seconds) {
+static iv_status measure_time(void *measure, double *seconds) {
     ml_measure *m = measure;
     timed train = {m, &m->train}, test = {m, &m->test};
     *seconds = 0;
@@ -250,3 +249,12 @@ iv_status ml_measure_time(void *measure, double *seconds) {
     return status == IV_OK ? iv_time_batches(run_batch, &test, count_batches(test.p), seconds)
                            : status;
 }
+
+const iv_study_measures ml_measures = {
+    .sets = ml_sets,
+    .applies = ml_applies,
+    .create = create,
+    .destroy = destroy,
+    .run = run,
+    .time = measure_time,
+};

@@ -71,9 +71,6 @@ typedef struct {
 bool reg_takes(const iv_dataset_info *info);
 bool reg_learns_from(const iv_dataset_info *info);
 
-iv_status reg_data_provide(iv_experiment *x, const iv_population *population, void *data);
-void reg_data_clear(iv_context *context, void *data);
-
 /* Another set of images, as the data's group acts on them. */
 iv_status reg_pool_load(iv_experiment *x, const reg_data *data, const char *name, size_t n_asked,
                         reg_pool *pool);
@@ -82,9 +79,6 @@ void reg_pool_clear(iv_context *context, reg_pool *pool);
 /* Each member's permutation of a pool, on the device. */
 iv_status reg_splits_create(iv_context *context, const iv_population *population, size_t n_pool,
                             size_t n_train, size_t n_validation, size_t n_test, cl_mem *splits);
-
-/* splits/seedS.npy of all members. */
-iv_status reg_save_splits(iv_experiment *x, const iv_population *population);
 
 /* ------------------------------------------------------------------ on the device */
 
@@ -97,10 +91,6 @@ typedef struct {
     cl_mem seeds, nu; /* [R] */
     cl_mem splits;    /* int [R, n_pool] */
 } reg_model;
-
-iv_status reg_model_create(iv_experiment *x, const iv_population *population, iv_model **model);
-void reg_model_destroy(iv_model *model);
-iv_status reg_training_create(iv_experiment *x, iv_model *model, iv_training *training);
 
 /* Some images of a pool for every member: entries first .. first + count - 1 of each member's own
  * permutation, splits int32 [R, n_pool] on the device. */
@@ -147,12 +137,6 @@ size_t reg_applies(const iv_population *population, const iv_member *member, siz
 /* A metric that is a mean over images: its values for a batch, [B]; NULL for other metrics. */
 iv_tensor *reg_orbit_metric(iv_graph *graph, size_t metric, const reg_orbit *orbit);
 
-iv_status reg_measure_create(iv_experiment *x, iv_model *model, bool curves, void **measure);
-void reg_measure_destroy(void *measure);
-iv_status reg_measure_run(iv_experiment *x, void *measure, const iv_position *position,
-                          double *values);
-iv_status reg_measure_time(void *measure, double *seconds);
-
 /* On one set of images, n_jacobians of which have their Jacobian taken (0: none). Means go to the
  * values of set number `set` of all members. */
 typedef struct reg_on_images reg_on_images;
@@ -186,7 +170,6 @@ const iv_trained_run *reg_selected(const iv_trained_runs *all, const iv_trained_
 /* Whether run number i is the first of its base and configuration. */
 bool reg_first_of_base(const iv_trained_runs *all, size_t i);
 
-iv_status reg_add_cells(const iv_trained_runs *all, iv_results *results, iv_error *error);
 iv_status reg_add_claims(const iv_trained_runs *all, iv_results *results, iv_error *error);
 
 /* Saliency maps of the models of the first seed; curves, drawn from metrics.jsonl so that a resumed
@@ -201,6 +184,10 @@ iv_status reg_check_run(iv_spec_check *check, const iv_node *config);
 iv_status reg_check_spec(iv_spec_check *check, const iv_node *root);
 
 extern const iv_schema reg_schema;
+extern const iv_study_data reg_data_hooks;
+extern const iv_study_models reg_models;
+extern const iv_study_measures reg_measures;
+extern const iv_study_results reg_results;
 extern const iv_study reg_study;
 
 #endif
