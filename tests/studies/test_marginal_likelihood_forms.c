@@ -49,7 +49,12 @@ static void open_experiment(const iv_job *job, iv_experiment *x) {
 
     make_images(pixels, labels);
     ml_data *data = x->data;
-    *data = (ml_data){.name = setting->dataset, .n_pool = N_TRAIN + N_TEST, .first_test = N_TRAIN};
+    *data = (ml_data){.name = setting->dataset,
+                      .n_pool = N_TRAIN + N_TEST,
+                      .first_test = N_TRAIN,
+                      .host_labels = malloc(sizeof labels)};
+    assert_non_null(data->host_labels);
+    memcpy(data->host_labels, labels, sizeof labels);
     assert_ok(job->context, iv_buffer_upload(job->context, pixels, sizeof pixels, &data->pixels));
     assert_ok(job->context, iv_buffer_upload(job->context, labels, sizeof labels, &data->labels));
 }
