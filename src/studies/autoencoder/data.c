@@ -40,6 +40,15 @@ static iv_status make(iv_context *context, const ae_setting *s, ae_data *data) {
     return status;
 }
 
+static void clear(iv_context *context, void *held) {
+    ae_data *data = held;
+    iv_signal_set_clear(context, &data->train);
+    iv_signal_set_clear(context, &data->test);
+    iv_buffer_release(context, data->cycles);
+    free(data->seeds);
+    memset(data, 0, sizeof *data);
+}
+
 static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
     ae_data *data = held;
     iv_context *context = x->context;
@@ -62,15 +71,6 @@ static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
     }
     free(seeds);
     return status;
-}
-
-static void clear(iv_context *context, void *held) {
-    ae_data *data = held;
-    iv_signal_set_clear(context, &data->train);
-    iv_signal_set_clear(context, &data->test);
-    iv_buffer_release(context, data->cycles);
-    free(data->seeds);
-    memset(data, 0, sizeof *data);
 }
 
 const iv_study_data ae_data_hooks = {.size = sizeof(ae_data), .provide = provide, .clear = clear};

@@ -89,6 +89,12 @@ static iv_status open_pass(const ae_model *model, const iv_signal_set *set, pass
     return status;
 }
 
+static void destroy(void *measure) {
+    ae_measure *m = measure;
+    for (size_t i = 0; m && i < m->n; i++) close_pass(&m->passes[i]);
+    free(m);
+}
+
 static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
     const ae_model *m = (const ae_model *)model;
     const iv_signal_set *const sets[AE_N_SETS] = {
@@ -105,12 +111,6 @@ static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **o
         *out = NULL;
     }
     return status;
-}
-
-static void destroy(void *measure) {
-    ae_measure *m = measure;
-    for (size_t i = 0; m && i < m->n; i++) close_pass(&m->passes[i]);
-    free(m);
 }
 
 /* ------------------------------------------------------------------ sums */

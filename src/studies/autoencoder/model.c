@@ -116,6 +116,16 @@ static iv_status upload_members(ae_model *m) {
     return status == IV_OK ? iv_model_initialize(&m->base) : status;
 }
 
+static void destroy(iv_model *model) {
+    ae_model *m = (ae_model *)model;
+    if (!m) return;
+    iv_parameters_destroy(m->base.parameters);
+    cl_mem const buffers[] = {m->seeds, m->set_of_member, m->lambda, m->delta, m->alpha};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        iv_buffer_release(m->base.context, buffers[i]);
+    free(m);
+}
+
 static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out) {
     *out = NULL;
     ae_model *m = calloc(1, sizeof *m);
@@ -132,16 +142,6 @@ static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out
     else
         *out = &m->base;
     return status;
-}
-
-static void destroy(iv_model *model) {
-    ae_model *m = (ae_model *)model;
-    if (!m) return;
-    iv_parameters_destroy(m->base.parameters);
-    cl_mem const buffers[] = {m->seeds, m->set_of_member, m->lambda, m->delta, m->alpha};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        iv_buffer_release(m->base.context, buffers[i]);
-    free(m);
 }
 
 iv_signal_source ae_model_source(const ae_model *m, const iv_signal_set *set, bool shuffle,

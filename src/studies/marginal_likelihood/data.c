@@ -58,6 +58,16 @@ static iv_status keep_labels(ml_data *data, const uint8_t *labels, iv_context *c
     return IV_OK;
 }
 
+static void clear(iv_context *context, void *held) {
+    ml_data *data = held;
+    cl_mem const buffers[] = {data->pixels, data->labels, data->points, data->point_labels};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        iv_buffer_release(context, buffers[i]);
+    free(data->host_labels);
+    free(data->host_points);
+    memset(data, 0, sizeof *data);
+}
+
 static iv_status take_images(iv_context *context, const iv_population *p, const uint8_t *pixels,
                              const uint8_t *labels, size_t n_pool, size_t first_test,
                              ml_data *data) {
@@ -138,16 +148,6 @@ static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
     if (holds(x, data, p)) return IV_OK;
     clear(x->context, data);
     return ml_setting_of(p)->rings ? make_rings(x->context, p, data) : load_images(x, p, data);
-}
-
-static void clear(iv_context *context, void *held) {
-    ml_data *data = held;
-    cl_mem const buffers[] = {data->pixels, data->labels, data->points, data->point_labels};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        iv_buffer_release(context, buffers[i]);
-    free(data->host_labels);
-    free(data->host_points);
-    memset(data, 0, sizeof *data);
 }
 
 const iv_study_data ml_data_hooks = {.size = sizeof(ml_data), .provide = provide, .clear = clear};

@@ -70,6 +70,17 @@ static iv_status open_passes(ml_measure *m) {
     return m->logits && m->sums ? IV_OK : iv_no_memory(context);
 }
 
+static void destroy(void *measure) {
+    ml_measure *m = measure;
+    if (!m) return;
+    close_pass(&m->train);
+    close_pass(&m->test);
+    iv_sequence_destroy(m->sample);
+    free(m->logits);
+    free(m->sums);
+    free(m);
+}
+
 static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
     ml_measure *m = *out = calloc(1, sizeof *m);
     if (!m) return iv_no_memory(x->context);
@@ -81,17 +92,6 @@ static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **o
         *out = NULL;
     }
     return status;
-}
-
-static void destroy(void *measure) {
-    ml_measure *m = measure;
-    if (!m) return;
-    close_pass(&m->train);
-    close_pass(&m->test);
-    iv_sequence_destroy(m->sample);
-    free(m->logits);
-    free(m->sums);
-    free(m);
 }
 
 /* ------------------------------------------------------------------ one sample */

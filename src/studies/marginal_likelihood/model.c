@@ -140,6 +140,22 @@ static iv_status upload_members(ml_model *m) {
     return status;
 }
 
+static void destroy(iv_model *model) {
+    if (!model) return;
+    if (ml_setting_of(model->population)->sgpr) {
+        ml_sgpr_destroy(model);
+        return;
+    }
+    ml_model *m = (ml_model *)model;
+    iv_posterior_destroy(m->base.posterior);
+    iv_parameters_destroy(m->base.parameters);
+    cl_mem const buffers[] = {m->seeds, m->learned, m->transformations, m->points};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        iv_buffer_release(m->base.context, buffers[i]);
+    free(m->learning_rates);
+    free(m);
+}
+
 static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out) {
     if (ml_setting_of(p)->sgpr) return ml_sgpr_create(x, p, out);
     *out = NULL;
@@ -155,22 +171,6 @@ static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out
     else
         *out = &m->base;
     return status;
-}
-
-static void destroy(iv_model *model) {
-    if (!model) return;
-    if (ml_setting_of(model->population)->sgpr) {
-        ml_sgpr_destroy(model);
-        return;
-    }
-    ml_model *m = (ml_model *)model;
-    iv_posterior_destroy(m->base.posterior);
-    iv_parameters_destroy(m->base.parameters);
-    cl_mem const buffers[] = {m->seeds, m->learned, m->transformations, m->points};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        iv_buffer_release(m->base.context, buffers[i]);
-    free(m->learning_rates);
-    free(m);
 }
 
 /* ------------------------------------------------------------------ the way through */

@@ -104,6 +104,15 @@ static iv_status read_drift_sets(const iv_experiment *x, const reg_setting *s) {
     return status;
 }
 
+static void clear(iv_context *context, void *held) {
+    reg_data *data = held;
+    reg_pool_clear(context, &data->pool);
+    iv_buffer_release(context, data->source);
+    iv_buffer_release(context, data->inverse);
+    iv_group_destroy(data->group);
+    *data = (reg_data){0};
+}
+
 static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
     reg_data *data = held;
     const reg_setting *s = reg_setting_of(p);
@@ -120,15 +129,6 @@ static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
     data->n_asked = s->n_images;
     data->axes = s->axes;
     return IV_OK;
-}
-
-static void clear(iv_context *context, void *held) {
-    reg_data *data = held;
-    reg_pool_clear(context, &data->pool);
-    iv_buffer_release(context, data->source);
-    iv_buffer_release(context, data->inverse);
-    iv_group_destroy(data->group);
-    *data = (reg_data){0};
 }
 
 /* ------------------------------------------------------------------ splits */

@@ -18,6 +18,14 @@ static size_t n_jacobians(const reg_setting *s, bool curves, size_t n_samples) {
     return s->jacobian_samples > 0 ? s->jacobian_samples : n_samples;
 }
 
+static void destroy(void *measure) {
+    reg_measure *m = measure;
+    if (!m) return;
+    reg_on_images_destroy(m->images);
+    if (m->has_norms) reg_weight_norms_clear(&m->norms);
+    free(m);
+}
+
 /* The others of the end's sets are opened one after another, to hold less memory at once. */
 static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
     reg_measure *m = *out = calloc(1, sizeof *m);
@@ -40,14 +48,6 @@ static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **o
         *out = NULL;
     }
     return status;
-}
-
-static void destroy(void *measure) {
-    reg_measure *m = measure;
-    if (!m) return;
-    reg_on_images_destroy(m->images);
-    if (m->has_norms) reg_weight_norms_clear(&m->norms);
-    free(m);
 }
 
 /* ------------------------------------------------------------------ running */

@@ -53,6 +53,16 @@ static iv_status upload_members(reg_model *model) {
     return status == IV_OK ? iv_model_initialize(&model->base) : status;
 }
 
+static void destroy(iv_model *base) {
+    reg_model *model = (reg_model *)base;
+    if (!model) return;
+    iv_parameters_destroy(model->base.parameters);
+    cl_mem const buffers[] = {model->same, model->seeds, model->nu, model->splits};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        iv_buffer_release(model->base.context, buffers[i]);
+    free(model);
+}
+
 static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out) {
     *out = NULL;
     reg_model *model = calloc(1, sizeof *model);
@@ -69,16 +79,6 @@ static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out
     else
         *out = &model->base;
     return status;
-}
-
-static void destroy(iv_model *base) {
-    reg_model *model = (reg_model *)base;
-    if (!model) return;
-    iv_parameters_destroy(model->base.parameters);
-    cl_mem const buffers[] = {model->same, model->seeds, model->nu, model->splits};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        iv_buffer_release(model->base.context, buffers[i]);
-    free(model);
 }
 
 /* ------------------------------------------------------------------ images */
