@@ -150,6 +150,20 @@ double ml_degrees(double radians);
 
 /* ------------------------------------------------------------------ metrics */
 
+/* What metrics follow from, for one member; NaN, or NULL, where it was not measured. */
+typedef struct {
+    double n_train;
+    double accuracy;             /* of the test set */
+    double cross_entropy, kl;    /* mean over the training set; total */
+    double bound;                /* of a regression, total */
+    double batch_loss, batch_kl; /* of the last training step */
+    const float *eta;            /* [6] */
+} ml_numbers;
+
+/* Put what applies to a member into its values. */
+void ml_take(const iv_population *population, const iv_member *member, const ml_numbers *numbers,
+             double *values);
+
 /* Rows of metrics.c that other files name. */
 typedef enum {
     ML_ACCURACY,
@@ -180,7 +194,7 @@ bool ml_shown(const iv_trained_runs *all, const iv_trained_run *run, size_t metr
 iv_status ml_sgpr_create(iv_experiment *x, const iv_population *population, iv_model **model);
 void ml_sgpr_destroy(iv_model *model);
 iv_status ml_sgpr_fit(iv_experiment *x, iv_model *model, const iv_progress *progress);
-iv_status ml_sgpr_measure(iv_model *model, double *values);
+iv_status ml_sgpr_measure(iv_model *model, ml_numbers *numbers);
 iv_status ml_sgpr_time(iv_model *model, double *seconds);
 
 /* Passes over the data that training one of them takes, about, and floating-point operations of
