@@ -78,8 +78,8 @@ static const iv_key keys[] = {
      .doc = "invariant by construction (WT), by transformed training images (DA) or by a penalty "
             "(IR)"},
     {"runs[].nu", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0", "[0, 1000000]",
-     .doc = "weight of the logit invariance error in the loss", .only_if = "run.method=regularization",
-     .own = "*"},
+     .doc = "weight of the logit invariance error in the loss",
+     .only_if = "run.method=regularization", .own = "*"},
     {"runs[].learning_rate", IV_KEY_NUMBER, IV_KEY_OPTIONAL | IV_KEY_SWEEPABLE | IV_KEY_INSTEAD,
      .range = "(0, 1000]", .doc = "this run's step size instead of training.learning_rate"},
     {"runs[].sweep", IV_KEY_SWEEP, IV_KEY_OPTIONAL,
