@@ -119,8 +119,8 @@ typedef enum {
     REG_SI,
     REG_SIGMA_JACOBIAN,
     REG_SPECTRUM,
-    REG_SIGMA_MAX,
     REG_LOSS,
+    REG_SIGMA_MAX,
 } reg_metric;
 
 /* A batch of images under every element of the group, in a graph. */
