@@ -110,6 +110,12 @@ void assert_same_outputs(const char *a, const char *b) {
     compare_folder(kept_a, kept_b, "splits", ".npy"); /* of studies that split images */
 }
 
+static bool is_trained(const subject *s, size_t population) {
+    iv_work work = {0};
+    s->study->work(&s->populations.items[population], &work);
+    return work.fit_steps == 0;
+}
+
 void assert_same_members(void **folder, subject *s, int seed) {
     char link_to_reference[SCRATCH_PATH + 16];
     snprintf(link_to_reference, sizeof link_to_reference, "%s/reference", (const char *)*folder);
@@ -119,7 +125,8 @@ void assert_same_members(void **folder, subject *s, int seed) {
         for (size_t r = 0; r < s->populations.items[p].n_members; r++) {
             const iv_member *member = &s->populations.items[p].members[r];
             if (seed >= 0 && member->seed != (uint32_t)seed) continue;
-            assert_same_member(folder, "reference", "run", member->run->name, (int)member->seed);
+            (is_trained(s, p) ? assert_same_member : assert_same_model)(
+                folder, "reference", "run", member->run->name, (int)member->seed);
             n++;
         }
     assert_true(n > 0);
@@ -152,12 +159,6 @@ char *spec_at_rates(const subject *s, rates which) {
 }
 
 /* ------------------------------------------------------------------ moments */
-
-static bool is_trained(const subject *s, size_t population) {
-    iv_work work = {0};
-    s->study->work(&s->populations.items[population], &work);
-    return work.fit_steps == 0;
-}
 
 size_t n_trained(const subject *s) {
     size_t n = 0;
