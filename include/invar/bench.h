@@ -87,6 +87,7 @@ typedef struct {
     size_t n_names;           /* 0: every suite */
     double seconds; /* at most, for the repetitions of one item; building it comes on top */
     const volatile sig_atomic_t *stop; /* NULL for none */
+    const char *json; /* NULL, or where the report is written after each item, with all before it */
 
     /* Called before an item is measured, and after; NULL for none. */
     void (*started)(void *state, const char *item);
@@ -101,7 +102,8 @@ iv_status iv_bench_check_names(const char *const *names, size_t n_names, iv_erro
  * repeated until the interquartile range is below 3% of the median or `seconds` are over. What
  * items of other suites are compared with is measured shortly first where the suite `peak` is not
  * asked for. Errors are in the context's error: IV_EINVAL for unknown names and for a PART that no
- * item has, IV_EINTERRUPTED if `stop` became nonzero. */
+ * item has, IV_EINTERRUPTED if `stop` became nonzero. What was measured before a failure is in the
+ * report. */
 iv_status iv_bench_run(iv_context *context, const iv_bench_options *options,
                        iv_bench_report *report);
 

@@ -44,6 +44,7 @@ struct iv_dataset_info {
     size_t n_training, n_test; /* official numbers of images; 0: as many as wanted */
     bool built_in;             /* made, in any number; else read from files, always whole */
     bool mostly_zero;          /* iv_mostly_zero of its pixels */
+    bool meaningless;          /* labels say nothing: to measure on, not to learn from */
 
     /* Built in: make n images of a seed. */
     iv_status (*make)(uint32_t seed, size_t n_images, iv_dataset *dataset, iv_error *error);
@@ -63,6 +64,9 @@ const iv_dataset_info *iv_dataset_info_get(size_t i);
 
 /* The image set of that name, or NULL. */
 const iv_dataset_info *iv_dataset_info_find(const char *name);
+
+/* The i-th of those that `fits` says yes to, or NULL after the last. */
+const iv_dataset_info *iv_dataset_info_match(bool (*fits)(const iv_dataset_info *info), size_t i);
 
 typedef enum {
     IV_DATASETS_ALL,

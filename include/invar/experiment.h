@@ -92,15 +92,6 @@ iv_status iv_populations_split(const iv_study *study, const iv_device_info *devi
                                iv_populations *all, iv_error *error);
 void iv_populations_clear(iv_populations *all); /* a zeroed one is fine */
 
-/* A number or a float of a member's own config. */
-double iv_member_number(const iv_member *member, const char *path);
-float iv_member_float(const iv_member *member, const char *path);
-
-/* Seeds of all members, or a number of each one's own config, [R]; the caller frees them. NULL if
- * memory runs out. */
-uint32_t *iv_member_seeds(const iv_population *population);
-float *iv_member_floats(const iv_population *population, const char *path);
-
 /* ------------------------------------------------------------------ what a study gives */
 
 /* What is open while an experiment runs. */
@@ -137,12 +128,11 @@ void iv_training_clear(iv_training *training); /* a zeroed one is fine */
 iv_status iv_model_create(iv_experiment *x, const iv_population *population,
                           const iv_parameter_desc *descs, size_t n_descs, iv_model **model);
 
-/* Complete a training that has its graph and loss: the loss's gradients, the optimizer's update and
- * the plan. tensors: the model's parameters in that graph, in order; none of them fixed. Where desc
- * has no learning rates, they are each member's training.learning_rate. The caller clears the
- * training, also after a failure. */
+/* Complete a training that has its graph and loss: the loss's gradients, the update of
+ * iv_model_optimizer and the plan. tensors: the model's parameters in that graph, in order; none of
+ * them fixed. The caller clears the training, also after a failure. */
 iv_status iv_training_compile(const iv_model *model, iv_tensor *const *tensors,
-                              const iv_optimizer_desc *desc, iv_training *training);
+                              iv_training *training);
 
 /* How far the training of a population has come. */
 typedef struct {
@@ -178,16 +168,94 @@ typedef struct {
 typedef struct iv_trained_run iv_trained_run;
 typedef struct iv_trained_runs iv_trained_runs;
 
-/* Values of members are [R, iv_values_size]: set by set, in each metric by metric, arrays in their
- * whole length. They are NaN to begin with.
+/* A study. Its functions come in groups, a table each, so that a file can keep its functions to
+ * itself and give the table. Groups and functions that are marked optional may be NULL.
  *
- * Functions of a study fail with a message in the context's error, and leave nothing allocated
- * where they fail to create. Those that are marked optional may be NULL.
+ * Functions fail with a message in the context's error, and leave nothing allocated where they fail
+ * to create.
+ *
+ * Values of members are [R, iv_values_size]: set by set, in each metric by metric, arrays in their
+ * whole length. They are NaN to begin with.
  *
  * The driver itself reads these keys, which every study has: seeds, dataset.train, training.batch,
  * training.epochs, training.learning_rate (of runs that train by steps), training.population,
  * training.checkpoint_seconds, metrics.every_epochs or metrics.every_steps, figures.names if a
  * figure is drawn, and published if there is a paper. */
+
+/* Data, which several populations may share. */
+typedef struct {
+    size_t size; /* of `data` */
+
+    /* Make `data`, zeroed or of an earlier population, hold what this one needs; made up if
+     * x->synthetic. After a failure it may hold a part, which `clear` releases. */
+    iv_status (*provide)(iv_experiment *x, const iv_population *population, void *data);
+    void (*clear)(iv_context *context, void *data);
+
+    /* Files about the data, written before a population is trained. Optional. */
+    iv_status (*save)(iv_experiment *x, const iv_population *population);
+} iv_study_data;
+
+/* Populations on the device. */
+typedef struct {
+    /* With its initial parameters (see iv_model_create). `destroy` is not called for NULL; where it
+     * is NULL, what iv_model_create made is destroyed. */
+    iv_status (*create)(iv_experiment *x, const iv_population *population, iv_model **model);
+    void (*destroy)(iv_model *model);
+
+    /* Its training, ready for step 0 (see iv_training_compile). `training` is zeroed before, and
+     * cleared if this fails. */
+    iv_status (*create_training)(iv_experiment *x, iv_model *model, iv_training *training);
+
+    /* Instead of a training, for populations whose work says so: leave the fitted parameters.
+     * Optional. */
+    iv_status (*fit)(iv_experiment *x, iv_model *model, const iv_progress *progress);
+} iv_study_models;
+
+/* Measuring. */
+typedef struct {
+    /* Sets of a population (one without a prefix, logged as "test", where NULL), and how many
+     * values a metric has there: 0: none, 1: a number, more: an array. curve: along the way. Where
+     * NULL, every metric applies, arrays in their whole length. */
+    size_t (*sets)(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
+    size_t (*applies)(const iv_population *population, const iv_member *member, size_t set,
+                      size_t metric, bool curve);
+
+    /* Measure a population, along the way (`curves`, again and again) or at the end. position:
+     * NULL at the end; its losses are those of the last step. time: seconds of a run, from parts of
+     * it; where NULL, one whole run is timed. IV_EINTERRUPTED if x->job->stop becomes nonzero. */
+    iv_status (*create)(iv_experiment *x, iv_model *model, bool curves, void **measure);
+    void (*destroy)(void *measure); /* NULL is fine */
+    iv_status (*run)(iv_experiment *x, void *measure, const iv_position *position, double *values);
+    iv_status (*time)(void *measure, double *seconds);
+
+    /* Instead of these four, where one run of one plan tells everything: build it, the same along
+     * the way and at the end, and return its only output (float); then take the values from what
+     * that output was, [R, elements]. */
+    iv_tensor *(*build)(iv_experiment *x, const iv_model *model, iv_graph *graph);
+    void (*take)(iv_experiment *x, const iv_model *model, const float *output,
+                 const iv_position *position, double *values);
+
+    /* Lines of the log of one point: set by set, or member by member. */
+    bool log_set_by_set;
+} iv_study_measures;
+
+/* What is made of all that was measured. Everything here is optional. */
+typedef struct {
+    /* How good a run is beside its alternatives (less is better): the best of those that share row
+     * and column is shown. */
+    double (*cost)(const iv_trained_runs *all, const iv_trained_run *run);
+
+    /* Cells of tables: whether a metric of set 0 is shown (NULL: every number that applies), or all
+     * cells by the study itself. */
+    bool (*shown)(const iv_trained_runs *all, const iv_trained_run *run, size_t metric);
+    iv_status (*add_cells)(const iv_trained_runs *all, iv_results *results, iv_error *error);
+    iv_status (*add_claims)(const iv_trained_runs *all, iv_results *results, iv_error *error);
+
+    /* Figures of a population just trained, and of all. */
+    iv_status (*draw_population)(iv_experiment *x, iv_model *model);
+    iv_status (*draw)(const iv_experiment *x, const iv_trained_runs *all);
+} iv_study_results;
+
 struct iv_study {
     const iv_schema *schema; /* its keys and metrics */
 
@@ -201,67 +269,11 @@ struct iv_study {
     void (*row_name)(const iv_population *population, const iv_spec_run *run, char *name,
                      size_t size);
 
-    /* Make `data`, zeroed or of an earlier population, hold what this one needs; made up if
-     * x->synthetic. After a failure it may hold a part, which clear_data releases. Optional. */
-    size_t data_size;
-    iv_status (*provide_data)(iv_experiment *x, const iv_population *population, void *data);
-    void (*clear_data)(iv_context *context, void *data);
-
-    /* Files about the data, written before a population is trained. Optional. */
-    iv_status (*save_data)(iv_experiment *x, const iv_population *population);
-
-    /* The population with its initial parameters, and its training, ready for step 0: see
-     * iv_model_create and iv_training_compile. destroy_model is not called for NULL; where it is
-     * NULL, what iv_model_create made is destroyed. create_training gets a zeroed training, which
-     * is cleared if it fails. */
-    iv_status (*create_model)(iv_experiment *x, const iv_population *population, iv_model **model);
-    void (*destroy_model)(iv_model *model);
-    iv_status (*create_training)(iv_experiment *x, iv_model *model, iv_training *training);
-
-    /* Instead of a training, for populations whose work says so: leave the fitted parameters.
-     * Optional. */
-    iv_status (*fit)(iv_experiment *x, iv_model *model, const iv_progress *progress);
-
-    /* Sets of a population (one without a prefix, logged as "test", where NULL), and how many
-     * values a metric has there: 0: none, 1: a number, more: an array. curve: along the way. Where
-     * NULL, every metric applies, arrays in their whole length. */
-    size_t (*sets)(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
-    size_t (*applies)(const iv_population *population, const iv_member *member, size_t set,
-                      size_t metric, bool curve);
-
-    /* Measure a population, along the way (`curves`, again and again) or at the end. position:
-     * NULL at the end; its losses are those of the last step. time: seconds of a run, from parts of
-     * it; where NULL, one whole run is timed. IV_EINTERRUPTED if x->job->stop becomes nonzero. */
-    iv_status (*create_measure)(iv_experiment *x, iv_model *model, bool curves, void **measure);
-    void (*destroy_measure)(void *measure); /* NULL is fine */
-    iv_status (*run_measure)(iv_experiment *x, void *measure, const iv_position *position,
-                             double *values);
-    iv_status (*time_measure)(void *measure, double *seconds);
-
-    /* Instead of these four, where one run of one plan tells everything: build it, the same along
-     * the way and at the end, and return its only output (float); then take the values from what
-     * that output was, [R, elements]. */
-    iv_tensor *(*build_measure)(iv_experiment *x, const iv_model *model, iv_graph *graph);
-    void (*take_values)(iv_experiment *x, const iv_model *model, const float *output,
-                        const iv_position *position, double *values);
-
-    /* How good a run is beside its alternatives (less is better): the best of those that share row
-     * and column is shown. Optional. */
-    double (*cost)(const iv_trained_runs *all, const iv_trained_run *run);
-
-    /* Cells of tables: whether a metric of set 0 is shown (NULL: every number that applies), or all
-     * cells by the study itself. Claims. Figures of a population just trained, and of all. All
-     * optional. */
-    bool (*shown)(const iv_trained_runs *all, const iv_trained_run *run, size_t metric);
-    iv_status (*add_cells)(const iv_trained_runs *all, iv_results *results, iv_error *error);
-    iv_status (*add_claims)(const iv_trained_runs *all, iv_results *results, iv_error *error);
-    iv_status (*draw_population)(iv_experiment *x, iv_model *model);
-    iv_status (*draw)(const iv_experiment *x, const iv_trained_runs *all);
-
-    /* Lines of the log of one point: set by set, or member by member. */
-    bool log_set_by_set;
-
-    const iv_step_entry *steps; /* ends with a NULL name; NULL for none */
+    const iv_study_data *data; /* optional */
+    const iv_study_models *models;
+    const iv_study_measures *measures;
+    const iv_study_results *results; /* optional */
+    const iv_step_entry *steps;      /* ends with a NULL name; NULL for none */
 };
 
 struct iv_experiment {
@@ -300,6 +312,30 @@ bool iv_experiment_shows(const iv_experiment *x, const iv_member *member);
  * sooner): metrics.every_epochs, or metrics.every_steps, where 0 gives about a hundred points. */
 size_t iv_population_steps(const iv_population *population);
 size_t iv_population_point_steps(const iv_population *population);
+
+/* A number or a float of a member's own config. */
+double iv_member_number(const iv_member *member, const char *path);
+float iv_member_float(const iv_member *member, const char *path);
+
+/* Seeds of all members [R]; the caller frees them. NULL if memory runs out. */
+uint32_t *iv_member_seeds(const iv_population *population);
+
+/* Numbers of all members' configs as floats, or their seeds as words, on the device: [R]. */
+iv_status iv_member_upload(iv_context *context, const iv_population *population, const char *path,
+                           cl_mem *buffer);
+iv_status iv_member_upload_seeds(iv_context *context, const iv_population *population,
+                                 cl_mem *buffer);
+
+/* Draw the parameters' initial values from the members' seeds. */
+iv_status iv_model_initialize(iv_model *model);
+
+/* The optimizer that `training` describes: SGD (with `momentum` where there is such a key) if
+ * training.optimizer is sgd, else Adam; each member has its own learning rate. */
+iv_status iv_model_optimizer(const iv_model *model, iv_optimizer **optimizer);
+
+/* Add to *seconds what n_batches take, from some of them, after two to warm up. */
+typedef iv_status (*iv_batch_function)(void *state, size_t batch);
+iv_status iv_time_batches(iv_batch_function run, void *state, size_t n_batches, double *seconds);
 
 /* Take `piece` out of a list joined by "-"; false if it is not in there. Put spaces for the "-". */
 bool iv_name_remove(char *list, const char *piece);

@@ -32,7 +32,7 @@ typedef struct {
 } iv_run_dir_options;
 
 /* Make the directory with models/, splits/, checkpoint/ and figures/ in it, and write run.json with
- * status "running". Without `resume`, IV_EFAILED if the directory already holds a run: a finished
+ * status "running". Without `resume`, IV_EINVAL if the directory already holds a run: a finished
  * one is not overwritten, an unfinished one is to be resumed. With `resume`, IV_EDATA if there is
  * none. A resumed run keeps its first start time, and its seconds add up. */
 iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error);
@@ -235,7 +235,8 @@ typedef struct {
 } iv_plot;
 
 /* Write DIR/NAME.csv and DIR/NAME.gp, a gnuplot script that reads it from the folder it lies in,
- * and let gnuplot make DIR/NAME.svg and DIR/NAME.png from it. *drawn (may be NULL) is false, and
+ * and let gnuplot make DIR/NAME.svg and DIR/NAME.png from it, without the user's own settings for
+ * gnuplot. *drawn (may be NULL) is false, and
  * the status IV_OK, if gnuplot is not installed: running `gnuplot NAME.gp` in DIR later completes
  * the figure. IV_EFAILED with gnuplot's message if it refuses the script. */
 iv_status iv_plot_write(const iv_plot *plot, const char *dir, const char *name, bool *drawn,
@@ -290,9 +291,9 @@ iv_status iv_image_grid_write(const iv_image_grid *grid, const char *path, iv_er
 /* Read the run directories and write OUT_DIR/report.html, report.md and report.csv: tables beside
  * the published numbers, claims with their evidence, figures, the spec, device, versions, time. The
  * HTML needs no other file. out_dir NULL: the run directory itself, or "." if there are several.
- * Figures that have a script but no picture are drawn first; *drawn (may be NULL) is false if one
- * could not be because gnuplot is not installed. IV_EDATA for a directory that is missing, not a
- * run's, damaged, or has no results yet. */
+ * Nothing in a run directory is run: a figure that has a script but no picture is listed with the
+ * command that draws it, and *drawn (may be NULL) is false then. IV_EDATA for a directory that is
+ * missing, not a run's, damaged, or has no results yet. */
 iv_status iv_report_write(const char *const *run_dirs, size_t n_run_dirs, const char *out_dir,
                           bool *drawn, iv_error *error);
 

@@ -92,6 +92,7 @@ typedef struct {
 typedef struct iv_node iv_node;             /* see invar/spec.h */
 typedef struct iv_spec_check iv_spec_check; /* a spec that is being checked */
 
+/* Its keys have the rows of every IV_KEYS_... below, but for IV_KEYS_ADAM. */
 typedef struct {
     const char *study; /* the spec's `study` */
     const char *title; /* one line: what it asks, and whose paper it is */

@@ -17,9 +17,10 @@
 typedef struct {
     iv_context *context;
     const iv_bench_options *options;
-    iv_bench_device device; /* what is measured so far */
-    size_t n_capacity;      /* items that fit */
-    bool *found;            /* [options->n_names] whether an item fits the name */
+    const iv_bench_report *report; /* of the devices before this one */
+    iv_bench_device device;        /* what is measured so far */
+    size_t n_capacity;             /* items that fit */
+    bool *found;                   /* [options->n_names] whether an item fits the name */
 } bench;
 
 /* Whether the user asked for an item of this name. */

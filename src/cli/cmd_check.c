@@ -1,6 +1,8 @@
 /* invar check: what a spec asks for and what it would take; starts nothing. */
 #include "cli/cli.h"
 
+#include "runtime/text.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,13 +39,13 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
     const int width = (int)longest;
     printf("\n%-*s %8s %12s %16s\n", width, "population", "members", "memory", "training");
     for (size_t i = 0; i < n; i++) {
-        cli_format_seconds(estimates[i].seconds, text, sizeof text);
+        iv_format_duration(estimates[i].seconds, text, sizeof text);
         printf("%-*s %8zu %8zu MiB %16s\n", width, estimates[i].name, estimates[i].n_members,
                estimates[i].bytes >> 20, text);
         total += estimates[i].seconds;
         if (estimates[i].bytes > most) most = estimates[i].bytes;
     }
-    cli_format_seconds(total, text, sizeof text);
+    iv_format_duration(total, text, sizeof text);
     printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps; metrics that are measured "
            "at the end may come on top\n",
            width, all, "", most >> 20, text, iv_context_device(context)->name);
@@ -51,34 +53,17 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
     return IV_OK;
 }
 
-static int run(int argc, char **argv) {
-    const char *path = NULL, *device = NULL;
-    cli_overrides overrides = {.texts = calloc((size_t)argc + 1, sizeof *overrides.texts)};
+static int run(const cli_arguments *arguments) {
+    const char *device = cli_value(arguments, "device");
+    cli_overrides overrides;
     iv_spec *spec = NULL;
     iv_context *context = NULL;
     iv_error error = {0};
     int exit_status = 0;
-    if (!overrides.texts) return 1;
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_option(argc, argv, &i, "device", &device);
-        if (taken == 0) taken = cli_override(argc, argv, &i, &overrides);
-        if (taken < 0) {
-            exit_status = cli_usage_error(&cli_check, "%s needs a value", argv[i]);
-            goto done;
-        }
-        if (taken == 1) continue;
-        if (argv[i][0] == '-' || path) {
-            exit_status = cli_usage_error(&cli_check, "unexpected argument \"%s\"", argv[i]);
-            goto done;
-        }
-        path = argv[i];
-    }
-    if (!path) {
-        exit_status = cli_usage_error(&cli_check, "needs a spec file");
-        goto done;
-    }
-    iv_status status =
-        iv_spec_load(path, overrides.texts, overrides.n, iv_study_schema, &spec, &error);
+    iv_status status = cli_overrides_read(arguments, &overrides)
+                           ? iv_spec_load(arguments->words[0], overrides.texts, overrides.n,
+                                          iv_study_schema, &spec, &error)
+                           : iv_fail(&error, IV_ENOMEM, "out of memory");
     if (status == IV_OK) status = print_runs(spec, &error);
     fflush(stdout); /* measuring takes a while */
     if (status == IV_OK) {
@@ -101,10 +86,21 @@ done:
     return exit_status;
 }
 
+static const cli_option options[] = {CLI_SET, CLI_SEEDS, CLI_DEVICE, CLI_END};
+
 const cli_command cli_check = {
-    "check", "validate a spec; print its runs, memory and time; start nothing",
-    "usage: invar check SPEC.yaml [--set KEY=VALUE]... [--seeds N] [--device SEL]\n\n"
-    "Validate the spec and print every run it expands to, with the device memory and the training "
-    "time of\n"
-    "each population. Time comes from a few measured steps.\n",
-    run};
+    .name = "check",
+    .summary = "validate a spec; print its runs, memory and time; start nothing",
+    .synopsis = "SPEC.yaml [OPTIONS]",
+    .description =
+        "Validate the spec and print every run it expands to, with the device memory and the\n"
+        "training time of each population. The time is estimated from a few measured steps.\n"
+        "The repository's specs are in configs/STUDY/ and configs/STUDY/quick/.\n",
+    .notes =
+        "Exit status: 0; 1 if measuring fails; 2 for a bad spec; 3 if there is no such device.\n",
+    .needs = "a spec file",
+    .least_words = 1,
+    .most_words = 1,
+    .options = options,
+    .run = run,
+};

@@ -1,6 +1,8 @@
 /* invar data: what image sets there are, whether their files are sound, and how to get them. */
 #include "cli/cli.h"
 
+#include "runtime/text.h"
+
 #include <invar/data.h>
 
 #include <errno.h>
@@ -11,11 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, MOST_NAMES = 16 };
+enum { PATH_BYTES = 4096 };
 
 typedef struct {
     char directory[PATH_BYTES];
-    const char *names[MOST_NAMES];
+    const char *const *names;
     size_t n_names;
     size_t n_images; /* for make */
 } arguments;
@@ -104,6 +106,7 @@ static void verify_set(const char *directory, const iv_dataset_info *info, size_
 
 static int verify(const arguments *given) {
     size_t n_missing = 0, n_wrong = 0, n_sets = 0;
+    char names[256] = "", by_hand[512] = ""; /* how to replace what is wrong */
     const iv_dataset_info *info;
     for (size_t i = 0; (info = iv_dataset_info_get(i)); i++) {
         size_t n_files;
@@ -113,7 +116,13 @@ static int verify(const arguments *given) {
             if (strcmp(given->names[k], info->name) == 0) wanted = true;
         if (!wanted) continue;
         n_sets++;
+        const size_t before = n_missing + n_wrong, used = strlen(names);
         verify_set(given->directory, info, &n_missing, &n_wrong);
+        if (n_missing + n_wrong == before) continue;
+        if (info->by_hand)
+            snprintf(by_hand, sizeof by_hand, "; %s: %s", info->name, info->by_hand);
+        else
+            snprintf(names + used, sizeof names - used, " %s", info->name);
     }
 
     iv_error error = {0};
@@ -121,11 +130,10 @@ static int verify(const arguments *given) {
         iv_fail(&error, IV_EDATA, "%s: holds no image set; `invar data list` says how to get one",
                 given->directory);
     else if (n_missing + n_wrong > 0)
-        iv_fail(
-            &error, IV_EDATA,
-            "%s: %zu files missing, %zu damaged or not the published ones; `invar data fetch NAME` "
-            "replaces what is wrong",
-            given->directory, n_missing, n_wrong);
+        iv_fail(&error, IV_EDATA,
+                "%s: %zu files missing, %zu damaged or not the published ones%s%s%s%s",
+                given->directory, n_missing, n_wrong, *names ? "; `invar data fetch" : "", names,
+                *names ? "` replaces what is wrong" : "", by_hand);
     return error.status == IV_OK ? 0 : cli_fail(&error);
 }
 
@@ -141,10 +149,11 @@ static void interrupt(int number) {
 
 static int show_progress(const char *file, uint64_t received, uint64_t total, void *state) {
     bool *shown = state;
-    if (isatty(STDERR_FILENO) && received > 0) {
-        fprintf(stderr, "\r\033[K  %s  %.1f", file, (double)received / 1e6);
-        if (total > 0) fprintf(stderr, " of %.1f", (double)total / 1e6);
-        fprintf(stderr, " MB");
+    if (cli_redraws() && received > 0) {
+        char line[256], of_total[32] = "";
+        if (total > 0) snprintf(of_total, sizeof of_total, " of %.1f", (double)total / 1e6);
+        snprintf(line, sizeof line, "  %.150s  %.1f%s MB", file, (double)received / 1e6, of_total);
+        cli_redraw(line);
         *shown = true;
     }
     return interrupted;
@@ -240,66 +249,65 @@ static int check_names(const char *action, const arguments *given) {
     return usage_error;
 }
 
-static int run(int argc, char **argv) {
+static int run(const cli_arguments *words) {
+    const char *action = words->words[0], *images = cli_value(words, "images");
     /* 70000 made images split like MNIST's. */
-    arguments given = {.n_images = 70000};
-    const char *action = NULL, *data = NULL, *images = NULL;
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_option(argc, argv, &i, "data", &data);
-        if (taken == 0) taken = cli_option(argc, argv, &i, "images", &images);
-        if (taken < 0) return cli_usage_error(&cli_data, "%s needs a value", argv[i]);
-        if (taken > 0) continue;
-        if (argv[i][0] == '-') return cli_usage_error(&cli_data, "unknown option '%s'", argv[i]);
-        if (!action)
-            action = argv[i];
-        else if (given.n_names < MOST_NAMES)
-            given.names[given.n_names++] = argv[i];
-        else
-            return cli_usage_error(&cli_data, "too many names");
-    }
+    arguments given = {.n_images = 70000, .names = words->words + 1, .n_names = words->n_words - 1};
 
     static const struct {
         const char *name;
         int (*run)(const arguments *given);
     } actions[] = {{"list", list}, {"verify", verify}, {"fetch", fetch}, {"make", make}};
-    if (!action) return cli_usage_error(&cli_data, "expected list, verify, fetch or make");
     if (images && (strcmp(action, "make") != 0 || !parse_count(images, &given.n_images)))
         return cli_usage_error(&cli_data,
                                "--images takes a number from 2 to %ld, and only with make",
                                (long)INT32_MAX);
+    const char *nearest = NULL;
+    size_t best = SIZE_MAX;
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        if (iv_word_nearer(action, actions[i].name, &best)) nearest = actions[i].name;
         if (strcmp(actions[i].name, action) != 0) continue;
         const int usage_error = check_names(action, &given);
         if (usage_error != 0) return usage_error;
         iv_error error = {0};
-        if (iv_data_directory(data, given.directory, sizeof given.directory, &error) != IV_OK)
+        if (iv_data_directory(cli_value(words, "data"), given.directory, sizeof given.directory,
+                              &error) != IV_OK)
             return cli_fail(&error);
         return actions[i].run(&given);
     }
-    return cli_usage_error(&cli_data, "unknown action '%s': expected list, verify, fetch or make",
-                           action);
+    return cli_usage_error(
+        &cli_data, "unknown action '%s': expected list, verify, fetch or make%s%s%s", action,
+        nearest ? "; did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
 }
+
+static const cli_option options[] = {
+    CLI_DATA,
+    {"images", "N", "how many images to make (default: 70000, of which 60000 for training)"},
+    CLI_END,
+};
 
 const cli_command cli_data = {
     .name = "data",
     .summary = "list, check, download or make image sets",
-    .usage =
-        "usage: invar data list | verify [NAME...] | fetch NAME... | make NAME [--images N]\n"
-        "\n"
-        "  list      every image set, where it is expected, and whether it is there\n"
-        "  verify    compare the files with the published SHA-256 checksums\n"
-        "  fetch     download published sets; only files that are not already there and good, and\n"
-        "            nothing is kept that does not have the published checksum\n"
-        "  make      write a built-in set as IDX files for other programs; Invar itself needs no\n"
-        "            files for it\n"
-        "\n"
-        "  --data DIR    the data directory (default: $INVAR_DATA_DIR, else $XDG_DATA_HOME/invar,\n"
-        "                else ~/.local/share/invar)\n"
-        "  --images N    how many images to make (default 70000, of which 60000 for training)\n"
-        "\n"
+    .synopsis = "list | verify [NAME...] | fetch NAME... | make NAME [--images N]",
+    .description =
+        "    list      every image set, where it is expected, and whether it is there\n"
+        "    verify    compare the files with the published SHA-256 checksums\n"
+        "    fetch     download published sets; only files that are not already there and good, "
+        "and\n"
+        "              nothing is kept that does not have the published checksum. A set that is\n"
+        "              to be downloaded by hand is refused: `invar data list` says from where\n"
+        "    make      write a built-in set as IDX files for other programs; Invar itself needs "
+        "no\n"
+        "              files for it\n",
+    .notes =
         "INVAR_DATA_MIRROR names another site to fetch from: files are at MIRROR/NAME/FILE.gz.\n"
         "\n"
         "Exit status: 0; 2 bad usage; 4 data missing or damaged; 1 the network or disk failed;\n"
         "130 interrupted.\n",
+    .needs = "one of list, verify, fetch or make",
+    .least_words = 1,
+    .most_words = SIZE_MAX,
+    .options = options,
     .run = run,
 };

@@ -42,31 +42,29 @@ static iv_status evaluate(const char *dir_path, const char *device, const char *
     return status;
 }
 
-static int run(int argc, char **argv) {
-    const char *dir = NULL, *device = NULL, *data = NULL;
-    bool quiet = false;
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_option(argc, argv, &i, "device", &device);
-        if (taken == 0) taken = cli_option(argc, argv, &i, "data", &data);
-        if (taken == 0 && strcmp(argv[i], "--quiet") == 0) {
-            quiet = true;
-            taken = 1;
-        }
-        if (taken < 0) return cli_usage_error(&cli_eval, "%s needs a value", argv[i]);
-        if (taken == 1) continue;
-        if (argv[i][0] == '-' || dir)
-            return cli_usage_error(&cli_eval, "unexpected argument \"%s\"", argv[i]);
-        dir = argv[i];
-    }
-    if (!dir) return cli_usage_error(&cli_eval, "needs a run directory");
+static int run(const cli_arguments *arguments) {
     iv_error error = {0};
-    return evaluate(dir, device, data, quiet, &error) == IV_OK ? 0 : cli_fail(&error);
+    const iv_status status =
+        evaluate(arguments->words[0], cli_value(arguments, "device"), cli_value(arguments, "data"),
+                 cli_has(arguments, "quiet"), &error);
+    return status == IV_OK ? 0 : cli_fail(&error);
 }
 
-const cli_command cli_eval = {"eval",
-                              "recompute every metric of a run from its models; prints JSON",
-                              "usage: invar eval RUN_DIR [--device SEL] [--data DIR] [--quiet]\n\n"
-                              "Read the exported models of a finished run, measure them again and "
-                              "print the results as JSON, in the\n"
-                              "form of the run's results.json. Nothing is written.\n",
-                              run};
+static const cli_option options[] = {CLI_DEVICE, CLI_DATA, CLI_QUIET, CLI_END};
+
+const cli_command cli_eval = {
+    .name = "eval",
+    .summary = "recompute every metric of a run from its models; prints JSON",
+    .synopsis = "RUN_DIR [OPTIONS]",
+    .description =
+        "Read the exported models of a finished run, measure them again and print the results as\n"
+        "JSON, in the form of the run's results.json. Nothing is written.\n",
+    .notes =
+        "Exit status: 0; 1 if measuring fails; 3 if there is no usable device; 4 if the run, a\n"
+        "model or data is missing or damaged; 130 if interrupted.\n",
+    .needs = "a run directory",
+    .least_words = 1,
+    .most_words = 1,
+    .options = options,
+    .run = run,
+};

@@ -1,6 +1,7 @@
 /* invar run and invar resume: train and measure what a spec describes. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,23 @@ static iv_status print_outcome(running *r, iv_error *error) {
     return status;
 }
 
+/* Whether there was no room for a file: where it comes from is known by its text alone. */
+static bool lacked_room(const iv_error *error) {
+    const int codes[] = {ENOSPC, EDQUOT, EFBIG};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (strstr(error->message, strerror(codes[i]))) return true;
+    return false;
+}
+
+/* A run that stopped for want of room goes on once there is some. */
+static void advise_to_resume(const running *r, iv_error *error) {
+    const iv_error first = *error;
+    if (!lacked_room(&first)) return;
+    iv_error_clear(error);
+    iv_fail(error, first.status, "%s; once there is room, `invar resume %s` goes on from here",
+            first.message, iv_run_dir_path(r->dir));
+}
+
 static const char *status_word(iv_status status) {
     return status == IV_OK ? "done" : status == IV_EINTERRUPTED ? "interrupted" : "failed";
 }
@@ -122,6 +140,15 @@ static iv_status already_done(const char *path, bool *done, iv_error *error) {
     *done = strcmp(iv_run_dir_previous_status(dir), "done") == 0;
     iv_run_dir_destroy(dir);
     return IV_OK;
+}
+
+/* What runs, where it runs and where it goes, before the first kernel is compiled. */
+static void announce(const running *r) {
+    if (r->options->quiet) return;
+    const iv_device_info *device = iv_context_device(r->context);
+    fprintf(stderr, "invar: %s (%s) on %s (%s), into %s\n",
+            iv_spec_string(iv_spec_root(r->spec), "name"), r->options->spec_path, device->name,
+            cli_type_name(device->type), iv_run_dir_path(r->dir));
 }
 
 /* Train, measure and write; the run's status on disk is right whatever happens. */
@@ -142,6 +169,7 @@ static iv_status carry_out(running *r, iv_error *error) {
     if (status != IV_OK) *error = *iv_context_error(r->context);
     if (status == IV_OK) status = open_directory(r, error);
     if (status != IV_OK) return status;
+    announce(r);
     job.dir = r->dir;
     if (status == IV_OK)
         status = iv_run_dir_write(r->dir, "spec.yaml", r->spec_text, strlen(r->spec_text), error);
@@ -164,6 +192,8 @@ static iv_status carry_out(running *r, iv_error *error) {
         iv_error_clear(error);
         iv_fail(error, status, "interrupted; `invar resume %s` goes on from here",
                 iv_run_dir_path(r->dir));
+    } else if (status != IV_OK) {
+        advise_to_resume(r, error);
     }
     return status;
 }
@@ -200,80 +230,60 @@ static int perform(const run_options *options) {
 
 /* ------------------------------------------------------------------ arguments */
 
-/* 1 taken, 0 another argument, -1 its value is missing. */
-static int common_option(int argc, char **argv, int *i, run_options *o) {
-    int taken = cli_option(argc, argv, i, "device", &o->device);
-    if (taken == 0) taken = cli_option(argc, argv, i, "data", &o->data);
-    if (taken == 0 && strcmp(argv[*i], "--quiet") == 0) {
-        o->quiet = true;
-        taken = 1;
-    }
-    return taken;
+static run_options read_options(const cli_arguments *arguments) {
+    return (run_options){.device = cli_value(arguments, "device"),
+                         .data = cli_value(arguments, "data"),
+                         .quiet = cli_has(arguments, "quiet")};
 }
 
-static int run(int argc, char **argv) {
-    run_options o = {0};
-    int exit_status;
-    o.overrides.texts = calloc((size_t)argc + 1, sizeof *o.overrides.texts);
-    if (!o.overrides.texts) return 1;
-    for (int i = 1; i < argc; i++) {
-        int taken = common_option(argc, argv, &i, &o);
-        if (taken == 0) taken = cli_option(argc, argv, &i, "out", &o.out);
-        if (taken == 0) taken = cli_override(argc, argv, &i, &o.overrides);
-        if (taken == 0 && strcmp(argv[i], "--resume") == 0) {
-            o.resume = true;
-            taken = 1;
-        }
-        if (taken < 0) {
-            exit_status = cli_usage_error(&cli_run, "%s needs a value", argv[i]);
-            goto done;
-        }
-        if (taken == 1) continue;
-        if (argv[i][0] == '-' || o.spec_path) {
-            exit_status = cli_usage_error(&cli_run, "unexpected argument \"%s\"", argv[i]);
-            goto done;
-        }
-        o.spec_path = argv[i];
-    }
-    if (!o.spec_path)
-        exit_status = cli_usage_error(&cli_run, "needs a spec file");
-    else if (o.resume && !o.out)
-        exit_status = cli_usage_error(&cli_run, "--resume needs --out, the directory of the run");
-    else
-        exit_status = perform(&o);
-
-done:
+static int run(const cli_arguments *arguments) {
+    run_options o = read_options(arguments);
+    o.spec_path = arguments->words[0];
+    o.out = cli_value(arguments, "out");
+    o.resume = cli_has(arguments, "resume");
+    if (o.resume && !o.out)
+        return cli_usage_error(&cli_run, "--resume needs --out, the directory of the run");
+    if (!cli_overrides_read(arguments, &o.overrides)) return 1;
+    const int exit_status = perform(&o);
     free(o.overrides.texts);
     return exit_status;
 }
 
-const cli_command cli_run = {
-    "run", "train and measure what a spec describes",
-    "usage: invar run SPEC.yaml [OPTIONS]\n\n"
-    "Train every run of the spec, measure it, and write models, metrics, tables and figures into a "
-    "run\n"
-    "directory. Ctrl-C stops it with a checkpoint; `invar resume RUN_DIR` goes on.\n\n"
-    "    --set KEY=VALUE   change a value of the spec (training.epochs=10); may be repeated\n"
-    "    --seeds N         the same as --set seeds=N\n"
-    "    --device SEL      index, part of the name, cpu or gpu (default: $INVAR_DEVICE, else the "
-    "first GPU)\n"
-    "    --out DIR         run directory (default: runs/NAME-DATE-TIME)\n"
-    "    --resume          go on with the unfinished run in --out\n"
-    "    --data DIR        data directory (default: $INVAR_DATA_DIR, else ~/.local/share/invar)\n"
-    "    --quiet           no progress\n",
-    run};
+static const cli_option options_of_run[] = {
+    CLI_SET,
+    CLI_SEEDS,
+    CLI_DEVICE,
+    {"out", "DIR", "run directory (default: runs/NAME-DATE-TIME)"},
+    {"resume", NULL, "go on with the unfinished run in --out"},
+    CLI_DATA,
+    CLI_QUIET,
+    CLI_END,
+};
 
-static int resume(int argc, char **argv) {
-    run_options o = {.resume = true};
-    for (int i = 1; i < argc; i++) {
-        const int taken = common_option(argc, argv, &i, &o);
-        if (taken < 0) return cli_usage_error(&cli_resume, "%s needs a value", argv[i]);
-        if (taken == 1) continue;
-        if (argv[i][0] == '-' || o.out)
-            return cli_usage_error(&cli_resume, "unexpected argument \"%s\"", argv[i]);
-        o.out = argv[i];
-    }
-    if (!o.out) return cli_usage_error(&cli_resume, "needs a run directory");
+const cli_command cli_run = {
+    .name = "run",
+    .summary = "train and measure what a spec describes",
+    .synopsis = "SPEC.yaml [OPTIONS]",
+    .description =
+        "Train every run of the spec, measure it, and write models, metrics, tables and figures\n"
+        "into a run directory. Ctrl-C stops it with a checkpoint; `invar resume RUN_DIR` goes on.\n"
+        "The repository's specs are in configs/STUDY/ and configs/STUDY/quick/; docs/files.md\n"
+        "describes them.\n",
+    .notes =
+        "Exit status: 0; 1 if it fails while running; 2 for bad usage or a bad spec; 3 if there\n"
+        "is no usable device; 4 if data is missing or damaged; 130 if interrupted, with a\n"
+        "checkpoint saved.\n",
+    .needs = "a spec file",
+    .least_words = 1,
+    .most_words = 1,
+    .options = options_of_run,
+    .run = run,
+};
+
+static int resume(const cli_arguments *arguments) {
+    run_options o = read_options(arguments);
+    o.resume = true;
+    o.out = arguments->words[0];
     char *spec = cli_path(o.out, "spec.yaml");
     if (!spec) return 1;
     o.spec_path = spec;
@@ -282,10 +292,19 @@ static int resume(int argc, char **argv) {
     return exit_status;
 }
 
+static const cli_option options_of_resume[] = {CLI_DEVICE, CLI_DATA, CLI_QUIET, CLI_END};
+
 const cli_command cli_resume = {
-    "resume", "go on with an interrupted run",
-    "usage: invar resume RUN_DIR [--device SEL] [--data DIR] [--quiet]\n\n"
-    "Go on from the run's last checkpoint. On the same device the results are the same bytes as "
-    "those of\n"
-    "a run that was never interrupted.\n",
-    resume};
+    .name = "resume",
+    .summary = "go on with an interrupted run",
+    .synopsis = "RUN_DIR [OPTIONS]",
+    .description =
+        "Go on from the run's last checkpoint. On the same device the results are the same bytes\n"
+        "as those of a run that was never interrupted.\n",
+    .notes = "Exit status: as of `invar run`.\n",
+    .needs = "a run directory",
+    .least_words = 1,
+    .most_words = 1,
+    .options = options_of_resume,
+    .run = resume,
+};

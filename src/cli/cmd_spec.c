@@ -22,18 +22,9 @@ static void describe_all(bool markdown) {
     }
 }
 
-static int run(int argc, char **argv) {
-    const char *study = NULL;
-    bool markdown = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--markdown") == 0) {
-            markdown = true;
-        } else if (argv[i][0] == '-' || study) {
-            return cli_usage_error(&cli_spec, "unexpected argument \"%s\"", argv[i]);
-        } else {
-            study = argv[i];
-        }
-    }
+static int run(const cli_arguments *arguments) {
+    const char *study = arguments->n_words ? arguments->words[0] : NULL;
+    const bool markdown = cli_has(arguments, "markdown");
     const iv_schema *schema = study ? iv_schema_find(iv_study_schema, study) : NULL;
     if (study && !schema) {
         char names[256] = "";
@@ -51,10 +42,20 @@ static int run(int argc, char **argv) {
     return 0;
 }
 
+static const cli_option options[] = {
+    {"markdown", NULL, "print tables, as in docs/keys.md"},
+    CLI_END,
+};
+
 const cli_command cli_spec = {
-    "spec", "list the keys that specs may have, and the metrics",
-    "usage: invar spec [STUDY] [--markdown]\n\n"
-    "List every key of a study's specs with its values, default, meaning and the runs that it is "
-    "for, and\n"
-    "every metric; of all studies if none is named. --markdown prints tables (docs/keys.md).\n",
-    run};
+    .name = "spec",
+    .summary = "list the keys that specs may have, and the metrics",
+    .synopsis = "[STUDY] [--markdown]",
+    .description =
+        "List every key of a study's specs with its values, default, meaning and the runs that it\n"
+        "is for, and every metric; of all studies if none is named.\n",
+    .notes = "Exit status: 0; 2 if there is no such study.\n",
+    .most_words = 1,
+    .options = options,
+    .run = run,
+};

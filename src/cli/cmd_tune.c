@@ -60,38 +60,34 @@ static int tune(const char *device, double seconds) {
     return exit_status;
 }
 
-static int run(int argc, char **argv) {
-    const char *device = NULL, *value;
+static int run(const cli_arguments *arguments) {
     double seconds = default_seconds;
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_option(argc, argv, &i, "device", &device);
-        if (taken == 0 && (taken = cli_option(argc, argv, &i, "time", &value)) == 1 &&
-            !read_seconds(value, &seconds))
-            return cli_usage_error(&cli_tune, "--time %s: want a number of seconds above 0", value);
-        if (taken < 0) return cli_usage_error(&cli_tune, "%s needs a value", argv[i]);
-        if (taken == 0) return cli_usage_error(&cli_tune, "unexpected argument \"%s\"", argv[i]);
-    }
-    return tune(device, seconds);
+    const char *time = cli_value(arguments, "time");
+    if (time && !read_seconds(time, &seconds))
+        return cli_usage_error(&cli_tune, "--time %s: want a number of seconds above 0", time);
+    return tune(cli_value(arguments, "device"), seconds);
 }
+
+static const cli_option options[] = {
+    CLI_DEVICE,
+    {"time", "SECONDS", "about how long (default: 60)"},
+    CLI_END,
+};
 
 const cli_command cli_tune = {
     .name = "tune",
     .summary = "find the fastest matrix products for a device and remember them",
-    .usage =
-        "usage: invar tune [--device SEL] [--time SECONDS]\n"
-        "\n"
+    .synopsis = "[OPTIONS]",
+    .description =
         "Measure the engines of matrix products, with several parameters each, on the products\n"
         "that the studies are made of, check every result in double precision, and keep the\n"
         "fastest for this device and driver in the cache directory ($XDG_CACHE_HOME/invar/tuning,\n"
         "else ~/.cache/invar/tuning). Later runs on the device use them. Results may differ in\n"
         "their last bits from those of before. Tune again after a new driver; to go back, delete\n"
-        "the directory.\n"
-        "\n"
-        "    --device SEL     index, part of the name, cpu or gpu (default: $INVAR_DEVICE, else\n"
-        "                     the first GPU)\n"
-        "    --time SECONDS   about how long (default: 60)\n"
-        "\n"
+        "the directory.\n",
+    .notes =
         "Exit status: 0; 1 if no engine computes right; 3 if there is no usable device; 130 if\n"
         "interrupted, with what was found so far kept.\n",
+    .options = options,
     .run = run,
 };

@@ -85,6 +85,7 @@ static const iv_dataset_info table[] = {
         .width = 28,
         .n_classes = 10,
         .built_in = true,
+        .meaningless = true,
         .make = iv_noise_make,
     },
 };
@@ -96,6 +97,12 @@ const iv_dataset_info *iv_dataset_info_get(size_t i) {
 const iv_dataset_info *iv_dataset_info_find(const char *name) {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].name, name) == 0) return &table[i];
+    return NULL;
+}
+
+const iv_dataset_info *iv_dataset_info_match(bool (*fits)(const iv_dataset_info *info), size_t i) {
+    for (size_t k = 0; k < sizeof table / sizeof *table; k++)
+        if (fits(&table[k]) && i-- == 0) return &table[k];
     return NULL;
 }
 

@@ -38,7 +38,8 @@ iv_status experiment_open(const iv_job *job, bool synthetic, iv_experiment *x) {
     iv_error *error = iv_context_error(job->context);
     *x = (iv_experiment){
         .job = job, .study = job->study, .context = job->context, .synthetic = synthetic};
-    x->data = calloc(1, job->study->data_size + 1); /* a study may have none */
+    x->data =
+        calloc(1, (job->study->data ? job->study->data->size : 0) + 1); /* a study may have none */
     if (!x->data) return iv_no_memory(job->context);
     iv_status status = iv_populations_create(job->study, job->spec, &x->populations, error);
     if (status == IV_OK)
@@ -60,7 +61,7 @@ iv_status experiment_open_model(iv_experiment *x, const iv_population *populatio
                                 iv_model **model) {
     *model = NULL;
     const iv_status status = experiment_provide_data(x, population);
-    return status == IV_OK ? x->study->create_model(x, population, model) : status;
+    return status == IV_OK ? x->study->models->create(x, population, model) : status;
 }
 
 void iv_training_clear(iv_training *t) {
@@ -81,7 +82,7 @@ iv_status experiment_create_training(iv_experiment *x, iv_model *model, iv_train
         return iv_fail(error, IV_EINVAL,
                        "training.epochs: %zu epochs of %zu steps, expected fewer than 2^32 steps",
                        p->epochs, p->steps_per_epoch);
-    const iv_status status = x->study->create_training(x, model, training);
+    const iv_status status = x->study->models->create_training(x, model, training);
     if (status != IV_OK) iv_training_clear(training);
     return status;
 }
@@ -97,9 +98,10 @@ static bool is_fitted(const iv_experiment *x, const iv_population *p) {
 static iv_status train_population(iv_experiment *x, size_t index, iv_model *model,
                                   uint32_t *diverged_from) {
     const iv_progress progress = experiment_progress_within(x);
-    iv_status status = x->study->save_data ? x->study->save_data(x, model->population) : IV_OK;
+    iv_status status =
+        x->study->data && x->study->data->save ? x->study->data->save(x, model->population) : IV_OK;
     if (status == IV_OK)
-        status = is_fitted(x, model->population) ? x->study->fit(x, model, &progress)
+        status = is_fitted(x, model->population) ? x->study->models->fit(x, model, &progress)
                                                  : experiment_train(x, index, model, diverged_from);
     return status == IV_OK ? experiment_export(x, model, diverged_from) : status;
 }
@@ -125,8 +127,8 @@ static iv_status run_population(iv_experiment *x, size_t index, bool trained, do
         status = trained ? experiment_import(x, model, diverged_from)
                          : train_population(x, index, model, diverged_from);
     if (status == IV_OK) status = measure_population(x, model, values);
-    if (status == IV_OK && x->training && x->study->draw_population)
-        status = x->study->draw_population(x, model);
+    if (status == IV_OK && x->training && x->study->results && x->study->results->draw_population)
+        status = x->study->results->draw_population(x, model);
     if (model) experiment_destroy_model(x->study, model);
     return status;
 }
@@ -183,7 +185,8 @@ static iv_status finish(iv_experiment *x, const measured *all, iv_results *resul
                                               all->diverged, &runs, error);
     if (status == IV_OK) status = iv_trained_fill(&runs, results, error);
     if (status == IV_OK && x->training) status = iv_log_flush(x->log, NULL, error);
-    if (status == IV_OK && x->training && x->study->draw) status = x->study->draw(x, &runs);
+    if (status == IV_OK && x->training && x->study->results && x->study->results->draw)
+        status = x->study->results->draw(x, &runs);
     iv_trained_runs_clear(&runs);
     return status;
 }

@@ -2,6 +2,7 @@
  *
  *   driver.c       run and evaluate: populations one after another, trained or read back
  *   populations.c  runs to populations, and how many members at once
+ *   members.c      what members have of their own; optimizers and times
  *   trainer.c      training a population: points of the curves, checkpoints, divergence
  *   checkpoint.c   a population's training on disk, and the log that belongs to it
  *   model_file.c   models out and in
@@ -91,6 +92,9 @@ iv_status experiment_close_log(iv_experiment *x, iv_status status);
 /* ------------------------------------------------------------------ a study's optional functions
  *
  * As `iv_study` says, with its defaults where the study has none. */
+
+/* The study's functions that make results; all NULL where it has none. */
+iv_study_results experiment_results(const iv_study *study);
 
 void experiment_read(const iv_study *study, const iv_node *config, void *setting);
 void experiment_row_name(const iv_study *study, const iv_population *population,

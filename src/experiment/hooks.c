@@ -19,16 +19,16 @@ void experiment_row_name(const iv_study *study, const iv_population *population,
 }
 
 iv_status experiment_provide_data(iv_experiment *x, const iv_population *population) {
-    return x->study->provide_data ? x->study->provide_data(x, population, x->data) : IV_OK;
+    return x->study->data ? x->study->data->provide(x, population, x->data) : IV_OK;
 }
 
 void experiment_clear_data(iv_experiment *x) {
-    if (x->study->clear_data) x->study->clear_data(x->context, x->data);
+    if (x->study->data) x->study->data->clear(x->context, x->data);
 }
 
 void experiment_destroy_model(const iv_study *study, iv_model *model) {
-    if (study->destroy_model) {
-        study->destroy_model(model);
+    if (study->models->destroy) {
+        study->models->destroy(model);
     } else if (model) {
         iv_parameters_destroy(model->parameters);
         iv_posterior_destroy(model->posterior);
@@ -36,16 +36,21 @@ void experiment_destroy_model(const iv_study *study, iv_model *model) {
     }
 }
 
+iv_study_results experiment_results(const iv_study *study) {
+    return study->results ? *study->results : (iv_study_results){0};
+}
+
 size_t experiment_sets(const iv_study *study, const iv_population *population,
                        iv_metric_set sets[IV_MAX_SETS]) {
-    if (study->sets) return study->sets(population, sets);
+    if (study->measures->sets) return study->measures->sets(population, sets);
     sets[0] = (iv_metric_set){"", IV_SPLIT_TEST};
     return 1;
 }
 
 size_t experiment_applies(const iv_study *study, const iv_population *population,
                           const iv_member *member, size_t set, size_t metric, bool curve) {
-    if (study->applies) return study->applies(population, member, set, metric, curve);
+    if (study->measures->applies)
+        return study->measures->applies(population, member, set, metric, curve);
     const iv_metric_def *def = study->schema->metric(metric);
     return def->most > 0 ? def->most : 1;
 }
@@ -76,7 +81,7 @@ static iv_status create_single(iv_experiment *x, const iv_model *model, void **m
     m->model = model;
     iv_status status = iv_graph_create(x->context, n_members, &m->graph);
     if (status == IV_OK) {
-        m->output = x->study->build_measure(x, model, m->graph);
+        m->output = x->study->measures->build(x, model, m->graph);
         status = iv_graph_compile(m->graph, &m->output, 1, &m->plan);
     }
     if (status == IV_OK) {
@@ -95,27 +100,27 @@ static iv_status run_single(iv_experiment *x, single_measure *m, const iv_positi
     iv_status status = iv_experiment_stopped(x);
     if (status == IV_OK) status = iv_plan_run(m->plan, 0);
     if (status == IV_OK) status = iv_plan_read(m->plan, m->output, m->values);
-    if (status == IV_OK) x->study->take_values(x, m->model, m->values, position, values);
+    if (status == IV_OK) x->study->measures->take(x, m->model, m->values, position, values);
     return status;
 }
 
 iv_status experiment_create_measure(iv_experiment *x, iv_model *model, bool curves,
                                     void **measure) {
-    return x->study->create_measure ? x->study->create_measure(x, model, curves, measure)
-                                    : create_single(x, model, measure);
+    return x->study->measures->create ? x->study->measures->create(x, model, curves, measure)
+                                      : create_single(x, model, measure);
 }
 
 void experiment_destroy_measure(const iv_study *study, void *measure) {
-    if (study->create_measure)
-        study->destroy_measure(measure);
+    if (study->measures->create)
+        study->measures->destroy(measure);
     else
         destroy_single(measure);
 }
 
 iv_status experiment_run_measure(iv_experiment *x, void *measure, const iv_position *position,
                                  double *values) {
-    return x->study->create_measure ? x->study->run_measure(x, measure, position, values)
-                                    : run_single(x, measure, position, values);
+    return x->study->measures->create ? x->study->measures->run(x, measure, position, values)
+                                      : run_single(x, measure, position, values);
 }
 
 /* As along the way, with losses of 0. */
@@ -141,6 +146,6 @@ static iv_status time_run(iv_experiment *x, const iv_model *model, bool curves, 
 iv_status experiment_time_measure(iv_experiment *x, const iv_model *model, bool curves,
                                   void *measure, double *seconds) {
     *seconds = 0;
-    if (x->study->time_measure) return x->study->time_measure(measure, seconds);
+    if (x->study->measures->time) return x->study->measures->time(measure, seconds);
     return time_run(x, model, curves, measure, seconds);
 }

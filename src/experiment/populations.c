@@ -9,20 +9,6 @@ static const double usable_share = 0.6; /* of the device's memory */
 
 /* ------------------------------------------------------------------ members */
 
-double iv_member_number(const iv_member *member, const char *path) {
-    return iv_spec_number(member->run->config, path);
-}
-
-float iv_member_float(const iv_member *member, const char *path) {
-    return (float)iv_spec_number(member->run->config, path);
-}
-
-uint32_t *iv_member_seeds(const iv_population *p) {
-    uint32_t *seeds = malloc(p->n_members * sizeof *seeds);
-    for (size_t r = 0; r < p->n_members && seeds; r++) seeds[r] = p->members[r].seed;
-    return seeds;
-}
-
 static iv_status add_members(iv_population *p, const iv_spec_run *run, const iv_node *root,
                              iv_error *error) {
     const size_t n_seeds = iv_spec_length(root, "seeds");

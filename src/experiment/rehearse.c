@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MOST_PIECES = 5 };
+enum { MOST_PIECES = 5, MIN_TIMED = 2 };
 static const double piece_seconds = 0.03; /* single steps can take a fraction of a millisecond */
 static const double enough_seconds = 3;
+static const double batch_seconds = 0.1; /* of measuring */
 
 /* ------------------------------------------------------------------ a step */
 
@@ -45,6 +46,20 @@ static iv_status time_steps(iv_context *context, iv_plan *plan, double *seconds)
     qsort(pieces, n_pieces, sizeof *pieces, by_size);
     *seconds = pieces[n_pieces / 2] / n;
     return IV_OK;
+}
+
+/* ------------------------------------------------------------------ measuring */
+
+iv_status iv_time_batches(iv_batch_function run, void *state, size_t n_batches, double *seconds) {
+    iv_status status = run(state, 0); /* warms up */
+    if (status == IV_OK) status = run(state, 0);
+    const double start = iv_seconds();
+    size_t n = 0;
+    while (status == IV_OK && n < n_batches &&
+           (n < MIN_TIMED || iv_seconds() - start < batch_seconds))
+        status = run(state, n++);
+    *seconds += n > 0 ? (iv_seconds() - start) / (double)n * (double)n_batches : 0;
+    return status;
 }
 
 /* ------------------------------------------------------------------ a population */

@@ -116,6 +116,8 @@ static iv_status add_learning_rate(const iv_trained_run *run, iv_results *result
 
 /* Every number of set 0 of every chosen run. */
 static iv_status add_cells(const iv_trained_runs *all, iv_results *results, iv_error *error) {
+    bool (*const shown)(const iv_trained_runs *, const iv_trained_run *, size_t) =
+        experiment_results(all->study).shown;
     bool rates = false; /* were chosen: worth a column */
     for (size_t i = 0; i < all->n; i++) rates |= all->runs[i].n_alternatives > 1;
     iv_status status = IV_OK;
@@ -124,8 +126,7 @@ static iv_status add_cells(const iv_trained_runs *all, iv_results *results, iv_e
         const iv_metric_def *def;
         if (!run->chosen) continue;
         for (size_t m = 0; (def = all->study->schema->metric(m)) && status == IV_OK; m++)
-            if (def->most == 0 && n_values(all, run, 0, m) > 0 &&
-                (!all->study->shown || all->study->shown(all, run, m)))
+            if (def->most == 0 && n_values(all, run, 0, m) > 0 && (!shown || shown(all, run, m)))
                 status = iv_trained_add_cell(all, run, 0, m, run->row, run->column, run->row,
                                              results, error);
         if (status == IV_OK && rates) status = add_learning_rate(run, results, error);
@@ -143,7 +144,7 @@ static iv_status add_styles(const iv_study *study, iv_results *results, iv_error
         if (!(def->flags & IV_METRIC_CURVE_ONLY))
             status = iv_results_add_style(results, def->name, def->label, def->doc,
                                           def->scale == 0 ? 1 : def->scale, def->decimals, error);
-    if (status == IV_OK && study->cost)
+    if (status == IV_OK && experiment_results(study).cost)
         status = iv_results_add_style(results, "learning_rate", "Learning rate",
                                       "the one that was chosen among those tried", 1, -1, error);
     return status;
@@ -151,12 +152,12 @@ static iv_status add_styles(const iv_study *study, iv_results *results, iv_error
 
 iv_status iv_trained_fill(const iv_trained_runs *all, iv_results *results, iv_error *error) {
     const iv_study *study = all->study;
+    const iv_study_results own = experiment_results(study);
     iv_status status = add_styles(study, results, error);
     for (size_t i = 0; i < all->n && status == IV_OK; i++)
         for (size_t k = 0; k < all->runs[i].n_seeds && status == IV_OK; k++)
             status = add_run(all, &all->runs[i], k, results, error);
-    if (status == IV_OK)
-        status = (study->add_cells ? study->add_cells : add_cells)(all, results, error);
-    if (status == IV_OK && study->add_claims) status = study->add_claims(all, results, error);
+    if (status == IV_OK) status = (own.add_cells ? own.add_cells : add_cells)(all, results, error);
+    if (status == IV_OK && own.add_claims) status = own.add_claims(all, results, error);
     return status;
 }

@@ -25,7 +25,7 @@ static size_t set_size(const iv_study *study) {
 }
 
 size_t iv_values_size(const iv_study *study) {
-    return (study->sets ? IV_MAX_SETS : 1) * set_size(study);
+    return (study->measures->sets ? IV_MAX_SETS : 1) * set_size(study);
 }
 
 size_t iv_value_index(const iv_study *study, size_t set, size_t metric) {
@@ -89,16 +89,18 @@ static bool alternatives(const iv_trained_run *a, const iv_trained_run *b) {
 
 /* The first among equals, so that exactly one is chosen. */
 static void choose(iv_trained_runs *all) {
+    double (*const cost_of)(const iv_trained_runs *, const iv_trained_run *) =
+        experiment_results(all->study).cost;
     for (size_t i = 0; i < all->n; i++) {
         iv_trained_run *run = &all->runs[i];
         run->chosen = true;
         run->n_alternatives = 1;
-        if (!all->study->cost) continue;
-        const double cost = all->study->cost(all, run);
+        if (!cost_of) continue;
+        const double cost = cost_of(all, run);
         for (size_t k = 0; k < all->n; k++) {
             if (k == i || !alternatives(run, &all->runs[k])) continue;
             run->n_alternatives++;
-            const double other = all->study->cost(all, &all->runs[k]);
+            const double other = cost_of(all, &all->runs[k]);
             if (other < cost || (other == cost && k < i)) run->chosen = false;
         }
     }

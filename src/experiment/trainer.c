@@ -143,7 +143,7 @@ static iv_status log_members(trainer *t, size_t first, size_t n, bool always) {
 
 static iv_status log_point(trainer *t) {
     const size_t n_members = t->position.n_members;
-    if (t->x->study->log_set_by_set) return log_members(t, 0, n_members, true);
+    if (t->x->study->measures->log_set_by_set) return log_members(t, 0, n_members, true);
     iv_status status = IV_OK;
     for (size_t r = 0; r < n_members && status == IV_OK; r++) status = log_members(t, r, 1, false);
     return status;

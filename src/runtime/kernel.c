@@ -12,6 +12,13 @@ static const char cache_folder[] = "programs";
 /* fast-relaxed-math is not among them: it would lose infinities, NaNs and reproducibility. */
 static const char common_options[] = "-cl-std=CL1.2";
 
+/* Warnings are for who writes kernels. Some drivers count them on standard error, also those about
+ * their own headers. INVAR_BUILD_WARNINGS=on in the environment keeps them. */
+static const char *warning_option(void) {
+    const char *wanted = getenv("INVAR_BUILD_WARNINGS");
+    return wanted && strcmp(wanted, "on") == 0 ? "" : " -w";
+}
+
 /* PoCL does not define FP_FAST_FMAF where fma is one instruction: then MULTIPLY_ADD of cl/tensor.cl
  * would be two. Vectors of 8 floats came with AVX, and with fma from the next generation on; the
  * device has to say that it has it. */
@@ -140,10 +147,12 @@ static iv_status build_from_source(iv_context *context, const iv_embedded_kernel
 static iv_status build(iv_context *context, const iv_embedded_kernel *embedded,
                        const char *extra_options, cl_program *program) {
     const char *fma = has_silent_fma(context) ? " -DINVAR_FAST_FMA" : "";
-    size_t size = sizeof common_options + strlen(fma) + 1 + strlen(extra_options);
+    const char *warnings = warning_option();
+    size_t size =
+        sizeof common_options + strlen(warnings) + strlen(fma) + 1 + strlen(extra_options);
     char *options = malloc(size);
     if (!options) return iv_fail(&context->error, IV_ENOMEM, "no memory to build a program");
-    snprintf(options, size, "%s%s%s%s", common_options, fma, *extra_options ? " " : "",
+    snprintf(options, size, "%s%s%s%s%s", common_options, warnings, fma, *extra_options ? " " : "",
              extra_options);
 
     char key[IV_SHA256_HEX];

@@ -4,6 +4,12 @@
 #include <assert.h>
 #include <string.h>
 
+static void copy(char *buffer, size_t size, const char *text, size_t length) {
+    if (length >= size) length = size - 1;
+    memcpy(buffer, text, length);
+    buffer[length] = '\0';
+}
+
 const char *spec_condition_next(const char *text, spec_condition *condition) {
     const char *end = strstr(text, " & "), *alternative = strstr(text, " or ");
     if (alternative && (!end || alternative < end)) end = alternative;
@@ -12,19 +18,15 @@ const char *spec_condition_next(const char *text, spec_condition *condition) {
     size_t skipped = path + 1 + condition->negated;
     assert(path < sizeof condition->path && skipped < length &&
            length - skipped < sizeof condition->words && "a condition that no one can read");
-    snprintf(condition->path, sizeof condition->path, "%.*s", (int)path, text);
-    snprintf(condition->words, sizeof condition->words, "%.*s", (int)(length - skipped),
-             text + skipped);
+    copy(condition->path, sizeof condition->path, text, path);
+    copy(condition->words, sizeof condition->words, text + skipped, length - skipped);
     return end && end != alternative ? end + 3 : NULL;
 }
 
 bool spec_condition_holds(const spec_condition *condition, const iv_node *config) {
-    char word[64];
     const iv_node *node = spec_at(config, condition->path);
-    for (size_t i = 0; node && spec_word(condition->words, i, word, sizeof word); i++) {
-        if (spec_equals(node, word, strlen(word))) return !condition->negated;
-    }
-    return condition->negated;
+    bool listed = node && spec_is_listed(node, condition->words);
+    return listed != condition->negated;
 }
 
 bool spec_all_hold(const char *text, const iv_node *config, spec_condition *failing) {

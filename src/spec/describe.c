@@ -4,20 +4,37 @@
 #include <string.h>
 
 typedef struct {
-    char values[768];     /* "an integer in [1, 10]" */
-    char preset[64];      /* "required", "optional" or the default */
+    char values[768]; /* "integer in [1, 10]" */
+    char preset[64];  /* "required", "optional" or the default */
+    char meaning[640];
     char conditions[384]; /* "only for method sgpr, not for estimate point" */
 } key_text;
 
 /* ------------------------------------------------------------------ in words */
 
-/* "one of a, b" reads "a, b" in a column of values. */
-static void tell_values(const spec_schema *schema, const iv_key *key, char *buffer, size_t size) {
-    char expects[640];
+/* "one of a, b" reads "a, b" in a column of values, "an integer" reads "integer". */
+static void tell_values(const iv_schema *study, const spec_schema *schema, const iv_key *key,
+                        char *buffer, size_t size) {
+    static const char *const heads[] = {"one of ", "an ", "a "};
+    char expects[640], choice[64];
     spec_key_expects(schema, key, expects, sizeof expects);
-    const char *rest = strncmp(expects, "one of ", 7) == 0 ? expects + 7 : expects;
-    bool single = key->type == IV_KEY_ENUM && rest == expects;
-    snprintf(buffer, size, "%s%s", single ? "only " : "", rest);
+    const char *rest = expects;
+    for (size_t i = 0; rest == expects && i < sizeof heads / sizeof heads[0]; i++) {
+        size_t length = strlen(heads[i]);
+        if (strncmp(expects, heads[i], length) == 0) rest += length;
+    }
+    if (key->type == IV_KEY_ENUM && !spec_choice(schema, key, 0, choice, sizeof choice))
+        rest = study->study; /* of the key `study` this one */
+    snprintf(buffer, size, "%s", rest);
+}
+
+/* What the key means; of a list of values also what these mean. */
+static void tell_meaning(const spec_schema *schema, const iv_key *key, char *buffer, size_t size) {
+    char path[128];
+    snprintf(path, sizeof path, "%s[]", key->path);
+    const iv_key *element = spec_key_find(schema, path);
+    bool told = element && element->type != IV_KEY_MAP;
+    snprintf(buffer, size, "%s%s%s", key->doc, told ? ": " : "", told ? element->doc : "");
 }
 
 static void tell_conditions(const iv_key *key, char *buffer, size_t size) {
@@ -31,14 +48,22 @@ static void tell_conditions(const iv_key *key, char *buffer, size_t size) {
         used +=
             (size_t)snprintf(buffer + used, size - used, "%s%s for %s ", used ? ", " : "",
                              condition.negated ? "not" : "only", spec_condition_name(&condition));
-        for (size_t i = 0; used < size && spec_word(condition.words, i, word, sizeof word); i++)
-            used += (size_t)snprintf(buffer + used, size - used, "%s%s", i ? " or " : "", word);
+        for (size_t i = 0; used < size && spec_word(condition.words, i, word, sizeof word); i++) {
+            char next[64];
+            bool last = !spec_word(condition.words, i + 1, next, sizeof next);
+            used += (size_t)snprintf(buffer + used, size - used, "%s%s",
+                                     i == 0 ? ""
+                                     : last ? " or "
+                                            : ", ",
+                                     word);
+        }
     }
 }
 
-static key_text tell(const spec_schema *schema, const iv_key *key) {
+static key_text tell(const iv_schema *study, const spec_schema *schema, const iv_key *key) {
     key_text text;
-    tell_values(schema, key, text.values, sizeof text.values);
+    tell_values(study, schema, key, text.values, sizeof text.values);
+    tell_meaning(schema, key, text.meaning, sizeof text.meaning);
     tell_conditions(key, text.conditions, sizeof text.conditions);
     snprintf(text.preset, sizeof text.preset, "%s",
              key->flags & IV_KEY_REQUIRED   ? "required"
@@ -74,7 +99,7 @@ static void describe_plain(const iv_schema *study, const spec_schema *schema, FI
     for (size_t k = 0; k < schema->n_keys; k++) {
         const iv_key *key = &schema->keys[k];
         if (!is_told(key)) continue;
-        key_text text = tell(schema, key);
+        key_text text = tell(study, schema, key);
         bool is_default = !(key->flags & (IV_KEY_REQUIRED | IV_KEY_OPTIONAL)) && *text.preset;
         fprintf(out, "\n%s%s\n    %s\n    %s", key->path, key->flags & IV_KEY_SWEEPABLE ? " *" : "",
                 key->doc, text.values);
@@ -108,12 +133,12 @@ static void describe_markdown(const iv_schema *study, const spec_schema *schema,
     for (size_t k = 0; k < schema->n_keys; k++) {
         const iv_key *key = &schema->keys[k];
         if (!is_told(key)) continue;
-        key_text text = tell(schema, key);
+        key_text text = tell(study, schema, key);
         fprintf(out, "| `%s`%s | ", key->path, key->flags & IV_KEY_SWEEPABLE ? " \\*" : "");
         put_cell(out, text.values);
         fprintf(out, " | %s | ", text.preset);
-        put_cell(out, key->doc);
-        if (*text.conditions) fprintf(out, "; %s", text.conditions);
+        put_cell(out, text.meaning);
+        if (*text.conditions) fprintf(out, " (%s)", text.conditions);
         fprintf(out, " |\n");
     }
     fprintf(out, "\n| metric | in tables | meaning | use |\n| --- | --- | --- | --- |\n");

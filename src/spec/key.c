@@ -56,7 +56,9 @@ const iv_key *spec_key_find(const spec_schema *schema, const char *path) {
 
 const char *spec_config_path(const iv_key *key, char *buffer) {
     if (strncmp(key->path, "runs[]", 6) != 0) return key->path;
-    snprintf(buffer, 128, "run%s", key->path + 6);
+    memcpy(buffer, "run", 3);
+    strncpy(buffer + 3, key->path + 6, 124);
+    buffer[127] = '\0';
     return buffer;
 }
 
@@ -68,13 +70,20 @@ const iv_key *spec_config_key(const spec_schema *schema, const char *path) {
 }
 
 bool spec_equals(const iv_node *node, const char *text, size_t length) {
-    char word[64];
-    snprintf(word, sizeof word, "%.*s", (int)length, text);
     switch (node->type) {
     case SPEC_INTEGER:
-    case SPEC_NUMBER: return node->number == strtod(word, NULL);
-    case SPEC_BOOLEAN: return node->boolean == (strcmp(word, "true") == 0);
-    default: return strcmp(node->text, word) == 0;
+    case SPEC_NUMBER: return node->number == strtod(text, NULL); /* ends at a bar or a space */
+    case SPEC_BOOLEAN: return node->boolean == (length == 4 && strncmp(text, "true", 4) == 0);
+    default: return strncmp(node->text, text, length) == 0 && node->text[length] == '\0';
+    }
+}
+
+bool spec_is_listed(const iv_node *node, const char *words) {
+    for (;; words++) {
+        size_t length = strcspn(words, "|");
+        if (spec_equals(node, words, length)) return true;
+        words += length;
+        if (*words == '\0') return false;
     }
 }
 

@@ -30,8 +30,9 @@ const char *spec_config_path(const iv_key *key, char *buffer);
 /* The row of a path of a run's config. */
 const iv_key *spec_config_key(const spec_schema *schema, const char *path);
 
-/* Whether a scalar is what `text` says. */
+/* Whether a scalar is what the first `length` bytes of `text` say, or one of "a|b|c". */
 bool spec_equals(const iv_node *node, const char *text, size_t length);
+bool spec_is_listed(const iv_node *node, const char *words);
 
 typedef struct {
     double low, high;

@@ -4,6 +4,8 @@
 #include "samples.h"
 
 #include <jansson.h>
+#include <signal.h>
+#include <time.h>
 
 static json_t *load(const char *path) {
     json_error_t reason;
@@ -71,6 +73,49 @@ static void only_the_items_asked_for_are_measured(void **state) {
     assert_true(value > gflops * (1 - 1e-12) && value < gflops * (1 + 1e-12));
     assert_true(json_number_value(json_object_get(item, "percent_of_peak")) > 0);
     json_decref(root);
+}
+
+/* How many items of the first device a file holds that may not be there yet. */
+static size_t count_items(const char *path) {
+    json_t *root = json_load_file(path, 0, NULL);
+    const size_t n = json_array_size(
+        json_object_get(json_array_get(json_object_get(root, "devices"), 0), "items"));
+    json_decref(root);
+    return n;
+}
+
+static void a_process_that_dies_leaves_what_it_measured(void **state) {
+    const char *path = in_scratch(state, "bench.json");
+    const process running =
+        invar_start(state, ARGUMENTS("bench", "peak", "gemm", "--time", "0.2", "--json", path));
+    for (int i = 0; i < 6000 && count_items(path) < 2; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    assert_int_equal(kill(running.pid, SIGKILL), 0);
+    outcome o = invar_wait(&running);
+    assert_int_equal(o.status, -SIGKILL);
+    const size_t n = count_items(path);
+    assert_true(n >= 2);
+
+    /* The file is whole, and can be compared with itself. */
+    outcome compared = invar(state, "bench", "--compare", path, path, NULL);
+    assert_status(&compared, 0);
+    assert_contains(compared.out, "peak/");
+    outcome_free(&compared);
+    /* Whatever was shown is in it. */
+    size_t n_shown = 0;
+    for (const char *s = o.out; (s = strstr(s, "\npeak/")); s++) n_shown++;
+    for (const char *s = o.out; (s = strstr(s, "\ngemm/")); s++) n_shown++;
+    assert_true(n_shown <= n);
+    outcome_free(&o);
+}
+
+static void measurements_that_cannot_be_kept_end_with_the_first_item(void **state) {
+    outcome o = invar(state, "bench", "peak", "--time", "0.01", "--json",
+                      in_scratch(state, "no/such/folder.json"), NULL);
+    assert_status(&o, 1);
+    assert_contains(o.err, "no/such/folder.json");
+    assert_lacks(o.out, "peak/triad");
+    outcome_free(&o);
 }
 
 static void all_devices_are_measured_in_turn(void **state) {
@@ -142,6 +187,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(every_suite_leaves_finite_numbers),
         SCRATCH_TEST(only_the_items_asked_for_are_measured),
+        SCRATCH_TEST(a_process_that_dies_leaves_what_it_measured),
+        SCRATCH_TEST(measurements_that_cannot_be_kept_end_with_the_first_item),
         SCRATCH_TEST(all_devices_are_measured_in_turn),
         SCRATCH_TEST(an_unknown_suite_is_bad_usage),
         SCRATCH_TEST(a_part_that_fits_no_item_is_bad_usage),

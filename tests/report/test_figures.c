@@ -165,6 +165,48 @@ static void a_failing_gnuplot_is_reported_with_its_message(void **state) {
     assert_false(exists(in_scratch(state, "f.svg")));
 }
 
+/* Settings of the user's, as gnuplot reads them from its start-up file and from the environment,
+ * would change the picture or worse. A gnuplot that only looks stands in for the real one. */
+static void gnuplot_is_run_without_settings_on_the_script_just_written(void **state) {
+    iv_error error = {0};
+    const iv_series series[] = {{.label = "a", .n = 3, .x = x, .y = y}};
+    const iv_plot plot = {.series = series, .n_series = 1};
+    spill(
+        in_scratch(state, "gnuplot"),
+        "#!/bin/sh\necho \"$*\" > asked\necho \"$GNUPLOT_LIB$GNUTERM$FIT_SCRIPT$OTHER\" >> asked\n"
+        "while read -r line; do echo \"$line\"; done < \"$2\" > seen\n");
+    assert_int_equal(chmod(in_scratch(state, "gnuplot"), 0755), 0);
+    spill(in_scratch(state, "f.gp"), "system('touch ran')\n");
+    char *path = strdup(getenv("PATH") ? getenv("PATH") : "");
+    setenv("GNUPLOT_LIB", "lib", 1);
+    setenv("GNUTERM", "term", 1);
+    setenv("FIT_SCRIPT", "fit", 1);
+    setenv("OTHER", "other", 1);
+    setenv("PATH", *state, 1);
+    iv_status status = iv_plot_write(&plot, *state, "f", NULL, &error);
+    setenv("PATH", path, 1);
+    free(path);
+    assert_ok(status, &error);
+    char *text = slurp(in_scratch(state, "asked"), NULL);
+    assert_string_equal(text, "-d f.gp\nother\n");
+    free(text);
+    text = slurp(in_scratch(state, "seen"), NULL);
+    assert_lacks(text, "system");
+    assert_contains(text, "set output 'f.svg'");
+    free(text);
+    assert_string_equal(getenv("GNUTERM"), "term");
+
+    /* What is no file of its own could hold something else by the time it is read. */
+    assert_int_equal(remove(in_scratch(state, "f.gp")), 0);
+    assert_int_equal(symlink(in_scratch(state, "seen"), in_scratch(state, "f.gp")), 0);
+    assert_int_equal(iv_plot_write(&plot, *state, "f", NULL, &error), IV_EFAILED);
+    assert_contains(error.message, "f.gp");
+    unsetenv("GNUPLOT_LIB");
+    unsetenv("GNUTERM");
+    unsetenv("FIT_SCRIPT");
+    unsetenv("OTHER");
+}
+
 static void impossible_plots_are_refused(void **state) {
     const iv_series series[] = {{.n = 3, .x = x, .y = y, .low = low}};
     const iv_plot empty = {.n_series = 0}, half_band = {.series = series, .n_series = 1};
@@ -444,6 +486,7 @@ int main(void) {
         SCRATCH_TEST(gnuplot_draws_every_kind_of_plot),
         SCRATCH_TEST(the_script_runs_again_in_another_folder),
         SCRATCH_TEST(without_gnuplot_the_script_is_still_there),
+        SCRATCH_TEST(gnuplot_is_run_without_settings_on_the_script_just_written),
         SCRATCH_TEST(a_failing_gnuplot_is_reported_with_its_message),
         SCRATCH_TEST(impossible_plots_are_refused),
         SCRATCH_TEST(pictures_decode_to_the_same_pixels),

@@ -110,7 +110,7 @@ static void finishing_records_end_time_and_status(void **state) {
 static void a_finished_run_is_not_overwritten(void **state) {
     const char *path = in_scratch(state, "run");
     finish(create(path, false), "done");
-    assert_refused(path, false, IV_EFAILED, "finished run");
+    assert_refused(path, false, IV_EINVAL, "finished run");
     json_t *run = read_run_json(path);
     assert_string_equal(member(run, "status"), "done");
     json_decref(run);
@@ -119,7 +119,7 @@ static void a_finished_run_is_not_overwritten(void **state) {
 static void an_unfinished_run_is_to_be_resumed(void **state) {
     const char *path = in_scratch(state, "run");
     finish(create(path, false), "interrupted");
-    assert_refused(path, false, IV_EFAILED, "--resume");
+    assert_refused(path, false, IV_EINVAL, "--resume");
 }
 
 static void resuming_keeps_the_start_and_adds_up_the_seconds(void **state) {

@@ -80,6 +80,39 @@ static void a_file_is_built_once_for_each_set_of_options(void **state) {
     iv_context_destroy(context);
 }
 
+/* What the driver says it was asked for. */
+static bool is_built_without_warnings(void) {
+    iv_context *context = open_device(false);
+    cl_kernel kernel;
+    char options[512] = "";
+    assert_ok(context, iv_kernel_create(context, "selftest", "selftest_axpy", NULL, &kernel));
+    assert_int_equal(clGetProgramBuildInfo(context->programs[0].program, context->device.device_id,
+                                           CL_PROGRAM_BUILD_OPTIONS, sizeof options - 1, options,
+                                           NULL),
+                     CL_SUCCESS);
+    clReleaseKernel(kernel);
+    iv_context_destroy(context);
+    char *found = strstr(options, "-w");
+    return found && (found[2] == ' ' || found[2] == '\0');
+}
+
+static void compiler_warnings_are_off_unless_asked_for(void **state) {
+    (void)state;
+    const char *set = getenv("INVAR_BUILD_WARNINGS");
+    char *before = set ? strdup(set) : NULL;
+    unsetenv("INVAR_BUILD_WARNINGS");
+    assert_true(is_built_without_warnings());
+    setenv("INVAR_BUILD_WARNINGS", "on", 1);
+    assert_false(is_built_without_warnings());
+    setenv("INVAR_BUILD_WARNINGS", "off", 1);
+    assert_true(is_built_without_warnings());
+    if (before)
+        setenv("INVAR_BUILD_WARNINGS", before, 1);
+    else
+        unsetenv("INVAR_BUILD_WARNINGS");
+    free(before);
+}
+
 /* The oracle is the library's host side; its own known answer guards against both being off:
  * counter and key all ones, 10 rounds (kat_vectors of Random123: "philox4x32 10 ffffffff..."). */
 static void philox_in_kernels_gives_random123s_bits(void **state) {
@@ -127,6 +160,7 @@ int main(void) {
         cmocka_unit_test(a_build_failure_shows_the_compilers_error),
         cmocka_unit_test(unknown_files_and_kernels_are_named),
         cmocka_unit_test(a_file_is_built_once_for_each_set_of_options),
+        cmocka_unit_test(compiler_warnings_are_off_unless_asked_for),
         cmocka_unit_test(philox_in_kernels_gives_random123s_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

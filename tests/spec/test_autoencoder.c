@@ -178,6 +178,29 @@ static void what_pairs_alone_use_is_swept_with_pairs_alone(void **state) {
                    "shift-scale");
 }
 
+static void widths_and_rates_are_swept_with_what_uses_them(void **state) {
+    (void)state;
+    iv_spec_destroy(parse_good(CODES SELU "sweep: {model.width: [2, 4]}\n", NULL));
+    expect_message(CODES "runs: [{name: a, layer: selu}, {name: b, layer: rich}]\n"
+                         "sweep: {model.width: [2, 4]}\n",
+                   NULL,
+                   "spec.yaml:4:9: `model.width` is swept for layer rich (run `b`), expected only "
+                   "for layer selu, relu, sigmoid or bipolar-sigmoid");
+    iv_spec_destroy(parse_good(CODES SELU "training: {beta1: 0.5}\n", NULL));
+    expect_message(CODES SELU "sweep: {training: {beta1: [0.5, 0.6]}}\n", NULL,
+                   "spec.yaml:4:20: `training.beta1` is swept for training.optimizer sgd (run "
+                   "`selu`), expected only for training.optimizer adam");
+    expect_message(CODES SELU "sweep: {training.optimizer: [sgd, adam], training.momentum: [0, "
+                              "0.5]}\n",
+                   NULL,
+                   "spec.yaml:4:42: `training.momentum` is swept for training.optimizer adam (run "
+                   "`selu`), expected only for training.optimizer sgd");
+    expect_message(CODES "runs: [{name: a, layer: selu, momentum: 0.5}]\n",
+                   "training.optimizer=adam",
+                   "spec.yaml:3:41: `momentum` is set for training.optimizer adam, expected only "
+                   "for training.optimizer sgd");
+}
+
 static void batches_and_parts_are_not_larger_than_what_they_are_of(void **state) {
     (void)state;
     expect_message(CODES SELU "dataset:\n  train: 100\n", NULL,
@@ -246,6 +269,7 @@ int main(void) {
         cmocka_unit_test(half_an_autoencoder_needs_a_known_code),
         cmocka_unit_test(only_rich_layers_are_lifted),
         cmocka_unit_test(what_pairs_alone_use_is_swept_with_pairs_alone),
+        cmocka_unit_test(widths_and_rates_are_swept_with_what_uses_them),
         cmocka_unit_test(batches_and_parts_are_not_larger_than_what_they_are_of),
         cmocka_unit_test(pairs_are_measured_on_a_copy_and_an_unrelated_signal_at_least),
         cmocka_unit_test(widths_of_rich_layers_are_bounded),

@@ -183,6 +183,9 @@ static void a_degree_needs_an_invariance(void **state) {
     expect_message(DIGITS RUN("eta: 1, sweep: {invariance: [affine, none]}"), NULL,
                    "spec.yaml:4:23: `eta` is set for invariance none, expected only for invariance "
                    "rotation, translation, scale or affine");
+    expect_message(DIGITS RUN("learned: false"), NULL,
+                   "spec.yaml:4:27: `learned` is set for invariance none, expected only for "
+                   "invariance rotation, translation, scale or affine");
     expect_message(DIGITS RUN("invariance: rotation, eta: 180"), NULL,
                    "spec.yaml:4:45: `runs.0.eta` is `180`, expected a number in [-10, 10]");
 }

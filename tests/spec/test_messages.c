@@ -179,6 +179,23 @@ static void sizes_must_fit_each_other(void **state) {
                    "spec.yaml:7:10: two runs are named `DA`, expected a name of its own for each");
 }
 
+static void what_some_runs_have_no_use_for_is_not_swept_over_them(void **state) {
+    (void)state;
+    iv_spec_destroy(parse_good(SMALL "sweep: {dataset.images: [50000, 60000]}\n", NULL));
+    expect_message(SMALL "sweep: {dataset: {name: [digits, mnist], images: [50000, 60000]}}\n",
+                   NULL,
+                   "spec.yaml:6:42: `dataset.images` is swept for dataset.name mnist (run `DA`), "
+                   "expected only for dataset.name digits");
+    iv_spec_destroy(parse_good(SMALL "sweep: {group.axes: [x, y]}\n", "group.kind=shift"));
+    expect_message(SMALL "sweep: {group.axes: [x, y]}\n", NULL,
+                   "spec.yaml:6:9: `group.axes` is swept for group.kind rotation (run `DA`), "
+                   "expected only for group.kind shift");
+    iv_spec_destroy(parse_good(HEAD "runs: [{name: DA, method: augmentation, nu: 0}]\n", NULL));
+    expect_message(HEAD "runs: [{name: DA, method: augmentation, select: {}}]\n", NULL,
+                   "spec.yaml:5:49: `select` is set for method augmentation, expected only for "
+                   "method regularization");
+}
+
 static void seeds_are_a_count_or_a_list_of_distinct_ones(void **state) {
     (void)state;
     expect_message(SMALL "seeds: 0\n", NULL,
@@ -222,6 +239,7 @@ int main(void) {
         cmocka_unit_test(published_rows_must_name_a_run),
         cmocka_unit_test(select_must_name_a_measured_metric_and_a_sweep),
         cmocka_unit_test(sizes_must_fit_each_other),
+        cmocka_unit_test(what_some_runs_have_no_use_for_is_not_swept_over_them),
         cmocka_unit_test(seeds_are_a_count_or_a_list_of_distinct_ones),
         cmocka_unit_test(unreadable_file_is_reported_with_the_reason),
     };

@@ -155,6 +155,68 @@ static void a_step_size_is_a_members_own_unless_eta_has_its_own(void **state) {
     expect_groups(rates, "training.eta_learning_rate=0.5", "ABCABD");
 }
 
+/* ------------------------------------------------------------------ a study of no one's */
+
+static const iv_metric_def *no_metric(size_t i) {
+    (void)i;
+    return NULL;
+}
+
+static const char *no_name(size_t i) {
+    (void)i;
+    return NULL;
+}
+
+/* clang-format off */
+static const iv_key invented_keys[] = {
+    IV_KEYS_HEAD,
+    IV_KEYS_MODEL,
+    IV_KEYS_TRAINING,
+    IV_KEYS_SCHEDULE,
+    IV_KEYS_RUNS,
+    {"runs[].kind", IV_KEY_ENUM, 0, "a", .choices = "a|b|c", .doc = "kind", .own = "*"},
+    {"runs[].size", IV_KEY_INTEGER, 0, "1", .doc = "size", .only_if = "run.kind=a|b"},
+    {"runs[].shift", IV_KEY_INTEGER, 0, "1", .doc = "shift", .own = "1|2"},
+    IV_KEYS_METRICS,
+    IV_KEYS_FIGURES("none", "none"),
+    IV_KEYS_PUBLISHED("row", no_name),
+    IV_KEYS_SWEEP,
+};
+/* clang-format on */
+static const iv_schema invented = {.study = "invented",
+                                   .keys = invented_keys,
+                                   .n_keys = sizeof invented_keys / sizeof *invented_keys,
+                                   .metric = no_metric};
+
+static const iv_schema *invented_schemas(size_t i) {
+    return i == 0 ? &invented : NULL;
+}
+
+static void a_key_that_counts_for_one_of_two_runs_sets_them_apart(void **state) {
+    (void)state;
+    static const char text[] = "study: invented\nname: x\nruns:\n"
+                               "- {name: a, kind: a}\n"
+                               "- {name: b, kind: b}\n"
+                               "- {name: c, kind: c}\n"
+                               "- {name: a2, kind: a, size: 2}\n"
+                               "- {name: shifted, kind: b, shift: 2}\n"
+                               "- {name: far, kind: b, shift: 3}\n";
+    char letters[16];
+    size_t n_runs;
+    iv_error error = {0};
+    iv_spec *spec;
+    assert_int_equal(
+        iv_spec_parse("x", text, strlen(text), NULL, 0, invented_schemas, &spec, &error), IV_OK);
+    assert_ptr_equal(iv_spec_schema(spec), &invented);
+    group_runs(spec, letters, sizeof letters, &n_runs);
+    assert_string_equal(letters, "AABCAD");
+    iv_spec_destroy(spec);
+    assert_int_equal(
+        iv_spec_parse("x", SMALL, strlen(SMALL), NULL, 0, invented_schemas, &spec, &error),
+        IV_EINVAL);
+    assert_string_equal(error.message, "x:1:8: `study` is `regularization`, expected invented");
+}
+
 /* ------------------------------------------------------------------ configs */
 
 static const struct {
@@ -251,6 +313,7 @@ int main(void) {
         cmocka_unit_test(what_a_layer_or_an_optimizer_has_no_use_for_does_not_count),
         cmocka_unit_test(invariances_and_data_are_a_members_own_but_none_is_another_network),
         cmocka_unit_test(a_step_size_is_a_members_own_unless_eta_has_its_own),
+        cmocka_unit_test(a_key_that_counts_for_one_of_two_runs_sets_them_apart),
         cmocka_unit_test(configs_have_these_populations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

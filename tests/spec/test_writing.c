@@ -221,8 +221,7 @@ static void the_documentation_tells_defaults_ranges_and_conditions(void **state)
     assert_non_null(stream);
     iv_schema_describe(iv_schema_find(iv_study_schema, "marginal-likelihood"), false, stream);
     fclose(stream);
-    assert_non_null(
-        strstr(text, "an integer in [1, 1000000]; default 100; only for method sgpr\n"));
+    assert_non_null(strstr(text, "integer in [1, 1000000]; default 100; only for method sgpr\n"));
     assert_non_null(strstr(text, "default 32; only for method network, not for invariance none\n"));
     assert_non_null(strstr(text, "mnist, fashion-mnist, cifar10, digits, rings; required\n"));
     free(text);

@@ -168,13 +168,12 @@ static void build(iv_experiment *x, const iv_model *model, iv_graph *graph, bool
 }
 
 static iv_status create_training(iv_experiment *x, iv_model *model, iv_training *t) {
-    static const iv_optimizer_desc descent = {.kind = IV_OPTIMIZER_SGD};
     iv_tensor *w[N_PARAMETERS], *y, *code;
     const iv_status status = iv_graph_create(x->context, model->population->n_members, &t->graph);
     if (status != IV_OK) return status;
     build(x, model, t->graph, true, w, &y, &code);
     t->loss = iv_mean_square(t->graph, y, code);
-    return iv_training_compile(model, w, &descent, t);
+    return iv_training_compile(model, w, t);
 }
 
 /* ------------------------------------------------------------------ measuring */
@@ -230,13 +229,8 @@ const iv_study fourier_study = {
     .setting_size = sizeof(setting),
     .read = read_setting,
     .work = work,
-    .data_size = sizeof(signals),
-    .provide_data = provide_data,
-    .clear_data = clear_data,
-    .create_model = create_model,
-    .create_training = create_training,
-    .build_measure = build_measure,
-    .take_values = take_values,
-    .add_claims = add_claims,
-    .draw = draw,
+    .data = &(const iv_study_data){sizeof(signals), provide_data, clear_data, NULL},
+    .models = &(const iv_study_models){.create = create_model, .create_training = create_training},
+    .measures = &(const iv_study_measures){.build = build_measure, .take = take_values},
+    .results = &(const iv_study_results){.add_claims = add_claims, .draw = draw},
 };

@@ -78,9 +78,6 @@ typedef struct {
     cl_mem cycles; /* NULL unless pairs are distorted along them */
 } ae_data;
 
-iv_status ae_data_provide(iv_experiment *x, const iv_population *population, void *data);
-void ae_data_clear(iv_context *context, void *data);
-
 typedef struct {
     iv_model base; /* parameters: weight and bias of each map, the encoder's, then the decoder's */
     const ae_setting *setting;
@@ -91,8 +88,6 @@ typedef struct {
     cl_mem lambda, delta, alpha; /* [R] */
 } ae_model;
 
-iv_status ae_model_create(iv_experiment *x, const iv_population *population, iv_model **model);
-void ae_model_destroy(iv_model *model);
 iv_status ae_training_create(iv_experiment *x, iv_model *model, iv_training *training);
 
 /* Signals of one of the data's two sets. fresh: partners that training never saw. */
@@ -155,12 +150,6 @@ size_t ae_applies(const iv_population *population, const iv_member *member, size
 bool ae_has(const ae_setting *setting, ae_metric metric);
 double ae_value(const ae_setting *setting, ae_metric metric, const ae_sums *sums);
 
-iv_status ae_measure_create(iv_experiment *x, iv_model *model, bool curves, void **measure);
-void ae_measure_destroy(void *measure);
-iv_status ae_measure_run(iv_experiment *x, void *measure, const iv_position *position,
-                         double *values);
-iv_status ae_measure_time(void *measure, double *seconds);
-
 /* ------------------------------------------------------------------ results */
 
 iv_status ae_add_claims(const iv_trained_runs *all, iv_results *results, iv_error *error);
@@ -169,6 +158,9 @@ iv_status ae_draw(const iv_experiment *x, const iv_trained_runs *all);
 iv_status ae_check_run(iv_spec_check *check, const iv_node *config);
 
 extern const iv_schema ae_schema;
+extern const iv_study_data ae_data_hooks;
+extern const iv_study_models ae_models;
+extern const iv_study_measures ae_measures;
 extern const iv_study ae_study;
 
 #endif

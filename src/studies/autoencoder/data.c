@@ -40,7 +40,16 @@ static iv_status make(iv_context *context, const ae_setting *s, ae_data *data) {
     return status;
 }
 
-iv_status ae_data_provide(iv_experiment *x, const iv_population *p, void *held) {
+static void clear(iv_context *context, void *held) {
+    ae_data *data = held;
+    iv_signal_set_clear(context, &data->train);
+    iv_signal_set_clear(context, &data->test);
+    iv_buffer_release(context, data->cycles);
+    free(data->seeds);
+    memset(data, 0, sizeof *data);
+}
+
+static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
     ae_data *data = held;
     iv_context *context = x->context;
     const ae_setting *s = ae_setting_of(p);
@@ -48,7 +57,7 @@ iv_status ae_data_provide(iv_experiment *x, const iv_population *p, void *held) 
     size_t n_seeds;
     iv_status status = distinct_seeds(context, p, &seeds, &n_seeds);
     if (status == IV_OK && !holds(data, p, seeds, n_seeds)) {
-        ae_data_clear(context, data);
+        clear(context, data);
         *data = (ae_data){.seeds = seeds,
                           .n_seeds = n_seeds,
                           .d = s->d,
@@ -58,17 +67,10 @@ iv_status ae_data_provide(iv_experiment *x, const iv_population *p, void *held) 
                           .code = s->code};
         seeds = NULL;
         status = make(context, s, data);
-        if (status != IV_OK) ae_data_clear(context, data);
+        if (status != IV_OK) clear(context, data);
     }
     free(seeds);
     return status;
 }
 
-void ae_data_clear(iv_context *context, void *held) {
-    ae_data *data = held;
-    iv_signal_set_clear(context, &data->train);
-    iv_signal_set_clear(context, &data->test);
-    iv_buffer_release(context, data->cycles);
-    free(data->seeds);
-    memset(data, 0, sizeof *data);
-}
+const iv_study_data ae_data_hooks = {.size = sizeof(ae_data), .provide = provide, .clear = clear};

@@ -65,7 +65,8 @@ static const iv_key keys[] = {
     IV_KEYS_RUNS,
     {"runs[].layer", IV_KEY_ENUM, IV_KEY_REQUIRED,
      .choices = "selu|relu|sigmoid|bipolar-sigmoid|rich",
-     .doc = "what follows a hidden layer's linear map; rich also keeps its input beside the result"},
+     .doc = "what follows a hidden layer's linear map; rich also keeps its input beside the "
+            "result"},
     {"runs[].depth", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "4", "[1, 64]",
      .doc = "hidden layers, of the encoder and of the decoder"},
     {"runs[].lift", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "0", "[0, 64]",

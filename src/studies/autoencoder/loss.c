@@ -26,28 +26,16 @@ static iv_tensor *build_loss(const ae_model *m, iv_graph *graph, const ae_pass *
                            ae_scalar(graph, m->lambda));
 }
 
-/* The kind's coefficients; the others are not read. */
-static iv_optimizer_desc describe_optimizer(const iv_node *config) {
-    const bool adam = iv_spec_is(config, "training.optimizer", "adam");
-    return (iv_optimizer_desc){.kind = adam ? IV_OPTIMIZER_ADAM : IV_OPTIMIZER_SGD,
-                               .beta1 = (float)iv_spec_number(config, "training.beta1"),
-                               .beta2 = (float)iv_spec_number(config, "training.beta2"),
-                               .epsilon = (float)iv_spec_number(config, "training.epsilon"),
-                               .momentum =
-                                   adam ? 0 : (float)iv_spec_number(config, "training.momentum")};
-}
-
 iv_status ae_training_create(iv_experiment *x, iv_model *model, iv_training *t) {
     const ae_model *m = (const ae_model *)model;
     const iv_population *p = model->population;
     iv_tensor *tensors[AE_MAX_PARAMETERS];
     const iv_signal_source source = ae_model_source(m, &m->data->train, true, false);
-    const iv_optimizer_desc optimizer = describe_optimizer(p->config);
     ae_pass pass;
     const iv_status status = iv_graph_create(x->context, p->n_members, &t->graph);
     if (status != IV_OK) return status;
     ae_model_tensors(m, t->graph, tensors);
     ae_model_pass(m, t->graph, &source, p->batch, tensors, &pass);
     t->loss = build_loss(m, t->graph, &pass);
-    return iv_training_compile(model, tensors, &optimizer, t);
+    return iv_training_compile(model, tensors, t);
 }

@@ -2,12 +2,10 @@
  * and in order, so that a member's numbers do not depend on its population. */
 #include "studies/autoencoder/autoencoder.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OUTPUTS = 4, WARM_UP_BATCHES = 2, MIN_TIMED_BATCHES = 3 };
-static const double timed_seconds = 0.1;
+enum { MAX_OUTPUTS = 4 };
 
 /* One set of signals with its plan. */
 typedef struct {
@@ -91,7 +89,13 @@ static iv_status open_pass(const ae_model *model, const iv_signal_set *set, pass
     return status;
 }
 
-iv_status ae_measure_create(iv_experiment *x, iv_model *model, bool curves, void **out) {
+static void destroy(void *measure) {
+    ae_measure *m = measure;
+    for (size_t i = 0; m && i < m->n; i++) close_pass(&m->passes[i]);
+    free(m);
+}
+
+static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
     const ae_model *m = (const ae_model *)model;
     const iv_signal_set *const sets[AE_N_SETS] = {
         [AE_ON_TEST] = &m->data->test, [AE_ON_TRAINING] = &m->data->train};
@@ -103,25 +107,20 @@ iv_status ae_measure_create(iv_experiment *x, iv_model *model, bool curves, void
         status = open_pass(m, sets[i], &measure->passes[i]);
     }
     if (status != IV_OK) {
-        ae_measure_destroy(measure);
+        destroy(measure);
         *out = NULL;
     }
     return status;
 }
 
-void ae_measure_destroy(void *measure) {
-    ae_measure *m = measure;
-    for (size_t i = 0; m && i < m->n; i++) close_pass(&m->passes[i]);
-    free(m);
-}
-
 /* ------------------------------------------------------------------ sums */
 
-static iv_status add_batch(pass *m, uint32_t step) {
+static iv_status add_batch(void *state, size_t step) {
+    pass *m = state;
     iv_tensor *outputs[MAX_OUTPUTS];
     size_t offsets[MAX_OUTPUTS + 1];
     const size_t n = list_outputs(m, outputs, offsets);
-    iv_status status = iv_plan_run(m->plan, step);
+    iv_status status = iv_plan_run(m->plan, (uint32_t)step);
     for (size_t i = 0; i < n && status == IV_OK; i++) {
         status = iv_plan_read(m->plan, outputs[i], m->values);
         const size_t width = offsets[i + 1] - offsets[i];
@@ -138,7 +137,7 @@ static iv_status run_pass(const iv_experiment *x, pass *m) {
     for (size_t first = 0, step = 0; first < m->n_rows && status == IV_OK;
          first += AE_MEASURE_BATCH, step++) {
         status = iv_experiment_stopped(x);
-        if (status == IV_OK) status = add_batch(m, (uint32_t)step);
+        if (status == IV_OK) status = add_batch(m, step);
     }
     return status;
 }
@@ -169,8 +168,7 @@ static double loss(const ae_setting *s, double lambda, const ae_sums *sums) {
     return ae_value(s, AE_RECONSTRUCTION, sums) + lambda * ae_value(s, AE_CODE, sums);
 }
 
-iv_status ae_measure_run(iv_experiment *x, void *measure, const iv_position *position,
-                         double *values) {
+static iv_status run(iv_experiment *x, void *measure, const iv_position *position, double *values) {
     ae_measure *all = measure;
     const ae_model *model = all->passes[0].model;
     const ae_setting *s = model->setting;
@@ -196,26 +194,23 @@ iv_status ae_measure_run(iv_experiment *x, void *measure, const iv_position *pos
 
 /* ------------------------------------------------------------------ time */
 
-static iv_status time_pass(pass *m, double *seconds) {
-    const size_t n_batches = (m->n_rows + AE_MEASURE_BATCH - 1) / AE_MEASURE_BATCH;
-    iv_status status = IV_OK;
-    for (size_t i = 0; i < WARM_UP_BATCHES && status == IV_OK; i++) status = add_batch(m, 0);
-    const double start = iv_seconds();
-    size_t n = 0;
-    do {
-        if (status == IV_OK) status = add_batch(m, (uint32_t)(n % n_batches));
-        n++;
-    } while (status == IV_OK && n < n_batches &&
-             (n < MIN_TIMED_BATCHES || iv_seconds() - start < timed_seconds));
-    *seconds += (iv_seconds() - start) / (double)n * (double)n_batches;
-    return status;
-}
-
-iv_status ae_measure_time(void *measure, double *seconds) {
+static iv_status measure_time(void *measure, double *seconds) {
     ae_measure *all = measure;
     iv_status status = IV_OK;
     *seconds = 0;
-    for (size_t i = 0; i < all->n && status == IV_OK; i++)
-        status = time_pass(&all->passes[i], seconds);
+    for (size_t i = 0; i < all->n && status == IV_OK; i++) {
+        pass *m = &all->passes[i];
+        const size_t n_batches = (m->n_rows + AE_MEASURE_BATCH - 1) / AE_MEASURE_BATCH;
+        status = iv_time_batches(add_batch, m, n_batches, seconds);
+    }
     return status;
 }
+
+const iv_study_measures ae_measures = {
+    .sets = ae_sets,
+    .applies = ae_applies,
+    .create = create,
+    .destroy = destroy,
+    .run = run,
+    .time = measure_time,
+};

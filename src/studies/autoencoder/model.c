@@ -91,39 +91,42 @@ static iv_status create_parameters(ae_model *m) {
 
 /* ------------------------------------------------------------------ members */
 
-static iv_status upload_members(ae_model *m) {
-    static const char *const paths[] = {"task.lambda", "task.delta", "task.alpha"};
+/* Which of the data's sets is each member's: int [R]. */
+static iv_status upload_sets(ae_model *m) {
     const iv_population *p = m->base.population;
-    const size_t n = p->n_members;
-    const ae_data *data = m->data;
-    uint32_t *words = malloc(2 * n * sizeof *words);
-    float *numbers = malloc(3 * n * sizeof *numbers);
-    iv_status status = words && numbers ? IV_OK : iv_no_memory(m->base.context);
-    for (size_t r = 0; r < n && status == IV_OK; r++) {
-        const iv_member *member = &p->members[r];
-        size_t set = 0;
-        while (set + 1 < data->n_seeds && data->seeds[set] != member->seed) set++;
-        words[r] = member->seed;
-        words[n + r] = (uint32_t)set;
-        for (size_t i = 0; i < 3; i++) numbers[i * n + r] = iv_member_float(member, paths[i]);
-    }
-    const struct {
-        const void *values;
-        cl_mem *buffer;
-    } uploads[] = {{words, &m->seeds},
-                   {words + n, &m->set_of_member},
-                   {numbers, &m->lambda},
-                   {numbers + n, &m->delta},
-                   {numbers + 2 * n, &m->alpha}};
-    for (size_t i = 0; i < sizeof uploads / sizeof *uploads && status == IV_OK; i++)
-        status = iv_buffer_upload(m->base.context, uploads[i].values, n * 4, uploads[i].buffer);
-    if (status == IV_OK) status = iv_parameters_initialize(m->base.parameters, words);
-    free(words);
-    free(numbers);
+    uint32_t *sets = calloc(p->n_members, sizeof *sets);
+    if (!sets) return iv_no_memory(m->base.context);
+    for (size_t r = 0; r < p->n_members; r++)
+        while (sets[r] + 1 < m->data->n_seeds && m->data->seeds[sets[r]] != p->members[r].seed)
+            sets[r]++;
+    const iv_status status =
+        iv_buffer_upload(m->base.context, sets, p->n_members * sizeof *sets, &m->set_of_member);
+    free(sets);
     return status;
 }
 
-iv_status ae_model_create(iv_experiment *x, const iv_population *p, iv_model **out) {
+static iv_status upload_members(ae_model *m) {
+    const iv_population *p = m->base.population;
+    iv_context *context = m->base.context;
+    iv_status status = iv_member_upload_seeds(context, p, &m->seeds);
+    if (status == IV_OK) status = upload_sets(m);
+    if (status == IV_OK) status = iv_member_upload(context, p, "task.lambda", &m->lambda);
+    if (status == IV_OK) status = iv_member_upload(context, p, "task.delta", &m->delta);
+    if (status == IV_OK) status = iv_member_upload(context, p, "task.alpha", &m->alpha);
+    return status == IV_OK ? iv_model_initialize(&m->base) : status;
+}
+
+static void destroy(iv_model *model) {
+    ae_model *m = (ae_model *)model;
+    if (!m) return;
+    iv_parameters_destroy(m->base.parameters);
+    cl_mem const buffers[] = {m->seeds, m->set_of_member, m->lambda, m->delta, m->alpha};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        iv_buffer_release(m->base.context, buffers[i]);
+    free(m);
+}
+
+static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out) {
     *out = NULL;
     ae_model *m = calloc(1, sizeof *m);
     if (!m) return iv_no_memory(x->context);
@@ -135,20 +138,10 @@ iv_status ae_model_create(iv_experiment *x, const iv_population *p, iv_model **o
     iv_status status = create_parameters(m);
     if (status == IV_OK) status = upload_members(m);
     if (status != IV_OK)
-        ae_model_destroy(&m->base);
+        destroy(&m->base);
     else
         *out = &m->base;
     return status;
-}
-
-void ae_model_destroy(iv_model *model) {
-    ae_model *m = (ae_model *)model;
-    if (!m) return;
-    iv_parameters_destroy(m->base.parameters);
-    cl_mem const buffers[] = {m->seeds, m->set_of_member, m->lambda, m->delta, m->alpha};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        iv_buffer_release(m->base.context, buffers[i]);
-    free(m);
 }
 
 iv_signal_source ae_model_source(const ae_model *m, const iv_signal_set *set, bool shuffle,
@@ -209,3 +202,6 @@ void ae_model_pass(const ae_model *m, iv_graph *graph, const iv_signal_source *s
         pass->y = through(graph, m->decoder, m->n_decoder, tensors + 2 * m->n_encoder,
                           m->n_encoder > 0 ? pass->z : pass->code);
 }
+
+const iv_study_models ae_models = {
+    .create = create, .destroy = destroy, .create_training = ae_training_create};

@@ -149,26 +149,18 @@ static const iv_step_entry steps[] = {
     {NULL, NULL},
 };
 
+static const iv_study_results results = {
+    .cost = cost, .add_claims = ae_add_claims, .draw = ae_draw};
+
 const iv_study ae_study = {
     .schema = &ae_schema,
     .setting_size = sizeof(ae_setting),
     .read = read_setting,
     .work = work,
     .row_name = row_name,
-    .data_size = sizeof(ae_data),
-    .provide_data = ae_data_provide,
-    .clear_data = ae_data_clear,
-    .create_model = ae_model_create,
-    .destroy_model = ae_model_destroy,
-    .create_training = ae_training_create,
-    .sets = ae_sets,
-    .applies = ae_applies,
-    .create_measure = ae_measure_create,
-    .destroy_measure = ae_measure_destroy,
-    .run_measure = ae_measure_run,
-    .time_measure = ae_measure_time,
-    .cost = cost,
-    .add_claims = ae_add_claims,
-    .draw = ae_draw,
+    .data = &ae_data_hooks,
+    .models = &ae_models,
+    .measures = &ae_measures,
+    .results = &results,
     .steps = steps,
 };

@@ -28,13 +28,12 @@ static iv_status check_size(iv_spec_check *check, const iv_node *config, const c
 }
 
 static iv_status check_images(iv_spec_check *check, const iv_node *config) {
-    enum { MNIST_TRAINING = 60000, CIFAR_TRAINING = 50000, TEST = 10000 };
+    const iv_dataset_info *info = iv_dataset_info_find(iv_spec_string(config, "dataset.name"));
     iv_status status = IV_OK;
-    if (!iv_spec_is(config, "dataset.name", "digits")) {
-        const bool cifar = iv_spec_is(config, "dataset.name", "cifar10");
-        status = check_size(check, config, "dataset.train", cifar ? CIFAR_TRAINING : MNIST_TRAINING,
-                            "training");
-        if (status == IV_OK) status = check_size(check, config, "dataset.test", TEST, "test");
+    if (!info->built_in) {
+        status = check_size(check, config, "dataset.train", (int64_t)info->n_training, "training");
+        if (status == IV_OK)
+            status = check_size(check, config, "dataset.test", (int64_t)info->n_test, "test");
     }
     if (status != IV_OK || is_sgpr(config)) return status;
     return iv_spec_at_most(check, config, "training.batch", "dataset.train", "images");

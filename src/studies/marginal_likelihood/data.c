@@ -9,9 +9,13 @@ enum { N_ARCS = 3 };
 static const double arc_radius = 0.4, arc_noise = 0.05;
 static const double arc_middle = 1.5707963267948966, arc_reach = 1.0471975511965976;
 
+bool ml_learns_from(const iv_dataset_info *info) {
+    return !info->meaningless;
+}
+
 /* Whether the pool is made for a population, as large as it asks for, instead of read. */
 static bool is_made(const iv_experiment *x, const ml_setting *s) {
-    return s->rings || x->synthetic || strcmp(s->dataset, "digits") == 0;
+    return s->rings || x->synthetic || iv_dataset_info_find(s->dataset)->built_in;
 }
 
 static bool holds(const iv_experiment *x, const ml_data *data, const iv_population *p) {
@@ -54,6 +58,16 @@ static iv_status keep_labels(ml_data *data, const uint8_t *labels, iv_context *c
     return IV_OK;
 }
 
+static void clear(iv_context *context, void *held) {
+    ml_data *data = held;
+    cl_mem const buffers[] = {data->pixels, data->labels, data->points, data->point_labels};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        iv_buffer_release(context, buffers[i]);
+    free(data->host_labels);
+    free(data->host_points);
+    memset(data, 0, sizeof *data);
+}
+
 static iv_status take_images(iv_context *context, const iv_population *p, const uint8_t *pixels,
                              const uint8_t *labels, size_t n_pool, size_t first_test,
                              ml_data *data) {
@@ -66,7 +80,7 @@ static iv_status take_images(iv_context *context, const iv_population *p, const 
     if (status == IV_OK) status = iv_buffer_upload(context, labels, n_pool, &data->labels);
     if (status == IV_OK) status = keep_labels(data, labels, context);
     if (status == IV_OK) data->zeros = iv_mostly_zero(pixels, bytes);
-    if (status != IV_OK) ml_data_clear(context, data);
+    if (status != IV_OK) clear(context, data);
     return status;
 }
 
@@ -77,7 +91,7 @@ static iv_status load_images(const iv_experiment *x, const iv_population *p, ml_
     iv_dataset set;
     iv_status status =
         x->synthetic    ? iv_synthetic_images(iv_dataset_info_find(s->dataset), n_made, &set, error)
-        : is_made(x, s) ? iv_digits_make(s->data_seed, n_made, &set, error)
+        : is_made(x, s) ? iv_dataset_info_find(s->dataset)->make(s->data_seed, n_made, &set, error)
                         : iv_dataset_load(x->job->data_dir, s->dataset, 0, &set, error);
     if (status != IV_OK) return status;
     const size_t first_test = is_made(x, s) ? p->n_train : set.n_training;
@@ -123,25 +137,17 @@ static iv_status make_rings(iv_context *context, const iv_population *p, ml_data
     if (status == IV_OK)
         status = iv_buffer_upload(context, labels, n * sizeof *labels, &data->point_labels);
     free(labels);
-    if (status != IV_OK) ml_data_clear(context, data);
+    if (status != IV_OK) clear(context, data);
     return status;
 }
 
 /* ------------------------------------------------------------------ both */
 
-iv_status ml_data_provide(iv_experiment *x, const iv_population *p, void *held) {
+static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
     ml_data *data = held;
     if (holds(x, data, p)) return IV_OK;
-    ml_data_clear(x->context, data);
+    clear(x->context, data);
     return ml_setting_of(p)->rings ? make_rings(x->context, p, data) : load_images(x, p, data);
 }
 
-void ml_data_clear(iv_context *context, void *held) {
-    ml_data *data = held;
-    cl_mem const buffers[] = {data->pixels, data->labels, data->points, data->point_labels};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        iv_buffer_release(context, buffers[i]);
-    free(data->host_labels);
-    free(data->host_points);
-    memset(data, 0, sizeof *data);
-}
+const iv_study_data ml_data_hooks = {.size = sizeof(ml_data), .provide = provide, .clear = clear};

@@ -8,9 +8,11 @@
 #define INVARIANT NETWORK " & run.invariance!=none"
 #define LEARNED   INVARIANT " & run.learned=true"
 
+/* Image sets, and points of the plane. */
 static const char *dataset(size_t i) {
-    static const char *const names[] = {"mnist", "fashion-mnist", "cifar10", "digits", "rings"};
-    return i < sizeof names / sizeof *names ? names[i] : NULL;
+    const iv_dataset_info *info = iv_dataset_info_match(ml_learns_from, i);
+    if (info) return info->name;
+    return i > 0 && iv_dataset_info_match(ml_learns_from, i - 1) ? "rings" : NULL;
 }
 
 static const char *published_metric(size_t i) {

@@ -1,8 +1,7 @@
 /* Inside the marginal-likelihood study (van der Ouderaa and van der Wilk 2022): how it is split
  * into files.
  *
- *   study.c     the study as the driver sees it
- *   setting.c   what it reads of a spec
+ *   study.c     the study as the driver sees it, and what it reads of a spec
  *   keys.c      its keys
  *   checks.c    what no single key can tell
  *   metrics.c   its metrics: what they are, where they apply
@@ -19,6 +18,7 @@
 #define INVAR_STUDIES_MARGINAL_LIKELIHOOD_H
 
 #include <invar/affine.h>
+#include <invar/data.h>
 #include <invar/experiment.h>
 
 /* ------------------------------------------------------------------ setting */
@@ -59,7 +59,6 @@ typedef struct {
 } ml_setting;
 
 const ml_setting *ml_setting_of(const iv_population *population);
-void ml_read_setting(const iv_node *config, void *setting);
 
 /* What is a member's own. */
 typedef struct {
@@ -76,12 +75,6 @@ bool ml_rotates(const iv_member *member);
 
 /* Values of an image or point. */
 size_t ml_columns(const ml_setting *setting);
-
-void ml_work(const iv_population *population, iv_work *work);
-
-/* "rotated", with the data set's name in front where the spec sweeps it ("cifar10 rotated"), and
- * what else the spec's sweep varies behind it. */
-void ml_row_name(const iv_population *population, const iv_spec_run *run, char *name, size_t size);
 
 /* ------------------------------------------------------------------ data */
 
@@ -109,8 +102,8 @@ typedef struct {
     float *host_points;   /* [n_pool, 2]; NULL unless rings */
 } ml_data;
 
-iv_status ml_data_provide(iv_experiment *x, const iv_population *population, void *data);
-void ml_data_clear(iv_context *context, void *data);
+/* Image sets that the study trains on. */
+bool ml_learns_from(const iv_dataset_info *info);
 
 /* ------------------------------------------------------------------ on the device */
 
@@ -132,12 +125,6 @@ typedef struct {
     iv_optimizer_desc optimizer_desc; /* without its learning rates, which are */
     float *learning_rates;            /* [R] */
 } ml_model;
-
-iv_status ml_model_create(iv_experiment *x, const iv_population *population, iv_model **model);
-void ml_model_destroy(iv_model *model);
-
-/* Training: its loss is the mean cross-entropy of a batch, without the posterior's KL. */
-iv_status ml_training_create(iv_experiment *x, iv_model *model, iv_training *training);
 
 /* Parameters as inputs of a graph. */
 void ml_model_tensors(const ml_model *model, iv_graph *graph, iv_tensor *tensors[ML_N_PARAMETERS]);
@@ -163,6 +150,20 @@ double ml_degrees(double radians);
 
 /* ------------------------------------------------------------------ metrics */
 
+/* What metrics follow from, for one member; NaN, or NULL, where it was not measured. */
+typedef struct {
+    double n_train;
+    double accuracy;             /* of the test set */
+    double cross_entropy, kl;    /* mean over the training set; total */
+    double bound;                /* of a regression, total */
+    double batch_loss, batch_kl; /* of the last training step */
+    const float *eta;            /* [6] */
+} ml_numbers;
+
+/* Put what applies to a member into its values. */
+void ml_take(const iv_population *population, const iv_member *member, const ml_numbers *numbers,
+             double *values);
+
 /* Rows of metrics.c that other files name. */
 typedef enum {
     ML_ACCURACY,
@@ -186,11 +187,6 @@ bool ml_shown(const iv_trained_runs *all, const iv_trained_run *run, size_t metr
  * the batch's number. The test set is classified with the output layer's mean. The training set's
  * cross-entropy takes a sample of it for each batch, from the same stream at step ML_SAMPLE_STEPS +
  * the batch's number. */
-iv_status ml_measure_create(iv_experiment *x, iv_model *model, bool curves, void **measure);
-void ml_measure_destroy(void *measure);
-iv_status ml_measure_run(iv_experiment *x, void *measure, const iv_position *position,
-                         double *values);
-iv_status ml_measure_time(void *measure, double *seconds);
 
 /* ------------------------------------------------------------------ regressions */
 
@@ -198,7 +194,7 @@ iv_status ml_measure_time(void *measure, double *seconds);
 iv_status ml_sgpr_create(iv_experiment *x, const iv_population *population, iv_model **model);
 void ml_sgpr_destroy(iv_model *model);
 iv_status ml_sgpr_fit(iv_experiment *x, iv_model *model, const iv_progress *progress);
-iv_status ml_sgpr_measure(iv_model *model, double *values);
+iv_status ml_sgpr_measure(iv_model *model, ml_numbers *numbers);
 iv_status ml_sgpr_time(iv_model *model, double *seconds);
 
 /* Passes over the data that training one of them takes, about, and floating-point operations of
@@ -223,6 +219,9 @@ iv_status ml_check_run(iv_spec_check *check, const iv_node *config);
 iv_status ml_check_spec(iv_spec_check *check, const iv_node *root);
 
 extern const iv_schema ml_schema;
+extern const iv_study_data ml_data_hooks;
+extern const iv_study_models ml_models;
+extern const iv_study_measures ml_measures;
 extern const iv_study ml_study;
 
 #endif

@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARM_UP_BATCHES = 1, MIN_TIMED_BATCHES = 2 };
-static const double timed_seconds = 0.1;
-
 /* One of the two sets with its plan. */
 typedef struct {
     iv_graph *graph;
@@ -73,20 +70,7 @@ static iv_status open_passes(ml_measure *m) {
     return m->logits && m->sums ? IV_OK : iv_no_memory(context);
 }
 
-iv_status ml_measure_create(iv_experiment *x, iv_model *model, bool curves, void **out) {
-    ml_measure *m = *out = calloc(1, sizeof *m);
-    if (!m) return iv_no_memory(x->context);
-    m->model = model;
-    m->curves = curves;
-    const iv_status status = curves || is_regression(m) ? IV_OK : open_passes(m);
-    if (status != IV_OK) {
-        ml_measure_destroy(m);
-        *out = NULL;
-    }
-    return status;
-}
-
-void ml_measure_destroy(void *measure) {
+static void destroy(void *measure) {
     ml_measure *m = measure;
     if (!m) return;
     close_pass(&m->train);
@@ -95,6 +79,19 @@ void ml_measure_destroy(void *measure) {
     free(m->logits);
     free(m->sums);
     free(m);
+}
+
+static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
+    ml_measure *m = *out = calloc(1, sizeof *m);
+    if (!m) return iv_no_memory(x->context);
+    m->model = model;
+    m->curves = curves;
+    const iv_status status = curves || is_regression(m) ? IV_OK : open_passes(m);
+    if (status != IV_OK) {
+        destroy(m);
+        *out = NULL;
+    }
+    return status;
 }
 
 /* ------------------------------------------------------------------ one sample */
@@ -144,9 +141,8 @@ static iv_status add_batch(ml_measure *m, const pass *p, size_t index) {
     return status;
 }
 
-/* Means over a pass, one for each member, into a metric's values. */
-static iv_status run_pass(const iv_experiment *x, ml_measure *m, const pass *p, ml_metric metric,
-                          double *values) {
+/* Means over a pass: [R]. */
+static iv_status run_pass(const iv_experiment *x, ml_measure *m, const pass *p, double *means) {
     const size_t n_members = m->model->population->n_members;
     memset(m->sums, 0, n_members * sizeof *m->sums);
     iv_status status = IV_OK;
@@ -154,105 +150,121 @@ static iv_status run_pass(const iv_experiment *x, ml_measure *m, const pass *p, 
         status = iv_experiment_stopped(x);
         if (status == IV_OK) status = add_batch(m, p, i);
     }
-    for (size_t r = 0; r < n_members && status == IV_OK; r++)
-        values[r * iv_values_size(&ml_study) + iv_value_index(&ml_study, 0, metric)] =
-            m->sums[r] / (double)p->n;
+    for (size_t r = 0; r < n_members && status == IV_OK; r++) means[r] = m->sums[r] / (double)p->n;
     return status;
 }
 
-/* ------------------------------------------------------------------ parameters */
+/* ------------------------------------------------------------------ numbers of all members */
 
-double ml_degrees(double radians) {
-    return fabs(radians) * 57.29577951308232;
+/* [R] each, but for eta [R, 6]. */
+typedef struct {
+    double *accuracy, *cross_entropy, *kl;
+    float *eta;
+} numbers;
+
+static iv_status create_numbers(iv_context *context, size_t n, numbers *all) {
+    *all = (numbers){.accuracy = calloc(n, sizeof(double)),
+                     .cross_entropy = calloc(n, sizeof(double)),
+                     .kl = calloc(n, sizeof(double)),
+                     .eta = calloc(n * IV_N_GENERATORS, sizeof(float))};
+    return all->accuracy && all->cross_entropy && all->kl && all->eta ? IV_OK
+                                                                      : iv_no_memory(context);
 }
 
-static double *value(double *values, size_t r, ml_metric metric) {
-    return values + r * iv_values_size(&ml_study) + iv_value_index(&ml_study, 0, metric);
+static void destroy_numbers(numbers *all) {
+    free(all->accuracy);
+    free(all->cross_entropy);
+    free(all->kl);
+    free(all->eta);
 }
 
-static iv_status put_eta(const ml_model *model, double *values) {
-    const iv_population *p = model->base.population;
-    float *eta = malloc(p->n_members * IV_N_GENERATORS * sizeof *eta);
-    const iv_status status = eta ? ml_model_eta(model, eta) : iv_no_memory(model->base.context);
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
-        double *own = value(values, r, ML_ETA_VALUES);
-        for (size_t i = 0; i < IV_N_GENERATORS; i++) own[i] = (double)eta[r * IV_N_GENERATORS + i];
-        *value(values, r, ML_DEGREES) =
-            model->setting->invariant ? ml_degrees(own[ML_ROTATION]) : (double)NAN;
-    }
-    free(eta);
-    return status;
+static iv_status measure_end(const iv_experiment *x, ml_measure *m, numbers *all) {
+    iv_status status = run_pass(x, m, &m->train, all->cross_entropy);
+    if (status == IV_OK) status = run_pass(x, m, &m->test, all->accuracy);
+    return status == IV_OK ? iv_posterior_kl(m->model->posterior, all->kl) : status;
 }
 
-static iv_status put_bound(const ml_model *model, double *values) {
-    const iv_population *p = model->base.population;
-    double *kl = calloc(p->n_members, sizeof *kl);
-    const iv_status status =
-        kl ? iv_posterior_kl(model->base.posterior, kl) : iv_no_memory(model->base.context);
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
-        *value(values, r, ML_KL) = kl[r];
-        *value(values, r, ML_ELBO) =
-            -(*value(values, r, ML_CROSS_ENTROPY) + kl[r] / (double)p->n_train);
-    }
-    free(kl);
-    return status;
-}
-
-/* ------------------------------------------------------------------ along the way */
-
-static iv_status read_kl(const ml_model *model, size_t r, float *kl) {
+/* KLs of the last step; 0 of point estimates. */
+static iv_status read_kl(const ml_model *model, double *kl) {
     const iv_view view = iv_posterior_kl_view(model->base.posterior);
-    return iv_buffer_read(model->base.context, view.buffer,
-                          (view.offset + r * view.stride) * sizeof *kl, sizeof *kl, kl);
-}
-
-static iv_status measure_point(const iv_experiment *x, const ml_model *model,
-                               const iv_position *position, double *values) {
-    const iv_population *p = model->base.population;
-    iv_status status = put_eta(model, values);
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
-        float kl = 0;
-        if (!model->setting->point) status = read_kl(model, r, &kl);
-        *value(values, r, ML_ELBO_ESTIMATE) =
-            -((double)position->losses[r] + (double)kl / (double)p->n_train);
+    iv_status status = IV_OK;
+    for (size_t r = 0; r < model->base.population->n_members && status == IV_OK; r++) {
+        float value = 0;
+        if (!model->setting->point)
+            status = iv_buffer_read(model->base.context, view.buffer,
+                                    (view.offset + r * view.stride) * sizeof value, sizeof value,
+                                    &value);
+        kl[r] = (double)value;
     }
-    return status == IV_OK ? ml_snapshot(x, model, position->step) : status;
+    return status;
 }
 
-iv_status ml_measure_run(iv_experiment *x, void *measure, const iv_position *position,
-                         double *values) {
+static iv_status measure_networks(iv_experiment *x, ml_measure *m, const iv_position *position,
+                                  double *values) {
+    const iv_population *p = m->model->population;
+    numbers all;
+    iv_status status = create_numbers(x->context, p->n_members, &all);
+    if (status == IV_OK) status = ml_model_eta(networks(m), all.eta);
+    if (status == IV_OK && m->curves) status = read_kl(networks(m), all.kl);
+    if (status == IV_OK && m->curves) status = ml_snapshot(x, networks(m), position->step);
+    if (status == IV_OK && !m->curves) status = measure_end(x, m, &all);
+    for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
+        const ml_numbers own = {.n_train = (double)p->n_train,
+                                .accuracy = all.accuracy[r],
+                                .cross_entropy = all.cross_entropy[r],
+                                .kl = all.kl[r],
+                                .batch_loss = position ? (double)position->losses[r] : 0,
+                                .batch_kl = all.kl[r],
+                                .eta = all.eta + r * IV_N_GENERATORS};
+        ml_take(p, &p->members[r], &own, values + r * iv_values_size(&ml_study));
+    }
+    destroy_numbers(&all);
+    return status;
+}
+
+static iv_status measure_regression(ml_measure *m, double *values) {
+    const iv_population *p = m->model->population;
+    ml_numbers own = {.n_train = (double)p->n_train};
+    const iv_status status = ml_sgpr_measure(m->model, &own);
+    if (status == IV_OK) ml_take(p, &p->members[0], &own, values);
+    return status;
+}
+
+static iv_status run(iv_experiment *x, void *measure, const iv_position *position, double *values) {
     ml_measure *m = measure;
-    if (is_regression(m)) return ml_sgpr_measure(m->model, values);
-    if (m->curves) return measure_point(x, networks(m), position, values);
-    iv_status status = run_pass(x, m, &m->train, ML_CROSS_ENTROPY, values);
-    if (status == IV_OK) status = run_pass(x, m, &m->test, ML_ACCURACY, values);
-    if (status == IV_OK) status = put_eta(networks(m), values);
-    return status == IV_OK ? put_bound(networks(m), values) : status;
+    return is_regression(m) ? measure_regression(m, values)
+                            : measure_networks(x, m, position, values);
 }
 
 /* ------------------------------------------------------------------ time */
 
-static iv_status time_pass(ml_measure *m, const pass *p, double *seconds) {
-    const size_t n_batches = count_batches(p);
-    iv_status status = IV_OK;
-    for (size_t i = 0; i < WARM_UP_BATCHES && status == IV_OK; i++) status = add_batch(m, p, 0);
-    const double start = iv_seconds();
-    size_t n = 0;
-    do {
-        if (status == IV_OK) status = add_batch(m, p, n % n_batches);
-        n++;
-    } while (status == IV_OK && n < n_batches &&
-             (n < MIN_TIMED_BATCHES || iv_seconds() - start < timed_seconds));
-    *seconds += (iv_seconds() - start) / (double)n * (double)n_batches;
-    return status;
+typedef struct {
+    ml_measure *m;
+    const pass *p;
+} timed;
+
+static iv_status run_batch(void *state, size_t batch) {
+    const timed *t = state;
+    return add_batch(t->m, t->p, batch);
 }
 
-iv_status ml_measure_time(void *measure, double *seconds) {
+static iv_status measure_time(void *measure, double *seconds) {
     ml_measure *m = measure;
+    timed train = {m, &m->train}, test = {m, &m->test};
     *seconds = 0;
     if (is_regression(m)) return ml_sgpr_time(m->model, seconds);
     if (m->curves) return IV_OK; /* reads a few numbers */
     memset(m->sums, 0, m->model->population->n_members * sizeof *m->sums);
-    iv_status status = time_pass(m, &m->train, seconds);
-    return status == IV_OK ? time_pass(m, &m->test, seconds) : status;
+    const iv_status status = iv_time_batches(run_batch, &train, count_batches(train.p), seconds);
+    return status == IV_OK ? iv_time_batches(run_batch, &test, count_batches(test.p), seconds)
+                           : status;
 }
+
+const iv_study_measures ml_measures = {
+    .sets = ml_sets,
+    .applies = ml_applies,
+    .create = create,
+    .destroy = destroy,
+    .run = run,
+    .time = measure_time,
+};

@@ -140,24 +140,7 @@ static iv_status upload_members(ml_model *m) {
     return status;
 }
 
-iv_status ml_model_create(iv_experiment *x, const iv_population *p, iv_model **out) {
-    if (ml_setting_of(p)->sgpr) return ml_sgpr_create(x, p, out);
-    *out = NULL;
-    ml_model *m = calloc(1, sizeof *m);
-    if (!m) return iv_no_memory(x->context);
-    m->base = (iv_model){.context = x->context, .population = p};
-    m->setting = ml_setting_of(p);
-    m->data = x->data;
-    iv_status status = create_parameters(m);
-    if (status == IV_OK) status = upload_members(m);
-    if (status != IV_OK)
-        ml_model_destroy(&m->base);
-    else
-        *out = &m->base;
-    return status;
-}
-
-void ml_model_destroy(iv_model *model) {
+static void destroy(iv_model *model) {
     if (!model) return;
     if (ml_setting_of(model->population)->sgpr) {
         ml_sgpr_destroy(model);
@@ -171,6 +154,23 @@ void ml_model_destroy(iv_model *model) {
         iv_buffer_release(m->base.context, buffers[i]);
     free(m->learning_rates);
     free(m);
+}
+
+static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out) {
+    if (ml_setting_of(p)->sgpr) return ml_sgpr_create(x, p, out);
+    *out = NULL;
+    ml_model *m = calloc(1, sizeof *m);
+    if (!m) return iv_no_memory(x->context);
+    m->base = (iv_model){.context = x->context, .population = p};
+    m->setting = ml_setting_of(p);
+    m->data = x->data;
+    iv_status status = create_parameters(m);
+    if (status == IV_OK) status = upload_members(m);
+    if (status != IV_OK)
+        destroy(&m->base);
+    else
+        *out = &m->base;
+    return status;
 }
 
 /* ------------------------------------------------------------------ the way through */
@@ -282,7 +282,7 @@ static iv_status compile(const ml_model *m, iv_training *t) {
     return iv_graph_compile(g, outputs, n + 2, &t->plan);
 }
 
-iv_status ml_training_create(iv_experiment *x, iv_model *model, iv_training *t) {
+static iv_status create_training(iv_experiment *x, iv_model *model, iv_training *t) {
     const ml_model *m = (const ml_model *)model;
     const iv_population *p = model->population;
     iv_posterior *posterior = model->posterior;
@@ -298,3 +298,10 @@ iv_status ml_training_create(iv_experiment *x, iv_model *model, iv_training *t) 
     if (status == IV_OK) status = iv_posterior_append_update(posterior, iv_plan_sequence(t->plan));
     return status == IV_OK ? iv_posterior_prepare(posterior, 0) : status;
 }
+
+const iv_study_models ml_models = {
+    .create = create,
+    .destroy = destroy,
+    .create_training = create_training,
+    .fit = ml_sgpr_fit,
+};

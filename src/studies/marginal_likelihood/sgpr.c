@@ -180,15 +180,11 @@ static iv_status measure_accuracy(const ml_sgpr *m, double *accuracy) {
     return status;
 }
 
-iv_status ml_sgpr_measure(iv_model *model, double *values) {
+iv_status ml_sgpr_measure(iv_model *model, ml_numbers *numbers) {
     ml_sgpr *m = (ml_sgpr *)model;
-    double bound = NAN;
     iv_status status = take_hyper(m);
-    if (status == IV_OK) status = sgpr_bound(m->regression, &bound, NULL);
-    if (status == IV_OK)
-        status = measure_accuracy(m, values + iv_value_index(&ml_study, 0, ML_ACCURACY));
-    values[iv_value_index(&ml_study, 0, ML_BOUND)] = bound / (double)model->population->n_train;
-    return status;
+    if (status == IV_OK) status = sgpr_bound(m->regression, &numbers->bound, NULL);
+    return status == IV_OK ? measure_accuracy(m, &numbers->accuracy) : status;
 }
 
 /* ------------------------------------------------------------------ work and time */

@@ -5,17 +5,17 @@
 
 static iv_status check_group(iv_spec_check *check, const iv_node *config) {
     const int64_t order = iv_spec_integer(config, "group.order");
-    if (!iv_spec_is(config, "group.kind", "rotation") || order == 2 || order == 4) return IV_OK;
+    const iv_group_kind kind = reg_group_kind(iv_spec_string(config, "group.kind"));
+    char expected[IV_GROUP_EXPECTED];
+    if (iv_group_order_allowed(kind, (size_t)order, REG_SIDE, expected)) return IV_OK;
     return iv_spec_refuse(check, iv_spec_node(config, "group.order"),
-                          "`group.order` is %lld, expected 2 or 4 for a rotation: others do not "
-                          "map square pixels onto each other",
-                          (long long)order);
+                          "`group.order` is %lld, expected %s", (long long)order, expected);
 }
 
 iv_status reg_check_run(iv_spec_check *check, const iv_node *config) {
-    enum { OFFICIAL_IMAGES = 70000 }; /* MNIST and Fashion-MNIST: 60000 training, 10000 test */
-    const bool digits = iv_spec_is(config, "dataset.name", "digits");
-    const int64_t images = digits ? iv_spec_integer(config, "dataset.images") : OFFICIAL_IMAGES;
+    const iv_dataset_info *info = iv_dataset_info_find(iv_spec_string(config, "dataset.name"));
+    const int64_t images = info->built_in ? iv_spec_integer(config, "dataset.images")
+                                          : (int64_t)(info->n_training + info->n_test);
     const int64_t used = iv_spec_integer(config, "dataset.train") +
                          iv_spec_integer(config, "dataset.validation") +
                          iv_spec_integer(config, "dataset.test");

@@ -6,6 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool reg_takes(const iv_dataset_info *info) {
+    return info->channels == 1 && info->height == REG_SIDE && info->width == REG_SIDE &&
+           info->n_classes <= REG_CLASSES;
+}
+
+bool reg_learns_from(const iv_dataset_info *info) {
+    return reg_takes(info) && !info->meaningless;
+}
+
 /* ------------------------------------------------------------------ pools */
 
 static iv_status upload_pool(iv_context *context, const iv_dataset *data, const iv_group *group,
@@ -95,31 +104,31 @@ static iv_status read_drift_sets(const iv_experiment *x, const reg_setting *s) {
     return status;
 }
 
-iv_status reg_data_provide(iv_experiment *x, const iv_population *p, void *held) {
-    reg_data *data = held;
-    const reg_setting *s = reg_setting_of(p);
-    if (holds(data, s)) return IV_OK;
-    reg_data_clear(x->context, data);
-    iv_status status = make_group(x->context, s, data);
-    if (status == IV_OK) status = reg_pool_load(x, data, s->dataset, s->n_images, &data->pool);
-    if (status == IV_OK) status = read_drift_sets(x, s);
-    if (status != IV_OK) {
-        reg_data_clear(x->context, data);
-        return status;
-    }
-    snprintf(data->name, sizeof data->name, "%s", s->dataset);
-    data->n_asked = s->n_images;
-    data->axes = s->axes;
-    return IV_OK;
-}
-
-void reg_data_clear(iv_context *context, void *held) {
+static void clear(iv_context *context, void *held) {
     reg_data *data = held;
     reg_pool_clear(context, &data->pool);
     iv_buffer_release(context, data->source);
     iv_buffer_release(context, data->inverse);
     iv_group_destroy(data->group);
     *data = (reg_data){0};
+}
+
+static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
+    reg_data *data = held;
+    const reg_setting *s = reg_setting_of(p);
+    if (holds(data, s)) return IV_OK;
+    clear(x->context, data);
+    iv_status status = make_group(x->context, s, data);
+    if (status == IV_OK) status = reg_pool_load(x, data, s->dataset, s->n_images, &data->pool);
+    if (status == IV_OK) status = read_drift_sets(x, s);
+    if (status != IV_OK) {
+        clear(x->context, data);
+        return status;
+    }
+    snprintf(data->name, sizeof data->name, "%s", s->dataset);
+    data->n_asked = s->n_images;
+    data->axes = s->axes;
+    return IV_OK;
 }
 
 /* ------------------------------------------------------------------ splits */
@@ -141,7 +150,7 @@ iv_status reg_splits_create(iv_context *context, const iv_population *p, size_t 
 }
 
 /* One file for each seed; where a sweep changes the data, one for each seed and configuration. */
-iv_status reg_save_splits(iv_experiment *x, const iv_population *p) {
+static iv_status save_splits(iv_experiment *x, const iv_population *p) {
     const reg_setting *s = reg_setting_of(p);
     const size_t n_pool = ((const reg_data *)x->data)->pool.n_images;
     iv_error *error = iv_context_error(x->context);
@@ -163,3 +172,6 @@ iv_status reg_save_splits(iv_experiment *x, const iv_population *p) {
     free(rows);
     return status;
 }
+
+const iv_study_data reg_data_hooks = {
+    .size = sizeof(reg_data), .provide = provide, .clear = clear, .save = save_splits};

@@ -3,13 +3,18 @@
 #include "studies/regularization/regularization.h"
 
 static const char *dataset(size_t i) {
-    static const char *const names[] = {"mnist", "fashion-mnist", "digits"};
-    return i < sizeof names / sizeof *names ? names[i] : NULL;
+    const iv_dataset_info *info = iv_dataset_info_match(reg_learns_from, i);
+    return info ? info->name : NULL;
 }
 
 static const char *drift_set(size_t i) {
-    const char *name = dataset(i);
-    return name ? name : i > 0 && dataset(i - 1) ? "noise" : NULL;
+    const iv_dataset_info *info = iv_dataset_info_match(reg_takes, i);
+    return info ? info->name : NULL;
+}
+
+static const char *group_kind(size_t i) {
+    const iv_group_kind_info *kind = iv_group_kind_get(i);
+    return kind ? kind->name : NULL;
 }
 
 static const char *asked_metric(size_t i) {
@@ -38,7 +43,7 @@ static const iv_key keys[] = {
      .doc = "images in the test set, next in the permutation"},
 
     {"group", IV_KEY_MAP, .doc = "the transformations to be invariant to"},
-    {"group.kind", IV_KEY_ENUM, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .choices = "rotation|shift",
+    {"group.kind", IV_KEY_ENUM, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .choice = group_kind,
      .doc = "rotations of the square image, or cyclic shifts of the image padded to a divisible "
             "side"},
     {"group.order", IV_KEY_INTEGER, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .range = "[2, 7]",
@@ -73,8 +78,8 @@ static const iv_key keys[] = {
      .doc = "invariant by construction (WT), by transformed training images (DA) or by a penalty "
             "(IR)"},
     {"runs[].nu", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0", "[0, 1000000]",
-     .doc = "weight of the logit invariance error in the loss", .only_if = "run.method=regularization",
-     .own = "*"},
+     .doc = "weight of the logit invariance error in the loss",
+     .only_if = "run.method=regularization", .own = "*"},
     {"runs[].learning_rate", IV_KEY_NUMBER, IV_KEY_OPTIONAL | IV_KEY_SWEEPABLE | IV_KEY_INSTEAD,
      .range = "(0, 1000]", .doc = "this run's step size instead of training.learning_rate"},
     {"runs[].sweep", IV_KEY_SWEEP, IV_KEY_OPTIONAL,
@@ -92,17 +97,18 @@ static const iv_key keys[] = {
     IV_KEYS_METRICS,
     {"metrics.names", IV_KEY_LIST, 0, "[accuracy, li, di, si]", "[1, 100]",
      .doc = "measured on the test set after training, and along the way for the curves"},
-    {"metrics.names[]", IV_KEY_ENUM, .choice = asked_metric, .doc = "one metric"},
+    {"metrics.names[]", IV_KEY_ENUM, .choice = asked_metric, .doc = "see the metrics below"},
     {"metrics.every_epochs", IV_KEY_INTEGER, 0, "10", "[1, 1000000]",
      .doc = "epochs between the points of the curves"},
     {"metrics.jacobian_samples", IV_KEY_INTEGER, 0, "0", "[0, 1000000]",
      .doc = "test images whose Jacobian is taken, the first ones; 0: all"},
     {"metrics.drift", IV_KEY_LIST, 0, "[]", "[0, 100]",
-     .doc = "other images on which every metric is measured too, without training on them; noise "
-            "is uniform in every pixel"},
-    {"metrics.drift[]", IV_KEY_ENUM, .choice = drift_set, .doc = "a data set"},
+     .doc = "other images on which every metric is measured too, without training on them"},
+    {"metrics.drift[]", IV_KEY_ENUM, .choice = drift_set, .doc = "noise is uniform in every pixel"},
 
-    IV_KEYS_FIGURES("accuracy|saliency|spectral-decay|drift", "one figure"),
+    IV_KEYS_FIGURES("accuracy|saliency|spectral-decay|drift",
+                    "accuracy, largest singular values (spectral-decay) or si (drift) of "
+                    "validation images against epochs, or saliency maps over the group"),
     {"figures.saliency_images", IV_KEY_INTEGER, 0, "4", "[1, 64]",
      .doc = "test images in the saliency figure, the first ones"},
 

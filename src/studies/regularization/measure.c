@@ -18,8 +18,16 @@ static size_t n_jacobians(const reg_setting *s, bool curves, size_t n_samples) {
     return s->jacobian_samples > 0 ? s->jacobian_samples : n_samples;
 }
 
+static void destroy(void *measure) {
+    reg_measure *m = measure;
+    if (!m) return;
+    reg_on_images_destroy(m->images);
+    if (m->has_norms) reg_weight_norms_clear(&m->norms);
+    free(m);
+}
+
 /* The others of the end's sets are opened one after another, to hold less memory at once. */
-iv_status reg_measure_create(iv_experiment *x, iv_model *model, bool curves, void **out) {
+static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
     reg_measure *m = *out = calloc(1, sizeof *m);
     if (!m) return iv_no_memory(x->context);
     m->model = (reg_model *)model;
@@ -36,18 +44,10 @@ iv_status reg_measure_create(iv_experiment *x, iv_model *model, bool curves, voi
                                       &m->images);
     }
     if (status != IV_OK) {
-        reg_measure_destroy(m);
+        destroy(m);
         *out = NULL;
     }
     return status;
-}
-
-void reg_measure_destroy(void *measure) {
-    reg_measure *m = measure;
-    if (!m) return;
-    reg_on_images_destroy(m->images);
-    if (m->has_norms) reg_weight_norms_clear(&m->norms);
-    free(m);
 }
 
 /* ------------------------------------------------------------------ running */
@@ -97,8 +97,7 @@ static iv_status measure_end(iv_experiment *x, reg_measure *m, double *values) {
     return status;
 }
 
-iv_status reg_measure_run(iv_experiment *x, void *measure, const iv_position *position,
-                          double *values) {
+static iv_status run(iv_experiment *x, void *measure, const iv_position *position, double *values) {
     reg_measure *m = measure;
     const size_t size = iv_values_size(&reg_study);
     const size_t loss = iv_value_index(&reg_study, REG_WEIGHTS, REG_LOSS);
@@ -110,7 +109,7 @@ iv_status reg_measure_run(iv_experiment *x, void *measure, const iv_position *po
     return m->images ? reg_on_images_run(x, m->images, REG_VALIDATION, values) : IV_OK;
 }
 
-iv_status reg_measure_time(void *measure, double *seconds) {
+static iv_status measure_time(void *measure, double *seconds) {
     reg_measure *m = measure;
     const reg_setting *s = m->model->setting;
     *seconds = 0;
@@ -120,3 +119,13 @@ iv_status reg_measure_time(void *measure, double *seconds) {
         *seconds *= 1 + (double)s->n_drift + (double)s->n_validation / (double)s->n_test;
     return status;
 }
+
+const iv_study_measures reg_measures = {
+    .sets = reg_sets,
+    .applies = reg_applies,
+    .create = create,
+    .destroy = destroy,
+    .run = run,
+    .time = measure_time,
+    .log_set_by_set = true,
+};

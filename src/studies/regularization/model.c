@@ -45,25 +45,25 @@ static iv_status upload_members(reg_model *model) {
     const iv_population *p = model->base.population;
     const reg_setting *s = model->setting;
     iv_context *context = model->base.context;
-    uint32_t *seeds = iv_member_seeds(p);
-    float *nu = malloc(p->n_members * sizeof *nu);
-    iv_status status = seeds && nu ? IV_OK : iv_no_memory(context);
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
-        nu[r] = iv_member_float(&p->members[r], "run.nu");
-    if (status == IV_OK)
-        status = iv_buffer_upload(context, seeds, p->n_members * sizeof *seeds, &model->seeds);
-    if (status == IV_OK)
-        status = iv_buffer_upload(context, nu, p->n_members * sizeof *nu, &model->nu);
+    iv_status status = iv_member_upload_seeds(context, p, &model->seeds);
+    if (status == IV_OK) status = iv_member_upload(context, p, "run.nu", &model->nu);
     if (status == IV_OK)
         status = reg_splits_create(context, p, model->data->pool.n_images, p->n_train,
                                    s->n_validation, s->n_test, &model->splits);
-    if (status == IV_OK) status = iv_parameters_initialize(model->base.parameters, seeds);
-    free(seeds);
-    free(nu);
-    return status;
+    return status == IV_OK ? iv_model_initialize(&model->base) : status;
 }
 
-iv_status reg_model_create(iv_experiment *x, const iv_population *p, iv_model **out) {
+static void destroy(iv_model *base) {
+    reg_model *model = (reg_model *)base;
+    if (!model) return;
+    iv_parameters_destroy(model->base.parameters);
+    cl_mem const buffers[] = {model->same, model->seeds, model->nu, model->splits};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        iv_buffer_release(model->base.context, buffers[i]);
+    free(model);
+}
+
+static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out) {
     *out = NULL;
     reg_model *model = calloc(1, sizeof *model);
     if (!model) return iv_no_memory(x->context);
@@ -75,20 +75,10 @@ iv_status reg_model_create(iv_experiment *x, const iv_population *p, iv_model **
     if (status == IV_OK) status = upload_same_table(model);
     if (status == IV_OK) status = upload_members(model);
     if (status != IV_OK)
-        reg_model_destroy(&model->base);
+        destroy(&model->base);
     else
         *out = &model->base;
     return status;
-}
-
-void reg_model_destroy(iv_model *base) {
-    reg_model *model = (reg_model *)base;
-    if (!model) return;
-    iv_parameters_destroy(model->base.parameters);
-    cl_mem const buffers[] = {model->same, model->seeds, model->nu, model->splits};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        iv_buffer_release(model->base.context, buffers[i]);
-    free(model);
 }
 
 /* ------------------------------------------------------------------ images */
@@ -204,41 +194,18 @@ static iv_tensor *build_loss(const reg_model *model, iv_graph *graph, const iv_i
                            iv_input(graph, IV_F32, 1, (const size_t[]){1}, &nu));
 }
 
-static iv_status create_optimizer(const reg_model *model, iv_optimizer **optimizer) {
-    const iv_population *p = model->base.population;
-    float *rates = malloc(p->n_members * sizeof *rates);
-    if (!rates) return iv_no_memory(model->base.context);
-    for (size_t r = 0; r < p->n_members; r++)
-        rates[r] = iv_member_float(&p->members[r], "training.learning_rate");
-    const iv_optimizer_desc desc = {.kind = IV_OPTIMIZER_ADAM,
-                                    .learning_rates = rates,
-                                    .beta1 = model->setting->beta1,
-                                    .beta2 = model->setting->beta2,
-                                    .epsilon = model->setting->epsilon};
-    const iv_status status = iv_optimizer_create(model->base.parameters, &desc, optimizer);
-    free(rates);
-    return status;
-}
-
-static iv_status compile(const reg_model *model, iv_training *t) {
-    iv_tensor *parameters[2 * REG_MAX_LAYERS], *outputs[2 * REG_MAX_LAYERS + 1];
-    const size_t n = 2 * model->setting->layers;
-    const iv_image_source images = reg_images_of(model, &model->data->pool, model->splits, 0,
-                                                 model->base.population->n_train, true);
+static iv_status create_training(iv_experiment *x, iv_model *base, iv_training *t) {
+    const reg_model *model = (const reg_model *)base;
+    const iv_population *p = base->population;
+    const iv_image_source images =
+        reg_images_of(model, &model->data->pool, model->splits, 0, p->n_train, true);
+    iv_tensor *parameters[2 * REG_MAX_LAYERS];
+    const iv_status status = iv_graph_create(x->context, p->n_members, &t->graph);
+    if (status != IV_OK) return status;
     reg_model_tensors(model, t->graph, parameters);
     t->loss = build_loss(model, t->graph, &images, parameters);
-    iv_gradient(t->graph, t->loss, parameters, n, outputs);
-    for (size_t i = 0; i < n; i++) iv_optimizer_take(t->optimizer, i, outputs[i]);
-    outputs[n] = t->loss;
-    return iv_graph_compile(t->graph, outputs, n + 1, &t->plan);
+    return iv_training_compile(base, parameters, t);
 }
 
-iv_status reg_training_create(iv_experiment *x, iv_model *base, iv_training *t) {
-    const reg_model *model = (const reg_model *)base;
-    iv_status status = create_optimizer(model, &t->optimizer);
-    if (status == IV_OK)
-        status = iv_graph_create(x->context, base->population->n_members, &t->graph);
-    if (status == IV_OK) status = compile(model, t);
-    if (status == IV_OK) status = iv_optimizer_append(t->optimizer, iv_plan_sequence(t->plan));
-    return status;
-}
+const iv_study_models reg_models = {
+    .create = create, .destroy = destroy, .create_training = create_training};

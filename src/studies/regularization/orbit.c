@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_BATCH = 256, MIN_BATCH = 8, MOST_METRICS = 32, WARM_UP = 1, MIN_TIMED = 2 };
-static const double timed_seconds = 0.1;
+enum { MAX_BATCH = 256, MIN_BATCH = 8, MOST_METRICS = 32 };
 static const size_t batch_bytes = (size_t)64 << 20; /* of the largest tensor, so about */
 
 struct reg_on_images {
@@ -274,35 +273,36 @@ iv_status reg_on_images_run(const iv_experiment *x, reg_on_images *m, size_t set
 
 /* ------------------------------------------------------------------ time */
 
-typedef iv_status (*batch_function)(reg_on_images *, size_t, size_t, size_t, double *);
+/* Sums that nobody reads. */
+typedef struct {
+    reg_on_images *m;
+    double *values;
+} timed;
 
-static iv_status time_batches(reg_on_images *m, batch_function run, size_t n_batches,
-                              double *values, double *seconds) {
-    iv_status status = IV_OK;
-    for (size_t i = 0; i < WARM_UP && status == IV_OK; i++) status = run(m, 0, 1, 0, values);
-    const double start = iv_seconds();
-    size_t n = 0;
-    do {
-        if (status == IV_OK) status = run(m, n % n_batches, 1, 0, values);
-        n++;
-    } while (status == IV_OK && n < n_batches &&
-             (n < MIN_TIMED || iv_seconds() - start < timed_seconds));
-    *seconds += (iv_seconds() - start) / (double)n * (double)n_batches;
-    return status;
+static iv_status run_orbits(void *state, size_t batch) {
+    const timed *t = state;
+    return add_orbits(t->m, batch, 1, 0, t->values);
+}
+
+static iv_status run_jacobians(void *state, size_t batch) {
+    const timed *t = state;
+    return add_jacobians(t->m, batch, 1, 0, t->values);
+}
+
+static size_t n_batches(size_t n, size_t batch) {
+    return (n + batch - 1) / batch;
 }
 
 iv_status reg_on_images_time(reg_on_images *m, double *seconds) {
     const size_t n = m->model->base.population->n_members * iv_values_size(&reg_study);
-    double *values = calloc(n, sizeof *values);
-    iv_status status = values ? IV_OK : iv_no_memory(m->model->base.context);
+    timed t = {m, calloc(n, sizeof *t.values)};
+    iv_status status = t.values ? IV_OK : iv_no_memory(m->model->base.context);
     if (status == IV_OK)
-        status =
-            time_batches(m, add_orbits, (m->n_samples + m->batch - 1) / m->batch, values, seconds);
+        status = iv_time_batches(run_orbits, &t, n_batches(m->n_samples, m->batch), seconds);
     if (status == IV_OK && m->factor_plan) status = iv_plan_run(m->factor_plan, 0);
     if (status == IV_OK && m->n_jacobians > 0)
-        status = time_batches(m, add_jacobians,
-                              (m->n_jacobians + m->jacobian_batch - 1) / m->jacobian_batch, values,
-                              seconds);
-    free(values);
+        status = iv_time_batches(run_jacobians, &t, n_batches(m->n_jacobians, m->jacobian_batch),
+                                 seconds);
+    free(t.values);
     return status;
 }

@@ -16,13 +16,18 @@
 #ifndef INVAR_STUDIES_REGULARIZATION_H
 #define INVAR_STUDIES_REGULARIZATION_H
 
+#include <invar/data.h>
 #include <invar/experiment.h>
 #include <invar/transform.h>
 
 /* Sets of values: what is measured, and on what. */
 enum { REG_TEST, REG_VALIDATION, REG_WEIGHTS, REG_DRIFT, REG_MAX_DRIFT = IV_MAX_SETS - REG_DRIFT };
 
-enum { REG_CLASSES = 10, REG_SIDE = 28, REG_MAX_LAYERS = 64 };
+enum {
+    REG_CLASSES = 10, /* at most */
+    REG_SIDE = 28,    /* of images, as stored */
+    REG_MAX_LAYERS = 64,
+};
 
 typedef enum { REG_WEIGHT_TYING, REG_AUGMENTATION, REG_REGULARIZATION } reg_method;
 
@@ -36,7 +41,6 @@ typedef struct {
     size_t n_images; /* of a built-in data set */
     size_t n_validation, n_test;
     size_t hidden, layers;
-    float beta1, beta2, epsilon;
     size_t jacobian_samples;         /* 0: all */
     bool jacobians, jacobians_along; /* are taken, at the end and at points of the curves */
     const char *drift[REG_MAX_DRIFT];
@@ -63,8 +67,9 @@ typedef struct {
     reg_pool pool;
 } reg_data;
 
-iv_status reg_data_provide(iv_experiment *x, const iv_population *population, void *data);
-void reg_data_clear(iv_context *context, void *data);
+/* Image sets that the study measures on, and those that it trains on. */
+bool reg_takes(const iv_dataset_info *info);
+bool reg_learns_from(const iv_dataset_info *info);
 
 /* Another set of images, as the data's group acts on them. */
 iv_status reg_pool_load(iv_experiment *x, const reg_data *data, const char *name, size_t n_asked,
@@ -74,9 +79,6 @@ void reg_pool_clear(iv_context *context, reg_pool *pool);
 /* Each member's permutation of a pool, on the device. */
 iv_status reg_splits_create(iv_context *context, const iv_population *population, size_t n_pool,
                             size_t n_train, size_t n_validation, size_t n_test, cl_mem *splits);
-
-/* splits/seedS.npy of all members. */
-iv_status reg_save_splits(iv_experiment *x, const iv_population *population);
 
 /* ------------------------------------------------------------------ on the device */
 
@@ -89,10 +91,6 @@ typedef struct {
     cl_mem seeds, nu; /* [R] */
     cl_mem splits;    /* int [R, n_pool] */
 } reg_model;
-
-iv_status reg_model_create(iv_experiment *x, const iv_population *population, iv_model **model);
-void reg_model_destroy(iv_model *model);
-iv_status reg_training_create(iv_experiment *x, iv_model *model, iv_training *training);
 
 /* Some images of a pool for every member: entries first .. first + count - 1 of each member's own
  * permutation, splits int32 [R, n_pool] on the device. */
@@ -119,8 +117,8 @@ typedef enum {
     REG_SI,
     REG_SIGMA_JACOBIAN,
     REG_SPECTRUM,
-    REG_SIGMA_MAX,
     REG_LOSS,
+    REG_SIGMA_MAX,
 } reg_metric;
 
 /* A batch of images under every element of the group, in a graph. */
@@ -138,12 +136,6 @@ size_t reg_applies(const iv_population *population, const iv_member *member, siz
 
 /* A metric that is a mean over images: its values for a batch, [B]; NULL for other metrics. */
 iv_tensor *reg_orbit_metric(iv_graph *graph, size_t metric, const reg_orbit *orbit);
-
-iv_status reg_measure_create(iv_experiment *x, iv_model *model, bool curves, void **measure);
-void reg_measure_destroy(void *measure);
-iv_status reg_measure_run(iv_experiment *x, void *measure, const iv_position *position,
-                          double *values);
-iv_status reg_measure_time(void *measure, double *seconds);
 
 /* On one set of images, n_jacobians of which have their Jacobian taken (0: none). Means go to the
  * values of set number `set` of all members. */
@@ -178,7 +170,6 @@ const iv_trained_run *reg_selected(const iv_trained_runs *all, const iv_trained_
 /* Whether run number i is the first of its base and configuration. */
 bool reg_first_of_base(const iv_trained_runs *all, size_t i);
 
-iv_status reg_add_cells(const iv_trained_runs *all, iv_results *results, iv_error *error);
 iv_status reg_add_claims(const iv_trained_runs *all, iv_results *results, iv_error *error);
 
 /* Saliency maps of the models of the first seed; curves, drawn from metrics.jsonl so that a resumed
@@ -186,10 +177,17 @@ iv_status reg_add_claims(const iv_trained_runs *all, iv_results *results, iv_err
 iv_status reg_draw_population(iv_experiment *x, iv_model *model);
 iv_status reg_draw(const iv_experiment *x, const iv_trained_runs *all);
 
+/* The kind of group of that name, which the schema knows. */
+iv_group_kind reg_group_kind(const char *name);
+
 iv_status reg_check_run(iv_spec_check *check, const iv_node *config);
 iv_status reg_check_spec(iv_spec_check *check, const iv_node *root);
 
 extern const iv_schema reg_schema;
+extern const iv_study_data reg_data_hooks;
+extern const iv_study_models reg_models;
+extern const iv_study_measures reg_measures;
+extern const iv_study_results reg_results;
 extern const iv_study reg_study;
 
 #endif

@@ -72,7 +72,7 @@ static iv_status add_cells(const iv_trained_runs *all, const iv_trained_run *run
     return status;
 }
 
-iv_status reg_add_cells(const iv_trained_runs *all, iv_results *results, iv_error *error) {
+static iv_status add_all_cells(const iv_trained_runs *all, iv_results *results, iv_error *error) {
     iv_status status = IV_OK;
     for (size_t i = 0; i < all->n && status == IV_OK; i++) {
         const iv_trained_run *run = &all->runs[i];
@@ -86,3 +86,10 @@ iv_status reg_add_cells(const iv_trained_runs *all, iv_results *results, iv_erro
     }
     return status;
 }
+
+const iv_study_results reg_results = {
+    .add_cells = add_all_cells,
+    .add_claims = reg_add_claims,
+    .draw_population = reg_draw_population,
+    .draw = reg_draw,
+};

@@ -17,9 +17,9 @@ static iv_group_axes read_axes(const char *axes) {
     return strcmp(axes, "y") == 0 ? IV_AXES_Y : IV_AXES_X;
 }
 
-static iv_group_kind read_kind(const char *name) {
+iv_group_kind reg_group_kind(const char *name) {
     size_t i = 0;
-    while (strcmp(iv_group_kind_get(i)->name, name) != 0) i++; /* the schema knows no other */
+    while (strcmp(iv_group_kind_get(i)->name, name) != 0) i++;
     return (iv_group_kind)i;
 }
 
@@ -36,7 +36,7 @@ static void read_setting(const iv_node *config, void *setting) {
     reg_setting *s = setting;
     const bool sigma = iv_spec_lists(config, "metrics.names", "sigma_max_jacobian");
     s->method = read_method(iv_spec_string(config, "run.method"));
-    s->group_kind = read_kind(iv_spec_string(config, "group.kind"));
+    s->group_kind = reg_group_kind(iv_spec_string(config, "group.kind"));
     s->axes = read_axes(iv_spec_string(config, "group.axes"));
     s->group_order = (size_t)iv_spec_integer(config, "group.order");
     s->dataset = iv_spec_string(config, "dataset.name");
@@ -45,9 +45,6 @@ static void read_setting(const iv_node *config, void *setting) {
     s->n_test = (size_t)iv_spec_integer(config, "dataset.test");
     s->hidden = (size_t)iv_spec_integer(config, "model.hidden");
     s->layers = (size_t)iv_spec_integer(config, "model.layers");
-    s->beta1 = (float)iv_spec_number(config, "training.beta1");
-    s->beta2 = (float)iv_spec_number(config, "training.beta2");
-    s->epsilon = (float)iv_spec_number(config, "training.epsilon");
     s->jacobian_samples = (size_t)iv_spec_integer(config, "metrics.jacobian_samples");
     s->jacobians = sigma || iv_spec_lists(config, "metrics.names", "jacobian_spectrum");
     /* Jacobians are the dearest metric: along the way only where their decay is drawn. */
@@ -114,7 +111,7 @@ static void row_name(const iv_population *p, const iv_spec_run *run, char *name,
 #define STEP(run)                                                                                  \
     "study: regularization\n"                                                                      \
     "name: step\n"                                                                                 \
-    "dataset: {name: digits, images: 10240, train: 10239, validation: 0, test: 1}\n"               \
+    "dataset: {name: mnist, train: 10240, validation: 0, test: 1}\n"                               \
     "group: {kind: rotation, order: 4}\n"                                                          \
     "model: {hidden: 128, layers: 5}\n"                                                            \
     "training: {batch: 512, epochs: 300, learning_rate: 0.0008}\n"                                 \
@@ -133,23 +130,9 @@ const iv_study reg_study = {
     .read = read_setting,
     .work = work,
     .row_name = row_name,
-    .data_size = sizeof(reg_data),
-    .provide_data = reg_data_provide,
-    .clear_data = reg_data_clear,
-    .save_data = reg_save_splits,
-    .create_model = reg_model_create,
-    .destroy_model = reg_model_destroy,
-    .create_training = reg_training_create,
-    .sets = reg_sets,
-    .applies = reg_applies,
-    .create_measure = reg_measure_create,
-    .destroy_measure = reg_measure_destroy,
-    .run_measure = reg_measure_run,
-    .time_measure = reg_measure_time,
-    .add_cells = reg_add_cells,
-    .add_claims = reg_add_claims,
-    .draw_population = reg_draw_population,
-    .draw = reg_draw,
-    .log_set_by_set = true,
+    .data = &reg_data_hooks,
+    .models = &reg_models,
+    .measures = &reg_measures,
+    .results = &reg_results,
     .steps = steps,
 };
