@@ -52,7 +52,7 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
         if (length > longest) longest = length;
     }
     const int width = (int)longest;
-    printf("\n%-*s %8s %12s %16s\n", width, "population", "members", "memory", "training");
+    printf("\n%-*s %8s %12s %16s\n", width, "population", "members", "memory", "time");
     for (size_t i = 0; i < n; i++) {
         iv_format_duration(estimates[i].seconds, text, sizeof text);
         printf("%-*s %8zu %8zu MiB %16s\n", width, estimates[i].name, estimates[i].n_members,
@@ -61,8 +61,8 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
         if (estimates[i].bytes > most) most = estimates[i].bytes;
     }
     iv_format_duration(total, text, sizeof text);
-    printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps; metrics that are measured "
-           "at the end may come on top\n",
+    printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps and parts of the "
+           "measuring\n",
            width, all, "", most >> 20, text, iv_context_device(context)->name);
     free(estimates);
     return IV_OK;
@@ -110,7 +110,7 @@ const cli_command cli_check = {
     .synopsis = "SPEC.yaml [OPTIONS]",
     .description =
         "Validate the spec and print every run it expands to, with the device memory and the\n"
-        "training time of each population. The time is estimated from a few measured steps.\n"
+        "time of each population. The time is estimated from a few measured steps.\n"
         "The repository's specs are in configs/STUDY/ and configs/STUDY/quick/.\n",
     .notes =
         "Exit status: 0; 1 if measuring fails; 2 for a bad spec; 3 if there is no such device.\n",
