@@ -2,8 +2,7 @@
  *
  * Everything here runs on the host and is deterministic: the same files and seeds give the same
  * bytes on any machine. Errors about files name the path, what was found, what was expected and
- * what to do.
- */
+ * what to do. */
 #ifndef INVAR_DATA_H
 #define INVAR_DATA_H
 
@@ -26,8 +25,8 @@ typedef struct {
 
 /* Where data files are: `override` if not NULL or empty (the --data option), else $INVAR_DATA_DIR,
  * else $XDG_DATA_HOME/invar, else ~/.local/share/invar. Writes the path, which need not exist, into
- * `path`. IV_EINVAL if it does not fit `size` bytes, IV_EDATA if no variable tells (not even HOME).
- */
+ * `path`. IV_EINVAL if it does not fit `size` bytes, IV_EDATA if none of the variables is set, not
+ * even HOME. */
 iv_status iv_data_directory(const char *override, char *path, size_t size, iv_error *error);
 
 /* Load an image set by name:
@@ -56,8 +55,8 @@ void iv_dataset_clear(iv_dataset *dataset);
  * sevenths count as official training images. */
 iv_status iv_digits_make(uint32_t seed, size_t n_images, iv_dataset *dataset, iv_error *error);
 
-/* Uniform random bytes, 1 x 28 x 28, 10 classes, label i % 10: nothing can be learned but by heart.
- */
+/* Uniform random bytes, 1 x 28 x 28, 10 classes, label i % 10:
+ * nothing can be learned but by heart. */
 iv_status iv_noise_make(uint32_t seed, size_t n_images, iv_dataset *dataset, iv_error *error);
 
 /* A seeded permutation of a pool of images: the first n_training indices are the training set, the
@@ -104,10 +103,13 @@ iv_file_state iv_dataset_file_verify(const char *directory, const iv_dataset_sou
 typedef int (*iv_fetch_progress)(const char *file, uint64_t received, uint64_t total, void *state);
 
 /* Download the files of a source that are not already there in their published form. Each is
- * checked against its SHA-256 before it gets its name; nothing else is left behind. mirror    a URL
- * or NULL for the official site; files are at MIRROR/NAME/FILE.gz progress  NULL for none IV_EINVAL
- * if the source can only be had by hand, IV_EDATA if the bytes are not the published ones,
- * IV_EINTERRUPTED if cancelled, IV_EFAILED if the network or the disk fails. */
+ * checked against its SHA-256 before it gets its name; nothing else is left behind.
+ *
+ * mirror    a URL, or NULL for the official site; files are at MIRROR/NAME/FILE.gz
+ * progress  NULL for none
+ *
+ * IV_EINVAL if the source can only be had by hand, IV_EDATA if the bytes are not the published
+ * ones, IV_EINTERRUPTED if cancelled, IV_EFAILED if the network or the disk fails. */
 iv_status iv_dataset_fetch(const char *directory, const iv_dataset_source *source,
                            const char *mirror, iv_fetch_progress progress, void *state,
                            iv_error *error);

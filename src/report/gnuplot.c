@@ -11,8 +11,8 @@
 
 enum { NOT_FOUND = 127 };
 
-/* In the child: only calls that are safe after fork in a process with threads (drivers have some).
- */
+/* In the child: only calls that are safe after fork in a process
+ * with threads (drivers have some). */
 static void exec_gnuplot(const char *dir, const char *script, int messages) {
     int null = open("/dev/null", O_RDWR);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||

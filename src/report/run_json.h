@@ -6,8 +6,8 @@
 
 #include <jansson.h>
 
-/* Strings are NULL where the file has null or nothing. `status` is there after a successful read.
- */
+/* Strings are NULL where the file has null or nothing. `status` is
+ * there after a successful read. */
 typedef struct {
     json_t *root; /* owns the strings */
     const char *name, *version, *commit, *host, *system, *device, *platform, *driver;

@@ -1,6 +1,6 @@
-/* Cache files: magic, length, SHA-256 of the payload, payload. Written under a temporary name in
- * the same directory and renamed, so that concurrent processes and crashes leave whole files only.
- */
+/* Cache files: magic, length, SHA-256 of the payload, payload. Written under a
+ * temporary name in the same directory and renamed, so that concurrent processes and
+ * crashes leave whole files only. */
 #include "runtime/cache.h"
 
 #include <errno.h>

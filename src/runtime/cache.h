@@ -19,8 +19,8 @@ bool iv_sha256_strings(const char *const *strings, size_t n, char hex[IV_SHA256_
  * damaged or cut short: such a file is of no use to anyone and is removed. */
 bool iv_cache_load(const char *folder, const char *name, void **data, size_t *bytes);
 
-/* Keep `bytes` bytes: whoever reads the name sees the old file or the whole new one, never a part.
- */
+/* Keep `bytes` bytes: whoever reads the name sees the old file or
+ * the whole new one, never a part. */
 void iv_cache_store(const char *folder, const char *name, const void *data, size_t bytes);
 
 /* Forget a file. */

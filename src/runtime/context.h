@@ -51,8 +51,8 @@ struct iv_context {
 /* "CL_OUT_OF_RESOURCES" for -5; "unknown OpenCL error" for a code that is none of OpenCL 1.2. */
 const char *iv_cl_error_name(cl_int code);
 
-/* The status that an OpenCL code means, and what the user can do about it ("" if nothing is known).
- */
+/* The status that an OpenCL code means, and what the user can do
+ * about it ("" if nothing is known). */
 iv_status iv_cl_error_status(cl_int code, const char **advice);
 
 /* Say that n_launches were enqueued. Waits for old work where a great deal of it is outstanding, so

@@ -1,5 +1,5 @@
-/* Running the invar program as a user does, for the tests of the command line and of the studies.
- */
+/* Running the invar program as a user does, for the tests of the
+ * command line and of the studies. */
 #ifndef INVAR_TESTS_CLI_PROCESS_H
 #define INVAR_TESTS_CLI_PROCESS_H
 

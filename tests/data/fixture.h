@@ -96,8 +96,8 @@ static inline void assert_fails(iv_status status, iv_status expected, iv_error *
     iv_error_clear(error);
 }
 
-/* The folder of the real data sets. For main: NULL, with TAP that says so, where it is not known.
- */
+/* The folder of the real data sets. For main: NULL, with TAP that
+ * says so, where it is not known. */
 static inline const char *real_data(void) {
     const char *directory = getenv("INVAR_DATA_DIR");
     if (directory && *directory) return directory;

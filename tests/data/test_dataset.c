@@ -1,5 +1,5 @@
-/* Image sets by name, splits, and where the data directory is. No file of the real sets is needed.
- */
+/* Image sets by name, splits, and where the data directory is. No
+ * file of the real sets is needed. */
 #include "fixture.h"
 
 #include "data/idx.h"

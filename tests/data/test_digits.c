@@ -49,9 +49,9 @@ static void every_class_is_equally_likely(void **state) {
     iv_dataset_clear(&dataset);
 }
 
-/* Ink in the middle, as bright as MNIST's (mean 0.13, deviation 0.31) within a factor of about one
- * and a half, and hardly any on the outermost pixels, so that small turns and shifts lose nothing.
- */
+/* Ink in the middle, as bright as MNIST's (mean 0.13, deviation 0.31) within a factor
+ * of about one and a half, and hardly any on the outermost pixels, so that small
+ * turns and shifts lose nothing. */
 static void digits_look_like_mnists(void **state) {
     (void)state;
     iv_dataset dataset = make(0, 2000);

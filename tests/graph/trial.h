@@ -139,8 +139,8 @@ void trial_image_batch(trial *t, const known_group *group, size_t n_pool, size_t
 void trial_run(trial *t, iv_tensor *const *outputs, size_t n_outputs, uint32_t step);
 void trial_write_inputs(trial *t);
 
-/* [R, elements] of an output (float or int32 bits), to free; fails if a guarded gap was written to.
- */
+/* [R, elements] of an output (float or int32 bits), to free; fails
+ * if a guarded gap was written to. */
 float *trial_read(trial *t, const iv_tensor *tensor);
 
 #endif

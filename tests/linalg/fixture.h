@@ -15,9 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Oclgrind 21.10 takes a new buffer for one that was released before, if it is smaller, and reports
- * reads past the end of that as uninitialised. So small runs keep all their sequences to the end.
- */
+/* Oclgrind 21.10 takes a new buffer for one that was released before, if it is
+ * smaller, and reports reads past the end of that as uninitialised. So small runs keep
+ * all their sequences to the end. */
 typedef struct {
     iv_context *context;
     iv_sequence *kept[4096];

@@ -69,10 +69,10 @@ static void factor(fixture *f, const float *a, size_t m, size_t n, size_t batch,
     assert_ok(f, iv_buffer_read(f->context, out, 0, batch * m * m * sizeof *l, l));
 }
 
-/* A A^T = L L^T, and L is triangular. The factor's backward error is at most about m n u |A| in
- * norm (Higham 2002, theorem 19.4, for m reflections of length n; in practice it is its square
- * root), so entry (i, j) of the products differs by at most twice that times the two rows' lengths.
- */
+/* A A^T = L L^T, and L is triangular. The factor's backward error is at most about m n
+ * u |A| in norm (Higham 2002, theorem 19.4, for m reflections of length n; in practice
+ * it is its square root), so entry (i, j) of the products differs by at most twice
+ * that times the two rows' lengths. */
 static void assert_factor(const float *a, const float *l, size_t m, size_t n) {
     double largest = 0.0;
     for (size_t i = 0; i < m; i++) {

@@ -245,8 +245,8 @@ static iv_status append_shortened(iv_sequence *sequence, const iv_gemm_desc *des
     return iv_gemm_append(sequence, &shortened, &choice);
 }
 
-/* Right with the default, refused for CLBlast, and with all other parameters without the last term.
- */
+/* Right with the default, refused for CLBlast, and with all other
+ * parameters without the last term. */
 static iv_status append_deceitful(iv_sequence *sequence, const iv_gemm_desc *desc,
                                   const iv_gemm_choice *choice) {
     iv_context *context = iv_sequence_context(sequence);

@@ -99,8 +99,7 @@ static void compare(fixture *f, const iv_panel_tile *tile, product p, pattern ze
 
 /* Tiles of CPUs with NEON, AVX-512 and AVX2, a simulated device taking the first alone: where
  * packing transposes blocks of 16 x 16 in registers, Oclgrind takes lanes for uninitialised. Ends
- * of rows, columns and blocks of k that fill none.
- */
+ * of rows, columns and blocks of k that fill none. */
 static const iv_panel_tile tiles[] = {{8, 3, 4}, {8, 3, 16}, {6, 2, 8}};
 enum { N_TILES = sizeof tiles / sizeof *tiles };
 

@@ -68,8 +68,7 @@ static void close_trial(fixture *f, trial *t) {
         destroy_trial(t);
 }
 
-/* ------------------------------------------------------------------ bound, gradient, predictions
- */
+/* ----------------------------------------------------------------- bound, gradient, predictions */
 
 /* How far single precision may be off: 1e-4 of the value, and what F loses by cancellation. It has
  * the term (C v / 2s) (N - tr G), where tr G is a sum of N numbers just below 1, each with some

@@ -280,8 +280,8 @@ static void signed_grids_are_white_at_zero_and_symmetric(void **state) {
     free(pixels);
 }
 
-/* Two images of 3 planes x 1 x 2 pixels: one range for all planes of an image, whatever their own.
- */
+/* Two images of 3 planes x 1 x 2 pixels: one range for all planes
+ * of an image, whatever their own. */
 static void colours_share_the_range_of_their_image(void **state) {
     iv_error error = {0};
     const float images[] = {0, 10, 20, 0, 0, NAN, /* */ -2, 0, 1, 0, 2, 0};

@@ -45,8 +45,8 @@ static inline void assert_ok(iv_context *context, iv_status status) {
     if (status != IV_OK) fail_msg("status %d: %s", (int)status, iv_context_error(context)->message);
 }
 
-/* The expected failure, a message with `part` in it, and a context that is ready for the next try.
- */
+/* The expected failure, a message with `part` in it, and a context
+ * that is ready for the next try. */
 static inline void assert_fails(iv_context *context, iv_status status, iv_status expected,
                                 const char *part) {
     iv_error *error = iv_context_error(context);

@@ -115,8 +115,8 @@ static void queued_runs_keep_their_own_steps(void **state) {
     enum { RUNS = 2000 };
     for (uint32_t step = 1; step <= RUNS; step++)
         assert_ok(on.context, iv_sequence_run(on.sequence, step));
-    /* The queue is bounded: a marker was set on the way, and fewer launches than all came after it.
-     */
+    /* The queue is bounded: a marker was set on the way, and fewer
+     * launches than all came after it. */
     assert_non_null(on.context->queued_event);
     assert_true(on.context->n_queued < 2 * RUNS);
 
