@@ -1,7 +1,9 @@
 /* Where runs are written, and what becomes of a run that cannot be. */
-#include "process.h"
+#include "../kit/process.h"
+
 #include "tiny_spec.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
@@ -67,9 +69,9 @@ static char *listing(void **state) {
                                           "run/figures"};
     char *text = calloc(1, 65536);
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        DIR *folder = opendir(in_scratch(state, folders[i]));
-        assert_non_null(folder);
-        for (struct dirent *entry; (entry = readdir(folder));) {
+        DIR *opened = opendir(in_scratch(state, folders[i]));
+        assert_non_null(opened);
+        for (struct dirent *entry; (entry = readdir(opened));) {
             char path[SCRATCH_PATH];
             struct stat info;
             snprintf(path, sizeof path, "%s/%.200s", folders[i], entry->d_name);
@@ -79,7 +81,7 @@ static char *listing(void **state) {
                 snprintf(text + n, 65536 - n, "%s %lld %lld.%09ld\n", path, (long long)info.st_size,
                          (long long)info.st_mtim.tv_sec, (long)info.st_mtim.tv_nsec);
         }
-        closedir(folder);
+        closedir(opened);
     }
     return text;
 }
@@ -238,11 +240,11 @@ static void results_that_cannot_be_written_fail_the_run(void **state) {
     invar_fails(state, RUN(NULL), 1, "results.json", NULL);
     expect_run_status(state, "failed");
     assert_int_equal(count_entries(in_scratch(state, "run/results.json")), 0);
-    DIR *folder = opendir(in_scratch(state, "run"));
-    assert_non_null(folder);
-    for (struct dirent *entry; (entry = readdir(folder));)
+    DIR *opened = opendir(in_scratch(state, "run"));
+    assert_non_null(opened);
+    for (struct dirent *entry; (entry = readdir(opened));)
         if (strstr(entry->d_name, "tmp")) fail_msg("%s was left behind", entry->d_name);
-    closedir(folder);
+    closedir(opened);
 
     assert_int_equal(rmdir(in_scratch(state, "run/results.json")), 0);
     invar_succeeds(state, ARGUMENTS("resume", in_scratch(state, "run"), "--quiet"));

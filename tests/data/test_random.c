@@ -1,7 +1,8 @@
 /* Random numbers on the host: the library's known answers, exactness, and the laws they must
  * follow. */
-#include "fixture.h"
+#include "../kit/files.h"
 
+#include <invar/data.h>
 #include <invar/random.h>
 
 #include <math.h>

@@ -8,8 +8,6 @@
 
 #include <float.h>
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 /* Both kinds of kernels run on any device. */
 static void with_either_kind_of_kernels(program *p, void (*check)(program *p)) {
     iv_device_type *type = (iv_device_type *)&iv_context_device(p->context)->type;

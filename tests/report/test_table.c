@@ -1,12 +1,5 @@
 /* Tables as text, Markdown, HTML and CSV. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "scratch.h"
+#include "../kit/files.h"
 
 #include <invar/report.h>
 
@@ -18,9 +11,8 @@ static void add(iv_results *results, const char *row, const char *column, const 
                 double mean, double std, double published, double published_std) {
     iv_error error = {0};
     double values[] = {mean - std / sqrt(2), mean + std / sqrt(2)};
-    assert_ok(iv_results_add_cell(results, row, column, metric, values, isnan(std) ? 1 : 2,
-                                  published, published_std, &error),
-              &error);
+    assert_ok(&error, iv_results_add_cell(results, row, column, metric, values, isnan(std) ? 1 : 2,
+                                          published, published_std, &error));
     if (isnan(std)) {
         iv_cell *cell = &results->cells[results->n_cells - 1];
         cell->mean = mean;
@@ -30,7 +22,7 @@ static void add(iv_results *results, const char *row, const char *column, const 
 static char *format(const iv_results *results, iv_table_format kind) {
     iv_error error = {0};
     char *text;
-    assert_ok(iv_table_format_results(results, kind, &text, &error), &error);
+    assert_ok(&error, iv_table_format_results(results, kind, &text, &error));
     return text;
 }
 
@@ -111,8 +103,8 @@ static void what_is_missing_is_shown_as_missing(void **state) {
     iv_error error = {0};
     iv_results r = {0};
     double diverged[] = {1, NAN};
-    assert_ok(iv_results_add_cell(&r, "a", "WT", "li", diverged, 2, 0.5, NAN, &error), &error);
-    assert_ok(iv_results_add_cell(&r, "a", "DA", "li", NULL, 0, 0.5, 0.1, &error), &error);
+    assert_ok(&error, iv_results_add_cell(&r, "a", "WT", "li", diverged, 2, 0.5, NAN, &error));
+    assert_ok(&error, iv_results_add_cell(&r, "a", "DA", "li", NULL, 0, 0.5, 0.1, &error));
     assert_table(&r, IV_TABLE_TEXT,
                  "LI\n"
                  "   WT                 DA\n"
@@ -139,7 +131,7 @@ static void csv_fields_are_quoted_and_numbers_are_whole(void **state) {
     const char *path = in_scratch(state, "table.csv");
     add(&r, "a,b", "say \"x\"", "two\nlines", 1.0 / 3, NAN, 0.1, NAN);
     add(&r, "plain", "c", "li", 2, 0, NAN, NAN);
-    assert_ok(iv_table_write_csv(&r, path, &error), &error);
+    assert_ok(&error, iv_table_write_csv(&r, path, &error));
     char *text = slurp(path, NULL);
     assert_string_equal(text,
                         "row,column,metric,mean,std,n,published,published_std\n"
@@ -167,7 +159,7 @@ static void files_do_not_depend_on_the_locale(void **state) {
     add(&r, "a", "b", "li", 0.5, NAN, 0.25, NAN);
     iv_status status = iv_results_write(&r, path, &error);
     setlocale(LC_NUMERIC, "C");
-    assert_ok(status, &error);
+    assert_ok(&error, status);
     char *text = slurp(path, NULL);
     assert_contains(text, "\"mean\": 0.5,");
     free(text);

@@ -1,12 +1,5 @@
 /* invar report: from run directories to report.html, report.md and report.csv. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "scratch.h"
+#include "../kit/files.h"
 
 #include <invar/report.h>
 
@@ -26,10 +19,10 @@ static void make_run(void **state, const char *name, bool with_figures) {
                                         .seeds = seeds,
                                         .n_seeds = 2};
     iv_run_dir *dir;
-    assert_ok(iv_run_dir_create(&options, &dir, &error), &error);
+    assert_ok(&error, iv_run_dir_create(&options, &dir, &error));
     char spec[200];
     snprintf(spec, sizeof spec, "study: regularization\nname: %s # ``` %s\n", name, nasty);
-    assert_ok(iv_run_dir_write(dir, "spec.yaml", spec, strlen(spec), &error), &error);
+    assert_ok(&error, iv_run_dir_write(dir, "spec.yaml", spec, strlen(spec), &error));
 
     iv_results results = {0};
     const double accuracy[] = {0.943, 0.943}, li[] = {0.25, NAN};
@@ -44,7 +37,7 @@ static void make_run(void **state, const char *name, bool with_figures) {
     char *path = iv_run_dir_file(dir, "results.json");
     status |= iv_results_write(&results, path, &error);
     free(path);
-    assert_ok(status, &error);
+    assert_ok(&error, status);
     iv_results_free(&results);
 
     if (with_figures) {
@@ -54,14 +47,14 @@ static void make_run(void **state, const char *name, bool with_figures) {
         snprintf(file, sizeof file, "%s/figures/a&b.png", name);
         spill(in_scratch(state, file), "M");
     }
-    assert_ok(iv_run_dir_finish(dir, "done", &error), &error);
+    assert_ok(&error, iv_run_dir_finish(dir, "done", &error));
     iv_run_dir_destroy(dir);
 }
 
 static void assert_report(void **state, const char *const *runs, size_t n, const char *out) {
     iv_error error = {0};
     (void)state;
-    assert_ok(iv_report_write(runs, n, out, NULL, &error), &error);
+    assert_ok(&error, iv_report_write(runs, n, out, NULL, &error));
 }
 
 static void one_run_is_reported_in_its_own_directory(void **state) {
@@ -137,12 +130,12 @@ static void figures_left_as_scripts_are_drawn(void **state) {
     const double x[] = {1, 2}, y[] = {3, 4};
     const iv_series series[] = {{.label = "a", .n = 2, .x = x, .y = y}};
     const iv_plot plot = {.series = series, .n_series = 1};
-    assert_ok(iv_plot_write(&plot, in_scratch(state, "run/figures"), "f", NULL, &error), &error);
+    assert_ok(&error, iv_plot_write(&plot, in_scratch(state, "run/figures"), "f", NULL, &error));
     remove(in_scratch(state, "run/figures/f.svg"));
     remove(in_scratch(state, "run/figures/f.png"));
     const char *runs[] = {in_scratch(state, "run")};
     bool drawn = false;
-    assert_ok(iv_report_write(runs, 1, NULL, &drawn, &error), &error);
+    assert_ok(&error, iv_report_write(runs, 1, NULL, &drawn, &error));
     assert_true(drawn);
     assert_true(exists(in_scratch(state, "run/figures/f.svg")));
     char *html = slurp(in_scratch(state, "run/report.html"), NULL);
@@ -161,7 +154,7 @@ static void without_gnuplot_the_report_says_what_is_not_drawn(void **state) {
     iv_status status = iv_report_write(runs, 1, NULL, &drawn, &error);
     setenv("PATH", path, 1);
     free(path);
-    assert_ok(status, &error);
+    assert_ok(&error, status);
     assert_false(drawn);
     char *html = slurp(in_scratch(state, "run/report.html"), NULL);
     assert_contains(html, "f: not drawn; run gnuplot f.gp in figures/");

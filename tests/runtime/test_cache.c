@@ -2,7 +2,7 @@
 #define _DEFAULT_SOURCE /* nftw */
 #define _XOPEN_SOURCE   700
 
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include "runtime/cache.h"
 
@@ -15,7 +15,7 @@
 
 enum { PATH_BYTES = 4096 };
 
-static const char *program; /* argv[0], to run this program again */
+static const char *this_program; /* argv[0], to run this program again */
 
 /* ------------------------------------------------------------------ a cache of the test's own */
 
@@ -24,7 +24,7 @@ static int remove_entry(const char *path, const struct stat *about, int type, st
     return remove(path);
 }
 
-/* One base for the whole program, because drivers keep caches of their own in it and need them for
+/* One base for the whole this_program, because drivers keep caches of their own in it and need them for
  * as long as they live; each test starts with Invar's part of it gone. */
 static char base[] = "/tmp/invar-cache-XXXXXX";
 
@@ -196,7 +196,7 @@ static void strings_hash_to_the_published_digest(void **state) {
 static float computed_scale(int scale) {
     char options[64];
     snprintf(options, sizeof options, "-DSELFTEST_SCALE=%d", scale);
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     iv_sequence *sequence;
     cl_mem out;
     float got[2] = {-1, -1};
@@ -299,7 +299,7 @@ static void concurrent_processes_share_the_cache(void **state) {
         children[i] = fork();
         assert_true(children[i] >= 0);
         if (children[i] == 0) {
-            execl(program, program, "--compute-scale", (char *)NULL);
+            execl(this_program, this_program, "--compute-scale", (char *)NULL);
             _exit(99);
         }
     }
@@ -356,7 +356,7 @@ static void the_cache_can_be_turned_off(void **state) {
 }
 
 int main(int argc, char **argv) {
-    program = argv[0];
+    this_program = argv[0];
     if (argc > 1 && !strcmp(argv[1], "--compute-scale")) return computed_scale(5) == 5 ? 0 : 1;
 
 #define CASE(name) cmocka_unit_test_setup(name, use_fresh_cache)

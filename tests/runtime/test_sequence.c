@@ -1,5 +1,5 @@
 /* Sequences: arguments, order, replay, work-group sizes, refusals, profiles. */
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include "runtime/context.h"
 
@@ -14,7 +14,7 @@ typedef struct {
 } bench;
 
 static bench set_up(bool profiling, size_t n_floats) {
-    bench on = {.context = open_device(profiling), .bytes = n_floats * sizeof(float)};
+    bench on = {.context = open_context(profiling), .bytes = n_floats * sizeof(float)};
     assert_ok(on.context, iv_sequence_create(on.context, &on.sequence));
     assert_ok(on.context, iv_sequence_buffer(on.sequence, on.bytes, &on.buffer));
     const float minus_one = -1;
