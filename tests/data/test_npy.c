@@ -1,5 +1,5 @@
 /* NumPy files: the bytes that NumPy's documentation prescribes, and what is refused. */
-#include "../kit/files.h"
+#include "../kit/process.h"
 
 #include <invar/data.h>
 
@@ -149,16 +149,16 @@ static void numpy_reads_what_is_written(void **state) {
     (void)state;
     char command[2048];
     iv_error error = {0};
-    if (system("python3 -c 'import numpy' >/dev/null 2>&1") != 0)
-        SKIP_BECAUSE("no python3 with NumPy here");
+    const char *python = python_with("numpy");
+    if (!python) SKIP_BECAUSE("no python3 with NumPy here");
     float values[] = {0.5f, -1.25f, 3e30f, 1e-40f};
     const iv_array array = {IV_ARRAY_FLOAT32, 2, {2, 2}, values};
     assert_ok(&error, iv_npy_write(in(scratch, "a.npy"), &array, &error));
     snprintf(command, sizeof command,
-             "python3 -c \"import numpy as n; a = n.load('%s'); "
+             "%s -c \"import numpy as n; a = n.load('%s'); "
              "assert a.dtype == n.float32 and a.flags.c_contiguous; "
              "assert (a == n.float32([[0.5, -1.25], [3e30, 1e-40]])).all()\"",
-             in(scratch, "a.npy"));
+             python, in(scratch, "a.npy"));
     assert_int_equal(system(command), 0);
 }
 

@@ -1,5 +1,5 @@
 /* safetensors: the bytes that the format's description prescribes, and what is refused. */
-#include "../kit/files.h"
+#include "../kit/process.h"
 
 #include <invar/data.h>
 
@@ -189,19 +189,18 @@ static void the_reference_implementation_reads_what_is_written(void **state) {
     (void)state;
     char command[2048];
     iv_error error = {0};
-    if (system("python3 -c 'import numpy, safetensors.numpy' >/dev/null 2>&1") != 0)
-        SKIP_BECAUSE("no python3 with safetensors here");
+    const char *python = python_with("numpy, safetensors.numpy");
+    if (!python) SKIP_BECAUSE("no python3 with safetensors here");
     const float values[] = {1, 2, 3, 4, 5, 6};
     const iv_tensor_entry tensors[] = {{"b", 2, {2, 2}, values}, {"a", 1, {2}, values + 4}};
     const iv_metadata metadata = {"run", "{}"};
     assert_ok(&error, iv_safetensors_write(in(scratch, "m"), tensors, 2, &metadata, 1, &error));
-    snprintf(
-        command, sizeof command,
-        "python3 -c \"from safetensors import safe_open; from safetensors.numpy import load_file; "
-        "m = load_file('%s'); assert m['b'].tolist() == [[1, 2], [3, 4]]; "
-        "assert m['a'].tolist() == [5, 6] and len(m) == 2; "
-        "assert safe_open('%s', 'np').metadata() == {'run': '{}'}\"",
-        in(scratch, "m"), in(scratch, "m"));
+    snprintf(command, sizeof command,
+             "%s -c \"from safetensors import safe_open; from safetensors.numpy import load_file; "
+             "m = load_file('%s'); assert m['b'].tolist() == [[1, 2], [3, 4]]; "
+             "assert m['a'].tolist() == [5, 6] and len(m) == 2; "
+             "assert safe_open('%s', 'np').metadata() == {'run': '{}'}\"",
+             python, in(scratch, "m"), in(scratch, "m"));
     assert_int_equal(system(command), 0);
 }
 

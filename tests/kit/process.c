@@ -51,6 +51,16 @@ void assert_status(const outcome *o, int status) {
                  o->status, status, o->out, o->err);
 }
 
+const char *python_with(const char *modules) {
+    static const char *const pythons[] = {"python3", "/usr/bin/python3"};
+    for (size_t i = 0; i < sizeof pythons / sizeof *pythons; i++) {
+        char command[256];
+        snprintf(command, sizeof command, "%s -c 'import %s' >/dev/null 2>&1", pythons[i], modules);
+        if (system(command) == 0) return pythons[i];
+    }
+    return NULL;
+}
+
 /* ------------------------------------------------------------------ invar */
 
 process invar_start(void **state, const char *const *arguments) {

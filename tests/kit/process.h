@@ -38,6 +38,10 @@ void renounce_privileges(void);
 /* The status, with what the program said if it is another one. */
 void assert_status(const outcome *o, int status);
 
+/* A Python that can import these modules: the first on the PATH, or the system's; NULL if neither
+ * can. */
+const char *python_with(const char *modules);
+
 /* ------------------------------------------------------------------ invar */
 
 /* Run `invar ARGUMENTS...` (up to a NULL) to its end. */
