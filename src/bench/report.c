@@ -1,7 +1,7 @@
 /* Reports: where and when they were made, and their JSON. */
 #include "bench/bench.h"
 
-#include "report/run_json.h"
+#include "report/json_file.h"
 
 #include <invar/data.h>
 

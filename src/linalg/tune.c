@@ -1,8 +1,6 @@
 /* The tuner: measures the studies' products, engine by engine, within a budget of time. */
 #include "linalg/tune.h"
 
-#include "runtime/context.h"
-
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>

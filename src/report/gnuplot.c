@@ -1,6 +1,6 @@
 #include "report/plot.h"
 
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <errno.h>
 #include <fcntl.h>

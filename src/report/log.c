@@ -3,7 +3,7 @@
 #include <invar/report.h>
 
 #include "report/file.h"
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <errno.h>
 #include <fcntl.h>

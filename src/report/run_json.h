@@ -20,8 +20,4 @@ typedef struct {
 iv_status iv_run_json_read(const char *path, iv_run_json *run, iv_error *error);
 void iv_run_json_free(iv_run_json *run);
 
-/* Parse a file as a JSON object or array; IV_EDATA with path and line. The caller calls
- * json_decref. */
-iv_status iv_json_read(const char *path, json_t **root, iv_error *error);
-
 #endif

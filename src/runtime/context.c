@@ -2,6 +2,8 @@
  * everything on the device reports to. */
 #include "runtime/context.h"
 
+#include "runtime/attachment.h"
+
 #include "runtime/lanes.h"
 
 #include <stdlib.h>
