@@ -2,6 +2,8 @@
 
 usage: test_tally.py FOLDER-OF-TOOLS
 """
+import contextlib
+import io
 import json
 import os
 import sys
@@ -73,7 +75,8 @@ def a_program_without_a_case_has_failed():
 def a_log_that_is_missing_is_a_failure():
     with tempfile.TemporaryDirectory() as folder:
         totals = os.path.join(folder, "totals")
-        tests.tally(totals, os.path.join(folder, "nowhere.json"))
+        with contextlib.redirect_stdout(io.StringIO()):
+            tests.tally(totals, os.path.join(folder, "nowhere.json"))
         with open(totals, encoding="utf-8") as file:
             assert file.read() == "0 1 0\n"
 
