@@ -4,7 +4,7 @@
 
 #include "members.h"
 
-#include "../cli/process.h"
+#include "../kit/process.h"
 
 /* Three runs of two seeds on drawn digits, every metric on; a complete spec. */
 #define SMALL_SPEC                                                                                 \
