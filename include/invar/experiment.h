@@ -3,7 +3,7 @@
  *
  * The driver makes populations of the spec's runs, trains each (curves, checkpoints, members that
  * diverge, progress), measures it, writes and reads models, and fills results. It knows no study by
- * name. A study is one `iv_study`: docs/architecture.md says how to add one.
+ * name. A study is one `iv_study`: docs/adding-a-study.md says how to add one.
  */
 #ifndef INVAR_EXPERIMENT_H
 #define INVAR_EXPERIMENT_H
@@ -349,6 +349,9 @@ void iv_figure_name(const char *figure, const char *what, char name[IV_FIGURE_NA
 
 size_t iv_study_metrics(const iv_study *study);
 size_t iv_values_size(const iv_study *study);
+
+/* Whether some member of some population has the metric among its results. */
+bool iv_study_has_metric(const iv_study *study, const iv_populations *all, size_t metric);
 
 /* Where a metric of a set lies among a member's values. */
 size_t iv_value_index(const iv_study *study, size_t set, size_t metric);

@@ -22,6 +22,21 @@ static iv_status print_runs(const iv_spec *spec, iv_error *error) {
     return IV_OK;
 }
 
+/* What will be measured of the runs, with what it means. */
+static iv_status print_metrics(const iv_spec *spec, iv_error *error) {
+    const iv_study *study = iv_study_of(spec);
+    iv_populations populations = {0};
+    const iv_status status = iv_populations_create(study, spec, &populations, error);
+    if (status != IV_OK) return status;
+    const iv_metric_def *metric;
+    printf("\nmeasured:\n");
+    for (size_t i = 0; (metric = study->schema->metric(i)); i++)
+        if (iv_study_has_metric(study, &populations, i))
+            printf("    %-20s %s\n", metric->name, metric->doc);
+    iv_populations_clear(&populations);
+    return IV_OK;
+}
+
 static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
     iv_estimate *estimates;
     size_t n;
@@ -65,6 +80,7 @@ static int run(const cli_arguments *arguments) {
                                           iv_study_schema, &spec, &error)
                            : iv_fail(&error, IV_ENOMEM, "out of memory");
     if (status == IV_OK) status = print_runs(spec, &error);
+    if (status == IV_OK) status = print_metrics(spec, &error);
     fflush(stdout); /* measuring takes a while */
     if (status == IV_OK) {
         status = iv_context_create(device, false, &context, &error);

@@ -44,6 +44,9 @@ const char *python_with(const char *modules);
 
 /* ------------------------------------------------------------------ invar */
 
+/* What `invar` below is. A test of another program sets it in main. */
+extern const char *invar_program;
+
 /* Run `invar ARGUMENTS...` (up to a NULL) to its end. */
 outcome invar(void **state, ...);
 outcome invar_with(void **state, void (*prepare)(void), const char *const *arguments);

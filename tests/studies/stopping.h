@@ -16,4 +16,10 @@ typedef struct {
  * it a signal. It must not have ended before. */
 void stop(void **state, const char *const *arguments, const moment *m, int number);
 
+/* The same; false if it had ended well before. */
+bool stop_unless_ended(void **state, const char *const *arguments, const moment *m, int number);
+
+/* Whether SCRATCH/run has come to a moment, running or stopped. */
+bool has_come(void **state, const moment *m);
+
 #endif
