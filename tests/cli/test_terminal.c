@@ -1,7 +1,7 @@
 /* What a terminal shows while a run trains: one line that is redrawn and never wraps. */
 #define _XOPEN_SOURCE 700 /* posix_openpt */
 
-#include "process.h"
+#include "../kit/process.h"
 #include "tiny_spec.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Specs that extend others. Each test writes its files into an empty folder and works in there. */
 #include "support.h"
 
-#include "../report/scratch.h"
+#include "../kit/files.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

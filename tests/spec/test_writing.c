@@ -1,7 +1,7 @@
 /* Resolved specs: defaults, writing, reading again. */
 #include "support.h"
 
-#include "../report/scratch.h"
+#include "../kit/files.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,19 +1,12 @@
 #include "autoencoder_oracle.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/data.h>
 
 #include <Random123/philox.h>
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* ------------------------------------------------------------------ random numbers */
 

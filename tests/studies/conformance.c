@@ -5,10 +5,6 @@
 
 static const char small_size[] = "training.epochs=8";
 
-static bool is_small(void) {
-    return getenv("INVAR_TEST_SMALL") != NULL;
-}
-
 /* ------------------------------------------------------------------ subjects */
 
 void subject_open(const iv_study *study, subject *s) {
@@ -18,8 +14,8 @@ void subject_open(const iv_study *study, subject *s) {
     const char *const overrides[] = {small_size};
     *s = (subject){.study = study, .name = study->schema->study};
     snprintf(s->path, sizeof s->path, "%s/%s.yaml", SPEC_FOLDER, s->name);
-    iv_status status =
-        iv_spec_load(s->path, overrides, is_small() ? 1 : 0, iv_study_schema, &s->spec, &s->error);
+    iv_status status = iv_spec_load(s->path, overrides, is_small_run() ? 1 : 0, iv_study_schema,
+                                    &s->spec, &s->error);
     if (status == IV_OK) status = iv_populations_create(study, s->spec, &s->populations, &s->error);
     if (status == IV_OK) iv_populations_split(study, &device, &s->populations, &s->error);
 }
@@ -44,7 +40,7 @@ const char *const *arguments_of_run(void **folder, const subject *s, const char 
     arguments[n++] = spec ? spec : s->path;
     arguments[n++] = "--out";
     arguments[n++] = in_scratch(folder, name);
-    if (is_small()) {
+    if (is_small_run()) {
         arguments[n++] = "--set";
         arguments[n++] = small_size;
     }

@@ -1,14 +1,10 @@
 #include "example.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "../kit/kit.h"
 
-#include <cmocka.h>
+#include "experiment/experiment.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* Set one metric, or all (SIZE_MAX), of a set's members that have it. */
 static void set_of_population(example *e, size_t p, size_t set, size_t metric, double value) {
@@ -21,7 +17,7 @@ static void set_of_population(example *e, size_t p, size_t set, size_t metric, d
             double *values =
                 e->values[p] + r * iv_values_size(study) + iv_value_index(study, set, m);
             const size_t n =
-                study->measures->applies(population, &population->members[r], set, m, false);
+                experiment_applies(study, population, &population->members[r], set, m, false);
             for (size_t i = 0; i < n; i++) values[i] = value;
         }
 }
@@ -30,7 +26,7 @@ static void create_values(example *e, size_t p, double value) {
     const iv_population *population = &e->populations.items[p];
     const size_t n = population->n_members * iv_values_size(e->study);
     iv_metric_set sets[IV_MAX_SETS];
-    const size_t n_sets = e->study->measures->sets ? e->study->measures->sets(population, sets) : 1;
+    const size_t n_sets = experiment_sets(e->study, population, sets);
     e->values[p] = calloc(n, sizeof **e->values);
     e->diverged[p] = calloc(population->n_members, sizeof **e->diverged);
     assert_true(e->values[p] && e->diverged[p]);

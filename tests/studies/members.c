@@ -1,14 +1,14 @@
 #include "members.h"
 
-#include "../cli/process.h"
+#include "../kit/process.h"
 
 #include <invar/data.h>
 
 static void assert_same_tensors(const char *a, const char *b) {
     iv_error error = {0};
     iv_safetensors *files[2];
-    assert_ok(iv_safetensors_open(a, &files[0], &error), &error);
-    assert_ok(iv_safetensors_open(b, &files[1], &error), &error);
+    assert_ok(&error, iv_safetensors_open(a, &files[0], &error));
+    assert_ok(&error, iv_safetensors_open(b, &files[1], &error));
     assert_int_equal(iv_safetensors_count(files[0]), iv_safetensors_count(files[1]));
     for (size_t i = 0; i < iv_safetensors_count(files[0]); i++) {
         const iv_tensor_entry *x = iv_safetensors_get(files[0], i);

@@ -1,17 +1,11 @@
 #include "ml_oracle.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/data.h>
 #include <invar/random.h>
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 static double *zeros(int n) {
     double *values = calloc((size_t)n, sizeof *values);

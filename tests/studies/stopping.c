@@ -16,7 +16,7 @@ static bool where(void **state, size_t *population, size_t *step) {
     const char *path = in_scratch(state, "run/checkpoint/population.safetensors");
     if (!exists(path)) return false;
     /* Replaced atomically: whoever reads it sees a whole one. */
-    assert_ok(iv_safetensors_open(path, &file, &error), &error);
+    assert_ok(&error, iv_safetensors_open(path, &file, &error));
     *population = strtoul(iv_safetensors_metadata(file, "population"), NULL, 10);
     *step = strtoul(iv_safetensors_metadata(file, "step"), NULL, 10);
     iv_safetensors_close(file);

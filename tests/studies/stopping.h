@@ -2,7 +2,7 @@
 #ifndef INVAR_TESTS_STUDIES_STOPPING_H
 #define INVAR_TESTS_STUDIES_STOPPING_H
 
-#include "../cli/process.h"
+#include "../kit/process.h"
 
 #include <signal.h>
 

@@ -3,7 +3,7 @@
 #include "members.h"
 #include "ml_oracle.h"
 
-#include "../cli/process.h"
+#include "../kit/process.h"
 
 #include <invar/data.h>
 #include <invar/random.h>

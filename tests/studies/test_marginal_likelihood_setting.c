@@ -1,18 +1,11 @@
 /* What the marginal-likelihood study makes of a spec: populations, members, rows, data. */
+#include "../kit/kit.h"
+
 #include "studies/marginal_likelihood/marginal_likelihood.h"
 
 #include <invar/studies.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 typedef struct {
     iv_spec *spec;
@@ -246,7 +239,7 @@ static void expect_row(const char *spec, const char *run, const char *row) {
     char name[256];
     open_example(&e, spec);
     const iv_member *member = find_member(&e, run, 0, &home);
-    ml_row_name(home, member->run, name, sizeof name);
+    ml_study.row_name(home, member->run, name, sizeof name);
     assert_string_equal(name, row);
     close_example(&e);
 }

@@ -2,7 +2,7 @@
  * studies. */
 #include "members.h"
 
-#include "../cli/process.h"
+#include "../kit/process.h"
 
 /* Populations: without transformations, learned ones, fixed ones, and a point estimate. */
 #define SPEC(seeds, features, runs)                                                                \

@@ -1,17 +1,8 @@
 /* Which runs share a population: what the studies' schemas say (iv_populations_create) is what is
  * written down here by hand, for all configs and for random small specs. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/studies.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../spec/support.h"
 

@@ -5,13 +5,7 @@
  * of size eta takes W to W (I - eta M). M is positive semidefinite: as long as eta trace(M) <= 2,
  * the factor's norm is at most 1, so small steps do what the flow does. The trainings here go
  * through the library's graph; singular values are LAPACK's. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+#include "../kit/kit.h"
 #include "oracle.h"
 
 #include <invar/graph.h>
@@ -19,7 +13,6 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 
 enum { MEMBERS = 4, IMAGES = 24, CLASSES = 10, STEPS = 150, SIDE = 8 };
 
