@@ -3,7 +3,7 @@
  *
  * The driver makes populations of the spec's runs, trains each (curves, checkpoints, members that
  * diverge, progress), measures it, writes and reads models, and fills results. It knows no study by
- * name. A study is one `iv_study`: docs/architecture.md says how to add one.
+ * name. A study is one `iv_study`: docs/adding-a-study.md says how to add one.
  */
 #ifndef INVAR_EXPERIMENT_H
 #define INVAR_EXPERIMENT_H

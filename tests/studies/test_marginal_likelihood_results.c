@@ -125,12 +125,39 @@ static void what_is_not_finite_has_diverged(void **state) {
     example_close(&e);
 }
 
+static const iv_metric_style *style_of(const example *e, const char *metric) {
+    for (size_t i = 0; i < e->results.n_styles; i++)
+        if (strcmp(e->results.styles[i].metric, metric) == 0) return &e->results.styles[i];
+    return NULL;
+}
+
+static void results_say_how_what_they_hold_is_shown(void **state) {
+    (void)state;
+    example e;
+    open_example(&e, kinds);
+    example_fill(&e);
+    const iv_metric_style *accuracy = style_of(&e, "accuracy");
+    assert_non_null(accuracy);
+    assert_string_equal(accuracy->label, "Acc. (%)");
+    assert_true(accuracy->scale == 100 && accuracy->decimals == 1);
+    assert_true(style_of(&e, "elbo")->scale == 1);
+    assert_null(style_of(&e, "elbo_estimate")); /* logged along the way alone */
+    for (size_t i = 0; i < e.results.n_runs; i++)
+        for (size_t m = 0; m < e.results.runs[i].n_metrics; m++) {
+            const iv_metric_style *style = style_of(&e, e.results.runs[i].metrics[m].name);
+            assert_non_null(style);
+            assert_true(strlen(style->label) > 0 && strlen(style->doc) > 0);
+        }
+    example_close(&e);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_has_the_metrics_that_its_kind_has),
         cmocka_unit_test(cells_are_means_beside_the_published),
         cmocka_unit_test(rotations_are_no_column_where_none_is_learned),
         cmocka_unit_test(what_is_not_finite_has_diverged),
+        cmocka_unit_test(results_say_how_what_they_hold_is_shown),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

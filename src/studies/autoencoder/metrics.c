@@ -91,6 +91,7 @@ static double unrelated(const ae_setting *s, const ae_sums *sums) {
 
 /* ------------------------------------------------------------------ all of them */
 
+/* Rows that other files name, in the order of ae_metric; others follow. */
 static const row rows[] = {
     [AE_RECONSTRUCTION] = {{"mse_reconstruction", "MSE reconstruction", 1, -1, IV_METRIC_PUBLISHED,
                             .doc = "mean squared error of the reconstruction, for each component"},

@@ -77,6 +77,7 @@ double ml_degrees(double radians) {
 
 /* ------------------------------------------------------------------ all of them */
 
+/* Rows that other files name, in the order of ml_metric; others follow. */
 static const row rows[] = {
     [ML_ACCURACY] = {{"accuracy", "Acc. (%)", 100, 1, IV_METRIC_PUBLISHED | IV_METRIC_END_ONLY,
                       "[0, 1]", .doc = "share of the test set that is classified rightly"},

@@ -28,6 +28,7 @@ static iv_tensor *saliency_invariance(iv_graph *graph, const reg_orbit *orbit) {
 
 enum { PAPER = IV_METRIC_PUBLISHED | IV_METRIC_ASKED };
 
+/* Rows that other files name, in the order of reg_metric; others follow. */
 static const row rows[] = {
     [REG_ACCURACY] = {{"accuracy", "Acc. (%)", 100, 1, PAPER, "[0, 1]",
                        .doc = "share of images and group elements that are classified rightly"},
@@ -48,13 +49,13 @@ static const row rows[] = {
     [REG_SPECTRUM] = {{"jacobian_spectrum", "Spectrum of J", 1, -1,
                        IV_METRIC_ASKED | IV_METRIC_END_ONLY, .most = REG_CLASSES,
                        .doc = "mean over x of each singular value of d f / d x, largest first"}},
+    [REG_LOSS] = {{"loss", "Loss", 1, -1,
+                   IV_METRIC_FLOAT | IV_METRIC_AFTER_STEP | IV_METRIC_CURVE_ONLY,
+                   .doc = "what training minimises, on the last batch"}},
     [REG_SIGMA_MAX] = {{"sigma_max", "σmax(W)", 1, -1, IV_METRIC_ASKED | IV_METRIC_SEPARATE,
                         .most = REG_MAX_LAYERS,
                         .doc = "largest singular value of each layer's weights, first layer "
                                "first"}},
-    [REG_LOSS] = {{"loss", "Loss", 1, -1,
-                   IV_METRIC_FLOAT | IV_METRIC_AFTER_STEP | IV_METRIC_CURVE_ONLY,
-                   .doc = "what training minimises, on the last batch"}},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
