@@ -206,7 +206,7 @@ static void resume_to_the_end(void **folder, subject *s) {
 }
 
 /* Start, and stop at each moment that has not passed already when its turn comes: on a busy machine
- * a run gets further than it was to. At least two are met. */
+ * a run gets further than it was to. At least half of them are met. */
 static void stop_again_and_again(void **folder, subject *s, const moment *moments, size_t n,
                                  int number) {
     size_t n_stops = 0;
@@ -220,7 +220,7 @@ static void stop_again_and_again(void **folder, subject *s, const moment *moment
             &moments[i], number);
         n_stops += !ended;
     }
-    assert_true(n_stops >= 2);
+    assert_true(2 * n_stops >= n);
     resume_to_the_end(folder, s);
 }
 
