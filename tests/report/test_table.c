@@ -13,11 +13,35 @@
 #include <locale.h>
 #include <math.h>
 
+/* How the studies show some of their metrics; others are shown as they come. */
+static const struct {
+    const char *metric, *label;
+    double scale;
+    int decimals;
+} styles[] = {{"accuracy", "Acc. (%)", 100, 1},
+              {"li", "LI", 1, 2},
+              {"sigma_max_jacobian", "σmax(J)", 1, 2},
+              {"mse_code", "MSE code", 1, -1},
+              {"elbo", "ELBO", 1, 2},
+              {"rotation_degrees", "Rotation (°)", 1, 0}};
+
+static void add_style(iv_results *results, const char *metric) {
+    iv_error error = {0};
+    for (size_t i = 0; i < results->n_styles; i++)
+        if (strcmp(results->styles[i].metric, metric) == 0) return;
+    for (size_t i = 0; i < sizeof styles / sizeof *styles; i++)
+        if (strcmp(styles[i].metric, metric) == 0)
+            assert_ok(iv_results_add_style(results, metric, styles[i].label, "what it means",
+                                           styles[i].scale, styles[i].decimals, &error),
+                      &error);
+}
+
 /* A cell whose values have this mean and deviation: two values at mean ± std / sqrt(2). */
 static void add(iv_results *results, const char *row, const char *column, const char *metric,
                 double mean, double std, double published, double published_std) {
     iv_error error = {0};
     double values[] = {mean - std / sqrt(2), mean + std / sqrt(2)};
+    add_style(results, metric);
     assert_ok(iv_results_add_cell(results, row, column, metric, values, isnan(std) ? 1 : 2,
                                   published, published_std, &error),
               &error);
@@ -111,6 +135,7 @@ static void what_is_missing_is_shown_as_missing(void **state) {
     iv_error error = {0};
     iv_results r = {0};
     double diverged[] = {1, NAN};
+    add_style(&r, "li");
     assert_ok(iv_results_add_cell(&r, "a", "WT", "li", diverged, 2, 0.5, NAN, &error), &error);
     assert_ok(iv_results_add_cell(&r, "a", "DA", "li", NULL, 0, 0.5, 0.1, &error), &error);
     assert_table(&r, IV_TABLE_TEXT,

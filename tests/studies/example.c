@@ -1,5 +1,7 @@
 #include "example.h"
 
+#include "experiment/experiment.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +22,8 @@ static void set_of_population(example *e, size_t p, size_t set, size_t metric, d
             if (study->schema->metric(m)->flags & IV_METRIC_CURVE_ONLY) continue;
             double *values =
                 e->values[p] + r * iv_values_size(study) + iv_value_index(study, set, m);
-            const size_t n = study->applies(population, &population->members[r], set, m, false);
+            const size_t n =
+                experiment_applies(study, population, &population->members[r], set, m, false);
             for (size_t i = 0; i < n; i++) values[i] = value;
         }
 }
@@ -29,7 +32,7 @@ static void create_values(example *e, size_t p, double value) {
     const iv_population *population = &e->populations.items[p];
     const size_t n = population->n_members * iv_values_size(e->study);
     iv_metric_set sets[IV_MAX_SETS];
-    const size_t n_sets = e->study->sets ? e->study->sets(population, sets) : 1;
+    const size_t n_sets = experiment_sets(e->study, population, sets);
     e->values[p] = calloc(n, sizeof **e->values);
     e->diverged[p] = calloc(population->n_members, sizeof **e->diverged);
     assert_true(e->values[p] && e->diverged[p]);
