@@ -33,14 +33,14 @@ static void open_run(void **state, opened *e, const char *text) {
     size_t first;
     assert_ok(experiment_open_log(&e->x, &first), iv_context_error(e->context));
     iv_model *model;
-    assert_ok(ml_model_create(&e->x, &e->x.populations.items[0], &model),
+    assert_ok(ml_study.models->create(&e->x, &e->x.populations.items[0], &model),
               iv_context_error(e->context));
     e->model = (ml_model *)model;
 }
 
 static void close_run(opened *e) {
     assert_ok(experiment_close_log(&e->x, IV_OK), iv_context_error(e->context));
-    ml_model_destroy(&e->model->base);
+    ml_study.models->destroy(&e->model->base);
     experiment_close(&e->x);
     iv_run_dir_destroy(e->dir);
     iv_context_destroy(e->context);
