@@ -283,8 +283,8 @@ static void published_bounds_are_not_positive(void **state) {
                                   "mean: 0.26}]\n",
                    NULL,
                    "spec.yaml:5:63: `published.0.mean` is 0.26, expected a value of elbo in "
-                   "(-inf, 0]: lower bound of the log marginal likelihood per training image, the "
-                   "logarithm of a probability; not of a point estimate");
+                   "(-inf, 0]: lower bound of the log marginal likelihood, per training sample: "
+                   "-(cross_entropy + kl / N)");
     expect_message(DIGITS LEARNED "published: [{row: regular, run: rotation, metric: mse_code, "
                                   "mean: 0}]\n",
                    NULL,
