@@ -64,7 +64,7 @@ const char *python_with(const char *modules) {
 /* ------------------------------------------------------------------ invar */
 
 process invar_start(void **state, const char *const *arguments) {
-    return process_start(state, INVAR_PROGRAM, NULL, arguments);
+    return process_start(state, invar_program, NULL, arguments);
 }
 
 outcome invar_wait(const process *p) {
@@ -72,7 +72,7 @@ outcome invar_wait(const process *p) {
 }
 
 outcome invar_with(void **state, void (*prepare)(void), const char *const *arguments) {
-    const process p = process_start(state, INVAR_PROGRAM, prepare, arguments);
+    const process p = process_start(state, invar_program, prepare, arguments);
     return process_wait(&p);
 }
 

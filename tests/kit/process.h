@@ -44,6 +44,8 @@ const char *python_with(const char *modules);
 
 /* ------------------------------------------------------------------ invar */
 
+extern const char *const invar_program;
+
 /* Run `invar ARGUMENTS...` (up to a NULL) to its end. */
 outcome invar(void **state, ...);
 outcome invar_with(void **state, void (*prepare)(void), const char *const *arguments);
