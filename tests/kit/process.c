@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <sys/wait.h>
 
-const char *invar_program = INVAR_PROGRAM;
-
 static void become(const process *p, const char *program, void (*prepare)(void),
                    const char *const *arguments) {
     char *argv[MOST_ARGUMENTS + 2] = {(char *)(uintptr_t)program};

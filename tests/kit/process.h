@@ -44,8 +44,7 @@ const char *python_with(const char *modules);
 
 /* ------------------------------------------------------------------ invar */
 
-/* What `invar` below is. A test of another program sets it in main. */
-extern const char *invar_program;
+extern const char *const invar_program;
 
 /* Run `invar ARGUMENTS...` (up to a NULL) to its end. */
 outcome invar(void **state, ...);

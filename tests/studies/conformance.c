@@ -1,5 +1,6 @@
 #include "conformance.h"
 
+#include <dirent.h>
 #include <float.h>
 #include <math.h>
 

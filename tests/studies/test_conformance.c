@@ -346,7 +346,6 @@ static int tear_down(void **state) {
 
 /* With an argument: those tests alone whose names match it ("fourier:*"). */
 int main(int argc, char **argv) {
-    invar_program = INVAR_PROGRAM;
     if (run_without_device()) return 0;
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     size_t n = 0;
