@@ -101,7 +101,7 @@ static void every_swept_value_of_a_run_is_a_column(void **state) {
                    "learned: [true, false]}") "sweep: {dataset.transformation: [rotated, "
                                               "translated-scaled]}\n",
         NULL);
-    assert_int_equal(iv_spec_expand(spec, &expansion, &error), IV_OK);
+    assert_ok(&error, iv_spec_expand(spec, &expansion, &error));
     assert_int_equal(expansion.n_runs, 8);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         assert_string_equal(expansion.runs[i].name, expected[i][0]);

@@ -138,7 +138,7 @@ char *spec_at_rates(const subject *s, rates which) {
     iv_error error = {0};
     char path[600], *text = NULL;
     snprintf(path, sizeof path, "%s/%s-diverging.yaml", SPEC_FOLDER, s->name);
-    assert_int_equal(iv_spec_json(iv_spec_node(config, "run"), &text, &error), IV_OK);
+    assert_ok(&error, iv_spec_json(iv_spec_node(config, "run"), &text, &error));
     json_t *run = json_loads(text, 0, NULL), *swept = json_array();
     free(text);
     assert_non_null(run);

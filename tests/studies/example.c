@@ -36,12 +36,10 @@ static void create_values(example *e, size_t p, double value) {
 
 void example_open(example *e, const char *text, double value) {
     memset(e, 0, sizeof *e);
-    if (iv_spec_parse("spec", text, strlen(text), NULL, 0, iv_study_schema, &e->spec, &e->error) !=
-        IV_OK)
-        fail_msg("%s", e->error.message);
+    assert_ok(&e->error, iv_spec_parse("spec", text, strlen(text), NULL, 0, iv_study_schema,
+                                       &e->spec, &e->error));
     e->study = iv_study_of(e->spec);
-    if (iv_populations_create(e->study, e->spec, &e->populations, &e->error) != IV_OK)
-        fail_msg("%s", e->error.message);
+    assert_ok(&e->error, iv_populations_create(e->study, e->spec, &e->populations, &e->error));
     e->values = calloc(e->populations.n, sizeof *e->values);
     e->diverged = calloc(e->populations.n, sizeof *e->diverged);
     assert_true(e->values && e->diverged);
@@ -84,10 +82,9 @@ uint32_t *example_diverged(example *e, const char *run, uint32_t seed) {
 }
 
 void example_fill(example *e) {
-    if (iv_trained_runs_create(e->study, e->spec, &e->populations, e->values, e->diverged, &e->runs,
-                               &e->error) != IV_OK ||
-        iv_trained_fill(&e->runs, &e->results, &e->error) != IV_OK)
-        fail_msg("%s", e->error.message);
+    assert_ok(&e->error, iv_trained_runs_create(e->study, e->spec, &e->populations, e->values,
+                                                e->diverged, &e->runs, &e->error));
+    assert_ok(&e->error, iv_trained_fill(&e->runs, &e->results, &e->error));
 }
 
 void example_close(example *e) {

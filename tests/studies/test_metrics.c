@@ -131,9 +131,8 @@ static iv_dataset load_images(const char *name, size_t n_images) {
     iv_error error = {0};
     iv_dataset data;
     char directory[4096];
-    assert_int_equal(iv_data_directory(NULL, directory, sizeof directory, &error), IV_OK);
-    if (iv_dataset_load(directory, name, n_images, &data, &error) != IV_OK)
-        fail_msg("%s", error.message);
+    assert_ok(&error, iv_data_directory(NULL, directory, sizeof directory, &error));
+    assert_ok(&error, iv_dataset_load(directory, name, n_images, &data, &error));
     return data;
 }
 

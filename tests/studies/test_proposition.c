@@ -93,7 +93,7 @@ static void build(flow *f) {
 static void open_flow(flow *f, iv_group_kind kind, size_t order) {
     iv_error error = {0};
     *f = (flow){0};
-    if (iv_context_create(NULL, false, &f->context, &error) != IV_OK) fail_msg("%s", error.message);
+    assert_ok(&error, iv_context_create(NULL, false, &f->context, &error));
     ok(f, iv_group_create(kind, order, IV_AXES_XY, SIDE, &f->group, iv_context_error(f->context)));
     f->n_pixels = f->group->n_pixels;
     f->n_elements = f->group->n_elements;
