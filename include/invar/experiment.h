@@ -405,36 +405,37 @@ iv_status iv_trained_fill(const iv_trained_runs *all, iv_results *results, iv_er
 
 /* ------------------------------------------------------------------ curves */
 
-/* Every point of a run's metrics.jsonl, in order. */
-typedef struct iv_points iv_points;
-iv_status iv_points_read(const iv_experiment *x, iv_points **points);
-void iv_points_free(iv_points *points); /* NULL is fine */
-
-/* What a curve shows: a metric of a run on a split. */
+/* What a curve shows: a metric of a run on a split, the mean over seeds at each logged epoch or
+ * step. */
 typedef struct {
     const char *run, *split, *metric;
     size_t element; /* of an array metric; SIZE_MAX for a number */
     bool by_step;   /* against the logged step instead of the epoch */
     bool magnitude; /* absolute values */
+    double unit;    /* times this; 0 means 1 */
+    bool dashed;
 } iv_quantity;
 
-/* One curve: means over seeds at each logged epoch or step. Zeroed to begin with. */
-typedef struct {
-    char label[160];
-    double *x, *means, *counts;
-    size_t n, capacity;
-} iv_curve;
+/* Plots of curves from a run's metrics.jsonl, so that a resumed run has them whole: curves are
+ * added, then drawn, and the next plot begins. */
+typedef struct iv_chart iv_chart;
+iv_status iv_chart_open(const iv_experiment *x, iv_chart **chart);
+void iv_chart_close(iv_chart *chart); /* NULL is fine */
 
-/* Fill a curve; it stays empty where nothing of it was logged. IV_ENOMEM. */
-iv_status iv_curve_fill(const iv_experiment *x, const iv_points *points,
-                        const iv_quantity *quantity, iv_curve *curve);
-void iv_curve_clear(iv_curve *curve);
+/* The curve is empty where nothing of it was logged. */
+iv_status iv_chart_add(iv_chart *chart, const iv_quantity *quantity, const char *label, ...)
+    IV_PRINTF(3, 4);
+
+/* Draw what was added under the plot's title and labels (its series are not read) to
+ * figures/FIGURE-OF, see iv_figure_name; figures/FIGURE if `of` is NULL. Nothing if nothing was
+ * added. */
+iv_status iv_chart_draw(iv_chart *chart, const iv_plot *plot, const char *figure, const char *of);
 
 /* Write a plot to the run's figures, and say so if gnuplot is missing. */
 iv_status iv_experiment_plot(const iv_experiment *x, const iv_plot *plot, const char *name);
 
-/* If the spec asks for this figure: for each row of tables a plot of a metric (a number) on a split
- * against epochs, one curve per run, the mean over seeds. */
+/* The figure that most studies have, if the spec asks for it: a number of each row's runs on a
+ * split against epochs, figures/FIGURE-ROW. */
 iv_status iv_experiment_draw_curves(const iv_experiment *x, const iv_trained_runs *all,
                                     const char *figure, const char *split, size_t metric);
 

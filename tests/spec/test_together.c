@@ -162,11 +162,6 @@ static const iv_metric_def *no_metric(size_t i) {
     return NULL;
 }
 
-static const char *no_name(size_t i) {
-    (void)i;
-    return NULL;
-}
-
 /* clang-format off */
 static const iv_key invented_keys[] = {
     IV_KEYS_HEAD,
@@ -179,8 +174,7 @@ static const iv_key invented_keys[] = {
     {"runs[].shift", IV_KEY_INTEGER, 0, "1", .doc = "shift", .own = "1|2"},
     IV_KEYS_METRICS,
     IV_KEYS_FIGURES("none", "none"),
-    IV_KEYS_PUBLISHED("row", no_name),
-    IV_KEYS_SWEEP,
+    IV_KEYS_TAIL("row"),
 };
 /* clang-format on */
 static const iv_schema invented = {.study = "invented",

@@ -5,10 +5,6 @@
 #define KNOWN_CODES "modulus-sine-cosine|modulus-phase"
 #define PAIRS       "shift|two-part-shift|cycle|shift-scale"
 
-static const char *published_metric(size_t i) {
-    return iv_metric_choice(ae_metric_def, IV_METRIC_PUBLISHED, i);
-}
-
 /* clang-format off */
 static const iv_key keys[] = {
     IV_KEYS_HEAD,
@@ -88,9 +84,8 @@ static const iv_key keys[] = {
 
     IV_KEYS_FIGURES("depth|training", "test errors against depth, or against epochs"),
 
-    IV_KEYS_PUBLISHED("row of the table: dimensions and code (d=10 modulus-sine-cosine), then what "
-                      "else is swept", published_metric),
-    IV_KEYS_SWEEP,
+    IV_KEYS_TAIL("row of the table: dimensions and code (d=10 modulus-sine-cosine), then what "
+                      "else is swept"),
 };
 /* clang-format on */
 

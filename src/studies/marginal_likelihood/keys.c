@@ -15,10 +15,6 @@ static const char *dataset(size_t i) {
     return i > 0 && iv_dataset_info_match(ml_learns_from, i - 1) ? "rings" : NULL;
 }
 
-static const char *published_metric(size_t i) {
-    return iv_metric_choice(ml_metric_def, IV_METRIC_PUBLISHED, i);
-}
-
 /* clang-format off */
 static const iv_key keys[] = {
     IV_KEYS_HEAD,
@@ -123,9 +119,8 @@ static const iv_key keys[] = {
                     "eta during training, filters under the learned transformations, or (rings "
                     "only) predictions over the plane"),
 
-    IV_KEYS_PUBLISHED("row of the table: the transformation (rotated), the data set in front if "
-                      "that is swept (mnist rotated)", published_metric),
-    IV_KEYS_SWEEP,
+    IV_KEYS_TAIL("row of the table: the transformation (rotated), the data set in front if "
+                      "that is swept (mnist rotated)"),
 };
 /* clang-format on */
 

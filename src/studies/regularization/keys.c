@@ -17,14 +17,6 @@ static const char *group_kind(size_t i) {
     return kind ? kind->name : NULL;
 }
 
-static const char *asked_metric(size_t i) {
-    return iv_metric_choice(reg_metric_def, IV_METRIC_ASKED, i);
-}
-
-static const char *published_metric(size_t i) {
-    return iv_metric_choice(reg_metric_def, IV_METRIC_PUBLISHED, i);
-}
-
 /* clang-format off */
 static const iv_key keys[] = {
     IV_KEYS_HEAD,
@@ -93,7 +85,7 @@ static const iv_key keys[] = {
     IV_KEYS_METRICS,
     {"metrics.names", IV_KEY_LIST, 0, "[accuracy, li, di, si]", "[1, 100]",
      .doc = "measured on the test set after training, and along the way for the curves"},
-    {"metrics.names[]", IV_KEY_ENUM, .choice = asked_metric, .doc = "see the metrics below"},
+    {"metrics.names[]", IV_KEY_ENUM, .metrics = IV_METRIC_ASKED, .doc = "see the metrics below"},
     {"metrics.every_epochs", IV_KEY_INTEGER, 0, "10", "[1, 1000000]",
      .doc = "epochs between the points of the curves"},
     {"metrics.jacobian_samples", IV_KEY_INTEGER, 0, "0", "[0, 1000000]",
@@ -108,8 +100,7 @@ static const iv_key keys[] = {
     {"figures.saliency_images", IV_KEY_INTEGER, 0, "4", "[1, 64]",
      .doc = "test images in the saliency figure, the first ones"},
 
-    IV_KEYS_PUBLISHED("row of the table: the group, as KIND-ORDER (rotation-4)", published_metric),
-    IV_KEYS_SWEEP,
+    IV_KEYS_TAIL("row of the table: the group, as KIND-ORDER (rotation-4)"),
 };
 /* clang-format on */
 
