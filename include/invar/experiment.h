@@ -220,15 +220,18 @@ typedef struct {
     size_t (*applies)(const iv_population *population, const iv_member *member, size_t set,
                       size_t metric, bool curve);
 
-    /* Measure a population, along the way (`curves`, again and again) or at the end. position:
-     * NULL at the end; its losses are those of the last step. time: seconds of a run, from parts of
-     * it; where NULL, one whole run is timed. IV_EINTERRUPTED if x->job->stop becomes nonzero. */
-    iv_status (*create)(iv_experiment *x, iv_model *model, bool curves, void **measure);
-    void (*destroy)(void *measure); /* NULL is fine */
+    /* Measure a population, along the way (`curves`, again and again) or at the end. `open` gets
+     * `size` zeroed bytes; `close` releases what it left there, also after a failure. position:
+     * NULL at the end; its losses are those of the last step. time: add the seconds of a run, from
+     * parts of it; where NULL, one whole run is timed. IV_EINTERRUPTED if x->job->stop becomes
+     * nonzero. */
+    size_t size;
+    iv_status (*open)(iv_experiment *x, iv_model *model, bool curves, void *measure);
+    void (*close)(void *measure);
     iv_status (*run)(iv_experiment *x, void *measure, const iv_position *position, double *values);
     iv_status (*time)(void *measure, double *seconds);
 
-    /* Instead of these four, where one run of one plan tells everything: build it, the same along
+    /* Instead of these, where one run of one plan tells everything: build it, the same along
      * the way and at the end, and return its only output (float); then take the values from what
      * that output was, [R, elements]. */
     iv_tensor *(*build)(iv_experiment *x, const iv_model *model, iv_graph *graph);

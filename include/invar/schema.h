@@ -87,6 +87,14 @@ typedef struct {
     const char *doc;   /* what it means, with its unit */
 } iv_metric_def;
 
+/* The loss of each member's last step. */
+#define IV_METRIC_LOSS                                                                             \
+    {                                                                                              \
+        "loss", "Loss", 1, -1,                                                                     \
+            IV_METRIC_FLOAT | IV_METRIC_AFTER_STEP | IV_METRIC_CURVE_ONLY,                         \
+            .doc = "what training minimises, on the last batch"                                    \
+    }
+
 /* ------------------------------------------------------------------ a study's schema */
 
 typedef struct iv_node iv_node;             /* see invar/spec.h */
@@ -138,6 +146,14 @@ void iv_schema_describe(const iv_schema *schema, bool markdown, FILE *out);
 #define IV_KEYS_MODEL {"model", IV_KEY_MAP, .doc = "the network"}
 
 #define IV_KEYS_TRAINING {"training", IV_KEY_MAP, .doc = "how the networks are trained"}
+
+/* `what` is what a batch holds, "images"; of the runs that `condition` says (NULL: all). */
+#define IV_KEYS_BATCHES(batch, what, epochs, condition)                                                     \
+    {"training.batch", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, batch, "[1, 1000000]",                    \
+     .doc = what " per step; what does not fill a batch at the end of an epoch waits for the "     \
+            "next shuffle", .only_if = condition},                                                 \
+    {"training.epochs", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, epochs, "[1, 1000000]",                  \
+     .doc = "passes over the training set", .only_if = condition}
 
 /* Adam's, of the runs that `condition` says. */
 #define IV_KEYS_ADAM(condition)                                                                    \

@@ -80,7 +80,7 @@ static void measure(iv_experiment *x, iv_model *model, trained *t) {
     double *values = calloc(MEMBERS * size, sizeof *values);
     void *all;
     assert_non_null(values);
-    assert_ok(x->context, ml_measures.create(x, model, false, &all));
+    assert_ok(x->context, experiment_create_measure(x, model, false, &all));
     assert_ok(x->context, ml_measures.run(x, all, NULL, values));
     for (size_t r = 0; r < MEMBERS; r++) {
         const double *own = values + r * size;
@@ -88,7 +88,7 @@ static void measure(iv_experiment *x, iv_model *model, trained *t) {
         t->elbo[r] = own[iv_value_index(&ml_study, 0, ML_ELBO)];
         t->cross_entropy[r] = own[iv_value_index(&ml_study, 0, ML_CROSS_ENTROPY)];
     }
-    ml_measures.destroy(all);
+    experiment_destroy_measure(&ml_study, all);
     free(values);
 }
 

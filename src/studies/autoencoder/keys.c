@@ -54,11 +54,7 @@ static const iv_key keys[] = {
     {"training.momentum", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0", "[0, 1)",
      .doc = "share of the last update's velocity that is kept; a run may have its own",
      .only_if = "training.optimizer=sgd"},
-    {"training.batch", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "128", "[1, 1000000]",
-     .doc = "signals (or pairs) per step; what does not fill a batch at the end of an epoch waits "
-            "for the next shuffle"},
-    {"training.epochs", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "20", "[1, 1000000]",
-     .doc = "passes over the training set"},
+    IV_KEYS_BATCHES("128", "signals (or pairs)", "20", NULL),
     IV_KEYS_ADAM("training.optimizer=adam"),
     IV_KEYS_SCHEDULE,
 

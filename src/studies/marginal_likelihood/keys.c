@@ -84,12 +84,7 @@ static const iv_key keys[] = {
     {"training.annealing", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "cosine", .choices = "cosine|none",
      .doc = "step sizes fall to zero along half a cosine over the training, or stay",
      .only_if = NETWORK},
-    {"training.batch", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "128", "[1, 1000000]",
-     .doc = "images per step; what does not fill a batch at the end of an epoch waits for the next "
-            "shuffle; all points of rings are one batch",
-     .only_if = NETWORK},
-    {"training.epochs", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "100", "[1, 1000000]",
-     .doc = "passes over the training set", .only_if = NETWORK},
+    IV_KEYS_BATCHES("128", "images (all points of rings)", "100", NETWORK),
     IV_KEYS_ADAM(NETWORK),
     IV_KEYS_SCHEDULE,
 

@@ -64,11 +64,7 @@ static const iv_key keys[] = {
      .doc = "update rule"},
     {"training.learning_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.0008", "(0, 1000]",
      .doc = "step size; a run may have its own", .own = "*"},
-    {"training.batch", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "512", "[1, 1000000]",
-     .doc = "images per step; what does not fill a batch at the end of an epoch waits for the next "
-            "shuffle"},
-    {"training.epochs", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "300", "[1, 1000000]",
-     .doc = "passes over the training set"},
+    IV_KEYS_BATCHES("512", "images", "300", NULL),
     IV_KEYS_ADAM(NULL),
     IV_KEYS_SCHEDULE,
 
