@@ -14,11 +14,6 @@
 #include <invar/random.h>
 #include <invar/transform.h>
 
-/* An image's shape: D = planes * height * width values, plane after plane, rows from the top. */
-typedef struct {
-    size_t planes, height, width;
-} iv_image_shape;
-
 /* ------------------------------------------------------------------ transformations */
 
 /* Where eps comes from. */

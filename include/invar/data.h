@@ -15,7 +15,8 @@
 
 enum { IV_DATASET_NAME = 32 };
 
-/* Labelled images. The official training images come first, then the official test images. */
+/* Labelled images. The official training images come first, then the official test images. Images
+ * of the user's own may have no test part: all of them are training images then. */
 typedef struct {
     char name[IV_DATASET_NAME];
     size_t n_images;
@@ -54,8 +55,13 @@ struct iv_dataset_info {
                       iv_error *error);
     const char *files[7];   /* without .gz; ends with NULL */
     const char *sha256s[7]; /* of the uncompressed files, in hexadecimal; NULL if none is known */
-    const char *base_url;   /* official download, where FILE.gz lie directly; or else */
-    const char *by_hand;    /* how to get the files where fetch cannot */
+    const char *base_url;   /* official download, where FILE.gz lie directly, or the archive */
+
+    /* Where the files are published together: the name of their .tar.gz, its SHA-256, the folder
+     * that it unpacks to, in which the files may be left, and the folder and a file of another
+     * version that people take for it. NULL otherwise. */
+    const char *archive, *archive_sha256, *unpacked;
+    const char *mistaken_folder, *mistaken_file;
 };
 
 /* The i-th known image set, or NULL after the last. */
@@ -71,7 +77,6 @@ typedef enum {
     IV_DATASETS_ALL,
     IV_DATASETS_BUILT_IN,
     IV_DATASETS_OF_FILES,
-    IV_DATASETS_TO_FETCH, /* of files that fetch can get */
 } iv_dataset_choice;
 
 /* Names for a message, in the order of the table: with ", " and " or ", "digits or noise".
@@ -79,8 +84,8 @@ typedef enum {
 const char *iv_dataset_names(iv_dataset_choice choice, const char *separator, const char *last,
                              char *text, size_t size);
 
-/* Load an image set by name: one of the table, or the user's own, a folder DIRECTORY/NAME/ with IDX
- * files (plain or .gz) under MNIST's names, of any size.
+/* Load an image set by name: one of the table, or images of the user's own in the folder
+ * DIRECTORY/NAME (see iv_own_images_load).
  *
  * directory  what iv_data_directory found; not used by the built-in sets
  * n_images   size of a built-in set (of seed 0), 20000 if 0; the others are always read whole
@@ -95,6 +100,22 @@ iv_status iv_dataset_load(const char *directory, const char *name, size_t n_imag
  * must outlive it. Fails as iv_dataset_load does, but reads no files of the table's sets. */
 iv_status iv_dataset_describe(const char *directory, const char *name, iv_dataset_info *info,
                               iv_error *error);
+
+/* Load images of the user's own from a folder, in one of these formats, which docs/own-images.md
+ * describes: IDX files under MNIST's names, pairs of .npy files, PNG files in a folder per class.
+ * Any number of images and up to 256 classes; grey or in colour, of one size.
+ *
+ * folder  "~/" at its beginning is the home directory
+ * name    the dataset's
+ *
+ * IV_EDATA, with file and reason, for what is missing, damaged or does not fit together. Free with
+ * iv_dataset_clear. */
+iv_status iv_own_images_load(const char *folder, const char *name, iv_dataset *dataset,
+                             iv_error *error);
+
+/* Bring images into the order of a seeded permutation, training and test images each among
+ * themselves: own images often come class by class. IV_ENOMEM. */
+iv_status iv_dataset_shuffle(iv_dataset *dataset, uint32_t seed, iv_error *error);
 
 /* Free what a dataset holds and zero it. A zeroed dataset is fine. */
 void iv_dataset_clear(iv_dataset *dataset);
@@ -149,16 +170,24 @@ typedef enum {
 iv_file_state iv_dataset_file_verify(const char *directory, const iv_dataset_info *info,
                                      size_t file, char *path, char *sha256, iv_error *error);
 
+/* Whether a file of a set is there, plain or .gz.
+ * path  out, at least 4096 bytes: the file found, or where it is expected */
+bool iv_dataset_file_find(const char *directory, const iv_dataset_info *info, size_t file,
+                          char *path);
+
 /* Bytes received so far and in total (0 if unknown) of a file; return nonzero to cancel. */
 typedef int (*iv_fetch_progress)(const char *file, uint64_t received, uint64_t total, void *state);
 
 /* Download the files of an image set that are not already there in their published form. Each is
  * checked against its SHA-256 before it gets its name; nothing else is left behind.
  *
- * mirror    a URL, or NULL for the official site; files are at MIRROR/NAME/FILE.gz
+ * mirror    a URL or NULL for the official site; files are at MIRROR/NAME/FILE.gz, archives at
+ *           MIRROR/NAME/ARCHIVE
  * progress  NULL for none
  *
- * IV_EINVAL if the set is built in or can only be had by hand, IV_EDATA if the bytes are not the
+ * An archive is checked, unpacked and removed, unless all its files are there already.
+ *
+ * IV_EINVAL if the set is built in, IV_EDATA if the bytes are not the
  * published ones, IV_EINTERRUPTED if cancelled, IV_EFAILED if the network or the disk fails. */
 iv_status iv_dataset_fetch(const char *directory, const iv_dataset_info *info, const char *mirror,
                            iv_fetch_progress progress, void *state, iv_error *error);
@@ -195,7 +224,20 @@ iv_status iv_make_directories(const char *path, iv_error *error);
 
 enum { IV_ARRAY_MAX_RANK = 8 };
 
-typedef enum { IV_ARRAY_UINT8, IV_ARRAY_INT32, IV_ARRAY_FLOAT32 } iv_array_type;
+typedef enum {
+    IV_ARRAY_UINT8,
+    IV_ARRAY_INT32,
+    IV_ARRAY_FLOAT32,
+    IV_ARRAY_INT8,
+    IV_ARRAY_INT16,
+    IV_ARRAY_UINT16,
+    IV_ARRAY_UINT32,
+    IV_ARRAY_INT64,
+    IV_ARRAY_UINT64,
+} iv_array_type;
+
+/* As NumPy calls it: "uint8". */
+const char *iv_array_type_name(iv_array_type type);
 
 /* An array in C order. */
 typedef struct {
@@ -208,9 +250,8 @@ typedef struct {
 /* Write a .npy file (format 1.0, little-endian), atomically. */
 iv_status iv_npy_write(const char *path, const iv_array *array, iv_error *error);
 
-/* Read a .npy file (format 1.0 to 3.0, little-endian, C order) of one of the three types. The
- * caller frees array->data with free(). IV_EDATA for anything else, and for a size that does not
- * match. */
+/* Read a .npy file (format 1.0 to 3.0, little-endian, C order) of one of these types. The caller
+ * frees array->data with free(). IV_EDATA for anything else, and for a size that does not match. */
 iv_status iv_npy_read(const char *path, iv_array *array, iv_error *error);
 
 /* ------------------------------------------------------------------ safetensors */

@@ -51,7 +51,8 @@ typedef struct {
     double seconds; /* of training and measuring, from a few measured steps */
 } iv_estimate;
 
-/* Device memory and time of each population, in order, on data that are made up. The caller frees
+/* Device memory and time of each population, in order, on data that are made up; none if a
+ * population's size is known only once its data are read, which this does not. The caller frees
  * *estimates; NULL on failure. */
 iv_status iv_experiment_estimate(const iv_job *job, iv_estimate **estimates, size_t *n_estimates);
 
@@ -186,6 +187,12 @@ typedef struct iv_trained_runs iv_trained_runs;
 typedef struct {
     size_t size; /* of `data` */
 
+    /* Whether a setting lacks what only the data themselves tell, such as the size of images of the
+     * user's own; and filling it in, before anything is made of the setting. `data` as below. Both
+     * optional. */
+    bool (*is_unread)(const void *setting);
+    iv_status (*describe)(iv_experiment *x, void *data, void *setting);
+
     /* Make `data`, zeroed or of an earlier population, hold what this one needs; made up if
      * x->synthetic. After a failure it may hold a part, which `clear` releases. */
     iv_status (*provide)(iv_experiment *x, const iv_population *population, void *data);
@@ -284,6 +291,7 @@ struct iv_experiment {
     const iv_study *study;
     iv_context *context;
     bool synthetic; /* data are made up: a rehearsal, an estimate or a benchmark */
+    bool unread;    /* some settings have to be completed from data */
     bool training;  /* false: models are read back, nothing is written */
     iv_populations populations;
     void *data;                 /* the study's, of the last population */

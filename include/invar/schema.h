@@ -46,7 +46,8 @@ typedef struct {
     const char *choices; /* of an enum: "a|b|c" */
     const char *doc;
     /* An enum whose choices stand elsewhere, instead of `choices`: the i-th (of data sets, groups),
-     * NULL past the last; or the study's metrics with all of these flags. */
+     * NULL past the last; or the study's metrics with all of these flags. A name's `choice` gives
+     * those that are known, and others are allowed. */
     const char *(*choice)(size_t i);
     unsigned metrics;
 

@@ -1,13 +1,24 @@
-/* Exact finite groups acting on square images, as index tables; affine maps of the plane.
+/* Exact finite groups acting on images, as index tables; affine maps of the plane.
  *
- * Element 0 is the identity. Rotations of order 2 and 4 turn the square counter-clockwise by
- * multiples of 360 / order degrees; shifts of order k roll the image by multiples of side / k,
- * after zero padding split evenly (the odd row and column at the end) to a side divisible by k.
+ * Element 0 is the identity. Rotations of order 2 and 4 turn the image counter-clockwise by
+ * multiples of 360 / order degrees, those of order 4 squares alone; shifts of order k roll it by
+ * multiples of height / k and width / k, after zero padding split evenly (the odd row and column at
+ * the end) to sides divisible by k. All planes of an image are moved alike.
  * Source: Moskalev et al. 2023, the groups R^2_4 and T^2_3. */
 #ifndef INVAR_TRANSFORM_H
 #define INVAR_TRANSFORM_H
 
 #include <invar/runtime.h>
+
+/* An image's shape: D = planes * height * width values, plane after plane, rows from the top. */
+typedef struct {
+    size_t planes, height, width;
+} iv_image_shape;
+
+/* Values of an image. */
+static inline size_t iv_image_values(iv_image_shape shape) {
+    return shape.planes * shape.height * shape.width;
+}
 
 typedef enum { IV_GROUP_ROTATION, IV_GROUP_SHIFT } iv_group_kind;
 typedef enum { IV_AXES_X = 1, IV_AXES_Y = 2, IV_AXES_XY = 3 } iv_group_axes;
@@ -15,12 +26,12 @@ typedef enum { IV_AXES_X = 1, IV_AXES_Y = 2, IV_AXES_XY = 3 } iv_group_axes;
 typedef struct {
     iv_group_kind kind;
     size_t order;
-    iv_group_axes axes; /* of a shift; both: element i * order + j moves i steps down, j right */
-    size_t image_side;  /* of the images as stored */
-    size_t pad_before;  /* zero rows above and columns left of the stored image */
-    size_t side;        /* of the images that the group acts on, padding included */
+    iv_group_axes axes;   /* of a shift; both: element i * order + j moves i steps down, j right */
+    iv_image_shape image; /* of the images as stored */
+    size_t pad_top, pad_left; /* zero rows above and columns left of the stored image */
+    iv_image_shape padded;    /* of the images that the group acts on, padding included */
     size_t n_elements;
-    size_t n_pixels;   /* side^2 */
+    size_t n_pixels;   /* values of a padded image, all planes together */
     uint16_t *source;  /* [n_elements, n_pixels]: (g x)[p] = x[source[g][p]] */
     uint16_t *inverse; /* [n_elements, n_pixels]: (g^-1 x)[p] = x[inverse[g][p]] */
 } iv_group;
@@ -29,13 +40,19 @@ typedef struct {
 typedef struct {
     const char *name; /* as specs write it: "rotation" */
     const char *doc;  /* one line: what the elements do, and what the order counts */
-    size_t orders[4]; /* those that exist, up to a 0; none listed: 2 to the image's side */
+    size_t orders[4]; /* those that exist, up to a 0; none listed: 2 to the image's smaller side */
     const char *why;  /* there is no other order, for messages */
-    bool has_axes;    /* iv_group_axes matters */
-    bool pads;        /* images are padded to a side that the order divides */
+
+    /* Why one of these does not act on images of that height and width; NULL if it does. The
+     * function may be NULL: all of them act on all images. */
+    const char *(*why_not)(size_t order, size_t height, size_t width);
+
+    bool has_axes; /* iv_group_axes matters */
+    bool pads;     /* images are padded to a side that the order divides */
     size_t (*n_elements)(size_t order, iv_group_axes axes);
 
-    /* source [n_pixels]: the map of an element, of a group that has all but its tables. */
+    /* source [height, width]: the map of an element in a plane, of a group that has all but its
+     * tables. */
     void (*map)(const iv_group *group, size_t element, uint16_t *source);
 } iv_group_kind_info;
 
@@ -44,23 +61,24 @@ typedef struct {
 const iv_group_kind_info *iv_group_kind_get(size_t i);
 const iv_group_kind_info *iv_group_kind_find(const char *name);
 
-/* Whether the order exists on images of that side. If not, `expected` (NULL: not wanted) says what
+/* Whether the order exists on images of that shape. If not, `expected` (NULL: not wanted) says what
  * does: "2 or 4 for a rotation: others do not map square pixels onto each other". */
 enum { IV_GROUP_EXPECTED = 160 };
-bool iv_group_order_allowed(iv_group_kind kind, size_t order, size_t image_side,
+bool iv_group_order_allowed(iv_group_kind kind, size_t order, iv_image_shape shape,
                             char expected[IV_GROUP_EXPECTED]);
 
 /* What a group of an order that exists has: elements, and the side of its images with padding. */
 size_t iv_group_elements(iv_group_kind kind, size_t order, iv_group_axes axes);
 size_t iv_group_side(iv_group_kind kind, size_t order, size_t image_side);
+iv_image_shape iv_group_padded(iv_group_kind kind, size_t order, iv_image_shape shape);
 
-/* IV_EINVAL for a kind or an order that does not exist, axes that do not where they matter, or a
- * padded side above 255. Free with iv_group_destroy. */
-iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes, size_t image_side,
-                          iv_group **group, iv_error *error);
+/* IV_EINVAL for a kind or an order that does not exist, axes that do not where they matter, or more
+ * than 65535 values of a padded image. Free with iv_group_destroy. */
+iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes,
+                          iv_image_shape shape, iv_group **group, iv_error *error);
 void iv_group_destroy(iv_group *group); /* NULL is fine */
 
-/* Copy n images [n, image_side^2] of bytes into padded images [n, side^2]. */
+/* Copy n images of bytes into padded images: [n, planes, height, width] each. */
 void iv_group_pad(const iv_group *group, const uint8_t *images, size_t n_images, uint8_t *padded);
 
 /* ------------------------------------------------------------------ affine maps

@@ -43,6 +43,12 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
     const iv_job job = {.spec = spec, .study = iv_study_of(spec), .context = context};
     const iv_status status = iv_experiment_estimate(&job, &estimates, &n);
     if (status != IV_OK) return status;
+    if (n == 0) {
+        printf("\nmemory and time are not estimated: images of your own are read when a run "
+               "begins, and their size decides\n");
+        free(estimates);
+        return IV_OK;
+    }
     static const char all[] = "all, one after another";
     double total = 0;
     size_t most = 0, longest = strlen(all);

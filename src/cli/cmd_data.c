@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PATH_BYTES = 4096 };
 
@@ -25,38 +24,30 @@ typedef struct {
 /* ------------------------------------------------------------------ list */
 
 static size_t count_present(const char *directory, const iv_dataset_info *info, size_t *n_files) {
+    char path[PATH_BYTES];
     size_t n_present = 0;
-    for (*n_files = 0; info->files[*n_files]; (*n_files)++) {
-        static const char *const suffixes[] = {"", ".gz"};
-        for (int i = 0; i < 2; i++) {
-            char path[PATH_BYTES + 128];
-            snprintf(path, sizeof path, "%s/%s/%s%s", directory, info->name, info->files[*n_files],
-                     suffixes[i]);
-            if (access(path, R_OK) == 0) {
-                n_present++;
-                break;
-            }
-        }
-    }
+    for (*n_files = 0; info->files[*n_files]; (*n_files)++)
+        n_present += iv_dataset_file_find(directory, info, *n_files, path);
     return n_present;
 }
 
 static void list_files(const char *directory, const iv_dataset_info *info) {
+    char path[PATH_BYTES], state[64];
     size_t n_files;
     const size_t n_present = count_present(directory, info, &n_files);
-    char state[64];
     if (n_present == n_files)
         snprintf(state, sizeof state, "present");
     else if (n_present > 0)
         snprintf(state, sizeof state, "%zu of %zu files", n_present, n_files);
     else
         snprintf(state, sizeof state, "missing");
+    (void)iv_dataset_file_find(directory, info, 0, path);
+    char *end = strrchr(path, '/');
+    if (end) *end = '\0';
     printf("  %-14s %-14s %s\n", info->name, state, info->title);
-    printf("  %-14s %-14s in %s/%s/", "", "", directory, info->name);
+    printf("  %-14s %-14s in %s/", "", "", path);
     if (n_present == n_files)
         printf("\n");
-    else if (info->by_hand)
-        printf("; %s\n", info->by_hand);
     else
         printf("; `invar data fetch %s`\n", info->name);
 }
@@ -69,6 +60,7 @@ static int list(const arguments *given) {
             printf("  %-14s %-14s %s\n", info->name, "built in", info->title);
         else
             list_files(given->directory, info);
+    printf("\nImages of your own: any folder of IDX, .npy or PNG files; docs/own-images.md.\n");
     return 0;
 }
 
@@ -106,7 +98,7 @@ static void verify_set(const char *directory, const iv_dataset_info *info, size_
 
 static int verify(const arguments *given) {
     size_t n_missing = 0, n_wrong = 0, n_sets = 0;
-    char names[256] = "", by_hand[512] = ""; /* how to replace what is wrong */
+    char names[256] = ""; /* of sets that have to be fetched */
     const iv_dataset_info *info;
     for (size_t i = 0; (info = iv_dataset_info_get(i)); i++) {
         size_t n_files;
@@ -119,10 +111,7 @@ static int verify(const arguments *given) {
         const size_t before = n_missing + n_wrong, used = strlen(names);
         verify_set(given->directory, info, &n_missing, &n_wrong);
         if (n_missing + n_wrong == before) continue;
-        if (info->by_hand)
-            snprintf(by_hand, sizeof by_hand, "; %s: %s", info->name, info->by_hand);
-        else
-            snprintf(names + used, sizeof names - used, " %s", info->name);
+        snprintf(names + used, sizeof names - used, " %s", info->name);
     }
 
     iv_error error = {0};
@@ -131,9 +120,9 @@ static int verify(const arguments *given) {
                 given->directory);
     else if (n_missing + n_wrong > 0)
         iv_fail(&error, IV_EDATA,
-                "%s: %zu files missing, %zu damaged or not the published ones%s%s%s%s",
+                "%s: %zu files missing, %zu damaged or not the published ones%s%s%s",
                 given->directory, n_missing, n_wrong, *names ? "; `invar data fetch" : "", names,
-                *names ? "` replaces what is wrong" : "", by_hand);
+                *names ? "` replaces what is wrong" : "");
     return error.status == IV_OK ? 0 : cli_fail(&error);
 }
 
@@ -172,12 +161,12 @@ static int fetch(const arguments *given) {
     iv_status status = IV_OK;
     for (size_t i = 0; i < given->n_names && status == IV_OK; i++) {
         bool shown = false;
-        status = iv_dataset_fetch(given->directory, iv_dataset_info_find(given->names[i]), mirror,
-                                  show_progress, &shown, &error);
+        const iv_dataset_info *info = iv_dataset_info_find(given->names[i]);
+        status = iv_dataset_fetch(given->directory, info, mirror, show_progress, &shown, &error);
         if (shown) fprintf(stderr, "\r\033[K");
         if (status == IV_OK)
-            printf("%s: all files are in %s/%s/ and have the published checksums\n",
-                   given->names[i], given->directory, given->names[i]);
+            printf("%s: all files are in %s/%s/%s\n", info->name, given->directory, info->name,
+                   info->archive ? "" : " and have the published checksums");
     }
 
     sigaction(SIGINT, &before_interrupt, NULL);
@@ -238,7 +227,7 @@ static int check_names(const char *action, const arguments *given) {
     if (strcmp(action, "fetch") == 0 && given->n_names == 0)
         return cli_usage_error(
             &cli_data, "fetch needs a name: %s",
-            iv_dataset_names(IV_DATASETS_TO_FETCH, ", ", " or ", names, sizeof names));
+            iv_dataset_names(IV_DATASETS_OF_FILES, ", ", " or ", names, sizeof names));
     if (strcmp(action, "make") == 0 && given->n_names != 1)
         return cli_usage_error(
             &cli_data, "make needs one name: %s",
@@ -295,13 +284,14 @@ const cli_command cli_data = {
         "    verify    compare the files with the published SHA-256 checksums\n"
         "    fetch     download published sets; only files that are not already there and good, "
         "and\n"
-        "              nothing is kept that does not have the published checksum. A set that is\n"
-        "              to be downloaded by hand is refused: `invar data list` says from where\n"
+        "              nothing is kept that does not have the published checksum; an archive is\n"
+        "              unpacked\n"
         "    make      write a built-in set as IDX files for other programs; Invar itself needs "
         "no\n"
         "              files for it\n",
     .notes =
-        "INVAR_DATA_MIRROR names another site to fetch from: files are at MIRROR/NAME/FILE.gz.\n"
+        "INVAR_DATA_MIRROR names another site to fetch from: files are at MIRROR/NAME/FILE.gz,\n"
+        "archives at MIRROR/NAME/FILE.tar.gz.\n"
         "\n"
         "Exit status: 0; 2 bad usage; 4 data missing or damaged; 1 the network or disk failed;\n"
         "130 interrupted.\n",

@@ -19,11 +19,10 @@ static iv_status read_batch(const iv_dataset_info *info, const char *directory, 
     char path[IV_PATH_BYTES];
     bool exists;
     iv_reader *reader = NULL;
-    iv_status status =
-        iv_dataset_path(directory, info->name, info->files[batch], path, &exists, error);
+    iv_status status = iv_dataset_path(directory, info, info->files[batch], path, &exists, error);
     if (status != IV_OK) return status;
-    const char *advice = info->by_hand ? info->by_hand : "fetch it again";
-    if (!exists) return iv_fail(error, IV_EDATA, "%s: missing; %s", path, advice);
+    const char *advice = "delete it and fetch it again";
+    if (!exists) return iv_dataset_fail_missing(directory, info, path, error);
 
     size_t got;
     const size_t expected = shape->n_records * shape->record_bytes;

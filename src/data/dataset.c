@@ -1,8 +1,9 @@
 /* Loading image sets by name, and names for messages. */
 #include <invar/data.h>
 
-#include "data/idx_set.h"
-#include "data/source.h"
+#include "data/own.h"
+
+#include "runtime/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,6 @@ static bool is_chosen(const iv_dataset_info *info, iv_dataset_choice choice) {
     switch (choice) {
     case IV_DATASETS_BUILT_IN: return info->built_in;
     case IV_DATASETS_OF_FILES: return !info->built_in;
-    case IV_DATASETS_TO_FETCH: return !info->built_in && !info->by_hand;
     case IV_DATASETS_ALL: break;
     }
     return true;
@@ -35,34 +35,35 @@ const char *iv_dataset_names(iv_dataset_choice choice, const char *separator, co
     return text;
 }
 
-/* A set of the user's own: a folder of that name with IDX files under MNIST's names. */
-static bool is_own_set(const char *directory, const char *name) {
-    char path[IV_PATH_BYTES];
-    bool exists = false;
-    if (!directory || !*name || *name == '.' || strchr(name, '/')) return false;
-    return iv_dataset_path(directory, name, iv_idx_names[IV_IDX_TRAINING_IMAGES], path, &exists,
-                           NULL) == IV_OK &&
-           exists;
+static iv_status fail_unknown(const char *directory, const char *name, iv_error *error) {
+    char names[256];
+    const char *nearest = NULL;
+    const iv_dataset_info *info;
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; (info = iv_dataset_info_get(i)); i++)
+        if (iv_word_nearer(name, info->name, &best)) nearest = info->name;
+    return iv_fail(error, IV_EINVAL,
+                   "unknown dataset '%s': expected %s, or a folder of that name in the data "
+                   "directory (%s) with images of your own: " IV_OWN_EXPECTED "%s%s%s",
+                   name, iv_dataset_names(IV_DATASETS_ALL, ", ", ", ", names, sizeof names),
+                   directory ? directory : "none is known", nearest ? "; did you mean `" : "",
+                   nearest ? nearest : "", nearest ? "`?" : "");
 }
 
-/* The table's row of a name, or one of the user's own with no more than is known without reading.
- */
-static iv_status find_row(const char *directory, const char *name, iv_dataset_info *info,
+/* Where images of the user's own are by name: a folder of the data directory. */
+static iv_status own_folder(const char *directory, const char *name, char folder[IV_PATH_BYTES],
+                            iv_error *error) {
+    const bool is_name = *name && *name != '.' && !strchr(name, '/');
+    if (!directory || !is_name || strlen(name) >= IV_DATASET_NAME || !iv_own_has(directory, name))
+        return fail_unknown(directory, name, error);
+    return iv_path_within(directory, name, "", folder, error);
+}
+
+static iv_status load_own(const char *directory, const char *name, iv_dataset *dataset,
                           iv_error *error) {
-    const iv_dataset_info *known = iv_dataset_info_find(name);
-    if (known) {
-        *info = *known;
-    } else if (is_own_set(directory, name) && strlen(name) < IV_DATASET_NAME) {
-        *info = (iv_dataset_info){
-            .name = name, .title = name, .load = iv_idx_set_load, .files = {IV_IDX_NAMES}};
-    } else {
-        char names[256];
-        return iv_fail(error, IV_EINVAL,
-                       "unknown dataset '%s': expected %s, or a folder of that name with IDX files "
-                       "in the data directory",
-                       name, iv_dataset_names(IV_DATASETS_ALL, ", ", ", ", names, sizeof names));
-    }
-    return IV_OK;
+    char folder[IV_PATH_BYTES];
+    const iv_status status = own_folder(directory, name, folder, error);
+    return status == IV_OK ? iv_own_images_load(folder, name, dataset, error) : status;
 }
 
 static iv_status read_files(const iv_dataset_info *info, const char *directory, iv_dataset *dataset,
@@ -75,30 +76,36 @@ static iv_status read_files(const iv_dataset_info *info, const char *directory, 
 
 iv_status iv_dataset_load(const char *directory, const char *name, size_t n_images,
                           iv_dataset *dataset, iv_error *error) {
-    iv_dataset_info info;
+    const iv_dataset_info *info = iv_dataset_info_find(name);
     *dataset = (iv_dataset){0};
-    const iv_status status = find_row(directory, name, &info, error);
-    if (status != IV_OK) return status;
-    if (info.built_in)
-        return info.make(0, n_images ? n_images : DEFAULT_BUILT_IN_IMAGES, dataset, error);
-    return read_files(&info, directory, dataset, error);
+    if (!info) return load_own(directory, name, dataset, error);
+    if (info->built_in)
+        return info->make(0, n_images ? n_images : DEFAULT_BUILT_IN_IMAGES, dataset, error);
+    return read_files(info, directory, dataset, error);
 }
 
 iv_status iv_dataset_describe(const char *directory, const char *name, iv_dataset_info *info,
                               iv_error *error) {
+    const iv_dataset_info *known = iv_dataset_info_find(name);
+    if (known) {
+        *info = *known;
+        return IV_OK;
+    }
     iv_dataset own = {0};
-    iv_status status = find_row(directory, name, info, error);
-    if (status != IV_OK || info->n_classes > 0) return status;
-    status = read_files(info, directory, &own, error);
+    const iv_status status = load_own(directory, name, &own, error);
     if (status != IV_OK) return status;
-    info->channels = own.channels;
-    info->height = own.height;
-    info->width = own.width;
-    info->n_classes = own.n_classes;
-    info->n_training = own.n_training;
-    info->n_test = own.n_images - own.n_training;
-    info->mostly_zero =
-        iv_mostly_zero(own.pixels, own.n_images * own.channels * own.height * own.width);
+    *info = (iv_dataset_info){
+        .name = name,
+        .title = name,
+        .channels = own.channels,
+        .height = own.height,
+        .width = own.width,
+        .n_classes = own.n_classes,
+        .n_training = own.n_training,
+        .n_test = own.n_images - own.n_training,
+        .mostly_zero =
+            iv_mostly_zero(own.pixels, own.n_images * own.channels * own.height * own.width),
+    };
     iv_dataset_clear(&own);
     return IV_OK;
 }

@@ -11,33 +11,20 @@
 
 const char *const iv_idx_names[4] = {IV_IDX_NAMES};
 
-static iv_status fail_missing(const char *path, const iv_dataset_info *info, iv_error *error) {
-    if (info->by_hand) return iv_fail(error, IV_EDATA, "%s: missing; %s", path, info->by_hand);
-    if (!info->base_url)
-        return iv_fail(error, IV_EDATA,
-                       "%s: missing (nor is there %s.gz); a set of your own has all four IDX files",
-                       path, path);
-    return iv_fail(
-        error, IV_EDATA,
-        "%s: missing (nor is there %s.gz); run `invar data fetch %s`, or say with --data "
-        "or INVAR_DATA_DIR where %s/ is",
-        path, path, info->name, info->name);
-}
-
 static iv_status read_idx(const iv_dataset_info *info, const char *directory, int file,
                           unsigned rank, const size_t *expected, iv_idx *idx, char *path,
                           iv_error *error) {
     bool exists;
     const iv_status status =
-        iv_dataset_path(directory, info->name, info->files[file], path, &exists, error);
+        iv_dataset_path(directory, info, info->files[file], path, &exists, error);
     if (status != IV_OK) return status;
-    if (!exists) return fail_missing(path, info, error);
+    if (!exists) return iv_dataset_fail_missing(directory, info, path, error);
     return iv_idx_read(path, rank, expected, idx, error);
 }
 
 static iv_status check_labels(const char *path, const iv_idx *labels, size_t n_classes,
                               iv_error *error) {
-    for (size_t i = 0; n_classes != 0 && i < labels->shape[0]; i++)
+    for (size_t i = 0; i < labels->shape[0]; i++)
         if (labels->data[i] >= n_classes)
             return iv_fail(
                 error, IV_EDATA,
@@ -66,12 +53,6 @@ static iv_status read_half(const iv_dataset_info *info, const char *directory, i
 
 static iv_status pool(const iv_idx images[2], const iv_idx labels[2], iv_dataset *dataset,
                       iv_error *error) {
-    if (images[0].shape[1] != images[1].shape[1] || images[0].shape[2] != images[1].shape[2])
-        return iv_fail(error, IV_EDATA,
-                       "%s: training images are %zu x %zu but test images %zu x %zu", dataset->name,
-                       images[0].shape[1], images[0].shape[2], images[1].shape[1],
-                       images[1].shape[2]);
-
     /* Each half fitted in memory, so the sum cannot overflow. */
     const size_t n_first = images[0].shape[0], n_second = images[1].shape[0];
     dataset->n_images = n_first + n_second;
@@ -100,8 +81,6 @@ iv_status iv_idx_set_load(const iv_dataset_info *info, const char *directory, iv
     if (status == IV_OK) status = pool(images, labels, dataset, error);
 
     dataset->n_classes = info->n_classes;
-    for (size_t i = 0; status == IV_OK && info->n_classes == 0 && i < dataset->n_images; i++)
-        if (dataset->labels[i] >= dataset->n_classes) dataset->n_classes = dataset->labels[i] + 1u;
 
     for (int i = 0; i < 2; i++) {
         free(images[i].data);

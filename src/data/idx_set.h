@@ -13,8 +13,7 @@ enum { IV_IDX_TRAINING_IMAGES, IV_IDX_TRAINING_LABELS, IV_IDX_TEST_IMAGES, IV_ID
         "t10k-labels-idx1-ubyte"
 extern const char *const iv_idx_names[4];
 
-/* iv_dataset_info's `load`. Sizes and counts that are 0 in `info` are free to be what the files
- * say; n_classes 0: one more than the largest label. */
+/* iv_dataset_info's `load`. */
 iv_status iv_idx_set_load(const iv_dataset_info *info, const char *directory, iv_dataset *dataset,
                           iv_error *error);
 

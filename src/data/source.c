@@ -61,9 +61,12 @@ static const iv_dataset_info table[] = {
         .n_training = 50000,
         .n_test = 10000,
         .load = iv_cifar_load,
-        .by_hand =
-            "download https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, unpack it, and "
-            "put its six .bin files into the folder cifar10 of the data directory",
+        .base_url = "https://www.cs.toronto.edu/~kriz",
+        .archive = "cifar-10-binary.tar.gz",
+        .archive_sha256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        .unpacked = "cifar-10-batches-bin",
+        .mistaken_folder = "cifar-10-batches-py",
+        .mistaken_file = "data_batch_1",
         .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
                   "data_batch_5.bin", "test_batch.bin"},
     },
@@ -128,17 +131,72 @@ iv_status iv_data_directory(const char *override, char *path, size_t size, iv_er
                    "no data directory: give --data DIR or set INVAR_DATA_DIR (HOME is not set)");
 }
 
-iv_status iv_dataset_path(const char *directory, const char *set, const char *file, char *path,
-                          bool *exists, iv_error *error) {
+iv_status iv_path_within(const char *folder, const char *file, const char *suffix,
+                         char path[IV_PATH_BYTES], iv_error *error) {
+    const int length = snprintf(path, IV_PATH_BYTES, "%s/%s%s", folder, file, suffix);
+    if (length >= 0 && length < IV_PATH_BYTES) return IV_OK;
+    return iv_fail(error, IV_EINVAL, "the path of %.100s is longer than %d bytes", file,
+                   IV_PATH_BYTES);
+}
+
+iv_status iv_file_path(const char *folder, const char *file, char *path, bool *exists,
+                       iv_error *error) {
     static const char *const suffixes[] = {"", ".gz", ""};
-    for (int i = 0; i < 3; i++) {
-        const int length =
-            snprintf(path, IV_PATH_BYTES, "%s/%s/%s%s", directory, set, file, suffixes[i]);
-        if (length < 0 || length >= IV_PATH_BYTES)
-            return iv_fail(error, IV_EINVAL, "the data directory's path is longer than %d bytes",
-                           IV_PATH_BYTES);
-        *exists = i < 2 && access(path, F_OK) == 0;
-        if (*exists) break;
+    iv_status status = IV_OK;
+    *exists = false;
+    for (int i = 0; i < 3 && !*exists && status == IV_OK; i++) {
+        status = iv_path_within(folder, file, suffixes[i], path, error);
+        *exists = status == IV_OK && i < 2 && access(path, F_OK) == 0;
     }
-    return IV_OK;
+    return status;
+}
+
+iv_status iv_dataset_path(const char *directory, const iv_dataset_info *info, const char *file,
+                          char *path, bool *exists, iv_error *error) {
+    char own[IV_PATH_BYTES], folder[IV_PATH_BYTES];
+    iv_status status = iv_path_within(directory, info->name, "", own, error);
+    *exists = false;
+    const char *const above[] = {own, directory}; /* of what an archive unpacks to */
+    for (int i = 0; i < 2 && info->unpacked && status == IV_OK && !*exists; i++) {
+        status = iv_path_within(above[i], info->unpacked, "", folder, error);
+        if (status == IV_OK) status = iv_file_path(folder, file, path, exists, error);
+    }
+    if (status != IV_OK || *exists) return status;
+    return iv_file_path(own, file, path, exists, error);
+}
+
+/* Where the files of another version lie instead; false if nowhere. */
+static bool find_mistaken(const char *directory, const iv_dataset_info *info,
+                          char path[IV_PATH_BYTES]) {
+    char own[IV_PATH_BYTES], below[IV_PATH_BYTES], beside[IV_PATH_BYTES];
+    bool exists = false;
+    if (!info->mistaken_file || iv_path_within(directory, info->name, "", own, NULL) != IV_OK ||
+        iv_path_within(own, info->mistaken_folder, "", below, NULL) != IV_OK ||
+        iv_path_within(directory, info->mistaken_folder, "", beside, NULL) != IV_OK)
+        return false;
+    const char *const folders[] = {own, below, beside};
+    for (int i = 0; i < 3 && !exists; i++)
+        if (iv_file_path(folders[i], info->mistaken_file, path, &exists, NULL) != IV_OK)
+            exists = false;
+    return exists;
+}
+
+iv_status iv_dataset_fail_missing(const char *directory, const iv_dataset_info *info,
+                                  const char *path, iv_error *error) {
+    char mistaken[IV_PATH_BYTES];
+    if (find_mistaken(directory, info, mistaken))
+        return iv_fail(error, IV_EDATA,
+                       "%s: missing; %s is of the Python version of %s, expected the binary "
+                       "version: run `invar data fetch %s`, or unpack %s/%s",
+                       path, mistaken, info->name, info->name, info->base_url, info->archive);
+    if (info->archive)
+        return iv_fail(error, IV_EDATA,
+                       "%s: missing (nor is there %s.gz); run `invar data fetch %s`, or unpack "
+                       "%s/%s into %s/%s/",
+                       path, path, info->name, info->base_url, info->archive, directory,
+                       info->name);
+    return iv_fail(error, IV_EDATA,
+                   "%s: missing (nor is there %s.gz); run `invar data fetch %s`, or say with "
+                   "--data or INVAR_DATA_DIR where %s/ is",
+                   path, path, info->name, info->name);
 }

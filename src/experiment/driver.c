@@ -34,6 +34,14 @@ bool iv_experiment_shows(const iv_experiment *x, const iv_member *member) {
 
 /* ------------------------------------------------------------------ open and close */
 
+/* Settings as they are when the data have been looked at. */
+static iv_status describe_data(iv_experiment *x) {
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < x->populations.n_settings && status == IV_OK; i++)
+        status = experiment_describe_data(x, x->populations.settings[i]);
+    return status;
+}
+
 iv_status experiment_open(const iv_job *job, bool synthetic, iv_experiment *x) {
     iv_error *error = iv_context_error(job->context);
     *x = (iv_experiment){
@@ -42,6 +50,9 @@ iv_status experiment_open(const iv_job *job, bool synthetic, iv_experiment *x) {
         calloc(1, (job->study->data ? job->study->data->size : 0) + 1); /* a study may have none */
     if (!x->data) return iv_no_memory(job->context);
     iv_status status = iv_populations_create(job->study, job->spec, &x->populations, error);
+    if (status == IV_OK) x->unread = experiment_has_unread(x);
+    if (status == IV_OK && synthetic && x->unread) return IV_OK;
+    if (status == IV_OK && x->unread) status = describe_data(x);
     if (status == IV_OK)
         status = iv_populations_split(job->study, iv_context_device(job->context), &x->populations,
                                       error);

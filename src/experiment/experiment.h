@@ -25,7 +25,8 @@
 
 /* ------------------------------------------------------------------ open and close */
 
-/* An experiment with its populations, divided to the device. */
+/* An experiment with its populations, divided to the device; made up, and x->unread: undivided, of
+ * no use but to be closed. */
 iv_status experiment_open(const iv_job *job, bool synthetic, iv_experiment *x);
 void experiment_close(iv_experiment *x);
 
@@ -99,6 +100,8 @@ iv_study_results experiment_results(const iv_study *study);
 void experiment_read(const iv_study *study, const iv_node *config, void *setting);
 void experiment_row_name(const iv_study *study, const iv_population *population,
                          const iv_spec_run *run, char *name, size_t size);
+bool experiment_has_unread(const iv_experiment *x);
+iv_status experiment_describe_data(iv_experiment *x, void *setting); /* if some are unread */
 iv_status experiment_provide_data(iv_experiment *x, const iv_population *population);
 void experiment_clear_data(iv_experiment *x);
 void experiment_destroy_model(const iv_study *study, iv_model *model);

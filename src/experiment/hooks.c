@@ -27,6 +27,18 @@ iv_status experiment_provide_data(iv_experiment *x, const iv_population *populat
     return x->study->data ? x->study->data->provide(x, population, x->data) : IV_OK;
 }
 
+bool experiment_has_unread(const iv_experiment *x) {
+    bool unread = false;
+    for (size_t i = 0; i < x->populations.n_settings && x->study->data; i++)
+        unread |=
+            x->study->data->is_unread && x->study->data->is_unread(x->populations.settings[i]);
+    return unread;
+}
+
+iv_status experiment_describe_data(iv_experiment *x, void *setting) {
+    return x->study->data->describe(x, x->data, setting);
+}
+
 void experiment_clear_data(iv_experiment *x) {
     if (x->study->data) x->study->data->clear(x->context, x->data);
 }

@@ -134,8 +134,8 @@ iv_status iv_experiment_estimate(const iv_job *job, iv_estimate **estimates, siz
     *n_estimates = 0;
     iv_status status = experiment_open(job, true, &x);
     if (status != IV_OK) return status;
-    const size_t n = x.populations.n;
-    iv_estimate *all = calloc(n, sizeof *all);
+    const size_t n = x.unread ? 0 : x.populations.n;
+    iv_estimate *all = calloc(n + 1, sizeof *all);
     if (!all) status = iv_no_memory(job->context);
     for (size_t i = 0; i < n && status == IV_OK; i++) {
         const iv_spec_run *run = x.populations.items[i].members[0].run;

@@ -179,6 +179,13 @@ void spec_key_expects(const spec_schema *schema, const iv_key *key, char *buffer
     case IV_KEY_LIST: expect_list(schema, key, buffer, size); break;
     case IV_KEY_STRING: snprintf(buffer, size, "a text of 1 to 256 bytes"); break;
     case IV_KEY_NAME:
+        if (key->choice) {
+            expect_choice(schema, key, buffer, size);
+            const size_t used = strlen(buffer);
+            snprintf(buffer + used, size - used,
+                     ", or a name of your own (1 to 64 letters, digits, '.', '_' or '-')");
+            break;
+        }
         snprintf(buffer, size,
                  "a name of 1 to 64 letters, digits, '.', '_' or '-' that starts with a letter or "
                  "digit");

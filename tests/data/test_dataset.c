@@ -136,7 +136,7 @@ static void a_missing_file_is_named_with_what_to_do(void **state) {
         write_set("own");
         unlink(file_of("own", file));
         assert_fails(&error, iv_dataset_load(scratch, "own", 0, &dataset, &error), IV_EDATA,
-                     iv_idx_names[file], "missing", "all four IDX files");
+                     iv_idx_names[file], "missing", "images of your own");
         assert_null(dataset.pixels);
     }
 }

@@ -268,10 +268,9 @@ static void a_cancelled_download_leaves_nothing(void **state) {
     assert_int_equal(count_entries(in(scratch, present->name)), 0);
 }
 
-static void what_cannot_be_fetched_says_how_to_get_it(void **state) {
+static void what_is_built_in_is_not_fetched(void **state) {
     (void)state;
     iv_error error = {0};
-    assert_fails(&error, fetch("cifar10", NULL, &error), IV_EINVAL, "cifar-10-binary.tar.gz");
     assert_fails(&error, fetch("digits", NULL, &error), IV_EINVAL, "built in");
 }
 
@@ -344,7 +343,7 @@ int main(void) {
         SCRATCH_TEST(a_damaged_file_is_fetched_again_and_a_plain_one_is_not_touched),
         SCRATCH_TEST(nothing_is_kept_of_a_file_that_is_not_the_published_one),
         SCRATCH_TEST(a_cancelled_download_leaves_nothing),
-        SCRATCH_TEST(what_cannot_be_fetched_says_how_to_get_it),
+        SCRATCH_TEST(what_is_built_in_is_not_fetched),
         SCRATCH_TEST(being_offline_is_explained),
         SCRATCH_TEST(a_web_server_is_fetched_from),
     };

@@ -46,15 +46,19 @@ static void a_row_says_all_that_its_kind_needs(void **state) {
         assert_true(info->channels > 0 && info->height > 0 && info->width > 0);
         assert_in_range(info->n_classes, 1, 256);
         if (info->built_in) {
-            assert_true(info->make && !info->load && !info->base_url && !info->by_hand);
+            assert_true(info->make && !info->load && !info->base_url);
             assert_true(n_files == 0 && info->n_training == 0 && info->n_test == 0);
             continue;
         }
         assert_true(info->load && !info->make && info->n_training > 0 && info->n_test > 0);
         assert_true(n_files > 0 && n_files < sizeof info->files / sizeof *info->files);
-        assert_true(info->by_hand || info->base_url);
+        assert_non_null(info->base_url);
         for (size_t file = 0; file < n_files; file++)
-            if (!info->by_hand || info->sha256s[file]) assert_checksum(info->sha256s[file]);
+            if (!info->archive || info->sha256s[file]) assert_checksum(info->sha256s[file]);
+        if (info->archive) {
+            assert_checksum(info->archive_sha256);
+            assert_non_null(info->unpacked);
+        }
         assert_null(info->sha256s[n_files]);
     }
 }
@@ -63,19 +67,17 @@ static bool is_chosen(const iv_dataset_info *info, iv_dataset_choice choice) {
     return choice == IV_DATASETS_ALL || info->built_in == (choice == IV_DATASETS_BUILT_IN);
 }
 
-/* In the table's order, those of the kind asked for and no others; fetch leaves out what it cannot
- * get. */
+/* In the table's order, those of the kind asked for and no others. */
 static void messages_list_the_rows_of_a_kind(void **state) {
     (void)state;
     char text[256], short_text[8];
-    for (int choice = IV_DATASETS_ALL; choice <= IV_DATASETS_TO_FETCH; choice++) {
+    for (int choice = IV_DATASETS_ALL; choice <= IV_DATASETS_OF_FILES; choice++) {
         const iv_dataset_info *info;
         const char *at = iv_dataset_names((iv_dataset_choice)choice, "|", "!", text, sizeof text);
         assert_ptr_equal(at, text);
         char before = '|';
         for (size_t i = 0; (info = iv_dataset_info_get(i)); i++) {
             if (!is_chosen(info, (iv_dataset_choice)choice)) continue;
-            if (choice == IV_DATASETS_TO_FETCH && info->by_hand) continue;
             assert_int_equal(before, strchr(at, '!') || strchr(at, '|') ? '|' : '!');
             const size_t length = strlen(info->name);
             assert_memory_equal(at, info->name, length);

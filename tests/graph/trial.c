@@ -122,8 +122,9 @@ const known_group *trial_group(trial *t, iv_group_kind kind, size_t order, iv_gr
                                size_t image_side) {
     assert_true(t->n_groups < 2);
     known_group *g = &t->groups[t->n_groups++];
-    assert_ok(t->context, iv_group_create(kind, order, axes, image_side, &g->group,
-                                          iv_context_error(t->context)));
+    assert_ok(t->context,
+              iv_group_create(kind, order, axes, (iv_image_shape){1, image_side, image_side},
+                              &g->group, iv_context_error(t->context)));
     const size_t bytes = g->group->n_elements * g->group->n_pixels * sizeof(uint16_t);
     g->source = trial_upload(t, g->group->source, bytes);
     g->inverse = trial_upload(t, g->group->inverse, bytes);

@@ -124,7 +124,8 @@ static void a_tilde_takes_a_key_away(void **state) {
     spill("needed.yaml", "extends: base.yaml\ndataset: {name: ~}\n");
     load_fails("needed.yaml",
                "needed.yaml:2:10: missing key `dataset.name`, expected one of mnist, "
-               "fashion-mnist, digits");
+               "fashion-mnist, cifar10, digits, or a name of your own (1 to 64 letters, "
+               "digits, '.', '_' or '-')");
     spill("absent.yaml", "extends: base.yaml\ntraining: {epoch: ~}\n");
     load_fails("absent.yaml", "absent.yaml:2:12: `epoch` is removed but not there, expected a key "
                               "of the extended spec");

@@ -112,7 +112,8 @@ static void missing_keys_are_named_where_they_belong(void **state) {
                    "autoencoder, marginal-likelihood");
     expect_message("study: regularization\nname: x\ngroup: {kind: shift, order: 3}\n" RUNS, NULL,
                    "spec.yaml:1:1: missing key `dataset.name`, expected one of mnist, "
-                   "fashion-mnist, digits");
+                   "fashion-mnist, cifar10, digits, or a name of your own (1 to 64 letters, "
+                   "digits, '.', '_' or '-')");
     expect_message(HEAD "runs:\n  - name: DA\n", NULL,
                    "spec.yaml:6:5: missing key `runs.0.method`, expected one of weight-tying, "
                    "augmentation, regularization");

@@ -44,16 +44,15 @@ static void open_experiment(const iv_job *job, iv_experiment *x) {
     assert_int_equal(x->populations.items[0].n_members, MEMBERS);
     assert_int_equal(iv_population_steps(&x->populations.items[0]), STEPS);
     ml_setting *setting = x->populations.settings[0];
-    setting->shape = (iv_image_shape){PLANES, HEIGHT, WIDTH};
-    setting->n_classes = CLASSES;
+    setting->images.shape = (iv_image_shape){PLANES, HEIGHT, WIDTH};
+    setting->images.n_classes = CLASSES;
 
     make_images(pixels, labels);
     ml_data *data = x->data;
-    *data = (ml_data){.name = setting->dataset,
-                      .n_pool = N_TRAIN + N_TEST,
-                      .first_test = N_TRAIN,
-                      .host_labels = malloc(sizeof labels)};
+    *data = (ml_data){
+        .n_pool = N_TRAIN + N_TEST, .first_test = N_TRAIN, .host_labels = malloc(sizeof labels)};
     assert_non_null(data->host_labels);
+    snprintf(data->name, sizeof data->name, "%s", setting->images.name);
     memcpy(data->host_labels, labels, sizeof labels);
     assert_ok(job->context, iv_buffer_upload(job->context, pixels, sizeof pixels, &data->pixels));
     assert_ok(job->context, iv_buffer_upload(job->context, labels, sizeof labels, &data->labels));

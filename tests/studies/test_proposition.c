@@ -94,7 +94,8 @@ static void open_flow(flow *f, iv_group_kind kind, size_t order) {
     iv_error error = {0};
     *f = (flow){0};
     assert_ok(&error, iv_context_create(NULL, false, &f->context, &error));
-    ok(f, iv_group_create(kind, order, IV_AXES_XY, SIDE, &f->group, iv_context_error(f->context)));
+    ok(f, iv_group_create(kind, order, IV_AXES_XY, (iv_image_shape){1, SIDE, SIDE}, &f->group,
+                          iv_context_error(f->context)));
     f->n_pixels = f->group->n_pixels;
     f->n_elements = f->group->n_elements;
     f->n_weights = CLASSES * f->n_pixels;

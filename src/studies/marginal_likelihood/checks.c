@@ -29,8 +29,13 @@ static iv_status check_size(iv_spec_check *check, const iv_node *config, const c
 
 static iv_status check_images(iv_spec_check *check, const iv_node *config) {
     const iv_dataset_info *info = iv_dataset_info_find(iv_spec_string(config, "dataset.name"));
-    iv_status status = IV_OK;
-    if (!info->built_in) {
+    iv_status status = study_images_check(check, config, "rings");
+    if (status == IV_OK && info && info->meaningless)
+        return iv_spec_refuse(check, iv_spec_node(config, "dataset.name"),
+                              "`dataset.name` is %s, whose labels mean nothing, expected images to "
+                              "learn from",
+                              info->name);
+    if (status == IV_OK && info && !info->built_in) {
         status = check_size(check, config, "dataset.train", (int64_t)info->n_training, "training");
         if (status == IV_OK)
             status = check_size(check, config, "dataset.test", (int64_t)info->n_test, "test");
@@ -59,8 +64,9 @@ static iv_status check_rings(iv_spec_check *check, const iv_node *config) {
                               "expected regular: points are not transformed as images are",
                               iv_spec_string(transformation, ""));
     }
-    iv_status status =
-        check_zero(check, config, "model.blur", "the weights of points are not images");
+    iv_status status = study_images_check(check, config, "rings");
+    if (status == IV_OK)
+        status = check_zero(check, config, "model.blur", "the weights of points are not images");
     if (status == IV_OK)
         status = check_zero(check, config, "model.input_mean", "points have no pixels");
     if (status != IV_OK || iv_spec_integer(batch, "") == iv_spec_integer(train, "")) return status;

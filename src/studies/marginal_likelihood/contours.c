@@ -27,7 +27,7 @@ static iv_status open_predictor(const ml_model *model, predictor *f) {
     const iv_population *p = model->base.population;
     const ml_setting *s = ml_setting_of(p);
     iv_tensor *tensors[ML_N_PARAMETERS];
-    f->values = malloc(p->n_members * SIDE * s->n_classes * sizeof *f->values);
+    f->values = malloc(p->n_members * SIDE * s->images.n_classes * sizeof *f->values);
     iv_status status = f->values ? IV_OK : iv_no_memory(model->base.context);
     if (status == IV_OK)
         status = iv_buffer_create(model->base.context, SIDE * 2 * sizeof(float), &f->row);
@@ -71,8 +71,8 @@ static iv_status predict(const ml_model *model, predictor *f, double *probabilit
         if (status == IV_OK) status = iv_plan_read(f->plan, f->logits, f->values);
         for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
             for (size_t i = 0; i < SIDE; i++)
-                probabilities[(r * SIDE + row) * SIDE + i] =
-                    probability(f->values + (r * SIDE + i) * s->n_classes, s->n_classes);
+                probabilities[(r * SIDE + row) * SIDE + i] = probability(
+                    f->values + (r * SIDE + i) * s->images.n_classes, s->images.n_classes);
     }
     return status;
 }

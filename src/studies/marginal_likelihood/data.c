@@ -2,6 +2,7 @@
 #include "studies/marginal_likelihood/marginal_likelihood.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,15 +16,21 @@ bool ml_learns_from(const iv_dataset_info *info) {
 
 /* Whether the pool is made for a population, as large as it asks for, instead of read. */
 static bool is_made(const iv_experiment *x, const ml_setting *s) {
-    return s->rings || x->synthetic || iv_dataset_info_find(s->dataset)->built_in;
+    return s->rings || x->synthetic || (s->images.known && s->images.known->built_in);
+}
+
+static const char *path_of(const ml_setting *s) {
+    return s->images.path ? s->images.path : "";
 }
 
 static bool holds(const iv_experiment *x, const ml_data *data, const iv_population *p) {
     const ml_setting *s = ml_setting_of(p);
-    if (!data->name || strcmp(data->name, s->dataset) != 0) return false;
-    if (!is_made(x, s)) return true;
-    return data->seed == s->data_seed && data->first_test == p->n_train &&
-           data->n_pool == p->n_train + s->n_test;
+    if (data->n_pool == 0 || strcmp(data->name, s->images.name) != 0) return false;
+    if (is_made(x, s))
+        return data->seed == s->data_seed && data->first_test == p->n_train &&
+               data->n_pool == p->n_train + s->n_test;
+    return s->images.known || (strcmp(data->path, path_of(s)) == 0 && data->seed == s->data_seed &&
+                               data->n_train == p->n_train && data->n_test == s->n_test);
 }
 
 /* ------------------------------------------------------------------ images */
@@ -31,23 +38,24 @@ static bool holds(const iv_experiment *x, const ml_data *data, const iv_populati
 static iv_status check_images(const iv_population *p, const iv_dataset *set, size_t first_test,
                               iv_error *error) {
     const ml_setting *s = ml_setting_of(p);
-    if (set->channels != s->shape.planes || set->height != s->shape.height ||
-        set->width != s->shape.width || set->n_classes > s->n_classes)
+    if (set->channels != s->images.shape.planes || set->height != s->images.shape.height ||
+        set->width != s->images.shape.width || set->n_classes > s->images.n_classes)
         return iv_fail(error, IV_EDATA,
                        "%s holds images of %zu x %zu x %zu in %zu classes, expected %zu x %zu x "
                        "%zu in at most %zu",
-                       s->dataset, set->channels, set->height, set->width, set->n_classes,
-                       s->shape.planes, s->shape.height, s->shape.width, s->n_classes);
+                       s->images.name, set->channels, set->height, set->width, set->n_classes,
+                       s->images.shape.planes, s->images.shape.height, s->images.shape.width,
+                       s->images.n_classes);
     if (p->n_train > first_test)
         return iv_fail(error, IV_EINVAL,
                        "dataset.train: %zu images, but %s has %zu for training; expected at most "
                        "that many",
-                       p->n_train, s->dataset, first_test);
+                       p->n_train, s->images.name, first_test);
     if (s->n_test > set->n_images - first_test)
         return iv_fail(error, IV_EINVAL,
                        "dataset.test: %zu images, but %s has %zu for testing; expected at most "
                        "that many",
-                       s->n_test, s->dataset, set->n_images - first_test);
+                       s->n_test, s->images.name, set->n_images - first_test);
     return IV_OK;
 }
 
@@ -58,46 +66,75 @@ static iv_status keep_labels(ml_data *data, const uint8_t *labels, iv_context *c
     return IV_OK;
 }
 
-static void clear(iv_context *context, void *held) {
-    ml_data *data = held;
+/* All but images that are still to be taken. */
+static void release(iv_context *context, ml_data *data) {
+    const study_own_images own = data->own;
     cl_mem const buffers[] = {data->pixels, data->labels, data->points, data->point_labels};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         iv_buffer_release(context, buffers[i]);
     free(data->host_labels);
     free(data->host_points);
-    memset(data, 0, sizeof *data);
+    *data = (ml_data){.own = own};
 }
 
-static iv_status take_images(iv_context *context, const iv_population *p, const uint8_t *pixels,
-                             const uint8_t *labels, size_t n_pool, size_t first_test,
-                             ml_data *data) {
+static void clear(iv_context *context, void *held) {
+    ml_data *data = held;
+    release(context, data);
+    study_own_images_clear(&data->own);
+}
+
+/* What the pool is of. */
+static void begin(const iv_population *p, size_t n_pool, size_t first_test, ml_data *data) {
     const ml_setting *s = ml_setting_of(p);
-    *data = (ml_data){
-        .name = s->dataset, .seed = s->data_seed, .n_pool = n_pool, .first_test = first_test};
+    snprintf(data->name, sizeof data->name, "%s", s->images.name);
+    snprintf(data->path, sizeof data->path, "%s", path_of(s));
+    data->seed = s->data_seed;
+    data->n_pool = n_pool;
+    data->first_test = first_test;
+    data->n_train = p->n_train;
+    data->n_test = s->n_test;
+}
+
+static iv_status take_images(iv_context *context, const iv_population *p, const iv_dataset *set,
+                             size_t first_test, ml_data *data) {
+    const ml_setting *s = ml_setting_of(p);
     size_t bytes;
-    iv_status status = iv_multiply_size(n_pool, ml_columns(s), &bytes, iv_context_error(context));
-    if (status == IV_OK) status = iv_buffer_upload(context, pixels, bytes, &data->pixels);
-    if (status == IV_OK) status = iv_buffer_upload(context, labels, n_pool, &data->labels);
-    if (status == IV_OK) status = keep_labels(data, labels, context);
-    if (status == IV_OK) data->zeros = iv_mostly_zero(pixels, bytes);
-    if (status != IV_OK) clear(context, data);
+    begin(p, set->n_images, first_test, data);
+    iv_status status =
+        iv_multiply_size(set->n_images, ml_columns(s), &bytes, iv_context_error(context));
+    if (status == IV_OK) status = iv_buffer_upload(context, set->pixels, bytes, &data->pixels);
+    if (status == IV_OK)
+        status = iv_buffer_upload(context, set->labels, set->n_images, &data->labels);
+    if (status == IV_OK) status = keep_labels(data, set->labels, context);
+    if (status == IV_OK) data->zeros = iv_mostly_zero(set->pixels, bytes);
+    if (status != IV_OK) release(context, data);
     return status;
+}
+
+/* Where the test images begin. Images of the user's own without a test part end with them, as far
+ * as there are so many. */
+static size_t find_first_test(const iv_experiment *x, const iv_population *p,
+                              const iv_dataset *set) {
+    const ml_setting *s = ml_setting_of(p);
+    if (is_made(x, s)) return p->n_train;
+    if (set->n_training < set->n_images) return set->n_training;
+    return set->n_images - (s->n_test < set->n_images ? s->n_test : set->n_images);
 }
 
 static iv_status load_images(const iv_experiment *x, const iv_population *p, ml_data *data) {
     const ml_setting *s = ml_setting_of(p);
     iv_error *error = iv_context_error(x->context);
     const size_t n_made = p->n_train + s->n_test;
+    const bool built_in = !x->synthetic && is_made(x, s);
     iv_dataset set;
     iv_status status =
-        x->synthetic    ? iv_synthetic_images(iv_dataset_info_find(s->dataset), n_made, &set, error)
-        : is_made(x, s) ? iv_dataset_info_find(s->dataset)->make(s->data_seed, n_made, &set, error)
-                        : iv_dataset_load(x->job->data_dir, s->dataset, 0, &set, error);
+        built_in ? s->images.known->make(s->data_seed, n_made, &set, error)
+                 : study_images_load(x, &data->own, &s->images, x->synthetic ? n_made : 0, &set);
     if (status != IV_OK) return status;
-    const size_t first_test = is_made(x, s) ? p->n_train : set.n_training;
-    status = check_images(p, &set, first_test, error);
-    if (status == IV_OK)
-        status = take_images(x->context, p, set.pixels, set.labels, set.n_images, first_test, data);
+    if (!s->images.known) status = iv_dataset_shuffle(&set, s->data_seed, error);
+    const size_t first_test = find_first_test(x, p, &set);
+    if (status == IV_OK) status = check_images(p, &set, first_test, error);
+    if (status == IV_OK) status = take_images(x->context, p, &set, first_test, data);
     iv_dataset_clear(&set);
     return status;
 }
@@ -119,12 +156,9 @@ static void make_point(uint32_t seed, uint32_t i, float point[2], uint8_t *label
 static iv_status make_rings(iv_context *context, const iv_population *p, ml_data *data) {
     const ml_setting *s = ml_setting_of(p);
     const size_t n = p->n_train + s->n_test;
-    *data = (ml_data){.name = s->dataset,
-                      .seed = s->data_seed,
-                      .n_pool = n,
-                      .first_test = p->n_train,
-                      .host_labels = malloc(n),
-                      .host_points = malloc(2 * n * sizeof(float))};
+    begin(p, n, p->n_train, data);
+    data->host_labels = malloc(n);
+    data->host_points = malloc(2 * n * sizeof(float));
     int32_t *labels = malloc(n * sizeof *labels);
     iv_status status =
         data->host_labels && data->host_points && labels ? IV_OK : iv_no_memory(context);
@@ -137,7 +171,7 @@ static iv_status make_rings(iv_context *context, const iv_population *p, ml_data
     if (status == IV_OK)
         status = iv_buffer_upload(context, labels, n * sizeof *labels, &data->point_labels);
     free(labels);
-    if (status != IV_OK) clear(context, data);
+    if (status != IV_OK) release(context, data);
     return status;
 }
 
@@ -146,8 +180,23 @@ static iv_status make_rings(iv_context *context, const iv_population *p, ml_data
 static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
     ml_data *data = held;
     if (holds(x, data, p)) return IV_OK;
-    clear(x->context, data);
+    release(x->context, data);
     return ml_setting_of(p)->rings ? make_rings(x->context, p, data) : load_images(x, p, data);
 }
 
-const iv_study_data ml_data_hooks = {.size = sizeof(ml_data), .provide = provide, .clear = clear};
+static bool is_unread(const void *setting) {
+    const ml_setting *s = setting;
+    return !s->rings && !s->images.known;
+}
+
+static iv_status describe(iv_experiment *x, void *held, void *setting) {
+    return study_images_describe(x, &((ml_data *)held)->own, &((ml_setting *)setting)->images);
+}
+
+const iv_study_data ml_data_hooks = {
+    .size = sizeof(ml_data),
+    .is_unread = is_unread,
+    .describe = describe,
+    .provide = provide,
+    .clear = clear,
+};

@@ -36,7 +36,7 @@ static double unit_of(const iv_population *p, size_t generator) {
     const ml_setting *s = ml_setting_of(p);
     if (generator == ML_ROTATION) return ml_degrees(1);
     if (s->rings || generator > 1) return 1;
-    return ((double)(generator == 0 ? s->shape.width : s->shape.height) - 1) / 2;
+    return ((double)(generator == 0 ? s->images.shape.width : s->images.shape.height) - 1) / 2;
 }
 
 static iv_status add_run(iv_chart *chart, const iv_trained_run *run, const group *g) {

@@ -119,9 +119,9 @@ static void transformations(const iv_member *member, const float eta[IV_N_GENERA
 /* One filter under every transformation -> out [COLUMNS, D]. */
 static void draw_bank(const iv_population *p, float *filter, double t[COLUMNS][6], float *out) {
     const ml_setting *s = ml_setting_of(p);
-    ml_filter_blur(filter, s->shape, (double)s->blur);
+    ml_filter_blur(filter, s->images.shape, (double)s->blur);
     for (size_t k = 0; k < COLUMNS; k++)
-        ml_filter_warp(filter, s->shape, t[k], out + k * ml_columns(s));
+        ml_filter_warp(filter, s->images.shape, t[k], out + k * ml_columns(s));
 }
 
 /* ------------------------------------------------------------------ filters */
@@ -132,7 +132,7 @@ static double structure(const float *filter, const iv_population *p, float *copy
     const size_t columns = ml_columns(s);
     double sum = 0;
     memcpy(copy, filter, columns * sizeof *copy);
-    ml_filter_blur(copy, s->shape, 1);
+    ml_filter_blur(copy, s->images.shape, 1);
     for (size_t j = 0; j < columns; j++) sum += (double)copy[j] * (double)copy[j];
     return isfinite(sum) ? sum : 0;
 }
@@ -207,9 +207,9 @@ static iv_status draw_end(const iv_experiment *x, const ml_model *model, size_t 
     const iv_image_grid grid = {.images = images,
                                 .rows = rows,
                                 .columns = COLUMNS,
-                                .planes = s->shape.planes,
-                                .height = s->shape.height,
-                                .width = s->shape.width,
+                                .planes = s->images.shape.planes,
+                                .height = s->images.shape.height,
+                                .width = s->images.shape.width,
                                 .is_signed = true,
                                 .row_labels = row_texts,
                                 .column_labels = rotates_only(member) ? column_texts : NULL};
@@ -354,9 +354,9 @@ static iv_status draw_history(const iv_experiment *x, const iv_population *p, si
     const iv_image_grid grid = {.images = images,
                                 .rows = h->n,
                                 .columns = width,
-                                .planes = s->shape.planes,
-                                .height = s->shape.height,
-                                .width = s->shape.width,
+                                .planes = s->images.shape.planes,
+                                .height = s->images.shape.height,
+                                .width = s->images.shape.width,
                                 .is_signed = true,
                                 .row_labels = row_texts};
     status = write_grid(x, &grid, "filters-training", p->members[r].run->name);

@@ -20,9 +20,8 @@ static const iv_key keys[] = {
     IV_KEYS_HEAD,
 
     {"dataset", IV_KEY_MAP, .doc = "images, or points, to train and test on"},
-    {"dataset.name", IV_KEY_ENUM, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .choice = dataset,
-     .doc = "digits are images drawn by a built-in generator; rings are points in the plane, of "
-            "two classes; neither needs files"},
+    STUDY_KEYS_IMAGES(dataset, "digits are images drawn by a built-in generator; rings are points "
+                               "in the plane, of two classes; neither needs files"),
     {"dataset.transformation", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "regular",
      .choices = "regular|rotated|partially-rotated|translated|scaled|rotated-translated|"
                 "rotated-scaled|translated-scaled",
@@ -30,12 +29,14 @@ static const iv_key keys[] = {
             "(partially-rotated), 8 pixels in x and y, or a factor of 2",
      .own = "*"},
     {"dataset.train", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "60000", "[1, 1000000]",
-     .doc = "images in the training set, the first of the official one (cifar10 has 50000)"},
+     .doc = "images in the training set, the first of the official one (cifar10 has 50000); images "
+            "of your own are taken in an order that dataset.seed decides"},
     {"dataset.test", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "10000", "[1, 1000000]",
-     .doc = "images in the test set, the first of the official one"},
+     .doc = "images in the test set, the first of the official one; the last of all images, where "
+            "images of your own have no test part"},
     {"dataset.seed", IV_KEY_INTEGER, 0, "0", "[0, 2147483647]",
-     .doc = "decides how each image is transformed, and digits and rings themselves: the same for "
-            "every seed of `seeds`"},
+     .doc = "decides how each image is transformed, digits and rings themselves, and the order of "
+            "images of your own: the same for every seed of `seeds`"},
 
     IV_KEYS_MODEL,
     {"model.features", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "relu", .choices = "relu|rff",

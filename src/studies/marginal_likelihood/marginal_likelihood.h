@@ -17,9 +17,9 @@
 #ifndef INVAR_STUDIES_MARGINAL_LIKELIHOOD_H
 #define INVAR_STUDIES_MARGINAL_LIKELIHOOD_H
 
+#include "studies/images.h"
+
 #include <invar/affine.h>
-#include <invar/data.h>
-#include <invar/experiment.h>
 
 /* ------------------------------------------------------------------ setting */
 
@@ -35,11 +35,10 @@ enum {
 
 /* What is the same for all members of a population. */
 typedef struct {
-    bool sgpr; /* regressions, one after another; networks otherwise */
-    const char *dataset;
-    bool rings;           /* points of the plane instead of images */
-    iv_image_shape shape; /* of an image; points are 1 x 1 x 2 */
-    size_t n_classes, n_test;
+    bool sgpr;           /* regressions, one after another; networks otherwise */
+    study_images images; /* points are images of 1 x 1 x 2 */
+    bool rings;          /* points of the plane instead of images */
+    size_t n_test;
     uint32_t data_seed; /* of transformations and of points */
     iv_feature feature;
     size_t hidden, n_samples; /* n_samples: transformations a batch; 1 without invariance */
@@ -82,7 +81,9 @@ size_t ml_columns(const ml_setting *setting);
  *
  * Images: the pool is the data set in its own order, official training images first. Training takes
  * the first n_train of those and testing the first n_test official test images, whose number in the
- * pool (and so whose transformation) does not depend on n_train. Of images that are made (digits,
+ * pool (and so whose transformation) does not depend on n_train. Images of the user's own are
+ * brought into the order of iv_dataset_shuffle with data_seed first; where they have no test part,
+ * the last n_test of them are for testing. Of images that are made (digits,
  * or made up) the pool is n_train + n_test images of seed data_seed, the last n_test of them for
  * testing.
  *
@@ -91,12 +92,14 @@ size_t ml_columns(const ml_setting *setting);
  * angle is pi / 2 + pi / 3 iv_uniform_symmetric(word 0), and the radius deviates by 0.05 times the
  * first of iv_normal's numbers of words 2 and 3. All points of a set are one batch, in order. */
 typedef struct {
-    const char *name;
-    uint32_t seed; /* of digits and rings */
+    char name[IV_DATASET_NAME], path[STUDY_PATH_BYTES];
+    study_own_images own;
+    uint32_t seed; /* of digits and rings, and of the order of the user's own images */
     size_t n_pool, first_test;
-    cl_mem pixels, labels; /* uchar [n_pool, D], [n_pool] */
-    bool zeros;            /* most pixels are 0 */
-    cl_mem points;         /* float [n_pool, 2] and int [n_pool]: rings, instead of pixels */
+    size_t n_train, n_test; /* of the population that it was loaded for */
+    cl_mem pixels, labels;  /* uchar [n_pool, D], [n_pool] */
+    bool zeros;             /* most pixels are 0 */
+    cl_mem points;          /* float [n_pool, 2] and int [n_pool]: rings, instead of pixels */
     cl_mem point_labels;
     uint8_t *host_labels; /* [n_pool] */
     float *host_points;   /* [n_pool, 2]; NULL unless rings */

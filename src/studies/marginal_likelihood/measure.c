@@ -65,7 +65,7 @@ static iv_status open_passes(ml_measure *m) {
         status = iv_posterior_append_sample(m->model->posterior, m->sample, IV_STREAM_EVALUATION);
     if (status != IV_OK) return status;
     const size_t rows = m->train.batch > m->test.batch ? m->train.batch : m->test.batch;
-    m->logits = malloc(n_members * rows * s->n_classes * sizeof *m->logits);
+    m->logits = malloc(n_members * rows * s->images.n_classes * sizeof *m->logits);
     m->sums = malloc(n_members * sizeof *m->sums);
     return m->logits && m->sums ? IV_OK : iv_no_memory(context);
 }
@@ -116,7 +116,7 @@ static size_t count_batches(const pass *p) {
  */
 static iv_status add_batch(ml_measure *m, const pass *p, size_t index) {
     const bool training = p == &m->train;
-    const size_t n_classes = networks(m)->setting->n_classes, first = index * p->batch;
+    const size_t n_classes = networks(m)->setting->images.n_classes, first = index * p->batch;
     const size_t left = p->n - first, valid = left < p->batch ? left : p->batch;
     iv_status status = IV_OK;
     if (training && m->sample)

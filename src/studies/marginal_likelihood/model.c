@@ -75,7 +75,7 @@ static iv_status create_posterior(ml_model *m, const uint32_t *seeds) {
                                             .beta2 = s->beta2,
                                             .epsilon = s->epsilon,
                                             .cosine_steps = s->annealed ? (uint32_t)steps : 0};
-    const iv_posterior_desc desc = {.n_classes = s->n_classes,
+    const iv_posterior_desc desc = {.n_classes = s->images.n_classes,
                                     .n_features = s->hidden,
                                     .n_data = p->n_train,
                                     .point = s->point,
@@ -199,7 +199,7 @@ void ml_model_batch(const ml_model *m, iv_graph *graph, bool test, bool shuffle,
     }
     const iv_affine_image_source source = {.pixels = data->pixels,
                                            .labels = data->labels,
-                                           .shape = s->shape,
+                                           .shape = s->images.shape,
                                            .mean = s->input_mean,
                                            .first = first,
                                            .n_samples = n,
@@ -217,7 +217,7 @@ static iv_tensor *hidden_sums(const ml_model *m, iv_graph *graph,
                               uint32_t stream) {
     const ml_setting *s = m->setting;
     iv_tensor *w = tensors[ML_WEIGHT], *b = tensors[ML_BIAS];
-    if (s->blur > 0 && !s->rings) w = iv_blur(graph, w, s->shape, s->blur);
+    if (s->blur > 0 && !s->rings) w = iv_blur(graph, w, s->images.shape, s->blur);
     if (!s->invariant) {
         iv_tensor *z = iv_linear(graph, x, w, b);
         return z ? iv_reshape(graph, z, 3, (const size_t[]){1, iv_dim(x, 0), s->hidden}) : NULL;
@@ -233,8 +233,8 @@ static iv_tensor *hidden_sums(const ml_model *m, iv_graph *graph,
         iv_input(graph, IV_F32, 1, (const size_t[]){IV_N_GENERATORS}, &learned), &draws);
     if (s->rings) return iv_linear(graph, iv_transform_points(graph, x, t), w, b);
     if (m->form == ML_FILTER_FORM)
-        return iv_filter_products(graph, x, iv_warp_filters(graph, w, t, s->shape), b);
-    return iv_linear(graph, iv_warp_inputs(graph, x, t, s->shape), w, b);
+        return iv_filter_products(graph, x, iv_warp_filters(graph, w, t, s->images.shape), b);
+    return iv_linear(graph, iv_warp_inputs(graph, x, t, s->images.shape), w, b);
 }
 
 iv_tensor *ml_model_features(const ml_model *m, iv_graph *graph,
@@ -247,7 +247,7 @@ static iv_tensor *output_weights(const ml_model *m, iv_graph *graph, bool sample
     const ml_setting *s = m->setting;
     const iv_view view = sampled && !s->point ? iv_posterior_sample_view(m->base.posterior)
                                               : iv_posterior_mean_view(m->base.posterior);
-    return iv_input(graph, IV_F32, 2, (const size_t[]){s->n_classes, s->hidden}, &view);
+    return iv_input(graph, IV_F32, 2, (const size_t[]){s->images.n_classes, s->hidden}, &view);
 }
 
 iv_tensor *ml_model_logits(const ml_model *m, iv_graph *graph, iv_tensor *features, bool sampled) {

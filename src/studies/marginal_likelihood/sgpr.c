@@ -26,7 +26,7 @@ static iv_status transform_images(iv_context *context, const iv_population *p, c
     if (status == IV_OK) {
         const iv_affine_image_source source = {.pixels = data->pixels,
                                                .labels = data->labels,
-                                               .shape = s->shape,
+                                               .shape = s->images.shape,
                                                .first = test ? data->first_test : 0,
                                                .n_samples = n,
                                                .transformations = {word, 0, 1},
@@ -83,7 +83,7 @@ static iv_status create_regression(ml_sgpr *m) {
     const ml_setting *s = ml_setting_of(p);
     const sgpr_desc desc = {.n_data = p->n_train,
                             .n_columns = ml_columns(s),
-                            .n_classes = s->n_classes,
+                            .n_classes = s->images.n_classes,
                             .n_inducing = s->n_inducing,
                             .seed = p->members[0].seed,
                             .iterations = s->iterations};
@@ -162,15 +162,15 @@ static iv_status measure_accuracy(const ml_sgpr *m, double *accuracy) {
     const ml_setting *s = ml_setting_of(p);
     const uint8_t *labels = m->data->host_labels + m->data->first_test;
     cl_mem x = NULL;
-    float *scores = malloc(s->n_test * s->n_classes * sizeof *scores);
+    float *scores = malloc(s->n_test * s->images.n_classes * sizeof *scores);
     iv_status status = scores ? create_rows(m->base.context, p, m->data, m->of_data, true, &x)
                               : iv_no_memory(m->base.context);
     if (status == IV_OK) status = sgpr_predict(m->regression, x, s->n_test, scores);
     size_t right = 0;
     for (size_t i = 0; i < s->n_test && status == IV_OK; i++) {
-        const float *row = scores + i * s->n_classes;
+        const float *row = scores + i * s->images.n_classes;
         size_t best = 0;
-        for (size_t c = 1; c < s->n_classes; c++)
+        for (size_t c = 1; c < s->images.n_classes; c++)
             if (row[c] > row[best]) best = c;
         right += best == labels[i];
     }

@@ -32,12 +32,12 @@ static iv_affine_family read_family(const iv_node *config) {
 /* ------------------------------------------------------------------ of a population */
 
 static void read_data(const iv_node *config, ml_setting *s) {
-    s->dataset = iv_spec_string(config, "dataset.name");
-    s->rings = strcmp(s->dataset, "rings") == 0;
-    const iv_dataset_info *info = s->rings ? NULL : iv_dataset_info_find(s->dataset);
-    s->shape = info ? (iv_image_shape){info->channels, info->height, info->width}
-                    : (iv_image_shape){1, 1, 2};
-    s->n_classes = info ? info->n_classes : RING_CLASSES;
+    study_images_read(config, &s->images);
+    s->rings = strcmp(s->images.name, "rings") == 0;
+    if (s->rings) {
+        s->images.shape = (iv_image_shape){1, 1, 2};
+        s->images.n_classes = RING_CLASSES;
+    }
     s->n_test = (size_t)iv_spec_integer(config, "dataset.test");
     s->data_seed = (uint32_t)iv_spec_integer(config, "dataset.seed");
 }
@@ -86,7 +86,7 @@ const ml_setting *ml_setting_of(const iv_population *population) {
 }
 
 size_t ml_columns(const ml_setting *s) {
-    return s->shape.planes * s->shape.height * s->shape.width;
+    return iv_image_values(s->images.shape);
 }
 
 /* ------------------------------------------------------------------ of a member */
@@ -123,7 +123,7 @@ static double pass_flops(const ml_setting *s, double rows) {
 static void count_flops(const iv_population *p, iv_work *work) {
     const ml_setting *s = ml_setting_of(p);
     const double products = 1.0 + (s->feature == IV_FEATURE_RELU) + s->learns;
-    const double output = 2 * (double)s->hidden * (double)s->n_classes;
+    const double output = 2 * (double)s->hidden * (double)s->images.n_classes;
     const double rows = s->rings ? (double)s->n_test : ML_MEASURE_BATCH;
     const double samples = (double)p->n_train + (double)s->n_test;
     const double n_batches = s->rings ? 2 : samples / ML_MEASURE_BATCH;
@@ -140,10 +140,11 @@ static void count_bytes(const iv_population *p, iv_work *work) {
     const double rows = (double)s->n_samples * batch;
     const double activations = rows * 3 * (columns + hidden) + 8 * batch * (columns + hidden);
     const double factor = s->point ? hidden : hidden * (hidden + 32) / 2;
-    const double posterior = 3 * (double)s->n_classes * factor;
+    const double posterior = 3 * (double)s->images.n_classes * factor;
     const double parameters = 5 * hidden * (columns + 1);
     double buffer = rows * (columns > hidden ? columns : hidden);
-    if (buffer < (double)s->n_classes * factor) buffer = (double)s->n_classes * factor;
+    if (buffer < (double)s->images.n_classes * factor)
+        buffer = (double)s->images.n_classes * factor;
     work->buffer_bytes = value * buffer;
     work->bytes = value * (activations + posterior + parameters);
 }
@@ -168,10 +169,10 @@ static void row_name(const iv_population *p, const iv_spec_run *run, char *name,
     const char *transformation = iv_spec_string(run->config, "dataset.transformation");
     char rest[256];
     snprintf(rest, sizeof rest, "%s", run->variant);
-    const bool of_several = iv_name_remove(rest, s->dataset);
+    const bool of_several = iv_name_remove(rest, s->images.name);
     iv_name_remove(rest, transformation);
     iv_name_spaces(rest);
-    snprintf(name, size, "%s%s%s%s%s", of_several ? s->dataset : "", of_several ? " " : "",
+    snprintf(name, size, "%s%s%s%s%s", of_several ? s->images.name : "", of_several ? " " : "",
              s->rings ? "rings" : transformation, *rest ? " " : "", rest);
 }
 

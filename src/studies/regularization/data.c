@@ -6,13 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool reg_takes(const iv_dataset_info *info) {
-    return info->channels == 1 && info->height == REG_SIDE && info->width == REG_SIDE &&
-           info->n_classes <= REG_CLASSES;
-}
-
 bool reg_learns_from(const iv_dataset_info *info) {
-    return reg_takes(info) && !info->meaningless;
+    return !info->meaningless;
 }
 
 /* ------------------------------------------------------------------ pools */
@@ -46,29 +41,43 @@ void reg_pool_clear(iv_context *context, reg_pool *pool) {
     *pool = (reg_pool){0};
 }
 
-static iv_status load_images(iv_experiment *x, const char *name, size_t n_asked, iv_dataset *set) {
-    iv_error *error = iv_context_error(x->context);
-    const iv_dataset_info *info = iv_dataset_info_find(name);
-    if (!x->synthetic) return iv_dataset_load(x->job->data_dir, name, n_asked, set, error);
-    const size_t n = info->built_in ? n_asked : info->n_training + info->n_test;
-    return iv_synthetic_images(info, n, set, error);
+static iv_status load_images(iv_experiment *x, study_own_images *own, const study_images *images,
+                             size_t n_asked, iv_dataset *set) {
+    const iv_dataset_info *known = images->known;
+    const bool whole = x->synthetic && known && !known->built_in;
+    return study_images_load(x, own, images, whole ? known->n_training + known->n_test : n_asked,
+                             set);
 }
 
-iv_status reg_pool_load(iv_experiment *x, const reg_data *data, const char *name, size_t n_asked,
-                        reg_pool *pool) {
-    const iv_group *group = data->group;
+static iv_status check_fits(iv_context *context, const reg_data *data, const iv_dataset *set) {
+    const iv_image_shape shape = data->group->image;
+    if (set->channels == shape.planes && set->height == shape.height && set->width == shape.width &&
+        set->n_classes <= data->n_classes)
+        return IV_OK;
+    return iv_fail(iv_context_error(context), IV_EDATA,
+                   "%s holds images of %zu x %zu x %zu (channels, height, width) in %zu classes, "
+                   "expected %zu x %zu x %zu in at most %zu classes, as the images to train on",
+                   set->name, set->channels, set->height, set->width, set->n_classes, shape.planes,
+                   shape.height, shape.width, data->n_classes);
+}
+
+static iv_status load_drift_set(iv_experiment *x, const reg_data *data, const reg_setting *s,
+                                const char *name, iv_dataset *set) {
+    const study_images images = {.name = name, .known = iv_dataset_info_find(name)};
+    const bool built_in = images.known && images.known->built_in;
+    iv_status status = load_images(x, NULL, &images, built_in ? s->n_test : 0, set);
+    if (status == IV_OK && (status = check_fits(x->context, data, set)) != IV_OK)
+        iv_dataset_clear(set);
+    return status;
+}
+
+iv_status reg_drift_load(iv_experiment *x, const reg_data *data, const reg_setting *s,
+                         const char *name, reg_pool *pool) {
     iv_dataset set;
     *pool = (reg_pool){0};
-    iv_status status = load_images(x, name, n_asked, &set);
+    iv_status status = load_drift_set(x, data, s, name, &set);
     if (status != IV_OK) return status;
-    if (set.channels != 1 || set.height != set.width || set.height != group->image_side ||
-        set.n_classes > REG_CLASSES)
-        status = iv_fail(iv_context_error(x->context), IV_EDATA,
-                         "%s holds %zu x %zu images of %zu channels in %zu classes; this study "
-                         "takes grey squares of side %zu in at most %d classes",
-                         name, set.height, set.width, set.channels, set.n_classes,
-                         group->image_side, REG_CLASSES);
-    if (status == IV_OK) status = upload_pool(x->context, &set, group, pool);
+    status = upload_pool(x->context, &set, data->group, pool);
     iv_dataset_clear(&set);
     return status;
 }
@@ -77,12 +86,14 @@ iv_status reg_pool_load(iv_experiment *x, const reg_data *data, const char *name
 
 static bool holds(const reg_data *data, const reg_setting *s) {
     const iv_group *g = data->group;
-    return g && strcmp(data->name, s->dataset) == 0 && data->n_asked == s->n_images &&
-           g->kind == s->group_kind && g->order == s->group_order && data->axes == s->axes;
+    return g && strcmp(data->name, s->images.name) == 0 &&
+           strcmp(data->path, s->images.path ? s->images.path : "") == 0 &&
+           data->n_asked == s->n_images && g->kind == s->group_kind && g->order == s->group_order &&
+           data->axes == s->axes;
 }
 
 static iv_status make_group(iv_context *context, const reg_setting *s, reg_data *data) {
-    iv_status status = iv_group_create(s->group_kind, s->group_order, s->axes, REG_SIDE,
+    iv_status status = iv_group_create(s->group_kind, s->group_order, s->axes, s->images.shape,
                                        &data->group, iv_context_error(context));
     if (status != IV_OK) return status;
     const iv_group *g = data->group;
@@ -92,43 +103,92 @@ static iv_status make_group(iv_context *context, const reg_setting *s, reg_data 
 }
 
 /* Drift sets are looked at only after training: hours may have passed by then. */
-static iv_status read_drift_sets(const iv_experiment *x, const reg_setting *s) {
+static iv_status read_drift_sets(iv_experiment *x, const reg_data *data, const reg_setting *s) {
     iv_status status = IV_OK;
     for (size_t i = 0; i < s->n_drift && status == IV_OK && !x->synthetic; i++) {
-        iv_dataset set;
-        if (iv_dataset_info_find(s->drift[i])->built_in) continue;
-        status =
-            iv_dataset_load(x->job->data_dir, s->drift[i], 0, &set, iv_context_error(x->context));
-        if (status == IV_OK) iv_dataset_clear(&set);
+        const iv_dataset_info *info = iv_dataset_info_find(s->drift[i]);
+        iv_dataset set = {0};
+        if (info && info->built_in) { /* takes a while to make */
+            snprintf(set.name, sizeof set.name, "%s", info->name);
+            set.channels = info->channels;
+            set.height = info->height;
+            set.width = info->width;
+            set.n_classes = info->n_classes;
+            status = check_fits(x->context, data, &set);
+        } else {
+            status = load_drift_set(x, data, s, s->drift[i], &set);
+            if (status == IV_OK) iv_dataset_clear(&set);
+        }
     }
     return status;
 }
 
-static void clear(iv_context *context, void *held) {
-    reg_data *data = held;
+/* All but images that are still to be taken. */
+static void release(iv_context *context, reg_data *data) {
+    const study_own_images own = data->own;
     reg_pool_clear(context, &data->pool);
     iv_buffer_release(context, data->source);
     iv_buffer_release(context, data->inverse);
     iv_group_destroy(data->group);
-    *data = (reg_data){0};
+    *data = (reg_data){.own = own};
+}
+
+static void clear(iv_context *context, void *held) {
+    reg_data *data = held;
+    release(context, data);
+    study_own_images_clear(&data->own);
+}
+
+/* What the spec could not tell of images of the user's own. */
+static iv_status check_own(iv_context *context, const iv_population *p, const reg_setting *s,
+                           const iv_dataset *set) {
+    const size_t used = p->n_train + s->n_validation + s->n_test;
+    if (used <= set->n_images) return IV_OK;
+    return iv_fail(iv_context_error(context), IV_EINVAL,
+                   "`dataset`: train + validation + test is %zu, expected at most the %zu images "
+                   "of %s%s%s%s",
+                   used, set->n_images, s->images.name, s->images.path ? " (" : "",
+                   s->images.path ? s->images.path : "", s->images.path ? ")" : "");
+}
+
+static iv_status load_pool(iv_experiment *x, const iv_population *p, reg_data *data) {
+    const reg_setting *s = reg_setting_of(p);
+    iv_dataset set;
+    iv_status status = load_images(x, &data->own, &s->images, s->n_images, &set);
+    if (status != IV_OK) return status;
+    status = check_fits(x->context, data, &set);
+    if (status == IV_OK && !s->images.known) status = check_own(x->context, p, s, &set);
+    if (status == IV_OK) status = upload_pool(x->context, &set, data->group, &data->pool);
+    iv_dataset_clear(&set);
+    return status;
 }
 
 static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
     reg_data *data = held;
     const reg_setting *s = reg_setting_of(p);
     if (holds(data, s)) return IV_OK;
-    clear(x->context, data);
+    release(x->context, data);
     iv_status status = make_group(x->context, s, data);
-    if (status == IV_OK) status = reg_pool_load(x, data, s->dataset, s->n_images, &data->pool);
-    if (status == IV_OK) status = read_drift_sets(x, s);
+    data->n_classes = s->images.n_classes;
+    if (status == IV_OK) status = load_pool(x, p, data);
+    if (status == IV_OK) status = read_drift_sets(x, data, s);
     if (status != IV_OK) {
-        clear(x->context, data);
+        release(x->context, data);
         return status;
     }
-    snprintf(data->name, sizeof data->name, "%s", s->dataset);
+    snprintf(data->name, sizeof data->name, "%s", s->images.name);
+    snprintf(data->path, sizeof data->path, "%s", s->images.path ? s->images.path : "");
     data->n_asked = s->n_images;
     data->axes = s->axes;
     return IV_OK;
+}
+
+static bool is_unread(const void *setting) {
+    return !((const reg_setting *)setting)->images.known;
+}
+
+static iv_status describe(iv_experiment *x, void *held, void *setting) {
+    return study_images_describe(x, &((reg_data *)held)->own, &((reg_setting *)setting)->images);
 }
 
 /* ------------------------------------------------------------------ splits */
@@ -174,4 +234,10 @@ static iv_status save_splits(iv_experiment *x, const iv_population *p) {
 }
 
 const iv_study_data reg_data_hooks = {
-    .size = sizeof(reg_data), .provide = provide, .clear = clear, .save = save_splits};
+    .size = sizeof(reg_data),
+    .is_unread = is_unread,
+    .describe = describe,
+    .provide = provide,
+    .clear = clear,
+    .save = save_splits,
+};

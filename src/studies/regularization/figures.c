@@ -98,8 +98,9 @@ static iv_status draw_grid(const iv_experiment *x, const char *prefix, const cha
     const iv_image_grid layout = {.images = grid,
                                   .rows = n_images,
                                   .columns = n_elements,
-                                  .height = group->side,
-                                  .width = group->side,
+                                  .planes = group->padded.planes,
+                                  .height = group->padded.height,
+                                  .width = group->padded.width,
                                   .is_signed = is_signed,
                                   .row_labels = row_labels,
                                   .column_labels = column_labels};
@@ -119,8 +120,8 @@ static void build(const reg_model *model, iv_graph *g, size_t n_images, iv_tenso
     iv_image_batch(g, &images, n_images, IV_COPIES_ORBIT, &drawn[0], &labels);
     iv_tensor *x = iv_reshape(g, drawn[0], 2, (const size_t[]){n_elements * n_images, n_pixels});
     iv_tensor *logits = reg_model_logits(model, g, parameters, x, NULL);
-    iv_tensor *by_element =
-        iv_reshape(g, logits, 3, (const size_t[]){n_elements, n_images, REG_CLASSES});
+    iv_tensor *by_element = iv_reshape(
+        g, logits, 3, (const size_t[]){n_elements, n_images, model->setting->images.n_classes});
     iv_tensor *predicted = iv_argmax(g, iv_slice(g, by_element, 0, 1));
     iv_gradient(g, iv_class_logit_sum(g, logits, predicted), &x, 1, &drawn[1]);
 }

@@ -8,7 +8,7 @@ static const char *dataset(size_t i) {
 }
 
 static const char *drift_set(size_t i) {
-    const iv_dataset_info *info = iv_dataset_info_match(reg_takes, i);
+    const iv_dataset_info *info = iv_dataset_info_get(i);
     return info ? info->name : NULL;
 }
 
@@ -22,10 +22,9 @@ static const iv_key keys[] = {
     IV_KEYS_HEAD,
 
     {"dataset", IV_KEY_MAP, .doc = "images to train and test on"},
-    {"dataset.name", IV_KEY_ENUM, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .choice = dataset,
-     .doc = "digits are drawn by a built-in generator, no files needed"},
+    STUDY_KEYS_IMAGES(dataset, "digits are drawn by a built-in generator, no files needed"),
     {"dataset.images", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "70000", "[1, 1000000]",
-     .doc = "how many to draw (mnist and fashion-mnist hold 70000)",
+     .doc = "how many to draw (mnist and fashion-mnist hold 70000, cifar10 60000)",
      .only_if = "dataset.name=digits"},
     {"dataset.train", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "20000", "[1, 1000000]",
      .doc = "images in the training set, the first of the seed's permutation of all images"},
@@ -36,8 +35,8 @@ static const iv_key keys[] = {
 
     {"group", IV_KEY_MAP, .doc = "the transformations to be invariant to"},
     {"group.kind", IV_KEY_ENUM, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .choice = group_kind,
-     .doc = "rotations of the square image, or cyclic shifts of the image padded to a divisible "
-            "side"},
+     .doc = "rotations of the image (by quarter turns of square ones alone), or cyclic shifts of the "
+            "image padded to divisible sides"},
     {"group.order", IV_KEY_INTEGER, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .range = "[2, 7]",
      .doc = "elements, or elements along each axis: 2 or 4 for rotation, 2 to 7 for shift"},
     {"group.axes", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "x", .choices = "x|y|xy",
@@ -92,7 +91,9 @@ static const iv_key keys[] = {
      .doc = "test images whose Jacobian is taken, the first ones; 0: all"},
     {"metrics.drift", IV_KEY_LIST, 0, "[]", "[0, 100]",
      .doc = "other images on which every metric is measured too, without training on them"},
-    {"metrics.drift[]", IV_KEY_ENUM, .choice = drift_set, .doc = "noise is uniform in every pixel"},
+    {"metrics.drift[]", IV_KEY_NAME, .choice = drift_set,
+     .doc = "noise is uniform in every pixel; images of your own are folders in the data directory; "
+            "all have the size of the images that are trained on"},
 
     IV_KEYS_FIGURES("accuracy|saliency|spectral-decay|drift",
                     "accuracy, largest singular values (spectral-decay) or si (drift) of "

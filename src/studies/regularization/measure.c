@@ -53,11 +53,9 @@ static iv_status measure_on(const iv_experiment *x, const reg_model *model,
 /* The test part of another data set, split by the same seeds. */
 static iv_status measure_drift(iv_experiment *x, const reg_model *model, size_t i, double *values) {
     const reg_setting *s = model->setting;
-    const char *name = s->drift[i];
     reg_pool pool;
     cl_mem splits = NULL;
-    iv_status status = reg_pool_load(x, model->data, name,
-                                     iv_dataset_info_find(name)->built_in ? s->n_test : 0, &pool);
+    iv_status status = reg_drift_load(x, model->data, s, s->drift[i], &pool);
     if (status != IV_OK) return status;
     const size_t n_test = s->n_test < pool.n_images ? s->n_test : pool.n_images;
     status =

@@ -47,7 +47,7 @@ static const row rows[] = {
     [REG_SIGMA_JACOBIAN] = {{"sigma_max_jacobian", "σmax(J)", 1, 2, PAPER,
                              .doc = "mean over x of the largest singular value of d f / d x"}},
     [REG_SPECTRUM] = {{"jacobian_spectrum", "Spectrum of J", 1, -1,
-                       IV_METRIC_ASKED | IV_METRIC_END_ONLY, .most = REG_CLASSES,
+                       IV_METRIC_ASKED | IV_METRIC_END_ONLY, .most = REG_MOST_CLASSES,
                        .doc = "mean over x of each singular value of d f / d x, largest first"}},
     [REG_LOSS] = {IV_METRIC_LOSS},
     [REG_SIGMA_MAX] = {{"sigma_max", "σmax(W)", 1, -1, IV_METRIC_ASKED | IV_METRIC_SEPARATE,
@@ -90,5 +90,5 @@ size_t reg_applies(const iv_population *p, const iv_member *member, size_t set, 
     if (metric == REG_SIGMA_MAX || !asked) return 0;
     if (set == REG_VALIDATION && s->n_validation == 0) return 0;
     if (curve && metric == REG_SIGMA_JACOBIAN && !s->jacobians_along) return 0;
-    return def->most > 0 ? def->most : 1;
+    return metric == REG_SPECTRUM ? s->images.n_classes : 1;
 }

@@ -25,7 +25,7 @@ static iv_status create_parameters(reg_model *model) {
     for (size_t l = 0; l < s->layers; l++)
         describe_layer(&descs[2 * l], &descs[2 * l + 1], l,
                        l == 0 ? model->group->n_pixels : s->hidden,
-                       l + 1 == s->layers ? REG_CLASSES : s->hidden);
+                       l + 1 == s->layers ? s->images.n_classes : s->hidden);
     return iv_parameters_create(model->base.context, model->base.population->n_members, descs,
                                 2 * s->layers, &model->base.parameters);
 }
@@ -171,6 +171,7 @@ static iv_tensor *build_loss(const reg_model *model, iv_graph *graph, const iv_i
                              iv_tensor *const *parameters) {
     const reg_method method = model->setting->method;
     const size_t batch = model->base.population->batch;
+    const size_t n_classes = model->setting->images.n_classes;
     iv_tensor *images, *labels;
     if (method == REG_WEIGHT_TYING) {
         iv_image_batch(graph, source, batch, IV_COPIES_IDENTITY, &images, &labels);
@@ -186,7 +187,7 @@ static iv_tensor *build_loss(const reg_model *model, iv_graph *graph, const iv_i
     iv_image_batch(graph, source, batch, IV_COPIES_PAIR, &images, &labels);
     iv_tensor *logits =
         iv_reshape(graph, reg_model_logits(model, graph, parameters, rows_of(graph, images), NULL),
-                   3, (const size_t[]){2, batch, REG_CLASSES});
+                   3, (const size_t[]){2, batch, n_classes});
     iv_tensor *of_x = iv_slice(graph, logits, 0, 1), *of_gx = iv_slice(graph, logits, 1, 1);
     const iv_view nu = {model->nu, 0, 1};
     return iv_weighted_sum(graph, iv_cross_entropy(graph, of_x, labels),

@@ -28,6 +28,10 @@ struct reg_on_images {
     float *values;          /* host: one read, all members */
 };
 
+static size_t n_classes_of(const reg_on_images *m) {
+    return m->model->setting->images.n_classes;
+}
+
 static size_t choose_batch(size_t n_samples, size_t bytes_per_sample) {
     size_t batch = batch_bytes / bytes_per_sample;
     if (batch > MAX_BATCH) batch = MAX_BATCH;
@@ -56,7 +60,7 @@ static iv_status create_orbit_plan(reg_on_images *m, const iv_image_source *imag
     iv_tensor *x = iv_reshape(g, orbit, 2, (const size_t[]){rows, n_pixels});
     iv_tensor *flat_logits = reg_model_logits(model, g, parameters, x, NULL);
     iv_tensor *logits =
-        iv_reshape(g, flat_logits, 3, (const size_t[]){n_elements, m->batch, REG_CLASSES});
+        iv_reshape(g, flat_logits, 3, (const size_t[]){n_elements, m->batch, n_classes_of(m)});
     iv_tensor *predicted = iv_argmax(g, iv_slice(g, logits, 0, 1));
     iv_tensor *chosen = iv_class_logit_sum(g, flat_logits, predicted);
     iv_gradient(g, chosen, &x, 1, &saliency);
@@ -112,20 +116,20 @@ static iv_status append_values(reg_on_images *m, iv_tensor *jacobian, size_t n_e
                 .n_members = n_members,
                 .n_elements = n_elements,
                 .n_inputs = batch,
-                .rows = REG_CLASSES,
+                .rows = n_classes_of(m),
                 .width = model->setting->hidden,
                 .d = matrices,
                 .l = {m->factor, 0,
                       n_elements * n_elements * model->setting->hidden * model->setting->hidden},
-                .s = {m->singular_values, 0, batch * REG_CLASSES}});
+                .s = {m->singular_values, 0, batch * n_classes_of(m)}});
 
-    matrices.stride = REG_CLASSES * n_pixels; /* those of all members follow one another */
+    matrices.stride = n_classes_of(m) * n_pixels; /* those of all members follow one another */
     return iv_svd(iv_plan_sequence(m->jacobian_plan),
-                  &(iv_svd_desc){.m = REG_CLASSES,
+                  &(iv_svd_desc){.m = n_classes_of(m),
                                  .n = n_pixels,
                                  .batch = n_members * batch,
                                  .a = matrices,
-                                 .s = {m->singular_values, 0, REG_CLASSES}});
+                                 .s = {m->singular_values, 0, n_classes_of(m)}});
 }
 
 static iv_status create_jacobian_plan(reg_on_images *m, const iv_image_source *images) {
@@ -133,9 +137,9 @@ static iv_status create_jacobian_plan(reg_on_images *m, const iv_image_source *i
     const reg_setting *s = model->setting;
     const size_t n_members = model->base.population->n_members, n_pixels = model->group->n_pixels;
     const size_t n_elements = s->method == REG_WEIGHT_TYING ? model->group->n_elements : 1;
-    const bool factored = n_elements * s->hidden <= n_pixels && s->hidden >= REG_CLASSES;
+    const bool factored = n_elements * s->hidden <= n_pixels && s->hidden >= n_classes_of(m);
     m->jacobian_batch =
-        choose_batch(m->n_jacobians, n_members * REG_CLASSES * n_pixels * sizeof(float));
+        choose_batch(m->n_jacobians, n_members * n_classes_of(m) * n_pixels * sizeof(float));
     iv_status status = factored ? create_factor(m, n_elements) : IV_OK;
     if (status == IV_OK)
         status = iv_graph_create(model->base.context, n_members, &m->jacobian_graph);
@@ -151,9 +155,9 @@ static iv_status create_jacobian_plan(reg_on_images *m, const iv_image_source *i
     iv_tensor *jacobian = iv_jacobian(g, logits, factored ? sums : x);
     status = iv_graph_compile(g, &jacobian, 1, &m->jacobian_plan);
     if (status == IV_OK)
-        status =
-            iv_buffer_create(model->base.context, n_members * batch * REG_CLASSES * sizeof(float),
-                             &m->singular_values);
+        status = iv_buffer_create(model->base.context,
+                                  n_members * batch * n_classes_of(m) * sizeof(float),
+                                  &m->singular_values);
     return status == IV_OK ? append_values(m, jacobian, n_elements) : status;
 }
 
@@ -168,7 +172,7 @@ iv_status reg_on_images_create(const reg_model *model, const iv_image_source *im
     iv_status status = create_orbit_plan(m, images);
     if (status == IV_OK && m->n_jacobians > 0) status = create_jacobian_plan(m, images);
     if (status == IV_OK) {
-        const size_t a = m->batch, b = m->jacobian_batch * REG_CLASSES;
+        const size_t a = m->batch, b = m->jacobian_batch * n_classes_of(m);
         m->values = malloc(model->base.population->n_members * (a > b ? a : b) * sizeof *m->values);
         if (!m->values) status = iv_no_memory(model->base.context);
     }
@@ -219,19 +223,19 @@ static iv_status add_jacobians(reg_on_images *m, size_t step, size_t valid, size
     iv_status status = iv_plan_run(m->jacobian_plan, (uint32_t)step);
     if (status == IV_OK)
         status = iv_buffer_read(m->model->base.context, m->singular_values, 0,
-                                n_members * batch * REG_CLASSES * sizeof(float), m->values);
+                                n_members * batch * n_classes_of(m) * sizeof(float), m->values);
     for (size_t r = 0; r < n_members && status == IV_OK; r++)
         for (size_t i = 0; i < valid; i++)
-            for (size_t c = 0; c < REG_CLASSES; c++)
+            for (size_t c = 0; c < n_classes_of(m); c++)
                 sums_of(values, set, r, REG_SPECTRUM)[c] +=
-                    (double)m->values[(r * batch + i) * REG_CLASSES + c];
+                    (double)m->values[(r * batch + i) * n_classes_of(m) + c];
     return status;
 }
 
 static void begin_sums(const reg_on_images *m, size_t set, double *values) {
     for (size_t r = 0; r < m->model->base.population->n_members; r++) {
         for (size_t k = 0; k < m->n_metrics; k++) *sums_of(values, set, r, m->rows[k]) = 0;
-        for (size_t c = 0; c < REG_CLASSES && m->n_jacobians > 0; c++)
+        for (size_t c = 0; c < n_classes_of(m) && m->n_jacobians > 0; c++)
             sums_of(values, set, r, REG_SPECTRUM)[c] = 0;
     }
 }
@@ -241,7 +245,7 @@ static void finish_sums(const reg_on_images *m, size_t set, double *values) {
         for (size_t k = 0; k < m->n_metrics; k++)
             *sums_of(values, set, r, m->rows[k]) /= (double)m->n_samples;
         double *spectrum = sums_of(values, set, r, REG_SPECTRUM);
-        for (size_t c = 0; c < REG_CLASSES && m->n_jacobians > 0; c++)
+        for (size_t c = 0; c < n_classes_of(m) && m->n_jacobians > 0; c++)
             spectrum[c] /= (double)m->n_jacobians;
         if (m->n_jacobians > 0) *sums_of(values, set, r, REG_SIGMA_JACOBIAN) = spectrum[0];
     }

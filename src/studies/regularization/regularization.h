@@ -16,16 +16,13 @@
 #ifndef INVAR_STUDIES_REGULARIZATION_H
 #define INVAR_STUDIES_REGULARIZATION_H
 
-#include <invar/data.h>
-#include <invar/experiment.h>
-#include <invar/transform.h>
+#include "studies/images.h"
 
 /* Sets of values: what is measured, and on what. */
 enum { REG_TEST, REG_VALIDATION, REG_WEIGHTS, REG_DRIFT, REG_MAX_DRIFT = IV_MAX_SETS - REG_DRIFT };
 
 enum {
-    REG_CLASSES = 10, /* at most */
-    REG_SIDE = 28,    /* of images, as stored */
+    REG_MOST_CLASSES = 256,
     REG_MAX_LAYERS = 64,
 };
 
@@ -37,7 +34,7 @@ typedef struct {
     iv_group_kind group_kind;
     iv_group_axes axes;
     size_t group_order;
-    const char *dataset;
+    study_images images;
     size_t n_images; /* of a built-in data set */
     size_t n_validation, n_test;
     size_t hidden, layers;
@@ -59,21 +56,22 @@ typedef struct {
 } reg_pool;
 
 typedef struct {
-    char name[32];
-    size_t n_asked;
+    char name[IV_DATASET_NAME], path[STUDY_PATH_BYTES];
+    size_t n_asked, n_classes;
     iv_group_axes axes;
+    study_own_images own;
     iv_group *group;
     cl_mem source, inverse; /* the group's tables */
     reg_pool pool;
 } reg_data;
 
-/* Image sets that the study measures on, and those that it trains on. */
-bool reg_takes(const iv_dataset_info *info);
+/* Image sets that the study trains on. */
 bool reg_learns_from(const iv_dataset_info *info);
 
-/* Another set of images, as the data's group acts on them. */
-iv_status reg_pool_load(iv_experiment *x, const reg_data *data, const char *name, size_t n_asked,
-                        reg_pool *pool);
+/* A set of images that metrics are measured on without training: as many images of it as are
+ * tested, as the data's group acts on them. */
+iv_status reg_drift_load(iv_experiment *x, const reg_data *data, const reg_setting *setting,
+                         const char *name, reg_pool *pool);
 void reg_pool_clear(iv_context *context, reg_pool *pool);
 
 /* Each member's permutation of a pool, on the device. */

@@ -26,7 +26,7 @@ iv_group_kind reg_group_kind(const char *name) {
 static void read_drift(const iv_node *config, reg_setting *s) {
     for (size_t i = 0; i < iv_spec_length(config, "metrics.drift"); i++) {
         const char *name = iv_spec_string(iv_spec_element(config, "metrics.drift", i), "");
-        if (strcmp(name, s->dataset) != 0 && s->n_drift < REG_MAX_DRIFT)
+        if (strcmp(name, s->images.name) != 0 && s->n_drift < REG_MAX_DRIFT)
             s->drift[s->n_drift++] = name;
     }
 }
@@ -38,7 +38,7 @@ static void read_setting(const iv_node *config, void *setting) {
     s->group_kind = reg_group_kind(iv_spec_string(config, "group.kind"));
     s->axes = read_axes(iv_spec_string(config, "group.axes"));
     s->group_order = (size_t)iv_spec_integer(config, "group.order");
-    s->dataset = iv_spec_string(config, "dataset.name");
+    study_images_read(config, &s->images);
     s->n_images = (size_t)iv_spec_integer(config, "dataset.images");
     s->n_validation = (size_t)iv_spec_integer(config, "dataset.validation");
     s->n_test = (size_t)iv_spec_integer(config, "dataset.test");
@@ -57,16 +57,20 @@ const reg_setting *reg_setting_of(const iv_population *population) {
 
 /* ------------------------------------------------------------------ work */
 
+/* Values of an image as the group acts on it. */
+static double n_pixels(const reg_setting *s) {
+    return (double)iv_image_values(iv_group_padded(s->group_kind, s->group_order, s->images.shape));
+}
+
 /* Bound by the batch of images, the largest tensor, and by what surrounds it: activations and their
  * gradients of every layer, and four copies of the parameters. */
 static void count_bytes(const iv_population *p, size_t n_copies, iv_work *work) {
     const reg_setting *s = reg_setting_of(p);
-    const double side = (double)iv_group_side(s->group_kind, s->group_order, REG_SIDE);
-    const double hidden = (double)s->hidden, layers = (double)s->layers;
+    const double pixels = n_pixels(s), hidden = (double)s->hidden, layers = (double)s->layers;
     const double rows = (double)(n_copies * p->batch);
-    const double images = rows * side * side * sizeof(float);
+    const double images = rows * pixels * sizeof(float);
     const double activations = rows * hidden * (layers + 4) * sizeof(float);
-    const double weights = hidden * (side * side + layers * hidden) * sizeof(float);
+    const double weights = hidden * (pixels + layers * hidden) * sizeof(float);
     work->buffer_bytes = images;
     work->bytes = images + activations + 5 * weights;
 }
@@ -80,12 +84,11 @@ static void work(const iv_population *p, iv_work *work) {
     const bool tied = s->method == REG_WEIGHT_TYING;
     count_bytes(p, tied ? n_elements : s->method == REG_REGULARIZATION ? 2 : 1, work);
 
-    const double side = (double)iv_group_side(s->group_kind, s->group_order, REG_SIDE);
-    const double pixels = side * side, hidden = (double)s->hidden, batch = (double)p->batch;
+    const double pixels = n_pixels(s), hidden = (double)s->hidden, batch = (double)p->batch;
     const double elements = (double)n_elements;
     const double rows = s->method == REG_REGULARIZATION ? 2 * batch : batch;
     const double first_rows = tied ? elements * batch : rows;
-    const double later = hidden * ((double)(s->layers - 2) * hidden + REG_CLASSES);
+    const double later = hidden * ((double)(s->layers - 2) * hidden + (double)s->images.n_classes);
     work->step_flops = 2 * (2 * first_rows * pixels * hidden + 3 * rows * later);
 
     const double of_image = 4 * elements * ((tied ? elements : 1) * pixels * hidden + later);
