@@ -1,8 +1,8 @@
 /* Inside the graph room: tensors, nodes, the table of ops, and how an op emits its launches.
  *
  * An op is one file in ops/: the builder functions of the public header (shape rule), forward
- * (append the launches that compute the outputs), backward (append nodes that compute gradients),
- * and an entry in ops/table.c.
+ * (append the launches that compute the outputs), backward (append nodes that compute gradients);
+ * and an entry in ops/ops.def, which everything else is made from.
  */
 #ifndef INVAR_GRAPH_GRAPH_H
 #define INVAR_GRAPH_GRAPH_H
@@ -90,25 +90,8 @@ struct iv_graph {
 /* Ends with NULL. */
 extern const iv_op *const iv_ops[];
 
-extern const iv_op op_add, op_scale, op_activate, op_activation_gradient, op_slice, op_reshape,
-    op_concatenate, op_linear, op_linear_input_gradient, op_linear_weight_gradient, op_orbit,
-    op_orbit_gradient, op_orbit_mean, op_orbit_mean_gradient, op_image_batch, op_cross_entropy,
-    op_logit_distance, op_difference_gradient, op_weighted_sum, op_class_logit_sum,
-    op_class_logit_gradient, op_argmax, op_orbit_accuracy, op_orbit_logit_invariance,
-    op_orbit_distribution_invariance, op_orbit_saliency_similarity, op_identity_seed,
-    op_signal_batch, op_pair_batch;
-
-/* of autoencoders */
-extern const iv_op op_rich, op_rich_gradient, op_mean_square, op_square_error_sums, op_pair_loss,
-    op_pair_sums;
-
-/* of learned transformations: what they are, and images transformed as they are gathered */
-extern const iv_op op_affine_samples, op_affine_samples_gradient, op_affine_image_batch;
-
-/* of learned transformations: the warp on either side of a product, and features */
-extern const iv_op op_warp_inputs, op_warp_filters, op_warp_filters_gradient, op_warp_slopes,
-    op_filter_products, op_filter_products_gradient, op_transform_points,
-    op_transform_points_gradient, op_blur, op_feature_mean, op_feature_mean_gradient;
+#define OP(name) extern const iv_op op_##name;
+#include "graph/ops/ops.def"
 
 /* ------------------------------------------------------------------ building */
 

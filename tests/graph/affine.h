@@ -33,9 +33,4 @@ iv_affine_image_source trial_affine_images(trial *t, iv_image_shape shape, size_
 int32_t trial_transformation(const trial *t, size_t member);
 uint8_t affine_byte(size_t row, size_t i);
 
-oracle oracle_affine_samples, oracle_affine_samples_gradient, oracle_affine_image_batch;
-
-void build_affine_samples(trial *t, size_t variant, example *x);
-void build_affine_image_batch(trial *t, size_t variant, example *x);
-
 #endif

@@ -298,7 +298,7 @@ void oracle_affine_image_batch(const evaluation *e, const node *n, const array *
 
 /* ------------------------------------------------------------------ examples */
 
-void build_affine_samples(trial *t, size_t variant, example *x) {
+EXAMPLES(affine_samples, 6, 3) {
     static const size_t n_samples[] = {1, 3, 8, 5, 33, 256};
     static const double lengths[] = {0.5, 1e-3, 3.0, 0.0, 20.0, 1.0};
     const size_t six = 6, S = n_samples[variant];
@@ -318,7 +318,7 @@ void build_affine_samples(trial *t, size_t variant, example *x) {
     add_wrt(x, eta, false);
 }
 
-void build_affine_image_batch(trial *t, size_t variant, example *x) {
+EXAMPLES(affine_image_batch, 8, 3) {
     static const iv_image_shape shapes[] = {{1, 3, 3}, {1, 6, 5}, {3, 4, 7}, {1, 28, 28}};
     t->first_member = 2 * variant;
     iv_affine_image_source source =

@@ -265,7 +265,7 @@ void oracle_pair_batch(const evaluation *e, const node *n, const array *const *i
 
 /* ------------------------------------------------------------------ examples */
 
-void build_signal_batch(trial *t, size_t variant, example *x) {
+EXAMPLES(signal_batch, 4, 4) {
     static const size_t sizes[] = {2, 5, 10, 7};
     const iv_code code = variant % 2 ? IV_CODE_MODULUS_PHASE : IV_CODE_MODULUS_SINE_COSINE;
     iv_signal_set set;
@@ -277,7 +277,7 @@ void build_signal_batch(trial *t, size_t variant, example *x) {
     x->n_outputs = 2;
 }
 
-void build_pair_batch(trial *t, size_t variant, example *x) {
+EXAMPLES(pair_batch, 8, 4) {
     static const size_t sizes[] = {2, 6, 5, 7, 10, 9, 20, 31};
     const size_t d = sizes[variant];
     iv_signal_set set;
