@@ -62,6 +62,30 @@ typedef struct {
     size_t n_members;
 } emitter;
 
+/* What an op can do besides computing its outputs. Compiling and differentiation ask for these and
+ * know no op by its name. */
+enum {
+    /* backward takes NULL for a gradient of 1. */
+    IV_OP_TAKES_ONE = 1 << 0,
+    /* A gradient of 1 is one of 1 for each input to which backward gives none then. */
+    IV_OP_PASSES_ONE = 1 << 1,
+    /* forward applies n->activation to output 0. */
+    IV_OP_TAKES_ACTIVATION = 1 << 2,
+    /* forward multiplies output 0 by the derivative of n->gate_activation where its output is
+     * n->gate, if there is one: a tensor of as many elements. */
+    IV_OP_TAKES_GATE = 1 << 3,
+    /* The gate may also have one row for several rows of output 0, those of S products. */
+    IV_OP_SHARES_GATE = 1 << 4,
+    /* forward adds what it computes to the target of each output that is `added_by_producer`, times
+     * output 0's scale, and writes these outputs nowhere else. */
+    IV_OP_ADDS_TO_TARGET = 1 << 5,
+    /* Applies an activation to input 0 and nothing else: an op that TAKES_ACTIVATION can do it. */
+    IV_OP_IS_ACTIVATION = 1 << 6,
+    /* Multiplies input 0 by the derivative of an activation where its output is input 1, and
+     * nothing else: an op that TAKES_GATE can do it. */
+    IV_OP_IS_GATE = 1 << 7,
+};
+
 struct iv_op {
     const char *name;
     /* Append the launches that compute the outputs. NULL: nothing to launch (shared memory). */
@@ -69,8 +93,13 @@ struct iv_op {
     /* Given dL/d output 0, set gradients[i] for every input that has one. NULL: the op has no
      * derivative. */
     void (*backward)(iv_graph *graph, const node *n, iv_tensor *gradient, iv_tensor **gradients);
-    /* Backward also takes NULL for a gradient of 1. */
-    bool takes_one;
+    unsigned can; /* IV_OP_..., or-ed */
+    /* Of an op that is an activation or a gate: which. */
+    iv_activation (*activation)(const node *n);
+    /* Of an op that puts its inputs side by side: at which element of output 0 input i lies. An
+     * input that nothing else reads is then computed there, and the op finds that its base is the
+     * output. NULL for other ops. */
+    size_t (*place_of_input)(const node *n, size_t i);
     /* Bit i: input i holds integers (IV_I32), all others floats. ANY_INPUT: either. */
     unsigned integer_inputs;
 };
@@ -107,6 +136,15 @@ iv_tensor *iv_graph_output(node *n, iv_dtype dtype, unsigned rank, const size_t 
 /* Add nodes for the sum of what has arrived so far (may be NULL) and one more contribution; slices
  * of one tensor are put side by side instead. */
 iv_tensor *iv_accumulate_gradient(iv_graph *graph, iv_tensor *sum, iv_tensor *contribution);
+
+/* Whether two gradients of slices touch different rows of the same whole, so that one node can hold
+ * both; and that node's output, NULL after a failure. */
+bool iv_can_join(const iv_tensor *a, const iv_tensor *b);
+iv_tensor *iv_join(iv_graph *graph, const iv_tensor *a, const iv_tensor *b);
+
+/* Ones where the last two axes' positions are equal, the shape of a gradient by `like`: the seed of
+ * its Jacobian, or a gradient of 1. */
+iv_tensor *iv_identity_seed(iv_graph *graph, iv_tensor *like, unsigned rank, const size_t *dims);
 
 /* (a - b) times numerator / denominator, and times `weight`, one number a member, unless it is
  * NULL: what square distances send back to a. */

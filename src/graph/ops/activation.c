@@ -36,8 +36,15 @@ static void activate_backward(iv_graph *graph, const node *n, iv_tensor *gradien
     gradients[0] = iv_graph_output(d, IV_F32, gradient->rank, gradient->dims);
 }
 
-const iv_op op_activate = {
-    .name = "activate", .forward = activate_forward, .backward = activate_backward};
+static iv_activation activation_of(const node *n) {
+    return (iv_activation)n->attributes[ACTIVATION];
+}
+
+const iv_op op_activate = {.name = "activate",
+                           .forward = activate_forward,
+                           .backward = activate_backward,
+                           .can = IV_OP_IS_ACTIVATION,
+                           .activation = activation_of};
 
 static iv_status activation_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *gradient = n->inputs[0], *y = n->inputs[1];
@@ -56,4 +63,6 @@ static iv_status activation_gradient_forward(emitter *e, const node *n) {
 }
 
 const iv_op op_activation_gradient = {.name = "activation_gradient",
-                                      .forward = activation_gradient_forward};
+                                      .forward = activation_gradient_forward,
+                                      .can = IV_OP_IS_GATE,
+                                      .activation = activation_of};

@@ -45,7 +45,7 @@ static void class_logit_sum_backward(iv_graph *graph, const node *n, iv_tensor *
 const iv_op op_class_logit_sum = {.name = "class_logit_sum",
                                   .forward = class_logit_sum_forward,
                                   .backward = class_logit_sum_backward,
-                                  .takes_one = true,
+                                  .can = IV_OP_TAKES_ONE,
                                   .integer_inputs = 1 << 1};
 
 static iv_status class_logit_gradient_forward(emitter *e, const node *n) {
@@ -81,6 +81,11 @@ static iv_status argmax_forward(emitter *e, const node *n) {
 }
 
 const iv_op op_argmax = {.name = "argmax", .forward = argmax_forward};
+
+iv_tensor *iv_identity_seed(iv_graph *graph, iv_tensor *like, unsigned rank, const size_t *dims) {
+    node *n = iv_graph_node(graph, &op_identity_seed, 1, &like, 1);
+    return iv_graph_output(n, IV_F32, rank, dims);
+}
 
 /* [B, C, C] from logits [B, C]: the unit vector of every class, for every row. */
 static iv_status identity_seed_forward(emitter *e, const node *n) {

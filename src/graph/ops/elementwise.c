@@ -50,7 +50,7 @@ static void scale_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
 }
 
 const iv_op op_scale = {
-    .name = "scale", .forward = scale_forward, .backward = scale_backward, .takes_one = true};
+    .name = "scale", .forward = scale_forward, .backward = scale_backward, .can = IV_OP_TAKES_ONE};
 
 iv_status iv_append_add_to(emitter *e, const iv_tensor *tensor) {
     iv_launch *launch = iv_launch_begin(e->sequence, "elementwise", "add_to", NULL);

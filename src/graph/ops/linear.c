@@ -60,7 +60,10 @@ static void linear_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     if (b) gradients[2] = iv_graph_output(dw, IV_F32, b->rank, b->dims);
 }
 
-const iv_op op_linear = {.name = "linear", .forward = linear_forward, .backward = linear_backward};
+const iv_op op_linear = {.name = "linear",
+                         .forward = linear_forward,
+                         .backward = linear_backward,
+                         .can = IV_OP_TAKES_ACTIVATION};
 
 static iv_status input_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *dy = n->inputs[0], *w = n->inputs[1];
@@ -85,7 +88,8 @@ static iv_status input_gradient_forward(emitter *e, const node *n) {
 }
 
 const iv_op op_linear_input_gradient = {.name = "linear_input_gradient",
-                                        .forward = input_gradient_forward};
+                                        .forward = input_gradient_forward,
+                                        .can = IV_OP_TAKES_GATE | IV_OP_SHARES_GATE};
 
 /* Outputs: dw, and db if the layer has a bias; added to what they are to change, or kept. */
 static iv_status weight_gradient_forward(emitter *e, const node *n) {
@@ -112,4 +116,5 @@ static iv_status weight_gradient_forward(emitter *e, const node *n) {
 }
 
 const iv_op op_linear_weight_gradient = {.name = "linear_weight_gradient",
-                                         .forward = weight_gradient_forward};
+                                         .forward = weight_gradient_forward,
+                                         .can = IV_OP_ADDS_TO_TARGET};

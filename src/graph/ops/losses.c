@@ -54,7 +54,7 @@ static void cross_entropy_backward(iv_graph *graph, const node *n, iv_tensor *gr
 const iv_op op_cross_entropy = {.name = "cross_entropy",
                                 .forward = cross_entropy_forward,
                                 .backward = cross_entropy_backward,
-                                .takes_one = true,
+                                .can = IV_OP_TAKES_ONE,
                                 .integer_inputs = 1 << 1};
 
 /* Outputs: the loss, and the distance of each row. */
@@ -91,7 +91,7 @@ static void logit_distance_backward(iv_graph *graph, const node *n, iv_tensor *g
 const iv_op op_logit_distance = {.name = "logit_distance",
                                  .forward = logit_distance_forward,
                                  .backward = logit_distance_backward,
-                                 .takes_one = true};
+                                 .can = IV_OP_TAKES_ONE};
 
 enum { NUMERATOR, DENOMINATOR }; /* attributes of a difference's gradient: of its scale */
 
@@ -151,4 +151,4 @@ static void weighted_sum_backward(iv_graph *graph, const node *n, iv_tensor *gra
 const iv_op op_weighted_sum = {.name = "weighted_sum",
                                .forward = weighted_sum_forward,
                                .backward = weighted_sum_backward,
-                               .takes_one = true};
+                               .can = IV_OP_TAKES_ONE | IV_OP_PASSES_ONE};

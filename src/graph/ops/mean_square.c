@@ -49,7 +49,7 @@ static void mean_square_backward(iv_graph *graph, const node *n, iv_tensor *grad
 const iv_op op_mean_square = {.name = "mean_square",
                               .forward = mean_square_forward,
                               .backward = mean_square_backward,
-                              .takes_one = true};
+                              .can = IV_OP_TAKES_ONE};
 
 enum { N_ROWS }; /* attribute of the sums */
 

@@ -145,5 +145,5 @@ static iv_status orbit_mean_gradient_forward(emitter *e, const node *n) {
     return iv_launch_end_by_member(launch, 3, (const size_t[]){inner, outer, e->n_members}, NULL);
 }
 
-const iv_op op_orbit_mean_gradient = {.name = "orbit_mean_gradient",
-                                      .forward = orbit_mean_gradient_forward};
+const iv_op op_orbit_mean_gradient = {
+    .name = "orbit_mean_gradient", .forward = orbit_mean_gradient_forward, .can = IV_OP_TAKES_GATE};

@@ -70,7 +70,7 @@ static void pair_loss_backward(iv_graph *graph, const node *n, iv_tensor *gradie
 const iv_op op_pair_loss = {.name = "pair_loss",
                             .forward = pair_loss_forward,
                             .backward = pair_loss_backward,
-                            .takes_one = true};
+                            .can = IV_OP_TAKES_ONE};
 
 iv_tensor *iv_pair_sums(iv_graph *graph, iv_tensor *z, size_t n_invariant,
                         iv_tensor *squared_distances, iv_tensor *delta, iv_tensor *alpha,

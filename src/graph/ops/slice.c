@@ -104,4 +104,40 @@ static iv_status concatenate_forward(emitter *e, const node *n) {
     return IV_OK;
 }
 
-const iv_op op_concatenate = {.name = "concatenate", .forward = concatenate_forward};
+static size_t place_of_input(const node *n, size_t i) {
+    return n->attributes[1 + i];
+}
+
+const iv_op op_concatenate = {
+    .name = "concatenate", .forward = concatenate_forward, .place_of_input = place_of_input};
+
+static bool overlaps(const node *parts, const node *part) {
+    const size_t first = place_of_input(part, 0);
+    const size_t end = first + part->inputs[0]->n_elements;
+    for (size_t i = 0; i < parts->n_inputs; i++) {
+        const size_t other = place_of_input(parts, i);
+        if (first < other + parts->inputs[i]->n_elements && other < end) return true;
+    }
+    return false;
+}
+
+bool iv_can_join(const iv_tensor *a, const iv_tensor *b) {
+    return a->producer && b->producer && a->producer->op == &op_concatenate &&
+           b->producer->op == &op_concatenate && b->producer->n_inputs == 1 &&
+           a->producer->n_inputs < MAX_INPUTS && iv_same_shape(a, b) &&
+           !overlaps(a->producer, b->producer);
+}
+
+iv_tensor *iv_join(iv_graph *graph, const iv_tensor *a, const iv_tensor *b) {
+    const node *parts = a->producer, *part = b->producer;
+    iv_tensor *inputs[MAX_INPUTS];
+    memcpy(inputs, parts->inputs, parts->n_inputs * sizeof *inputs);
+    inputs[parts->n_inputs] = part->inputs[0];
+    const size_t n_inputs = parts->n_inputs + 1;
+    node *n = iv_graph_node(graph, &op_concatenate, n_inputs, inputs, n_inputs);
+    if (!n) return NULL;
+    n->attributes[0] = n_inputs;
+    memcpy(n->attributes + 1, parts->attributes + 1, parts->n_inputs * sizeof *n->attributes);
+    n->attributes[n_inputs] = part->attributes[1];
+    return iv_graph_output(n, IV_F32, a->rank, a->dims);
+}
