@@ -10,7 +10,7 @@
 #include <invar/graph.h>
 #include <invar/linalg.h>
 
-enum { MAX_INPUTS = 4, MAX_OUTPUTS = 3, MAX_ATTRIBUTES = 7, NO_SLOT = -1 };
+enum { MAX_INPUTS = 4, MAX_OUTPUTS = 3, NO_SLOT = -1 };
 
 typedef struct node node;
 
@@ -45,9 +45,7 @@ struct node {
     iv_tensor *inputs[MAX_INPUTS]; /* NULL entries are absent optional inputs */
     iv_tensor *outputs[MAX_OUTPUTS];
     size_t n_inputs, n_outputs;
-    size_t attributes[MAX_ATTRIBUTES]; /* an op's own constants; its file names them */
-    cl_mem tables[4];
-    iv_view views[2];
+    void *own; /* an own_NAME of ops/own.h: the op's constants, or NULL */
     /* set while compiling */
     bool needed;
     bool fused_away;          /* computed by the epilogue of the product before it */
@@ -128,9 +126,9 @@ extern const iv_op *const iv_ops[];
 iv_tensor *iv_graph_fail(iv_graph *graph, const char *format, ...) IV_PRINTF(2, 3);
 
 /* New node and its outputs; NULL after a failure. The first n_required inputs must be there, the
- * others may be NULL. */
+ * others may be NULL. own_bytes: of n->own, zeros at first; 0 for an op without constants. */
 node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor *const *inputs,
-                    size_t n_required);
+                    size_t n_required, size_t own_bytes);
 iv_tensor *iv_graph_output(node *n, iv_dtype dtype, unsigned rank, const size_t *dims);
 
 /* Add nodes for the sum of what has arrived so far (may be NULL) and one more contribution; slices

@@ -8,9 +8,6 @@
 
 #include <invar/affine.h>
 
-/* Attributes of the ops that say how many work-items a group has. */
-enum { AFFINE_SAMPLES_LANES = 2, AFFINE_BATCH_LANES = 5 };
-
 /* Seeds of the trial's members, and uint [R, 1] on the device. */
 uint32_t affine_seed(const trial *t, size_t member);
 iv_view trial_affine_seeds(trial *t);

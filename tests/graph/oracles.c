@@ -44,7 +44,7 @@ static double activation_of(iv_activation activation, double x) {
 /* No slope is larger than SELU's at 0 from below; those of the others are at most 1. */
 void oracle_activate(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
-    const iv_activation activation = (iv_activation)n->attributes[0];
+    const iv_activation activation = ((const own_activate *)n->own)->activation;
     const double slope = activation == IV_ACTIVATION_SELU ? selu_lambda * selu_alpha : 1.0;
     for (size_t i = 0; i < out->n; i++) {
         out->value[i] = activation_of(activation, in[0]->value[i]);
@@ -86,9 +86,9 @@ void oracle_activation_gradient(const evaluation *e, const node *n, const array 
     for (size_t i = 0; i < out->n; i++) {
         const size_t row = i / columns / n_products, column = i % columns;
         double slope_error = 0.0;
-        const double slope =
-            slope_at((iv_activation)n->attributes[0], in[1]->value[row * columns + column],
-                     in[1]->error[row * columns + column], &slope_error);
+        const double slope = slope_at(((const own_activate *)n->own)->activation,
+                                      in[1]->value[row * columns + column],
+                                      in[1]->error[row * columns + column], &slope_error);
         out->value[i] = in[0]->value[i] * slope;
         out->error[i] = in[0]->error[i] * (fabs(slope) + slope_error) +
                         fabs(in[0]->value[i]) * slope_error + UNDERFLOW;
@@ -98,9 +98,10 @@ void oracle_activation_gradient(const evaluation *e, const node *n, const array 
 /* ------------------------------------------------------------------ shared memory */
 
 void oracle_slice(const evaluation *e, const node *n, const array *const *in, array *out) {
+    const own_slice *own = n->own;
     (void)e;
-    memcpy(out->value, in[0]->value + n->attributes[0], out->n * sizeof(double));
-    memcpy(out->error, in[0]->error + n->attributes[0], out->n * sizeof(double));
+    memcpy(out->value, in[0]->value + own->first, out->n * sizeof(double));
+    memcpy(out->error, in[0]->error + own->first, out->n * sizeof(double));
 }
 
 void oracle_reshape(const evaluation *e, const node *n, const array *const *in, array *out) {
@@ -112,11 +113,12 @@ void oracle_reshape(const evaluation *e, const node *n, const array *const *in, 
 
 void oracle_concatenate(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
+    const own_concatenate *own = n->own;
     for (size_t k = 0; k < n->n_inputs; k++) {
-        assert_true(n->attributes[1 + k] + in[k]->n <= out->n);
+        assert_true(own->places[k] + in[k]->n <= out->n);
         for (size_t i = 0; i < in[k]->n; i++) {
-            out->value[n->attributes[1 + k] + i] += in[k]->value[i];
-            out->error[n->attributes[1 + k] + i] += in[k]->error[i];
+            out->value[own->places[k] + i] += in[k]->value[i];
+            out->error[own->places[k] + i] += in[k]->error[i];
         }
     }
 }

@@ -9,6 +9,8 @@
 
 #include "trial.h"
 
+#include "graph/ops/own.h"
+
 #define UNIT_ROUNDOFF 0x1p-24
 
 /* OpenCL 1.2, table 7.4, in unit roundoffs (half an ulp): 2.5 ulp for x / y, 3 ulp for sqrt, exp,

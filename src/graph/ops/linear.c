@@ -5,7 +5,7 @@
 #include <string.h>
 
 iv_tensor *iv_linear(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_tensor *b) {
-    node *n = iv_graph_node(graph, &op_linear, 3, (iv_tensor *[]){x, w, b}, 2);
+    node *n = iv_graph_node(graph, &op_linear, 3, (iv_tensor *[]){x, w, b}, 2, 0);
     if (!n) return NULL;
     if (w->rank != 2 || iv_columns(x) != w->dims[1])
         return iv_graph_fail(graph, "linear: %zu features meet weights of %zu columns",
@@ -41,7 +41,7 @@ static iv_status linear_forward(emitter *e, const node *n) {
 }
 
 static iv_tensor *input_gradient(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_tensor *dy) {
-    node *n = iv_graph_node(graph, &op_linear_input_gradient, 2, (iv_tensor *[]){dy, w}, 2);
+    node *n = iv_graph_node(graph, &op_linear_input_gradient, 2, (iv_tensor *[]){dy, w}, 2, 0);
     if (!n) return NULL;
     const size_t n_products = iv_rows(dy) / iv_rows(x);
     size_t dims[IV_MAX_RANK];
@@ -55,7 +55,8 @@ static void linear_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     gradients[0] = input_gradient(graph, x, w, gradient);
     if (iv_rows(gradient) != iv_rows(x)) return; /* several products: parameters have no gradient */
 
-    node *dw = iv_graph_node(graph, &op_linear_weight_gradient, 2, (iv_tensor *[]){gradient, x}, 2);
+    node *dw =
+        iv_graph_node(graph, &op_linear_weight_gradient, 2, (iv_tensor *[]){gradient, x}, 2, 0);
     gradients[1] = iv_graph_output(dw, IV_F32, 2, w->dims);
     if (b) gradients[2] = iv_graph_output(dw, IV_F32, b->rank, b->dims);
 }

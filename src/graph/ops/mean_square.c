@@ -1,6 +1,6 @@
 /* Mean square error, its derivative, and sums of square errors for evaluation in batches.
  * Kernels: cl/mean_square.cl. */
-#include "graph/graph.h"
+#include "graph/ops/own.h"
 
 static bool are_batches(const iv_tensor *a, const iv_tensor *b) {
     return a->rank == 2 && iv_same_shape(a, b);
@@ -8,7 +8,7 @@ static bool are_batches(const iv_tensor *a, const iv_tensor *b) {
 
 /* Outputs: the loss, and its gradient to a. */
 iv_tensor *iv_mean_square(iv_graph *graph, iv_tensor *a, iv_tensor *b) {
-    node *n = iv_graph_node(graph, &op_mean_square, 2, (iv_tensor *[]){a, b}, 2);
+    node *n = iv_graph_node(graph, &op_mean_square, 2, (iv_tensor *[]){a, b}, 2, 0);
     if (!n) return NULL;
     if (!are_batches(a, b))
         return iv_graph_fail(graph, "mean square: needs two tensors of shape [B, C]");
@@ -51,14 +51,13 @@ const iv_op op_mean_square = {.name = "mean_square",
                               .backward = mean_square_backward,
                               .can = IV_OP_TAKES_ONE};
 
-enum { N_ROWS }; /* attribute of the sums */
-
 iv_tensor *iv_square_error_sums(iv_graph *graph, iv_tensor *a, iv_tensor *b, size_t n_rows) {
-    node *n = iv_graph_node(graph, &op_square_error_sums, 2, (iv_tensor *[]){a, b}, 2);
+    node *n = iv_graph_node(graph, &op_square_error_sums, 2, (iv_tensor *[]){a, b}, 2,
+                            sizeof(own_square_error_sums));
     if (!n) return NULL;
     if (!are_batches(a, b))
         return iv_graph_fail(graph, "square error sums: needs two tensors of shape [B, C]");
-    n->attributes[N_ROWS] = n_rows;
+    *(own_square_error_sums *)n->own = (own_square_error_sums){n_rows};
     return iv_graph_output(n, IV_F32, 1, &a->dims[1]);
 }
 
@@ -73,7 +72,7 @@ static iv_status square_error_sums_forward(emitter *e, const node *n) {
     iv_arg_tensor(launch, n->outputs[0]);
     iv_arg_uint(launch, a->dims[0]);
     iv_arg_uint(launch, a->dims[1]);
-    iv_arg_uint(launch, n->attributes[N_ROWS]);
+    iv_arg_uint(launch, ((const own_square_error_sums *)n->own)->n_rows);
     iv_arg_step(launch);
     return iv_launch_end_by_member(launch, 3, (const size_t[]){lanes, a->dims[1], e->n_members},
                                    (const size_t[]){lanes, 1, 1});

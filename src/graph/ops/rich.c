@@ -9,7 +9,7 @@
 enum { ROWS = 8 };
 
 iv_tensor *iv_rich(iv_graph *graph, iv_tensor *o, iv_tensor *x) {
-    node *n = iv_graph_node(graph, &op_rich, 2, (iv_tensor *[]){o, x}, 2);
+    node *n = iv_graph_node(graph, &op_rich, 2, (iv_tensor *[]){o, x}, 2, 0);
     if (!n) return NULL;
     if (o->rank != x->rank || iv_rows(o) != iv_rows(x) ||
         memcmp(o->dims, x->dims, (o->rank - 1) * sizeof *o->dims) != 0)
@@ -62,7 +62,7 @@ static void rich_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     const iv_tensor *o = n->inputs[0], *x = n->inputs[1];
     iv_tensor *y = n->outputs[0];
     const size_t n_products = gradient->n_elements / y->n_elements;
-    node *d = iv_graph_node(graph, &op_rich_gradient, 2, (iv_tensor *[]){gradient, y}, 2);
+    node *d = iv_graph_node(graph, &op_rich_gradient, 2, (iv_tensor *[]){gradient, y}, 2, 0);
     size_t dims[IV_MAX_RANK];
     unsigned rank = iv_gradient_shape(x, n_products, dims);
     gradients[1] = iv_graph_output(d, IV_F32, rank, dims);
