@@ -43,8 +43,8 @@ void iv_affine_image_batch(iv_graph *graph, const iv_affine_image_source *source
     node *n =
         iv_graph_node(graph, &op_affine_image_batch, 0, NULL, 0, sizeof(own_affine_image_batch));
     if (!n) return;
-    const bool cpu = iv_context_device(graph->context)->type == IV_DEVICE_CPU;
-    *(own_affine_image_batch *)n->own = (own_affine_image_batch){*source, cpu ? 1 : 64};
+    *(own_affine_image_batch *)n->own =
+        (own_affine_image_batch){*source, iv_kernel_value(graph->context, "affine_batch", "LANES")};
     *images = iv_graph_output(n, IV_F32, 2, (const size_t[]){batch, n_values});
     if (*images) (*images)->zeros = source->zeros;
     *labels = iv_graph_output(n, IV_I32, 1, &batch);

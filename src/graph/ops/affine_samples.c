@@ -52,10 +52,9 @@ static void affine_samples_backward(iv_graph *graph, const node *n, iv_tensor *g
     node *d =
         iv_graph_node(graph, &op_affine_samples_gradient, 3, inputs, 3, sizeof(own_affine_samples));
     if (!d) return;
-    const bool cpu = iv_context_device(graph->context)->type == IV_DEVICE_CPU;
     own_affine_samples *own = d->own;
     *own = *(const own_affine_samples *)n->own;
-    own->lanes = cpu ? 1 : 64;
+    own->lanes = iv_kernel_value(graph->context, "affine", "LANES");
     gradients[0] = iv_graph_output(d, IV_F32, n->inputs[0]->rank, n->inputs[0]->dims);
 }
 

@@ -22,7 +22,7 @@ iv_tensor *iv_blur(iv_graph *graph, iv_tensor *images, iv_image_shape shape, flo
     if (!iv_is_image_shape(n, shape, images->dims[1])) return NULL;
     *(own_blur *)n->own = (own_blur){shape, sigma};
     iv_tensor *blurred = iv_graph_output(n, IV_F32, 2, images->dims);
-    if (iv_context_device(graph->context)->type != IV_DEVICE_CPU)
+    if (!iv_kernel_value(graph->context, "blur", "ROWS"))
         iv_graph_output(n, IV_F32, 2, images->dims);
     return blurred;
 }

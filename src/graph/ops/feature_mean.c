@@ -5,8 +5,10 @@
 #include <stdio.h>
 
 /* Vectors of 16 that a work-item takes on CPU devices: long enough pieces of each sample's sums for
- * the memory, and they stay in the nearest cache. */
-enum { CPU_VECTORS = 64 };
+ * the memory, and they stay in the nearest cache. 0 on GPUs. */
+static size_t vectors_of(const emitter *e) {
+    return iv_kernel_value(e->graph->context, "feature_mean", "VECTORS");
+}
 
 iv_tensor *iv_feature_mean(iv_graph *graph, iv_tensor *z, iv_feature feature) {
     node *n = iv_graph_node(graph, &op_feature_mean, 1, &z, 1, sizeof(own_feature_mean));
@@ -25,22 +27,20 @@ static bool is_cosine(const node *n) {
 
 /* The launch after its tensors: h or dh [B, H], and S. */
 static iv_launch *begin(emitter *e, const node *n, const char *function) {
-    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
     char options[48] = "", vectors[24] = "";
-    if (cpu) snprintf(vectors, sizeof vectors, " -DVECTORS=%d", CPU_VECTORS);
+    if (vectors_of(e)) snprintf(vectors, sizeof vectors, " -DVECTORS=%zu", vectors_of(e));
     snprintf(options, sizeof options, "%s%s", is_cosine(n) ? "-DCOSINE" : "", vectors);
     return iv_launch_begin(e->sequence, "feature_mean", function, options);
 }
 
 static iv_status end(emitter *e, const node *n, iv_launch *launch, const iv_tensor *h,
                      size_t samples) {
-    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
+    const size_t neighbours = 16 * vectors_of(e);
     const double scale = is_cosine(n) ? sqrt(2.0 / (double)iv_columns(h)) : 1.0;
     iv_arg_uint(launch, h->n_elements);
     iv_arg_uint(launch, samples);
     iv_arg_float(launch, (float)(scale / (double)samples));
-    if (!cpu) return iv_launch_members(e, launch, h->n_elements);
-    const size_t neighbours = 16 * CPU_VECTORS;
+    if (!neighbours) return iv_launch_members(e, launch, h->n_elements);
     return iv_launch_end_by_member(
         launch, 2, (const size_t[]){(h->n_elements + neighbours - 1) / neighbours, e->n_members},
         (const size_t[]){1, 1});

@@ -33,8 +33,11 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     const iv_image_source *source = &own->source;
     const iv_tensor *images = n->outputs[IMAGES];
     char options[96];
-    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
-    const size_t block = cpu ? iv_columns(images) : 1, samples = cpu ? 64 : 1, rows = cpu ? 16 : 1;
+    iv_context *context = e->graph->context;
+    const bool whole = iv_kernel_value(context, "image_batch", "WHOLE");
+    const size_t block = whole ? iv_columns(images) : 1;
+    const size_t samples = iv_kernel_value(context, "image_batch", "SAMPLES");
+    const size_t rows = iv_kernel_value(context, "image_batch", "ROWS");
     snprintf(options, sizeof options,
              "-DCOPIES=%d -DSHUFFLE=%d -DBLOCK=%zu -DSAMPLES=%zu -DROWS=%zu", own->copies,
              source->shuffle, block, samples, rows);
@@ -51,7 +54,7 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     iv_arg_step(draw);
     const iv_status status = iv_launch_end_by_member(
         draw, 2, (const size_t[]){(own->batch + samples - 1) / samples, e->n_members},
-        cpu ? (const size_t[]){1, 1} : NULL);
+        samples > 1 ? (const size_t[]){1, 1} : NULL);
     if (status != IV_OK) return status;
 
     iv_launch *gather = iv_launch_begin(e->sequence, "image_batch", "gather_images", options);
@@ -65,7 +68,7 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
                                    (const size_t[]){iv_columns(images) / block,
                                                     (iv_rows(images) + rows - 1) / rows,
                                                     e->n_members},
-                                   cpu ? (const size_t[]){1, 1, 1} : NULL);
+                                   whole ? (const size_t[]){1, 1, 1} : NULL);
 }
 
 const iv_op op_image_batch = {.name = "image_batch", .forward = image_batch_forward};

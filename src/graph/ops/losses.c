@@ -30,8 +30,8 @@ iv_tensor *iv_cross_entropy(iv_graph *graph, iv_tensor *logits, iv_tensor *label
 static iv_status cross_entropy_forward(emitter *e, const node *n) {
     const iv_tensor *logits = n->inputs[0];
     const iv_device_info *device = iv_context_device(e->graph->context);
-    const bool wide =
-        device->type == IV_DEVICE_CPU && device->float_vector_width >= 8 && logits->dims[1] <= 16;
+    const bool wide = iv_kernel_value(e->graph->context, "loss", "WIDE") &&
+                      device->float_vector_width >= 8 && logits->dims[1] <= 16;
     iv_launch *launch =
         iv_launch_begin(e->sequence, "loss", "cross_entropy", wide ? "-DWIDE" : NULL);
     iv_arg_tensor(launch, logits);

@@ -2,6 +2,8 @@
  * Kernels: cl/mean_square.cl. */
 #include "graph/ops/own.h"
 
+#include <stdio.h>
+
 static bool are_batches(const iv_tensor *a, const iv_tensor *b) {
     return a->rank == 2 && iv_same_shape(a, b);
 }
@@ -19,11 +21,10 @@ iv_tensor *iv_mean_square(iv_graph *graph, iv_tensor *a, iv_tensor *b) {
 
 static iv_status mean_square_forward(emitter *e, const node *n) {
     const iv_tensor *a = n->inputs[0], *gradient = n->outputs[1];
-    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
-    const char *options = gradient->needed
-                              ? cpu ? "-DLANES=16 -DGRADIENT" : "-DLANES=256 -DGRADIENT"
-                          : cpu ? "-DLANES=16"
-                                : "-DLANES=256";
+    const size_t lanes = iv_kernel_value(e->graph->context, "mean_square", "LANES");
+    char options[48];
+    snprintf(options, sizeof options, "-DLANES=%zu%s", lanes,
+             gradient->needed ? " -DGRADIENT" : "");
     iv_launch *launch = iv_launch_begin(e->sequence, "mean_square", "mean_square", options);
     iv_arg_tensor(launch, a);
     iv_arg_tensor(launch, n->inputs[1]);
@@ -31,7 +32,6 @@ static iv_status mean_square_forward(emitter *e, const node *n) {
     if (gradient->needed) iv_arg_tensor(launch, gradient);
     iv_arg_uint(launch, a->n_elements);
     iv_arg_float(launch, (float)(2.0 / (double)a->n_elements));
-    const size_t lanes = cpu ? 16 : 256;
     return iv_launch_end_by_member(launch, 2, (const size_t[]){lanes, e->n_members},
                                    (const size_t[]){lanes, 1});
 }
@@ -63,10 +63,10 @@ iv_tensor *iv_square_error_sums(iv_graph *graph, iv_tensor *a, iv_tensor *b, siz
 
 static iv_status square_error_sums_forward(emitter *e, const node *n) {
     const iv_tensor *a = n->inputs[0];
-    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
-    const size_t lanes = cpu ? 8 : 64;
-    iv_launch *launch = iv_launch_begin(e->sequence, "mean_square", "square_error_sums",
-                                        cpu ? "-DROW_LANES=8" : "-DROW_LANES=64");
+    const size_t lanes = iv_kernel_value(e->graph->context, "mean_square", "ROW_LANES");
+    char options[32];
+    snprintf(options, sizeof options, "-DROW_LANES=%zu", lanes);
+    iv_launch *launch = iv_launch_begin(e->sequence, "mean_square", "square_error_sums", options);
     iv_arg_tensor(launch, a);
     iv_arg_tensor(launch, n->inputs[1]);
     iv_arg_tensor(launch, n->outputs[0]);

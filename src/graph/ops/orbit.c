@@ -19,8 +19,8 @@ iv_tensor *iv_orbit(iv_graph *graph, iv_tensor *x, cl_mem source, cl_mem inverse
 static iv_status orbit_forward(emitter *e, const node *n) {
     const own_orbit *own = n->own;
     const iv_tensor *x = n->inputs[0], *y = n->outputs[0];
-    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
-    const size_t block = cpu ? iv_columns(x) : 1;
+    const bool whole = iv_kernel_value(e->graph->context, "orbit", "WHOLE");
+    const size_t block = whole ? iv_columns(x) : 1;
     char options[32];
     snprintf(options, sizeof options, "-DBLOCK=%zu", block);
     iv_launch *launch = iv_launch_begin(e->sequence, "orbit", "orbit", options);
@@ -32,7 +32,7 @@ static iv_status orbit_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, own->n_elements);
     return iv_launch_end_by_member(
         launch, 3, (const size_t[]){iv_columns(y) / block, iv_rows(y), e->n_members},
-        cpu ? (const size_t[]){1, 1, 1} : NULL);
+        whole ? (const size_t[]){1, 1, 1} : NULL);
 }
 
 static void orbit_backward(iv_graph *graph, const node *n, iv_tensor *gradient,

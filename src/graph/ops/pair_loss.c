@@ -2,6 +2,8 @@
  * in batches. Kernels: cl/pair_loss.cl. */
 #include "graph/ops/own.h"
 
+#include <stdio.h>
+
 /* Inputs of both ops. */
 enum { CODES, SQUARED_DISTANCES, DELTA, ALPHA };
 
@@ -44,11 +46,11 @@ static iv_status pair_loss_forward(emitter *e, const node *n) {
     const own_pairs *own = n->own;
     const iv_tensor *z = n->inputs[CODES], *loss = n->outputs[0], *gradient = n->outputs[1],
                     *losses = n->outputs[2];
-    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
-    const size_t lanes = cpu ? 1 : 64;
-    const char *options = gradient->needed ? cpu ? "-DLANES=1 -DGRADIENT" : "-DLANES=64 -DGRADIENT"
-                          : cpu            ? "-DLANES=1"
-                                           : "-DLANES=64";
+    const size_t lanes = iv_kernel_value(e->graph->context, "pair_loss", "LANES");
+    const size_t pairs = lanes == 1 ? iv_kernel_value(e->graph->context, "pair_loss", "PAIRS") : 1;
+    char options[48];
+    snprintf(options, sizeof options, "-DLANES=%zu%s", lanes,
+             gradient->needed ? " -DGRADIENT" : "");
     iv_launch *launch = iv_launch_begin(e->sequence, "pair_loss", "pair_loss", options);
     for (size_t i = 0; i < n->n_inputs; i++) iv_arg_tensor(launch, n->inputs[i]);
     iv_arg_tensor(launch, losses);
@@ -59,7 +61,7 @@ static iv_status pair_loss_forward(emitter *e, const node *n) {
     iv_arg_float(launch, 4.0f / (float)z->dims[1]);
     const iv_status status =
         iv_launch_end_by_member(launch, 3, (const size_t[]){lanes, z->dims[1], e->n_members},
-                                cpu ? (const size_t[]){1, 8, 1} : (const size_t[]){lanes, 1, 1});
+                                (const size_t[]){lanes, pairs, 1});
     return status == IV_OK && loss->needed ? iv_append_mean(e, losses, loss) : status;
 }
 

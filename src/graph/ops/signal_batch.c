@@ -10,9 +10,6 @@
 /* Outputs: x, and codes or squared distances if wanted. */
 enum { X, CODES, DISTANCES = CODES };
 
-/* Samples that a work-item takes on CPU devices, one after the other. */
-enum { CPU_SAMPLES = 32 };
-
 /* ------------------------------------------------------------------ building */
 
 static node *batch_node(iv_graph *graph, const iv_op *op, const iv_signal_source *source,
@@ -71,14 +68,15 @@ void iv_pair_batch(iv_graph *graph, const iv_signal_source *source, const iv_pai
 
 /* ------------------------------------------------------------------ launching */
 
-static size_t samples_of_group(const own_signals *own) {
-    return own->lanes == 1 ? CPU_SAMPLES : 1;
+/* Where a work-item computes a transform by itself it takes several samples in turn. */
+static size_t samples_of_group(const emitter *e, const own_signals *own) {
+    return own->lanes == 1 ? iv_kernel_value(e->graph->context, "signal_batch", "SAMPLES") : 1;
 }
 
 /* What both kernels end with, and the launch. */
 static iv_status end_batch(emitter *e, const node *n, iv_launch *launch) {
     const own_signals *own = n->own;
-    const size_t lanes = own->lanes, samples = samples_of_group(own);
+    const size_t lanes = own->lanes, samples = samples_of_group(e, own);
     iv_arg_uint(launch, own->batch);
     iv_arg_uint(launch, own->set.count);
     iv_arg_step(launch);
@@ -95,7 +93,7 @@ static iv_status signal_batch_forward(emitter *e, const node *n) {
     snprintf(options, sizeof options,
              "-DD=%zu -DLANES=%zu -DCOLUMNS=%zu -DSAMPLES=%zu -DSHUFFLE=%d%s",
              iv_columns(n->outputs[X]), own->lanes,
-             iv_fourier_columns(iv_columns(n->outputs[X]), own->lanes), samples_of_group(own),
+             iv_fourier_columns(iv_columns(n->outputs[X]), own->lanes), samples_of_group(e, own),
              own->shuffle, code);
     iv_launch *launch = iv_launch_begin(e->sequence, "signal_batch", "take_signals", options);
     iv_arg_buffer(launch, own->set.signals);
@@ -144,7 +142,7 @@ static iv_status pair_batch_forward(emitter *e, const node *n) {
     snprintf(options, sizeof options,
              "-DD=%zu -DLANES=%zu -DSAMPLES=%zu -DCOLUMNS=%zu -DSHUFFLE=%d -DDISTORTION=%d "
              "-DSTREAM=%dU",
-             d, lanes, samples_of_group(own), columns, own->shuffle, distortion,
+             d, lanes, samples_of_group(e, own), columns, own->shuffle, distortion,
              own->fresh ? IV_STREAM_EVALUATION : IV_STREAM_TRANSFORMATION);
     iv_launch *launch = iv_launch_begin(e->sequence, "signal_batch", "pair_signals", options);
     iv_arg_buffer(launch, own->set.signals);

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-/* Samples that a work-item takes one after the other, and images side by side. */
-enum { CPU_SAMPLES = 8, CPU_IMAGES = 16, CHUNK = 8, LANES = 64 };
+/* Of the kernels: images side by side, by vectors and without them, and work-items of a sum. */
+enum { VECTOR_IMAGES = 16, CHUNK = 8, LANES = 64 };
 
 /* A work-item of the vector kernels has two images of 64 bytes a pixel on its stack. */
 enum { MAX_VECTOR_PIXELS = 48 * 48 };
@@ -44,15 +44,17 @@ static iv_image_shape shape_of(const node *n) {
 typedef struct {
     size_t images, samples, D;
     bool vectors;
-    size_t blocks; /* of images */
+    size_t of_item; /* samples that a work-item takes one after the other */
+    size_t blocks;  /* of images */
 } sizes;
 
 static sizes sizes_of(const node *n, const iv_tensor *x, const iv_tensor *t) {
     const size_t pixels = shape_of(n).height * shape_of(n).width;
     sizes z = {.images = x->dims[x->rank - 2], .samples = t->dims[0], .D = iv_columns(x)};
-    z.vectors =
-        iv_context_device(n->graph->context)->type == IV_DEVICE_CPU && pixels <= MAX_VECTOR_PIXELS;
-    const size_t block = z.vectors ? CPU_IMAGES : CHUNK;
+    iv_context *context = n->graph->context;
+    z.vectors = iv_kernel_value(context, "warp", "VECTORS") && pixels <= MAX_VECTOR_PIXELS;
+    z.of_item = iv_kernel_value(context, "warp", "SAMPLES");
+    const size_t block = z.vectors ? VECTOR_IMAGES : CHUNK;
     z.blocks = (z.images + block - 1) / block;
     return z;
 }
@@ -85,7 +87,7 @@ iv_status iv_append_warp(emitter *e, const node *n, iv_warp_kind kind, const iv_
     if (!z.vectors)
         return iv_launch_end_by_member(
             launch, 3, (const size_t[]){z.D, z.blocks * (sum ? 1 : z.samples), e->n_members}, NULL);
-    const size_t group = sum ? z.samples : CPU_SAMPLES;
+    const size_t group = sum ? z.samples : z.of_item;
     iv_arg_uint(launch, group);
     return iv_launch_end_by_member(
         launch, 3, (const size_t[]){z.blocks, (z.samples + group - 1) / group, e->n_members},
@@ -124,10 +126,10 @@ static iv_status warp_slopes_forward(emitter *e, const node *n) {
     iv_arg_uint(launch, stride_of(y));
     iv_status status;
     if (z.vectors) {
-        iv_arg_uint(launch, CPU_SAMPLES);
+        iv_arg_uint(launch, z.of_item);
         status = iv_launch_end_by_member(
             launch, 3,
-            (const size_t[]){z.blocks, (z.samples + CPU_SAMPLES - 1) / CPU_SAMPLES, e->n_members},
+            (const size_t[]){z.blocks, (z.samples + z.of_item - 1) / z.of_item, e->n_members},
             (const size_t[]){1, 1, 1});
     } else {
         status = iv_launch_end_by_member(
