@@ -22,6 +22,21 @@ static iv_status print_runs(const iv_spec *spec, iv_error *error) {
     return IV_OK;
 }
 
+/* What will be measured of the runs, with what it means. */
+static iv_status print_metrics(const iv_spec *spec, iv_error *error) {
+    const iv_study *study = iv_study_of(spec);
+    iv_populations populations = {0};
+    const iv_status status = iv_populations_create(study, spec, &populations, error);
+    if (status != IV_OK) return status;
+    const iv_metric_def *metric;
+    printf("\nmeasured:\n");
+    for (size_t i = 0; (metric = study->schema->metric(i)); i++)
+        if (iv_study_has_metric(study, &populations, i))
+            printf("    %-20s %s\n", metric->name, metric->doc);
+    iv_populations_clear(&populations);
+    return IV_OK;
+}
+
 static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
     iv_estimate *estimates;
     size_t n;
@@ -37,7 +52,7 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
         if (length > longest) longest = length;
     }
     const int width = (int)longest;
-    printf("\n%-*s %8s %12s %16s\n", width, "population", "members", "memory", "training");
+    printf("\n%-*s %8s %12s %16s\n", width, "population", "members", "memory", "time");
     for (size_t i = 0; i < n; i++) {
         iv_format_duration(estimates[i].seconds, text, sizeof text);
         printf("%-*s %8zu %8zu MiB %16s\n", width, estimates[i].name, estimates[i].n_members,
@@ -46,8 +61,8 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
         if (estimates[i].bytes > most) most = estimates[i].bytes;
     }
     iv_format_duration(total, text, sizeof text);
-    printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps; metrics that are measured "
-           "at the end may come on top\n",
+    printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps and parts of the "
+           "measuring\n",
            width, all, "", most >> 20, text, iv_context_device(context)->name);
     free(estimates);
     return IV_OK;
@@ -65,6 +80,7 @@ static int run(const cli_arguments *arguments) {
                                           iv_study_schema, &spec, &error)
                            : iv_fail(&error, IV_ENOMEM, "out of memory");
     if (status == IV_OK) status = print_runs(spec, &error);
+    if (status == IV_OK) status = print_metrics(spec, &error);
     fflush(stdout); /* measuring takes a while */
     if (status == IV_OK) {
         status = iv_context_create(device, false, &context, &error);
@@ -94,7 +110,7 @@ const cli_command cli_check = {
     .synopsis = "SPEC.yaml [OPTIONS]",
     .description =
         "Validate the spec and print every run it expands to, with the device memory and the\n"
-        "training time of each population. The time is estimated from a few measured steps.\n"
+        "time of each population. The time is estimated from a few measured steps.\n"
         "The repository's specs are in configs/STUDY/ and configs/STUDY/quick/.\n",
     .notes =
         "Exit status: 0; 1 if measuring fails; 2 for a bad spec; 3 if there is no such device.\n",

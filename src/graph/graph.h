@@ -2,8 +2,7 @@
  *
  * An op is one file in ops/: the builder functions of the public header (shape rule), forward
  * (append the launches that compute the outputs), backward (append nodes that compute gradients);
- * and an entry in ops/ops.def, which everything else is made from.
- */
+ * and an entry in ops/ops.def, which everything else is made from. */
 #ifndef INVAR_GRAPH_GRAPH_H
 #define INVAR_GRAPH_GRAPH_H
 

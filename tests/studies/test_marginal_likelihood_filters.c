@@ -1,16 +1,10 @@
 /* Filters as the marginal-likelihood study's figures show them. No device is needed. */
+#include "../kit/kit.h"
 #include "ml_oracle.h"
 
 #include "studies/marginal_likelihood/figures.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include <math.h>
-#include <string.h>
 
 enum { PLANES = 3, HEIGHT = 7, WIDTH = 6, PIXELS = PLANES * HEIGHT * WIDTH };
 

@@ -70,28 +70,21 @@ static iv_status open_passes(ml_measure *m) {
     return m->logits && m->sums ? IV_OK : iv_no_memory(context);
 }
 
-static void destroy(void *measure) {
+static void close_measure(void *measure) {
     ml_measure *m = measure;
-    if (!m) return;
     close_pass(&m->train);
     close_pass(&m->test);
     iv_sequence_destroy(m->sample);
     free(m->logits);
     free(m->sums);
-    free(m);
 }
 
-static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
-    ml_measure *m = *out = calloc(1, sizeof *m);
-    if (!m) return iv_no_memory(x->context);
+static iv_status open_measure(iv_experiment *x, iv_model *model, bool curves, void *measure) {
+    (void)x;
+    ml_measure *m = measure;
     m->model = model;
     m->curves = curves;
-    const iv_status status = curves || is_regression(m) ? IV_OK : open_passes(m);
-    if (status != IV_OK) {
-        destroy(m);
-        *out = NULL;
-    }
-    return status;
+    return curves || is_regression(m) ? IV_OK : open_passes(m);
 }
 
 /* ------------------------------------------------------------------ one sample */
@@ -263,8 +256,9 @@ static iv_status measure_time(void *measure, double *seconds) {
 const iv_study_measures ml_measures = {
     .sets = ml_sets,
     .applies = ml_applies,
-    .create = create,
-    .destroy = destroy,
+    .size = sizeof(ml_measure),
+    .open = open_measure,
+    .close = close_measure,
     .run = run,
     .time = measure_time,
 };
