@@ -74,19 +74,6 @@ iv_status iv_kernel_set(iv_context *context, const char *kernel, const char *nam
 /* Store what this context uses, for contexts made later. */
 iv_status iv_kernel_keep(iv_context *context);
 
-typedef struct {
-    const char *kernel, *name;
-    size_t untuned, best;
-    double untuned_seconds, best_seconds; /* of one launch for all members measured */
-} iv_kernel_result;
-
-/* Try every candidate on a small graph around its kernel, at the studies' sizes, and store the
- * winners: the fastest whose results are those without tuning, but for rounding, and that beats it
- * by more than a clock wavers. `seconds` of the options are spent on this alone; `result` of theirs
- * is not called, this one is, unless it is NULL. */
-iv_status iv_tune_kernels(iv_context *context, const iv_tune_options *options,
-                          void (*result)(void *user, const iv_kernel_result *result));
-
 /* Seconds of a run of a sequence: the least of a few within about `budget` seconds. */
 iv_status iv_tune_time(iv_context *context, iv_sequence *sequence, double budget, double *seconds);
 

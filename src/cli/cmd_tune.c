@@ -1,6 +1,7 @@
 /* invar tune: measure the engines of matrix products on a device and keep the fastest. */
 #include "cli/cli.h"
 
+#include <invar/graph.h>
 #include <invar/tune.h>
 
 #include <math.h>

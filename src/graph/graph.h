@@ -8,7 +8,6 @@
 
 #include <invar/graph.h>
 #include <invar/linalg.h>
-#include <invar/tune.h>
 
 enum { MAX_INPUTS = 4, MAX_OUTPUTS = 3, NO_SLOT = -1 };
 
