@@ -116,14 +116,14 @@ static void environment_overrides_winners(void **state) {
 }
 
 static size_t rows_in_use(void) {
-    iv_context *context = open_context(NULL);
+    iv_context *context = open_context(false);
     const size_t value = iv_kernel_value(context, "rich", "ROWS");
     iv_context_destroy(context);
     return value;
 }
 
 static void store_kernel_number(void) {
-    iv_context *context = open_context(NULL);
+    iv_context *context = open_context(false);
     assert_ok(context, iv_kernel_set(context, "rich", "ROWS", 32));
     assert_ok(context, iv_kernel_keep(context));
     iv_context_destroy(context);
