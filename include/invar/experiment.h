@@ -226,7 +226,7 @@ typedef struct {
      * parts of it; where NULL, one whole run is timed. IV_EINTERRUPTED if x->job->stop becomes
      * nonzero. */
     size_t size;
-    iv_status (*open)(iv_experiment *x, iv_model *model, bool curves, void *measure);
+    iv_status (*open)(iv_model *model, bool curves, void *measure);
     void (*close)(void *measure);
     iv_status (*run)(iv_experiment *x, void *measure, const iv_position *position, double *values);
     iv_status (*time)(void *measure, double *seconds);
@@ -244,6 +244,11 @@ typedef struct {
 
 /* What is made of all that was measured. Everything here is optional. */
 typedef struct {
+    /* The row of tables that a run stands in (its column is run->column). NULL: what the spec's
+     * sweep varies, "all" if it has none. */
+    void (*row_name)(const iv_population *population, const iv_spec_run *run, char *name,
+                     size_t size);
+
     /* How good a run is beside its alternatives (less is better): the best of those that share row
      * and column is shown. */
     double (*cost)(const iv_trained_runs *all, const iv_trained_run *run);
@@ -266,11 +271,6 @@ struct iv_study {
     size_t setting_size;
     void (*read)(const iv_node *config, void *setting);
     void (*work)(const iv_population *population, iv_work *work);
-
-    /* The row of tables that a run stands in (its column is run->column). NULL: what the spec's
-     * sweep varies, "all" if it has none. */
-    void (*row_name)(const iv_population *population, const iv_spec_run *run, char *name,
-                     size_t size);
 
     const iv_study_data *data; /* optional */
     const iv_study_models *models;

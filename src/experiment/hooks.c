@@ -8,10 +8,15 @@ void experiment_read(const iv_study *study, const iv_node *config, void *setting
     if (study->read) study->read(config, setting);
 }
 
+iv_study_results experiment_results(const iv_study *study) {
+    return study->results ? *study->results : (iv_study_results){0};
+}
+
 void experiment_row_name(const iv_study *study, const iv_population *population,
                          const iv_spec_run *run, char *name, size_t size) {
-    if (study->row_name) {
-        study->row_name(population, run, name, size);
+    const iv_study_results results = experiment_results(study);
+    if (results.row_name) {
+        results.row_name(population, run, name, size);
         return;
     }
     snprintf(name, size, "%s", *run->variant ? run->variant : "all");
@@ -34,10 +39,6 @@ void experiment_destroy_model(const iv_study *study, iv_model *model) {
         iv_posterior_destroy(model->posterior);
         free(model);
     }
-}
-
-iv_study_results experiment_results(const iv_study *study) {
-    return study->results ? *study->results : (iv_study_results){0};
 }
 
 size_t experiment_sets(const iv_study *study, const iv_population *population,
@@ -98,8 +99,8 @@ iv_status experiment_create_measure(iv_experiment *x, iv_model *model, bool curv
     const iv_study_measures *measures = x->study->measures;
     *measure = calloc(1, measures->open ? measures->size : sizeof(single_measure));
     if (!*measure) return iv_no_memory(x->context);
-    const iv_status status = measures->open ? measures->open(x, model, curves, *measure)
-                                            : open_single(x, model, *measure);
+    const iv_status status =
+        measures->open ? measures->open(model, curves, *measure) : open_single(x, model, *measure);
     if (status != IV_OK) {
         experiment_destroy_measure(x->study, *measure);
         *measure = NULL;

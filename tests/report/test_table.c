@@ -19,9 +19,25 @@ static void add(iv_results *results, const char *row, const char *column, const 
     }
 }
 
-static char *format(const iv_results *results, iv_table_format kind) {
+/* Labels, scales and digits as the studies have them; other_metric has none. */
+static void add_styles(iv_results *results) {
+    static const struct {
+        const char *metric, *label;
+        double scale;
+        int decimals;
+    } styles[] = {{"accuracy", "Acc. (%)", 100, 1},           {"li", "LI", 1, 2},
+                  {"sigma_max_jacobian", "σmax(J)", 1, 2},    {"mse_code", "MSE code", 1, -1},
+                  {"rotation_degrees", "Rotation (°)", 1, 0}, {"elbo", "ELBO", 1, 2}};
+    iv_error error = {0};
+    for (size_t i = 0; i < sizeof styles / sizeof *styles; i++)
+        assert_ok(&error, iv_results_add_style(results, styles[i].metric, styles[i].label, "",
+                                               styles[i].scale, styles[i].decimals, &error));
+}
+
+static char *format(iv_results *results, iv_table_format kind) {
     iv_error error = {0};
     char *text;
+    add_styles(results);
     assert_ok(&error, iv_table_format_results(results, kind, &text, &error));
     return text;
 }

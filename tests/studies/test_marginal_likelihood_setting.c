@@ -237,7 +237,7 @@ static void expect_row(const char *spec, const char *run, const char *row) {
     char name[256];
     open_example(&e, spec);
     const iv_member *member = find_member(&e, run, 0, &home);
-    ml_study.row_name(home, member->run, name, sizeof name);
+    ml_study.results->row_name(home, member->run, name, sizeof name);
     assert_string_equal(name, row);
     close_example(&e);
 }

@@ -94,8 +94,7 @@ static void close_measure(void *measure) {
     for (size_t i = 0; i < m->n; i++) close_pass(&m->passes[i]);
 }
 
-static iv_status open_measure(iv_experiment *x, iv_model *model, bool curves, void *measure) {
-    (void)x;
+static iv_status open_measure(iv_model *model, bool curves, void *measure) {
     const ae_model *m = (const ae_model *)model;
     const iv_signal_set *const sets[AE_N_SETS] = {
         [AE_ON_TEST] = &m->data->test, [AE_ON_TRAINING] = &m->data->train};

@@ -79,8 +79,7 @@ static void close_measure(void *measure) {
     free(m->sums);
 }
 
-static iv_status open_measure(iv_experiment *x, iv_model *model, bool curves, void *measure) {
-    (void)x;
+static iv_status open_measure(iv_model *model, bool curves, void *measure) {
     ml_measure *m = measure;
     m->model = model;
     m->curves = curves;
@@ -223,7 +222,8 @@ static iv_status measure_regression(ml_measure *m, double *values) {
     return status;
 }
 
-static iv_status run(iv_experiment *x, void *measure, const iv_position *position, double *values) {
+static iv_status measure_population(iv_experiment *x, void *measure, const iv_position *position,
+                                    double *values) {
     ml_measure *m = measure;
     return is_regression(m) ? measure_regression(m, values)
                             : measure_networks(x, m, position, values);
@@ -259,6 +259,6 @@ const iv_study_measures ml_measures = {
     .size = sizeof(ml_measure),
     .open = open_measure,
     .close = close_measure,
-    .run = run,
+    .run = measure_population,
     .time = measure_time,
 };

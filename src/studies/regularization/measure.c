@@ -22,8 +22,7 @@ static void close_measure(void *measure) {
 }
 
 /* The others of the end's sets are opened one after another, to hold less memory at once. */
-static iv_status open_measure(iv_experiment *x, iv_model *model, bool curves, void *measure) {
-    (void)x;
+static iv_status open_measure(iv_model *model, bool curves, void *measure) {
     reg_measure *m = measure;
     m->model = (reg_model *)model;
     m->curves = curves;
