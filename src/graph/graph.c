@@ -20,7 +20,10 @@ iv_status iv_graph_create(iv_context *context, size_t n_members, iv_graph **out)
 void iv_graph_destroy(iv_graph *graph) {
     if (!graph) return;
     for (size_t i = 0; i < graph->n_tensors; i++) free(graph->tensors[i]);
-    for (size_t i = 0; i < graph->n_nodes; i++) free(graph->nodes[i]);
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        free(graph->nodes[i]->own);
+        free(graph->nodes[i]);
+    }
     free(graph->tensors);
     free(graph->nodes);
     free(graph);
@@ -129,7 +132,7 @@ void iv_add_to(iv_tensor *tensor, iv_view target, iv_view scale) {
 }
 
 node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor *const *inputs,
-                    size_t n_required) {
+                    size_t n_required, size_t own_bytes) {
     if (graph->status != IV_OK) return NULL;
     for (size_t i = 0; i < n_inputs; i++) {
         if (!inputs[i] && i < n_required) {
@@ -153,7 +156,9 @@ node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor
         return NULL;
     }
     node *n = calloc(1, sizeof *n);
-    if (!n) {
+    if (n && own_bytes > 0) n->own = calloc(1, own_bytes);
+    if (!n || (own_bytes > 0 && !n->own)) {
+        free(n);
         out_of_memory(graph);
         return NULL;
     }

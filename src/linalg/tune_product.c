@@ -255,8 +255,7 @@ static iv_status compare(iv_product *product, size_t *wrong) {
 
 /* Runs in groups of at least 2 ms, so that neither the wait nor the clock counts, until the budget
  * is spent or ten groups are done. */
-static iv_status time_runs(iv_context *context, iv_sequence *sequence, double budget,
-                           double *seconds) {
+iv_status iv_tune_time(iv_context *context, iv_sequence *sequence, double budget, double *seconds) {
     const double start = now();
     size_t n_runs = 1;
     *seconds = INFINITY;
@@ -287,7 +286,7 @@ bool iv_product_measure(iv_product *product, iv_product_append append, const iv_
     if (status == IV_OK) status = iv_sequence_run(sequence, 0);
     if (status == IV_OK) status = iv_context_finish(context);
     if (status == IV_OK) status = compare(product, &wrong);
-    if (status == IV_OK && wrong == 0) status = time_runs(context, sequence, budget, seconds);
+    if (status == IV_OK && wrong == 0) status = iv_tune_time(context, sequence, budget, seconds);
     iv_sequence_destroy(sequence);
 
     if (status == IV_OK && wrong == 0) {

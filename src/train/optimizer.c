@@ -2,6 +2,9 @@
  * members. Kernels: cl/optimizer.cl. */
 #include "train/posterior.h"
 
+#include <invar/tune.h>
+
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,8 +165,9 @@ static void arg_adam(iv_launch *launch, const iv_optimizer_desc *desc) {
 static iv_status append_stretch(const iv_optimizer *o, stretch s, iv_sequence *sequence) {
     const iv_parameters *p = o->parameters;
     /* Long runs a work-item on CPUs, neighbours side by side on GPUs. */
-    const bool cpu = iv_context_device(p->context)->type == IV_DEVICE_CPU;
-    const size_t width = cpu ? IV_PARAMETER_VECTOR : 4, chunk = cpu ? 64 : 1;
+    const size_t width = iv_kernel_value(p->context, "optimizer", "VW");
+    const size_t chunk = iv_kernel_value(p->context, "optimizer", "CHUNK");
+    assert(IV_PARAMETER_VECTOR % width == 0);
     char options[48];
     snprintf(options, sizeof options, "-DVW=%zu -DCHUNK=%zu", width, chunk);
     const char *function = o->method == &adam ? "adam" : o->method == &sgd ? "sgd" : "sgd_momentum";
@@ -185,7 +189,7 @@ static iv_status append_stretch(const iv_optimizer *o, stretch s, iv_sequence *s
         iv_arg_float(launch, o->desc.momentum);
     return iv_launch_end_by_member(
         launch, 2, (const size_t[]){(s.n / width + chunk - 1) / chunk, p->n_members},
-        cpu ? (const size_t[]){1, 1} : NULL);
+        chunk > 1 ? (const size_t[]){1, 1} : NULL);
 }
 
 /* The first stretch at or after parameter *i, which moves past it;

@@ -1,6 +1,8 @@
 /* Posteriors of an output layer: what they keep, and what host and caller see of it. */
 #include "train/posterior.h"
 
+#include <invar/tune.h>
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -105,8 +107,8 @@ iv_status iv_posterior_create_with(iv_context *context, size_t n_members,
 
 iv_status iv_posterior_create(iv_context *context, size_t n_members, const iv_posterior_desc *desc,
                               iv_posterior **out) {
-    const bool cpu = iv_context_device(context)->type == IV_DEVICE_CPU;
-    return iv_posterior_create_with(context, n_members, desc, cpu ? 1 : 64, out);
+    return iv_posterior_create_with(context, n_members, desc,
+                                    iv_kernel_value(context, "posterior", "LANES"), out);
 }
 
 void iv_posterior_destroy(iv_posterior *p) {

@@ -22,7 +22,7 @@ typedef struct {
 static batches finish(trial *t, const setting *s, iv_tensor *x, iv_tensor *second) {
     iv_tensor *outputs[] = {x, second};
     assert_non_null(x);
-    if (s->lanes) x->producer->attributes[SIGNAL_LANES] = s->lanes;
+    if (s->lanes) ((own_signals *)x->producer->own)->lanes = s->lanes;
     trial_place(t, x);
     assert_ok(t->context, iv_graph_compile(t->graph, outputs, second ? 2 : 1, &t->plan));
     return (batches){t, x, second};

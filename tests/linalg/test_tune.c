@@ -115,6 +115,31 @@ static void environment_overrides_winners(void **state) {
     iv_context_destroy(context);
 }
 
+static size_t rows_in_use(void) {
+    iv_context *context = open_context(false);
+    const size_t value = iv_kernel_value(context, "rich", "ROWS");
+    iv_context_destroy(context);
+    return value;
+}
+
+static void store_kernel_number(void) {
+    iv_context *context = open_context(false);
+    assert_ok(context, iv_kernel_set(context, "rich", "ROWS", 32));
+    assert_ok(context, iv_kernel_keep(context));
+    iv_context_destroy(context);
+}
+
+static void kernel_numbers_are_used_by_contexts_made_later_beside_winners(void **state) {
+    (void)state;
+    store_unusual_winner();
+    assert_int_not_equal(rows_in_use(), 32);
+    store_kernel_number();
+    assert_int_equal(rows_in_use(), 32);
+    assert_true(uses_unusual_winner());
+    store_unusual_winner(); /* a new tuning forgets them */
+    assert_int_not_equal(rows_in_use(), 32);
+}
+
 /* The winners' file, as text that the caller frees. */
 static char *load_file(char name[96]) {
     iv_context *context = open_context(false);
@@ -177,6 +202,26 @@ static void file_that_makes_no_sense_is_ignored(void **state) {
     assert_true(uses_unusual_winner());
 }
 
+static void kernel_number_that_is_no_candidate_is_ignored(void **state) {
+    (void)state;
+    static const char *const entries[] = {"{\"rich.ROWS\": 7}",
+                                          "{\"rich.ROWS\": 0}",
+                                          "{\"rich.ROWS\": -8}",
+                                          "{\"rich.ROWS\": \"8\"}",
+                                          "{\"rich\": 8}",
+                                          "{\"rich.LINES\": 8}",
+                                          "[8]"};
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        char edited[64];
+        snprintf(edited, sizeof edited, "\"parameters\": %s", entries[i]);
+        edit_file("\"parameters\": {}", edited);
+        assert_false(uses_unusual_winner());
+    }
+    edit_file("\"parameters\": {}", "\"parameters\": {\"rich.ROWS\": 32}");
+    assert_true(uses_unusual_winner());
+    assert_int_equal(rows_in_use(), 32);
+}
+
 static void tile_that_no_device_can_run_is_ignored(void **state) {
     (void)state;
     iv_context *context = open_context(false);
@@ -189,7 +234,8 @@ static void tile_that_no_device_can_run_is_ignored(void **state) {
         if (bad[i].rows == 0) continue; /* means the default */
         iv_winner winner = unusual_winner();
         winner.choice.tiled = bad[i];
-        assert_ok(context, iv_tuning_store(context, &(iv_tuning){&winner, 1, {0}}));
+        assert_ok(context,
+                  iv_tuning_store(context, &(iv_tuning){.winners = &winner, .n_winners = 1}));
         assert_false(uses_unusual_winner());
     }
     iv_context_destroy(context);
@@ -289,9 +335,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(winners_are_used_by_contexts_made_later),
         cmocka_unit_test(winner_holds_for_its_class_alone),
+        cmocka_unit_test(kernel_numbers_are_used_by_contexts_made_later_beside_winners),
         cmocka_unit_test(environment_overrides_winners),
         cmocka_unit_test(damaged_file_is_ignored),
         cmocka_unit_test(file_that_makes_no_sense_is_ignored),
+        cmocka_unit_test(kernel_number_that_is_no_candidate_is_ignored),
         cmocka_unit_test(tile_that_no_device_can_run_is_ignored),
         cmocka_unit_test(wrong_and_refused_candidates_are_skipped),
         cmocka_unit_test(device_on_which_nothing_is_right_fails),
