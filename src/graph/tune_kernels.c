@@ -81,8 +81,19 @@ typedef struct {
     iv_plan *plan;
     iv_tensor *outputs[MAX_TUNED];
     size_t n_outputs, n_members;
+    double deadline;                  /* of now(): nothing more is tried past it */
     float *right[MAX_TUNED], *values; /* what the outputs are without tuning, and room for one */
 } bench;
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static bool is_over(const iv_tune_options *options, double deadline) {
+    return now() >= deadline || (options->stop && *options->stop);
+}
 
 static iv_status no_memory(iv_context *context) {
     return iv_fail(iv_context_error(context), IV_ENOMEM, "no memory for the tuner");
@@ -185,7 +196,7 @@ static bool tune_row(bench *b, const iv_kernel_parameter *row, double budget,
     if (!try_value(b, row, 0, budget, options, &result->untuned_seconds)) return false;
     result->best_seconds = result->untuned_seconds;
     for (size_t i = 0; row->candidates[i]; i++) {
-        if (options->stop && *options->stop) break;
+        if (is_over(options, b->deadline)) break;
         if (row->candidates[i] == result->untuned) continue;
         if (!try_value(b, row, row->candidates[i], budget, options, &seconds)) continue;
         if (seconds < result->best_seconds) {
@@ -217,11 +228,12 @@ iv_status iv_tune_kernels(iv_context *context, const iv_tune_options *options,
                           void (*result)(void *user, const iv_kernel_result *result)) {
     const bool is_cpu = iv_context_device(context)->type == IV_DEVICE_CPU;
     const double seconds = options->seconds > 0.0 ? options->seconds : 10.0;
+    const double deadline = now() + seconds;
     iv_status status = IV_OK;
     for (size_t i = 0; i < N_GRAPHS && status == IV_OK; i++) {
         const iv_kernel_parameter *row = row_of(i);
-        if (!row || (options->stop && *options->stop)) continue;
-        bench b = {.context = context, .n_members = is_cpu ? 2 : 16};
+        if (!row || is_over(options, deadline)) continue;
+        bench b = {.context = context, .n_members = is_cpu ? 2 : 16, .deadline = deadline};
         iv_kernel_result of = {.kernel = row->kernel, .name = row->name};
         status = open_bench(&b, i);
         const double budget = seconds / (N_GRAPHS * (IV_MAX_KERNEL_CANDIDATES + 2));
