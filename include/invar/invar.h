@@ -9,6 +9,7 @@
 #include <invar/graph.h>
 #include <invar/linalg.h>
 #include <invar/posterior.h>
+#include <invar/program.h>
 #include <invar/random.h>
 #include <invar/report.h>
 #include <invar/runtime.h>
