@@ -8,7 +8,6 @@
 #ifndef INVAR_EXPERIMENT_H
 #define INVAR_EXPERIMENT_H
 
-#include <invar/posterior.h>
 #include <invar/report.h>
 #include <invar/schema.h>
 #include <invar/spec.h>
@@ -107,12 +106,17 @@ typedef struct {
                          step_flops each */
 } iv_work;
 
+enum { IV_MAX_MODEL_STATES = 4 };
+
 /* A population on the device. A study's own struct begins with it. */
 typedef struct {
     iv_context *context;
     const iv_population *population;
-    iv_parameters *parameters; /* exported, and kept in checkpoints */
-    iv_posterior *posterior;   /* likewise; NULL: none */
+    iv_parameters *parameters;
+
+    /* What is saved beside the parameters, in model files and in checkpoints; a NULL ends it early.
+     */
+    const iv_state *states[IV_MAX_MODEL_STATES];
 } iv_model;
 
 /* A plan whose run is one step, its optimizer, and the loss of the step. */
