@@ -56,11 +56,14 @@ size_t iv_elements(const iv_tensor *tensor);
 typedef struct {
     cl_mem pixels;   /* uchar [n_pool, n_pixels], as the group acts on them; value = byte / 255 */
     cl_mem labels;   /* uchar [n_pool] */
-    iv_view indices; /* int [R, n_samples]: each member's images, as rows of the pool */
+    iv_view indices; /* int [R, n_samples]: each member's images, as rows of the pool; no buffer:
+                        rows indices.offset, indices.offset + 1, ... for all members */
     size_t n_samples;
-    cl_mem source; /* ushort [n_elements, n_pixels]: the group's `source` table */
-    size_t n_elements, n_pixels;
-    iv_view seeds; /* uint [R, 1] */
+    cl_mem source; /* ushort [n_elements, n_pixels]: the group's `source` table; NULL: plain images,
+                      of a group that has the identity alone */
+    size_t n_elements; /* not read without a table */
+    size_t n_pixels;
+    iv_view seeds; /* uint [R, 1]; not read where nothing is drawn: in order, no random elements */
     bool shuffle;  /* a new order every epoch (training); else in order (evaluation) */
     bool zeros;    /* most bytes are 0: products with the images may pass over them (iv_gemm) */
 } iv_image_source;

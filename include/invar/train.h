@@ -100,6 +100,28 @@ void iv_optimizer_take(iv_optimizer *optimizer, size_t i, iv_tensor *gradient);
  * number of the sequence counts from 0. */
 iv_status iv_optimizer_append(iv_optimizer *optimizer, iv_sequence *sequence);
 
+/* ------------------------------------------------------------------ images on the device */
+
+/* All images of a data set as they are, for iv_image_batch. */
+typedef struct {
+    cl_mem pixels; /* uchar [n_images, n_pixels] */
+    cl_mem labels; /* uchar [n_images] */
+    size_t n_images;
+    size_t n_training; /* official training images, which come first */
+    size_t n_pixels;   /* of all channels */
+    size_t n_classes;
+    bool mostly_zero; /* see iv_mostly_zero */
+} iv_images;
+
+/* Copy a data set to the device; it may be cleared then. Release with iv_images_release, also after
+ * a failure. */
+iv_status iv_images_upload(iv_context *context, const iv_dataset *dataset, iv_images *images);
+void iv_images_release(iv_context *context, iv_images *images); /* a zeroed one is fine */
+
+/* n_samples images from number `first` on, the same for all members, in order. For batches in a new
+ * order every epoch set `seeds` and `shuffle`. */
+iv_image_source iv_images_source(const iv_images *images, size_t first, size_t n_samples);
+
 /* ------------------------------------------------------------------ the loop */
 
 /* How far long work has come; called often, from the thread that works. */

@@ -6,7 +6,7 @@
 
 /* Outputs: images, labels, and for each copy of each sample its pool row and group element. */
 enum { IMAGES, LABELS, DRAWS };
-enum { BATCH, COPIES, N_COPIES, SHUFFLE, N_SAMPLES, N_ELEMENTS };
+enum { BATCH, COPIES, N_COPIES, SHUFFLE, N_SAMPLES, N_ELEMENTS, SEEDED };
 enum { PIXELS, POOL_LABELS, SOURCE };
 enum { INDICES, SEEDS };
 
@@ -19,9 +19,18 @@ void iv_image_batch(iv_graph *graph, const iv_image_source *source, size_t batch
                       source->n_samples);
         return;
     }
+    /* which sample is which row, and which element, may follow from the step alone */
+    const size_t n_elements = source->source ? source->n_elements : 1;
+    const bool draws = copies == IV_COPIES_RANDOM || copies == IV_COPIES_PAIR;
+    const bool seeded = source->shuffle || (draws && source->source);
+    if (seeded && !source->seeds.buffer) {
+        iv_graph_fail(graph, "image batch: %s needs seeds",
+                      source->shuffle ? "a shuffled order" : "drawing elements of the group");
+        return;
+    }
     node *n = iv_graph_node(graph, &op_image_batch, 0, NULL, 0);
     if (!n) return;
-    const size_t n_copies = copies == IV_COPIES_ORBIT  ? source->n_elements
+    const size_t n_copies = copies == IV_COPIES_ORBIT  ? n_elements
                             : copies == IV_COPIES_PAIR ? 2
                                                        : 1;
     n->attributes[BATCH] = batch;
@@ -29,7 +38,8 @@ void iv_image_batch(iv_graph *graph, const iv_image_source *source, size_t batch
     n->attributes[N_COPIES] = n_copies;
     n->attributes[SHUFFLE] = source->shuffle;
     n->attributes[N_SAMPLES] = source->n_samples;
-    n->attributes[N_ELEMENTS] = source->n_elements;
+    n->attributes[N_ELEMENTS] = n_elements;
+    n->attributes[SEEDED] = seeded;
     n->tables[PIXELS] = source->pixels;
     n->tables[POOL_LABELS] = source->labels;
     n->tables[SOURCE] = source->source;
@@ -43,16 +53,22 @@ void iv_image_batch(iv_graph *graph, const iv_image_source *source, size_t batch
 
 static iv_status image_batch_forward(emitter *e, const node *n) {
     const iv_tensor *images = n->outputs[IMAGES];
-    char options[96];
+    const bool moved = n->tables[SOURCE], listed = n->views[INDICES].buffer;
+    const bool seeded = n->attributes[SEEDED];
+    char options[128];
     const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
     const size_t block = cpu ? iv_columns(images) : 1, samples = cpu ? 64 : 1, rows = cpu ? 16 : 1;
     snprintf(options, sizeof options,
-             "-DCOPIES=%zu -DSHUFFLE=%zu -DBLOCK=%zu -DSAMPLES=%zu -DROWS=%zu",
-             n->attributes[COPIES], n->attributes[SHUFFLE], block, samples, rows);
+             "-DCOPIES=%zu -DSHUFFLE=%zu -DBLOCK=%zu -DSAMPLES=%zu -DROWS=%zu%s%s%s",
+             n->attributes[COPIES], n->attributes[SHUFFLE], block, samples, rows,
+             moved ? "" : " -DPLAIN", listed ? "" : " -DALL_ROWS", seeded ? "" : " -DUNSEEDED");
     iv_launch *draw = iv_launch_begin(e->sequence, "image_batch", "draw_samples", options);
     iv_arg_buffer(draw, n->tables[POOL_LABELS]);
-    iv_arg_view(draw, n->views[INDICES]);
-    iv_arg_view(draw, n->views[SEEDS]);
+    if (listed)
+        iv_arg_view(draw, n->views[INDICES]);
+    else
+        iv_arg_uint(draw, n->views[INDICES].offset);
+    if (seeded) iv_arg_view(draw, n->views[SEEDS]);
     iv_arg_tensor(draw, n->outputs[LABELS]);
     iv_arg_tensor(draw, n->outputs[DRAWS]);
     iv_arg_uint(draw, n->attributes[BATCH]);
@@ -67,7 +83,7 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
 
     iv_launch *gather = iv_launch_begin(e->sequence, "image_batch", "gather_images", options);
     iv_arg_buffer(gather, n->tables[PIXELS]);
-    iv_arg_buffer(gather, n->tables[SOURCE]);
+    if (moved) iv_arg_buffer(gather, n->tables[SOURCE]);
     iv_arg_tensor(gather, n->outputs[DRAWS]);
     iv_arg_tensor(gather, images);
     iv_arg_uint(gather, iv_columns(images));
