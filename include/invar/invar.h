@@ -8,6 +8,7 @@
 #include <invar/experiment.h>
 #include <invar/graph.h>
 #include <invar/linalg.h>
+#include <invar/op.h>
 #include <invar/posterior.h>
 #include <invar/program.h>
 #include <invar/random.h>

@@ -94,7 +94,16 @@ iv_status iv_cl_check(iv_context *context, cl_int code, const char *what);
 
 /* ------------------------------------------------------------------ kernels */
 
-/* A kernel from cl/FILE.cl (embedded in the library at build time), built for the context's device
+/* Add kernels from outside the library: the text of an OpenCL C file, which iv_kernel_create and
+ * iv_launch_begin know by `name` in this context. Lines `#include "tensor.cl"` take the library's
+ * own files (cl/), each once. Compilers' messages name the lines of `source`.
+ *
+ * The same text may be added again. IV_EINVAL for a name that is not letters, digits, - and _, or
+ * that other kernels have, and for an included file that does not exist. */
+iv_status iv_program_add(iv_context *context, const char *name, const char *source);
+
+/* A kernel from cl/FILE.cl (embedded in the library at build time) or from a file that was added,
+ * built for the context's device
  * with `options` ("-DNAME=VALUE ..."; NULL for none). Each (file, options) is built once a context,
  * and its binary kept in the user's cache directory, keyed by source, options, device and driver:
  * safe against concurrent processes, and a damaged file is rebuilt. The caller releases the kernel.

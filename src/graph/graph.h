@@ -7,12 +7,13 @@
 #ifndef INVAR_GRAPH_GRAPH_H
 #define INVAR_GRAPH_GRAPH_H
 
-#include <invar/graph.h>
 #include <invar/linalg.h>
+#include <invar/op.h>
 
-enum { MAX_INPUTS = 4, MAX_OUTPUTS = 3, MAX_ATTRIBUTES = 7, NO_SLOT = -1 };
+enum { MAX_INPUTS = IV_MAX_INPUTS, MAX_OUTPUTS = IV_MAX_OUTPUTS, MAX_ATTRIBUTES = 7, NO_SLOT = -1 };
 
-typedef struct node node;
+typedef iv_node node;
+typedef iv_emitter emitter;
 
 struct iv_tensor {
     iv_graph *graph;
@@ -36,9 +37,7 @@ struct iv_tensor {
     int slot;
 };
 
-typedef struct iv_op iv_op;
-
-struct node {
+struct iv_node {
     iv_graph *graph;
     const iv_op *op;
     size_t id;
@@ -46,6 +45,7 @@ struct node {
     iv_tensor *outputs[MAX_OUTPUTS];
     size_t n_inputs, n_outputs;
     size_t attributes[MAX_ATTRIBUTES]; /* an op's own constants; its file names them */
+    void *own;                         /* the same of an op from outside; see iv_node_keep */
     cl_mem tables[4];
     iv_view views[2];
     /* set while compiling */
@@ -56,26 +56,11 @@ struct node {
     iv_activation gate_activation;
 };
 
-typedef struct {
+struct iv_emitter {
     iv_graph *graph;
     iv_sequence *sequence;
     size_t n_members;
-} emitter;
-
-struct iv_op {
-    const char *name;
-    /* Append the launches that compute the outputs. NULL: nothing to launch (shared memory). */
-    iv_status (*forward)(emitter *e, const node *n);
-    /* Given dL/d output 0, set gradients[i] for every input that has one. NULL: the op has no
-     * derivative. */
-    void (*backward)(iv_graph *graph, const node *n, iv_tensor *gradient, iv_tensor **gradients);
-    /* Backward also takes NULL for a gradient of 1. */
-    bool takes_one;
-    /* Bit i: input i holds integers (IV_I32), all others floats. ANY_INPUT: either. */
-    unsigned integer_inputs;
 };
-
-enum { ANY_INPUT = ~0 };
 
 struct iv_graph {
     iv_context *context;
@@ -112,15 +97,6 @@ extern const iv_op op_warp_inputs, op_warp_filters, op_warp_filters_gradient, op
 
 /* ------------------------------------------------------------------ building */
 
-/* Record a failure of building and return NULL. */
-iv_tensor *iv_graph_fail(iv_graph *graph, const char *format, ...) IV_PRINTF(2, 3);
-
-/* New node and its outputs; NULL after a failure. The first n_required inputs must be there, the
- * others may be NULL. */
-node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor *const *inputs,
-                    size_t n_required);
-iv_tensor *iv_graph_output(node *n, iv_dtype dtype, unsigned rank, const size_t *dims);
-
 /* Add nodes for the sum of what has arrived so far (may be NULL) and one more contribution; slices
  * of one tensor are put side by side instead. */
 iv_tensor *iv_accumulate_gradient(iv_graph *graph, iv_tensor *sum, iv_tensor *contribution);
@@ -147,11 +123,6 @@ bool iv_has_zeros(const iv_tensor *tensor);
 
 /* Where a tensor lies now (its base's memory for slices and reshapes). */
 iv_view iv_tensor_view(const iv_tensor *tensor);
-
-void iv_arg_tensor(iv_launch *launch, const iv_tensor *tensor);
-
-/* End a launch of n work-items for each member: global size (n, R). */
-iv_status iv_launch_members(emitter *e, iv_launch *launch, size_t n);
 
 /* Append target += scale tensor. */
 iv_status iv_append_add_to(emitter *e, const iv_tensor *tensor);

@@ -1,0 +1,75 @@
+/* Ops of one's own: what an op consists of, and what its functions may do. The library's ops are
+ * made of the same.
+ *
+ * An op is an iv_op, which lives as long as the graphs that use it, and a builder: a function that
+ * checks shapes, calls iv_graph_node and then iv_graph_output for every output.
+ * examples/own_kernel_and_op.c is a complete one. Kernels from outside the library: iv_program_add.
+ */
+#ifndef INVAR_OP_H
+#define INVAR_OP_H
+
+#include <invar/graph.h>
+
+enum { IV_MAX_INPUTS = 4, IV_MAX_OUTPUTS = 3 };
+
+typedef struct iv_node iv_node;       /* one use of an op in a graph */
+typedef struct iv_emitter iv_emitter; /* where its launches go */
+
+typedef struct {
+    const char *name; /* for messages */
+
+    /* Append the launches that compute the outputs to iv_emitter_sequence. NULL: nothing to launch.
+     */
+    iv_status (*forward)(iv_emitter *emitter, const iv_node *node);
+
+    /* Given dL/d output 0, set gradients[i], NULL to begin with, for every input that has one, by
+     * building what computes it. NULL: the op has no derivative. */
+    void (*backward)(iv_graph *graph, const iv_node *node, iv_tensor *gradient,
+                     iv_tensor **gradients);
+
+    /* Backward also takes NULL for a gradient of 1, of an output of one number a member. */
+    bool takes_one;
+
+    /* Bit i: input i holds integers (IV_I32), all others floats. IV_ANY_INPUT: either. */
+    unsigned integer_inputs;
+} iv_op;
+
+#define IV_ANY_INPUT (~0U)
+
+/* ------------------------------------------------------------------ building */
+
+/* A new node; NULL after a failure. The first n_required inputs must be there, the others may be
+ * NULL. IV_EINVAL if one is missing, of another graph or of the wrong type, or if there are more
+ * than IV_MAX_INPUTS. */
+iv_node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor *const *inputs,
+                       size_t n_required);
+
+/* Its next output; NULL after a failure, also of iv_graph_node. */
+iv_tensor *iv_graph_output(iv_node *node, iv_dtype dtype, unsigned rank, const size_t *dims);
+
+/* Let a node keep a copy of what its op needs later (constants, buffers of the caller's). NULL node
+ * is fine. What was kept before is replaced. */
+void iv_node_keep(iv_node *node, const void *own, size_t bytes);
+
+/* Record a failure of building, with its message, and return NULL. */
+iv_tensor *iv_graph_fail(iv_graph *graph, const char *format, ...) IV_PRINTF(2, 3);
+
+/* ------------------------------------------------------------------ reading a node */
+
+iv_tensor *iv_node_input(const iv_node *node, size_t i);  /* NULL where there is none */
+iv_tensor *iv_node_output(const iv_node *node, size_t i); /* likewise */
+const void *iv_node_kept(const iv_node *node);            /* NULL if nothing was kept */
+
+/* ------------------------------------------------------------------ launching */
+
+iv_sequence *iv_emitter_sequence(const iv_emitter *emitter);
+size_t iv_emitter_members(const iv_emitter *emitter);
+
+/* A tensor of the node as the next argument: TENSOR(float, x) of the kernel. */
+void iv_arg_tensor(iv_launch *launch, const iv_tensor *tensor);
+
+/* End a launch of n work-items for each member: global size (n, R). See iv_launch_end_by_member for
+ * what its kernel has to keep. */
+iv_status iv_launch_members(iv_emitter *emitter, iv_launch *launch, size_t n);
+
+#endif
