@@ -12,8 +12,12 @@
 #define INVAR_AFFINE_H
 
 #include <invar/graph.h>
-#include <invar/random.h>
+#include <invar/stream.h>
 #include <invar/transform.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* An image's shape: D = planes * height * width values, plane after plane, rows from the top. */
 typedef struct {
@@ -104,5 +108,9 @@ typedef enum {
 /* Mean over s of the feature of z.  z [S, B, H] -> [B, H]. Cosines are accurate for |z| up to 1e4.
  * Differentiable. */
 iv_tensor *iv_feature_mean(iv_graph *graph, iv_tensor *z, iv_feature feature);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 #include <invar/spec.h>
 #include <invar/train.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct iv_study iv_study;
 
 /* ------------------------------------------------------------------ what is asked for */
@@ -449,5 +453,9 @@ typedef struct {
 iv_status iv_step_open(iv_context *context, const iv_study *study, iv_schema_list schemas,
                        const iv_step_entry *entry, size_t n_members, iv_step *step);
 void iv_step_close(iv_step *step); /* after a successful open */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

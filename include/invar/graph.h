@@ -13,7 +13,10 @@
 
 #include <invar/linalg.h>
 #include <invar/runtime.h>
-#include <invar/transform.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef enum { IV_F32, IV_I32 } iv_dtype;
 
@@ -239,5 +242,9 @@ iv_status iv_plan_read(iv_plan *plan, const iv_tensor *tensor, void *values);
 iv_sequence *iv_plan_sequence(iv_plan *plan);
 
 size_t iv_plan_bytes(const iv_plan *plan);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

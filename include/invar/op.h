@@ -10,6 +10,10 @@
 
 #include <invar/graph.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { IV_MAX_INPUTS = 4, IV_MAX_OUTPUTS = 3 };
 
 typedef struct iv_node iv_node;       /* one use of an op in a graph */
@@ -71,5 +75,9 @@ void iv_arg_tensor(iv_launch *launch, const iv_tensor *tensor);
 /* End a launch of n work-items for each member: global size (n, R). See iv_launch_end_by_member for
  * what its kernel has to keep. */
 iv_status iv_launch_members(iv_emitter *emitter, iv_launch *launch, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

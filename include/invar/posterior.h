@@ -16,6 +16,10 @@
 
 #include <invar/train.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct iv_posterior iv_posterior;
 
 typedef struct {
@@ -80,5 +84,9 @@ iv_status iv_posterior_append_sample(iv_posterior *posterior, iv_sequence *seque
  *
  * kl  out [R]; zeros of a point estimate */
 iv_status iv_posterior_kl(iv_posterior *posterior, double *kl);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include <invar/studies.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ------------------------------------------------------------------ training and measuring */
 
 /* What a run is, told before its first kernel is compiled. The texts are lent for the call. */
@@ -100,5 +104,9 @@ void iv_check_clear(iv_check_report *report); /* a zeroed one is fine */
  */
 iv_status iv_report(const char *const *dirs, size_t n_dirs, const char *out, iv_results *results,
                     bool *drawn, iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -23,6 +23,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* "0.1.0", and the commit that it was built from ("unknown" outside a checkout). */
 const char *iv_version(void);
 const char *iv_commit(void);
@@ -208,5 +212,9 @@ iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step);
 /* Run once with an event a launch (the context must have been made with profiling) and write a
  * table: kernel, launches, microseconds on the device, share of the total. Waits. */
 iv_status iv_sequence_profile(iv_sequence *sequence, uint32_t step, FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 
 #include <signal.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ------------------------------------------------------------------ parameters */
 
 typedef struct iv_parameters iv_parameters;
@@ -216,5 +220,9 @@ iv_status iv_checkpoint_read(const iv_safetensors *file, const iv_state *const *
 
 /* Make all states ready for training step `step`. */
 iv_status iv_states_prepare(const iv_state *const *states, size_t n_states, uint32_t step);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

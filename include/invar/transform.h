@@ -10,6 +10,10 @@
 
 #include <invar/runtime.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum { IV_GROUP_ROTATION, IV_GROUP_SHIFT } iv_group_kind;
 typedef enum { IV_AXES_X = 1, IV_AXES_Y = 2, IV_AXES_XY = 3 } iv_group_axes;
 
@@ -106,5 +110,9 @@ void iv_affine_exponential(const double a[IV_N_GENERATORS], double t[6]);
  * are none) and is at most 2^20. Source: van der Ouderaa and van der Wilk 2022, section 3.4. */
 iv_status iv_affine_points(const float mask[IV_N_GENERATORS], size_t n_samples, float *eps,
                            iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

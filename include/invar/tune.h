@@ -16,6 +16,10 @@
 
 #include <signal.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* One product as measured: op(A) [m, k] times op(B) [k, n], and the best way to compute it. */
 typedef struct {
     size_t m, n, k;
@@ -45,5 +49,9 @@ typedef struct {
  * IV_EFAILED if no engine gives a right result; a product for which the budget was too short keeps
  * its default. */
 iv_status iv_tune(iv_context *context, const iv_tune_options *options);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -16,6 +16,7 @@
 #include "graph/graph.h"
 
 #include <invar/random.h>
+#include <invar/transform.h>
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,6 +3,8 @@
 
 #include "studies/marginal_likelihood/figures.h"
 
+#include <invar/random.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
