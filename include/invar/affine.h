@@ -6,8 +6,7 @@
  * of the four neighbours counts if it lies inside (PyTorch's grid_sample(padding_mode="zeros",
  * align_corners=True)). Builders work like those of invar/graph.h: NULL after a failure, such as a
  * shape other than those given here.
- * Source: van der Ouderaa and van der Wilk 2022.
- */
+ * Source: van der Ouderaa and van der Wilk 2022. */
 #ifndef INVAR_AFFINE_H
 #define INVAR_AFFINE_H
 

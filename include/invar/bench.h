@@ -1,8 +1,7 @@
 /* Measuring Invar: what a device can do, how near the library comes, and how two machines compare.
  *
  * A report holds one machine's measurements, one entry a device. It is printed as a table, kept as
- * JSON, and compared with others.
- */
+ * JSON, and compared with others. */
 #ifndef INVAR_BENCH_H
 #define INVAR_BENCH_H
 
@@ -37,8 +36,7 @@ typedef struct {
     double spread;          /* interquartile range of the repetitions / their median */
     size_t repetitions;     /* timed samples */
     double milliseconds;    /* median time of one replay, all members together */
-    double percent_of_peak; /* of the device's measured FLOP/s or bandwidth; NaN if not a rate of
-                               one */
+    double percent_of_peak; /* of the device's measured FLOP/s or bandwidth; NaN for other units */
 } iv_bench_item;
 
 typedef struct {

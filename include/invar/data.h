@@ -2,8 +2,7 @@
  *
  * Everything here runs on the host and is deterministic: the same files and seeds give the same
  * bytes on any machine. Errors about files name the path, what was found, what was expected and
- * what to do.
- */
+ * what to do. */
 #ifndef INVAR_DATA_H
 #define INVAR_DATA_H
 
@@ -33,8 +32,8 @@ typedef struct {
 
 /* Where data files are: `override` if not NULL or empty (the --data option), else $INVAR_DATA_DIR,
  * else $XDG_DATA_HOME/invar, else ~/.local/share/invar. Writes the path, which need not exist, into
- * `path`. IV_EINVAL if it does not fit `size` bytes, IV_EDATA if no variable tells (not even HOME).
- */
+ * `path`. IV_EINVAL if it does not fit `size` bytes, IV_EDATA if none of the variables is set, not
+ * even HOME. */
 iv_status iv_data_directory(const char *override, char *path, size_t size, iv_error *error);
 
 /* An image set that Invar knows by name: one row of a table. What its images are, and either the
@@ -111,8 +110,8 @@ void iv_dataset_clear(iv_dataset *dataset);
  * sevenths count as official training images. */
 iv_status iv_digits_make(uint32_t seed, size_t n_images, iv_dataset *dataset, iv_error *error);
 
-/* Uniform random bytes, 1 x 28 x 28, 10 classes, label i % 10: nothing can be learned but by heart.
- */
+/* Uniform random bytes, 1 x 28 x 28, 10 classes, label i % 10:
+ * nothing can be learned but by heart. */
 iv_status iv_noise_make(uint32_t seed, size_t n_images, iv_dataset *dataset, iv_error *error);
 
 /* Images to measure time and memory with in the place of real ones: of the shape, the number of
@@ -160,7 +159,7 @@ typedef int (*iv_fetch_progress)(const char *file, uint64_t received, uint64_t t
 /* Download the files of an image set that are not already there in their published form. Each is
  * checked against its SHA-256 before it gets its name; nothing else is left behind.
  *
- * mirror    a URL or NULL for the official site; files are at MIRROR/NAME/FILE.gz
+ * mirror    a URL, or NULL for the official site; files are at MIRROR/NAME/FILE.gz
  * progress  NULL for none
  *
  * IV_EINVAL if the set is built in or can only be had by hand, IV_EDATA if the bytes are not the

@@ -228,15 +228,18 @@ typedef struct {
     size_t (*applies)(const iv_population *population, const iv_member *member, size_t set,
                       size_t metric, bool curve);
 
-    /* Measure a population, along the way (`curves`, again and again) or at the end. position:
-     * NULL at the end; its losses are those of the last step. time: seconds of a run, from parts of
-     * it; where NULL, one whole run is timed. IV_EINTERRUPTED if x->job->stop becomes nonzero. */
-    iv_status (*create)(iv_experiment *x, iv_model *model, bool curves, void **measure);
-    void (*destroy)(void *measure); /* NULL is fine */
+    /* Measure a population, along the way (`curves`, again and again) or at the end. `open` gets
+     * `size` zeroed bytes; `close` releases what it left there, also after a failure. position:
+     * NULL at the end; its losses are those of the last step. time: add the seconds of a run, from
+     * parts of it; where NULL, one whole run is timed. IV_EINTERRUPTED if x->job->stop becomes
+     * nonzero. */
+    size_t size;
+    iv_status (*open)(iv_model *model, bool curves, void *measure);
+    void (*close)(void *measure);
     iv_status (*run)(iv_experiment *x, void *measure, const iv_position *position, double *values);
     iv_status (*time)(void *measure, double *seconds);
 
-    /* Instead of these four, where one run of one plan tells everything: build it, the same along
+    /* Instead of these, where one run of one plan tells everything: build it, the same along
      * the way and at the end, and return its only output (float); then take the values from what
      * that output was, [R, elements]. */
     iv_tensor *(*build)(iv_experiment *x, const iv_model *model, iv_graph *graph);
@@ -249,6 +252,11 @@ typedef struct {
 
 /* What is made of all that was measured. Everything here is optional. */
 typedef struct {
+    /* The row of tables that a run stands in (its column is run->column). NULL: what the spec's
+     * sweep varies, "all" if it has none. */
+    void (*row_name)(const iv_population *population, const iv_spec_run *run, char *name,
+                     size_t size);
+
     /* How good a run is beside its alternatives (less is better): the best of those that share row
      * and column is shown. */
     double (*cost)(const iv_trained_runs *all, const iv_trained_run *run);
@@ -271,11 +279,6 @@ struct iv_study {
     size_t setting_size;
     void (*read)(const iv_node *config, void *setting);
     void (*work)(const iv_population *population, iv_work *work);
-
-    /* The row of tables that a run stands in (its column is run->column). NULL: what the spec's
-     * sweep varies, "all" if it has none. */
-    void (*row_name)(const iv_population *population, const iv_spec_run *run, char *name,
-                     size_t size);
 
     const iv_study_data *data; /* optional */
     const iv_study_models *models;
@@ -358,6 +361,9 @@ void iv_figure_name(const char *figure, const char *what, char name[IV_FIGURE_NA
 size_t iv_study_metrics(const iv_study *study);
 size_t iv_values_size(const iv_study *study);
 
+/* Whether some member of some population has the metric among its results. */
+bool iv_study_has_metric(const iv_study *study, const iv_populations *all, size_t metric);
+
 /* Where a metric of a set lies among a member's values. */
 size_t iv_value_index(const iv_study *study, size_t set, size_t metric);
 
@@ -407,36 +413,37 @@ iv_status iv_trained_fill(const iv_trained_runs *all, iv_results *results, iv_er
 
 /* ------------------------------------------------------------------ curves */
 
-/* Every point of a run's metrics.jsonl, in order. */
-typedef struct iv_points iv_points;
-iv_status iv_points_read(const iv_experiment *x, iv_points **points);
-void iv_points_free(iv_points *points); /* NULL is fine */
-
-/* What a curve shows: a metric of a run on a split. */
+/* What a curve shows: a metric of a run on a split, the mean over seeds at each logged epoch or
+ * step. */
 typedef struct {
     const char *run, *split, *metric;
     size_t element; /* of an array metric; SIZE_MAX for a number */
     bool by_step;   /* against the logged step instead of the epoch */
     bool magnitude; /* absolute values */
+    double unit;    /* times this; 0 means 1 */
+    bool dashed;
 } iv_quantity;
 
-/* One curve: means over seeds at each logged epoch or step. Zeroed to begin with. */
-typedef struct {
-    char label[160];
-    double *x, *means, *counts;
-    size_t n, capacity;
-} iv_curve;
+/* Plots of curves from a run's metrics.jsonl, so that a resumed run has them whole: curves are
+ * added, then drawn, and the next plot begins. */
+typedef struct iv_chart iv_chart;
+iv_status iv_chart_open(const iv_experiment *x, iv_chart **chart);
+void iv_chart_close(iv_chart *chart); /* NULL is fine */
 
-/* Fill a curve; it stays empty where nothing of it was logged. IV_ENOMEM. */
-iv_status iv_curve_fill(const iv_experiment *x, const iv_points *points,
-                        const iv_quantity *quantity, iv_curve *curve);
-void iv_curve_clear(iv_curve *curve);
+/* The curve is empty where nothing of it was logged. */
+iv_status iv_chart_add(iv_chart *chart, const iv_quantity *quantity, const char *label, ...)
+    IV_PRINTF(3, 4);
+
+/* Draw what was added under the plot's title and labels (its series are not read) to
+ * figures/FIGURE-OF, see iv_figure_name; figures/FIGURE if `of` is NULL. Nothing if nothing was
+ * added. */
+iv_status iv_chart_draw(iv_chart *chart, const iv_plot *plot, const char *figure, const char *of);
 
 /* Write a plot to the run's figures, and say so if gnuplot is missing. */
 iv_status iv_experiment_plot(const iv_experiment *x, const iv_plot *plot, const char *name);
 
-/* If the spec asks for this figure: for each row of tables a plot of a metric (a number) on a split
- * against epochs, one curve per run, the mean over seeds. */
+/* The figure that most studies have, if the spec asks for it: a number of each row's runs on a
+ * split against epochs, figures/FIGURE-ROW. */
 iv_status iv_experiment_draw_curves(const iv_experiment *x, const iv_trained_runs *all,
                                     const char *figure, const char *split, size_t metric);
 

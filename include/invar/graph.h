@@ -6,8 +6,7 @@
  * it once into a plan, and run the plan as often as wanted: a run replays a fixed list of launches.
  *
  * Building needs no checks call by call: a function that fails returns NULL and passes NULL on, and
- * iv_graph_compile reports the first failure (the message lies in the context's error).
- */
+ * iv_graph_compile reports the first failure (the message lies in the context's error). */
 #ifndef INVAR_GRAPH_H
 #define INVAR_GRAPH_H
 

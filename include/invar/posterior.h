@@ -9,8 +9,7 @@
  * cross-entropy to W in iv_posterior_gradient_view, and ends with iv_posterior_append_update.
  *
  * Source: van der Ouderaa and van der Wilk 2022, section 4; for the sampling W = mean + L eps,
- * Kingma and Welling 2014.
- */
+ * Kingma and Welling 2014. */
 #ifndef INVAR_POSTERIOR_H
 #define INVAR_POSTERIOR_H
 

@@ -75,9 +75,9 @@ iv_status iv_evaluate(const char *dir, const iv_run_options *options, iv_results
 
 /* What a spec asks for and would take. */
 typedef struct {
-    iv_spec *spec; /* resolved */
-    iv_spec_expansion expansion;
-    bool has_device; /* false: no OpenCL device is here, so that nothing is estimated */
+    iv_spec *spec;              /* resolved */
+    iv_populations populations; /* which of its runs train together; runs in its expansion */
+    bool has_device;            /* false: no OpenCL device is here, so that nothing is estimated */
     iv_device_info device;
     iv_estimate *estimates; /* [n_estimates], of each population in order */
     size_t n_estimates;
@@ -85,7 +85,7 @@ typedef struct {
 
 /* Validate a spec and estimate what it takes, from a few measured steps; starts nothing. Of the
  * options, spec, overrides, seeds and device are read. expanded: NULL, or called with
- * options->state once spec and expansion are known; measuring takes a while.
+ * options->state once spec and populations are known; measuring takes a while.
  *
  * report  the caller clears it (iv_check_clear), also after a failure
  *

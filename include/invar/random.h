@@ -8,8 +8,7 @@
  * Conventions: `seed` is the member's seed, `stream` says what the numbers are for, `step` is the
  * training step, epoch or tensor number, `index` the sample or parameter within it.
  *
- * The one header that needs Random123's; invar/invar.h does not include it.
- */
+ * The one header that needs Random123's; invar/invar.h does not include it. */
 #ifndef INVAR_RANDOM_H
 #define INVAR_RANDOM_H
 
@@ -81,8 +80,8 @@ static inline void iv_normal(uint32_t word0, uint32_t word1, float out[2]) {
     const float log_mantissa = fmaf(t * t, p, t);
     const float log_u = fmaf(e, 0.693359375f, fmaf(e, -2.12194440e-4f, log_mantissa));
 
-    /* radius = sqrt(-2 log u): Newton's method for the reciprocal root, then one step for the root
-     */
+    /* radius = sqrt(-2 log u): Newton's method for the reciprocal
+     * root, then one step for the root */
     const float square = -2.0f * log_u;
     memcpy(&bits, &square, sizeof bits);
     bits = 0x5f3759dfU - (bits >> 1);
@@ -94,8 +93,7 @@ static inline void iv_normal(uint32_t word0, uint32_t word1, float out[2]) {
     radius = fmaf(fmaf(-radius, radius, square), 0.5f * reciprocal, radius);
     if (square == 0.0f) radius = 0.0f;
 
-    /* quarter turns from the two upper bits of word1, and an angle on [-pi/4, pi/4) from the next
-     * 24 */
+    /* quarter turns from the two upper bits of word1, an angle on [-pi/4, pi/4) from the next 24 */
     const uint32_t quarter = word1 >> 30;
     const float angle = (float)((int32_t)((word1 >> 6) & 0xffffffU) - (1 << 23)) * 0x1.921fb6p-24f;
     const float z = angle * angle;

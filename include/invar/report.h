@@ -5,8 +5,7 @@
  * back to the same value, NaN and infinities as null.
  *
  * Failures to write (a full disk, no permission) are IV_EFAILED with the path and the reason; files
- * that are missing or damaged when read are IV_EDATA.
- */
+ * that are missing or damaged when read are IV_EDATA. */
 #ifndef INVAR_REPORT_H
 #define INVAR_REPORT_H
 
@@ -190,7 +189,8 @@ const iv_cell *iv_results_cell(const iv_results *results, const char *row, const
  *   {"metrics": {name: {"label", "doc", "scale", "decimals"}},
  *    "runs": [{"name", "seed", "status", "metrics": {metric: value or [values]}, "model": path}],
  *    "cells": [{"row", "column", "metric", "mean", "std", "n", "published", "published_std",
- * "status"}], "claims": [{"claim", "holds", "evidence"}]}
+ *               "status"}],
+ *    "claims": [{"claim", "holds", "evidence"}]}
  *
  * A cell has status "ok", "not finite" (mean is null) or "no runs"; a run whose status is "done"
  * but has a metric that is not finite is written as "not finite". std is null if n < 2, published
@@ -209,13 +209,13 @@ iv_status iv_results_read(const char *path, iv_results *results, iv_error *error
 typedef enum { IV_TABLE_TEXT, IV_TABLE_MARKDOWN, IV_TABLE_HTML } iv_table_format;
 
 /* Every cell, ours beside the published one: `94.3 ± 0.2 (94.6 ± 0.1)`. With several metrics there
- * is a table a row label, methods (the cells' columns) down and metrics across; with a single
- * metric, row labels down and methods across. *text is to be freed by the caller. */
+ * is one table per row label, methods (the cells' columns) down and metrics across; with a single
+ * metric, row labels down and methods across. The caller frees *text. */
 iv_status iv_table_format_results(const iv_results *results, iv_table_format format, char **text,
                                   iv_error *error);
 
-/* row,column,metric,mean,std,n,published,published_std with full precision; missing values empty.
- */
+/* row,column,metric,mean,std,n,published,published_std with full
+ * precision; missing values empty. */
 iv_status iv_table_write_csv(const iv_results *results, const char *path, iv_error *error);
 
 /* ------------------------------------------------------------------ figures */
@@ -277,12 +277,12 @@ iv_status iv_png_write_rgb(const char *path, const uint8_t *pixels, size_t width
 typedef struct {
     const float *images; /* [rows][columns][planes][height][width] */
     size_t rows, columns, height, width;
-    size_t planes;  /* 0 or 1; 3: red, green and blue */
-    bool is_signed; /* false: grey, each image from its minimum to its maximum. true:
-                       blue-white-red, each from minus to plus its largest magnitude, zero white.
-                       The same ranges with three planes, whose zero is grey if signed */
-    unsigned
-        zoom; /* pixels a side of each image pixel; 0: chosen so that an image is about 84 wide */
+    size_t planes; /* 0 or 1; 3: red, green and blue */
+    /* false: grey, each image from its minimum to its maximum. true: blue-white-red, each from
+     * minus to plus its largest magnitude, zero white. Three planes have the same ranges; their
+     * zero is grey if signed. */
+    bool is_signed;
+    unsigned zoom; /* each image pixel is zoom x zoom; 0: an image is about 84 pixels wide */
     const char *const *row_labels;    /* [rows], printable ASCII; NULL: none */
     const char *const *column_labels; /* [columns]; NULL: none */
 } iv_image_grid;

@@ -3,8 +3,7 @@
  *
  * Everything device-side in Invar is built from these: linalg, graph and train append launches to
  * an iv_sequence, and a training step is one iv_sequence_run. A context is used by one thread at a
- * time.
- */
+ * time. */
 #ifndef INVAR_RUNTIME_H
 #define INVAR_RUNTIME_H
 
@@ -136,9 +135,9 @@ iv_status iv_buffer_read(iv_context *context, cl_mem buffer, size_t offset, size
 iv_status iv_buffer_fill(iv_context *context, cl_mem buffer, size_t offset, size_t bytes,
                          uint32_t word);
 
-/* Where a tensor of a population lies: member r starts at element offset + r * stride of `buffer`.
- * In a kernel: TENSOR(float, x) in the argument list and MEMBER(x, r) in the body (cl/tensor.cl).
- */
+/* Where a tensor of a population lies: member r starts at element offset + r *
+ * stride of `buffer`. In a kernel: TENSOR(float, x) in the argument list and
+ * MEMBER(x, r) in the body (cl/tensor.cl). */
 typedef struct {
     cl_mem buffer;
     size_t offset; /* elements */

@@ -49,9 +49,10 @@ typedef struct {
     const char *range;   /* "[0, 1)" for numbers; the number of elements for lists; NULL for any */
     const char *choices; /* of an enum: "a|b|c" */
     const char *doc;
-    /* An enum whose choices stand elsewhere (data sets, groups, metrics): the i-th, NULL past the
-     * last. Instead of `choices`. */
+    /* An enum whose choices stand elsewhere, instead of `choices`: the i-th (of data sets, groups),
+     * NULL past the last; or the study's metrics with all of these flags. */
     const char *(*choice)(size_t i);
+    unsigned metrics;
 
     /* Runs for which the key means something, all conditions joined by " & ":
      * "run.method=sgpr", "run.invariance!=none & run.learned=true"; several values are joined by
@@ -91,6 +92,13 @@ typedef struct {
     const char *doc;   /* what it means, with its unit */
 } iv_metric_def;
 
+/* The loss of each member's last step. */
+#define IV_METRIC_LOSS                                                                             \
+    {                                                                                              \
+        "loss", "Loss", 1, -1, IV_METRIC_FLOAT | IV_METRIC_AFTER_STEP | IV_METRIC_CURVE_ONLY,      \
+            .doc = "what training minimises, on the last batch"                                    \
+    }
+
 /* ------------------------------------------------------------------ a study's schema */
 
 typedef struct iv_node iv_node;             /* see invar/spec.h */
@@ -122,9 +130,6 @@ const iv_schema *iv_schema_find(iv_schema_list schemas, const char *study);
  * none. */
 const iv_metric_def *iv_metric_find(const iv_schema *schema, const char *name);
 
-/* The name of the i-th metric with all of `flags`, NULL past the last: for iv_key.choice. */
-const char *iv_metric_choice(const iv_metric_def *(*metric)(size_t i), unsigned flags, size_t i);
-
 /* Document every key and metric of a study: as plain text, or as Markdown. */
 void iv_schema_describe(const iv_schema *schema, bool markdown, FILE *out);
 
@@ -142,6 +147,14 @@ void iv_schema_describe(const iv_schema *schema, bool markdown, FILE *out);
 #define IV_KEYS_MODEL {"model", IV_KEY_MAP, .doc = "the network"}
 
 #define IV_KEYS_TRAINING {"training", IV_KEY_MAP, .doc = "how the networks are trained"}
+
+/* `what` is what a batch holds, "images"; of the runs that `condition` says (NULL: all). */
+#define IV_KEYS_BATCHES(batch, what, epochs, condition)                                                     \
+    {"training.batch", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, batch, "[1, 1000000]",                    \
+     .doc = what " per step; what does not fill a batch at the end of an epoch waits for the "     \
+            "next shuffle", .only_if = condition},                                                 \
+    {"training.epochs", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, epochs, "[1, 1000000]",                  \
+     .doc = "passes over the training set", .only_if = condition}
 
 /* Adam's, of the runs that `condition` says. */
 #define IV_KEYS_ADAM(condition)                                                                    \
@@ -174,21 +187,20 @@ void iv_schema_describe(const iv_schema *schema, bool markdown, FILE *out);
     {"figures.names", IV_KEY_LIST, 0, "[]", "[0, 100]", .doc = "figures in the report"},           \
     {"figures.names[]", IV_KEY_ENUM, .choices = names, .doc = names_doc}
 
-/* row_doc says what rows of the study's tables are called; metric: iv_key.choice of the metric. */
-#define IV_KEYS_PUBLISHED(row_doc, metric)                                                         \
+/* What all specs end with. row_doc says what rows of the study's tables are called. */
+#define IV_KEYS_TAIL(row_doc)                                                                      \
     {"published", IV_KEY_LIST, 0, "[]", "[0, 10000]",                                              \
      .doc = "the paper's numbers, shown beside ours"},                                             \
     {"published[]", IV_KEY_MAP, .doc = "one number"},                                              \
     {"published[].row", IV_KEY_STRING, IV_KEY_REQUIRED, .doc = row_doc},                           \
     {"published[].run", IV_KEY_STRING, IV_KEY_REQUIRED,                                            \
      .doc = "column of the table: a run's name as in `runs`"},                                     \
-    {"published[].metric", IV_KEY_ENUM, IV_KEY_REQUIRED, .doc = "which metric", .choice = metric}, \
+    {"published[].metric", IV_KEY_ENUM, IV_KEY_REQUIRED, .doc = "which metric",                    \
+     .metrics = IV_METRIC_PUBLISHED},                                                              \
     {"published[].mean", IV_KEY_NUMBER, IV_KEY_REQUIRED,                                           \
      .doc = "mean over seeds, in the metric's own unit: an accuracy of 94.6% is 0.946"},           \
     {"published[].std", IV_KEY_NUMBER, IV_KEY_OPTIONAL, .range = "[0, inf)",                       \
-     .doc = "standard deviation over seeds, in the same unit"}
-
-#define IV_KEYS_SWEEP                                                                              \
+     .doc = "standard deviation over seeds, in the same unit"},                                    \
     {"sweep", IV_KEY_SWEEP, IV_KEY_OPTIONAL,                                                       \
      .doc = "values to try for keys anywhere: {training.batch: [64, 512]}; all combinations are "  \
             "run"}

@@ -3,8 +3,7 @@
  *
  * Everything is a function of seeds (invar/random.h); the layout of the draws is given with each
  * function, so that other programs can replay them. DFT is the discrete Fourier transform without a
- * factor, X_k = sum over j of x_j exp(-2 pi i j k / d).
- */
+ * factor, X_k = sum over j of x_j exp(-2 pi i j k / d). */
 #ifndef INVAR_SIGNAL_H
 #define INVAR_SIGNAL_H
 
@@ -93,8 +92,9 @@ typedef enum {
 
 typedef struct {
     iv_distortion distortion;
-    cl_mem cycles; /* int [n_sets, d]: dimensions in their order along each set's hidden cycle; NULL
-                      unless IV_DISTORTION_CYCLE */
+    /* int [n_sets, d]: dimensions in their order along each set's hidden cycle. NULL unless
+     * IV_DISTORTION_CYCLE. */
+    cl_mem cycles;
 } iv_pair_desc;
 
 /* A hidden cycle for each data set: int [n_sets, d], iv_permutation(seed, IV_STREAM_CYCLE, d).

@@ -1,8 +1,7 @@
 /* Populations in training: parameters, the optimizer, the loop, checkpoints.
  *
  * The parameters of all R members lie in one buffer [R, P], so that an optimizer is one pass over
- * it.
- */
+ * it. */
 #ifndef INVAR_TRAIN_H
 #define INVAR_TRAIN_H
 

@@ -3,8 +3,7 @@
  * Element 0 is the identity. Rotations of order 2 and 4 turn the square counter-clockwise by
  * multiples of 360 / order degrees; shifts of order k roll the image by multiples of side / k,
  * after zero padding split evenly (the odd row and column at the end) to a side divisible by k.
- * Source: Moskalev et al. 2023, the groups R^2_4 and T^2_3.
- */
+ * Source: Moskalev et al. 2023, the groups R^2_4 and T^2_3. */
 #ifndef INVAR_TRANSFORM_H
 #define INVAR_TRANSFORM_H
 
@@ -71,18 +70,19 @@ void iv_group_pad(const iv_group *group, const uint8_t *images, size_t n_images,
 /* ------------------------------------------------------------------ affine maps
  * T = expm(sum_i a_i G_i), stored as its first two rows [t0 t1 t2; t3 t4 t5]:
  * x' = t0 x + t1 y + t2, y' = t3 x + t4 y + t5, x to the right and y down in normalised coordinates
- * ([-1, 1], corner pixels at the ends). Source: van der Ouderaa and van der Wilk 2022, appendix E.
- */
+ * ([-1, 1], corner pixels at the ends).
+ * Source: van der Ouderaa and van der Wilk 2022, appendix E. */
 
 enum { IV_N_GENERATORS = 6 };
 
-typedef enum { /* the order of eta, eps and masks */
-               IV_GENERATOR_TRANSLATION_X,
-               IV_GENERATOR_TRANSLATION_Y,
-               IV_GENERATOR_ROTATION, /* in radians: [0 -1; 1 0] */
-               IV_GENERATOR_SCALE_X,
-               IV_GENERATOR_SCALE_Y,
-               IV_GENERATOR_SHEAR, /* [0 1; 1 0] */
+/* The order of eta, eps and masks. */
+typedef enum {
+    IV_GENERATOR_TRANSLATION_X,
+    IV_GENERATOR_TRANSLATION_Y,
+    IV_GENERATOR_ROTATION, /* in radians: [0 -1; 1 0] */
+    IV_GENERATOR_SCALE_X,
+    IV_GENERATOR_SCALE_Y,
+    IV_GENERATOR_SHEAR, /* [0 1; 1 0] */
 } iv_generator;
 
 typedef enum {
@@ -96,8 +96,8 @@ typedef enum {
 /* mask [6]: 1 for the family's generators, 0 for the others. */
 void iv_affine_mask(iv_affine_family family, float mask[IV_N_GENERATORS]);
 
-/* expm(sum_i a_i G_i), its first two rows; errors below 1e-12 of the largest entry. |a_i| up to 20.
- */
+/* expm(sum_i a_i G_i), its first two rows; errors below 1e-12 of the
+ * largest entry. |a_i| up to 20. */
 void iv_affine_exponential(const double a[IV_N_GENERATORS], double t[6]);
 
 /* Equally spaced eps in the place of draws: the midpoints of n equal parts of [-1, 1] along each

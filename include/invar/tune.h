@@ -7,8 +7,7 @@
  *
  * A winner belongs to a class of products: rows, columns and depth in steps of half an octave, and
  * the transposes. The number of members is no part of it, so a member gets the same bits in any
- * population, before and after others join it. Tuning may change the last bits of results.
- */
+ * population, before and after others join it. Tuning may change the last bits of results. */
 #ifndef INVAR_TUNE_H
 #define INVAR_TUNE_H
 
@@ -39,8 +38,8 @@ typedef struct {
     void (*result)(void *user, const iv_tune_result *result);
     void (*note)(void *user, const char *text);
     void *user;
-    const volatile sig_atomic_t
-        *stop; /* NULL, or nonzero once to stop early and keep what was found */
+    /* NULL, or set to nonzero to stop early and keep what was found. */
+    const volatile sig_atomic_t *stop;
 } iv_tune_options;
 
 /* Measure and store. The context itself goes on with the winners.

@@ -6,8 +6,7 @@
  *   peak.c gemm.c svd.c jacobian.c step.c input.c   a suite each
  *   report.c      reports and their JSON
  *   compare.c     ratios and their table
- *   chart.c       ratios as SVG
- */
+ *   chart.c       ratios as SVG */
 #ifndef INVAR_BENCH_BENCH_H
 #define INVAR_BENCH_BENCH_H
 
@@ -31,8 +30,7 @@ typedef struct {
     const char *name, *unit;
     bool is_rate; /* the value is scale / seconds; else scale * seconds */
     double scale;
-    double flops,
-        bytes; /* of a replay, to be compared with the device's peak; 0 if that says nothing */
+    double flops, bytes; /* per replay, compared with the device's peak; 0: not compared */
 } bench_work;
 
 /* Enqueue one replay; does not wait. */

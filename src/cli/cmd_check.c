@@ -7,15 +7,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_runs(void *state, const iv_check_report *report) {
-    (void)state;
+static void print_runs(const iv_check_report *report) {
     const iv_node *root = iv_spec_root(report->spec);
-    const iv_spec_expansion *all = &report->expansion;
+    const iv_spec_expansion *all = &report->populations.expansion;
     const size_t n_seeds = iv_spec_length(root, "seeds");
     printf("%s: %s study, %zu run%s x %zu seed%s\n\n", iv_spec_string(root, "name"),
            iv_spec_string(root, "study"), all->n_runs, all->n_runs == 1 ? "" : "s", n_seeds,
            n_seeds == 1 ? "" : "s");
     for (size_t i = 0; i < all->n_runs; i++) printf("    %s\n", all->runs[i].name);
+}
+
+/* What will be measured of the runs, with what it means. */
+static void print_metrics(const iv_check_report *report) {
+    const iv_study *study = iv_study_of(report->spec);
+    const iv_metric_def *metric;
+    printf("\nmeasured:\n");
+    for (size_t i = 0; (metric = study->schema->metric(i)); i++)
+        if (iv_study_has_metric(study, &report->populations, i))
+            printf("    %-20s %s\n", metric->name, metric->doc);
+}
+
+static void print_asked(void *state, const iv_check_report *report) {
+    (void)state;
+    print_runs(report);
+    print_metrics(report);
     fflush(stdout); /* measuring takes a while */
 }
 
@@ -31,7 +46,7 @@ static void print_estimates(const iv_check_report *report) {
         if (length > longest) longest = length;
     }
     const int width = (int)longest;
-    printf("\n%-*s %8s %12s %16s\n", width, "population", "members", "memory", "training");
+    printf("\n%-*s %8s %12s %16s\n", width, "population", "members", "memory", "time");
     for (size_t i = 0; i < n; i++) {
         iv_format_duration(estimates[i].seconds, text, sizeof text);
         printf("%-*s %8zu %8zu MiB %16s\n", width, estimates[i].name, estimates[i].n_members,
@@ -40,8 +55,8 @@ static void print_estimates(const iv_check_report *report) {
         if (estimates[i].bytes > most) most = estimates[i].bytes;
     }
     iv_format_duration(total, text, sizeof text);
-    printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps; metrics that are measured "
-           "at the end may come on top\n",
+    printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps and parts of the "
+           "measuring\n",
            width, all, "", most >> 20, text, report->device.name);
 }
 
@@ -57,7 +72,7 @@ static int run(const cli_arguments *arguments) {
                                     .overrides = overrides.texts,
                                     .n_overrides = overrides.n,
                                     .device = cli_value(arguments, "device")};
-    const iv_status status = iv_check(&options, print_runs, &report, &error);
+    const iv_status status = iv_check(&options, print_asked, &report, &error);
     if (status == IV_OK && report.has_device)
         print_estimates(&report);
     else if (status == IV_OK)
@@ -75,7 +90,7 @@ const cli_command cli_check = {
     .synopsis = "SPEC.yaml [OPTIONS]",
     .description =
         "Validate the spec and print every run it expands to, with the device memory and the\n"
-        "training time of each population. The time is estimated from a few measured steps.\n"
+        "time of each population. The time is estimated from a few measured steps.\n"
         "The repository's specs are in configs/STUDY/ and configs/STUDY/quick/.\n",
     .notes =
         "Exit status: 0; 1 if measuring fails; 2 for a bad spec; 3 if there is no such device.\n",

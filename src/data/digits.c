@@ -1,8 +1,7 @@
 /* The built-in digits: glyphs written by an unsteady hand.
  *
  * Positions are integers of 1/4096 pixel and everything is integer arithmetic, so that the bytes
- * are the same on every machine. Image i is made from Philox of (seed, i) alone.
- */
+ * are the same on every machine. Image i is made from Philox of (seed, i) alone. */
 #include "data/draws.h"
 #include "data/glyphs.h"
 #include "data/images.h"

@@ -40,7 +40,7 @@ iv_status experiment_create_training(iv_experiment *x, iv_model *model, iv_train
 
 /* Train population number `index` from its initial parameters or from x->checkpoint, logging the
  * curves and saving checkpoints. diverged_from [R] is filled. A population whose members have all
- * diverged is given up. */
+ * diverged is trained no further. */
 iv_status experiment_train(iv_experiment *x, size_t index, iv_model *model,
                            uint32_t *diverged_from);
 

@@ -8,10 +8,15 @@ void experiment_read(const iv_study *study, const iv_node *config, void *setting
     if (study->read) study->read(config, setting);
 }
 
+iv_study_results experiment_results(const iv_study *study) {
+    return study->results ? *study->results : (iv_study_results){0};
+}
+
 void experiment_row_name(const iv_study *study, const iv_population *population,
                          const iv_spec_run *run, char *name, size_t size) {
-    if (study->row_name) {
-        study->row_name(population, run, name, size);
+    const iv_study_results results = experiment_results(study);
+    if (results.row_name) {
+        results.row_name(population, run, name, size);
         return;
     }
     snprintf(name, size, "%s", *run->variant ? run->variant : "all");
@@ -33,10 +38,6 @@ void experiment_destroy_model(const iv_study *study, iv_model *model) {
         iv_parameters_destroy(model->parameters);
         free(model);
     }
-}
-
-iv_study_results experiment_results(const iv_study *study) {
-    return study->results ? *study->results : (iv_study_results){0};
 }
 
 size_t experiment_sets(const iv_study *study, const iv_population *population,
@@ -65,33 +66,22 @@ typedef struct {
     float *values; /* [R, elements] */
 } single_measure;
 
-static void destroy_single(single_measure *m) {
-    if (!m) return;
+static void close_single(single_measure *m) {
     iv_plan_destroy(m->plan);
     iv_graph_destroy(m->graph);
     free(m->values);
-    free(m);
 }
 
-static iv_status create_single(iv_experiment *x, const iv_model *model, void **measure) {
+static iv_status open_single(iv_experiment *x, const iv_model *model, single_measure *m) {
     const size_t n_members = model->population->n_members;
-    single_measure *m = *measure = calloc(1, sizeof *m);
-    if (!m) return iv_no_memory(x->context);
     m->model = model;
     iv_status status = iv_graph_create(x->context, n_members, &m->graph);
-    if (status == IV_OK) {
-        m->output = x->study->measures->build(x, model, m->graph);
-        status = iv_graph_compile(m->graph, &m->output, 1, &m->plan);
-    }
-    if (status == IV_OK) {
-        m->values = calloc(n_members * iv_elements(m->output), sizeof *m->values);
-        if (!m->values) status = iv_no_memory(x->context);
-    }
-    if (status != IV_OK) {
-        destroy_single(m);
-        *measure = NULL;
-    }
-    return status;
+    if (status != IV_OK) return status;
+    m->output = x->study->measures->build(x, model, m->graph);
+    status = iv_graph_compile(m->graph, &m->output, 1, &m->plan);
+    if (status != IV_OK) return status;
+    m->values = calloc(n_members * iv_elements(m->output), sizeof *m->values);
+    return m->values ? IV_OK : iv_no_memory(x->context);
 }
 
 static iv_status run_single(iv_experiment *x, single_measure *m, const iv_position *position,
@@ -105,21 +95,31 @@ static iv_status run_single(iv_experiment *x, single_measure *m, const iv_positi
 
 iv_status experiment_create_measure(iv_experiment *x, iv_model *model, bool curves,
                                     void **measure) {
-    return x->study->measures->create ? x->study->measures->create(x, model, curves, measure)
-                                      : create_single(x, model, measure);
+    const iv_study_measures *measures = x->study->measures;
+    *measure = calloc(1, measures->open ? measures->size : sizeof(single_measure));
+    if (!*measure) return iv_no_memory(x->context);
+    const iv_status status =
+        measures->open ? measures->open(model, curves, *measure) : open_single(x, model, *measure);
+    if (status != IV_OK) {
+        experiment_destroy_measure(x->study, *measure);
+        *measure = NULL;
+    }
+    return status;
 }
 
 void experiment_destroy_measure(const iv_study *study, void *measure) {
-    if (study->measures->create)
-        study->measures->destroy(measure);
+    if (!measure) return;
+    if (study->measures->open)
+        study->measures->close(measure);
     else
-        destroy_single(measure);
+        close_single(measure);
+    free(measure);
 }
 
 iv_status experiment_run_measure(iv_experiment *x, void *measure, const iv_position *position,
                                  double *values) {
-    return x->study->measures->create ? x->study->measures->run(x, measure, position, values)
-                                      : run_single(x, measure, position, values);
+    return x->study->measures->open ? x->study->measures->run(x, measure, position, values)
+                                    : run_single(x, measure, position, values);
 }
 
 /* As along the way, with losses of 0. */

@@ -34,6 +34,19 @@ size_t iv_value_index(const iv_study *study, size_t set, size_t metric) {
     return index;
 }
 
+bool iv_study_has_metric(const iv_study *study, const iv_populations *all, size_t metric) {
+    if (study->schema->metric(metric)->flags & IV_METRIC_CURVE_ONLY) return false;
+    for (size_t i = 0; i < all->n; i++) {
+        const iv_population *p = &all->items[i];
+        iv_metric_set sets[IV_MAX_SETS];
+        const size_t n_sets = experiment_sets(study, p, sets);
+        for (size_t s = 0; s < n_sets; s++)
+            for (size_t r = 0; r < p->n_members; r++)
+                if (experiment_applies(study, p, &p->members[r], s, metric, false) > 0) return true;
+    }
+    return false;
+}
+
 double *experiment_values(const iv_study *study, size_t n_members) {
     const size_t n = n_members * iv_values_size(study);
     double *values = malloc(n * sizeof *values);

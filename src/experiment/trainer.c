@@ -208,12 +208,17 @@ static iv_status train(trainer *t, double seconds, const char *label) {
     return status;
 }
 
-/* Train to the next boundary and look at it; save when the time has come. */
+/* Train to the next boundary and look at it; save when the time has come. Where all members have
+ * diverged there is nothing to train, but their log goes on: it does not depend on the company. */
 static iv_status train_and_look(trainer *t, const char *label) {
     const double every =
         iv_spec_number(t->model->population->config, "training.checkpoint_seconds");
     const double save_at = t->last_save + every, left = save_at - iv_seconds();
-    iv_status status = train(t, every == 0 ? 0 : left > 0.001 ? left : 0.001, label);
+    iv_status status = IV_OK;
+    if (all_diverged(t))
+        t->position.step = (uint32_t)boundary_step(t, t->position.next_boundary);
+    else
+        status = train(t, every == 0 ? 0 : left > 0.001 ? left : 0.001, label);
     if (status == IV_OK && t->position.step == boundary_step(t, t->position.next_boundary))
         status = end_boundary(t);
     if (status == IV_OK && every > 0 && iv_seconds() >= save_at) status = save(t);
@@ -232,7 +237,7 @@ iv_status experiment_train(iv_experiment *x, size_t index, iv_model *model,
 
     char label[EXPERIMENT_PATH];
     experiment_label(x, index, label);
-    while (status == IV_OK && t.position.next_boundary <= t.n_boundaries && !all_diverged(&t))
+    while (status == IV_OK && t.position.next_boundary <= t.n_boundaries)
         status = train_and_look(&t, label);
     if (status == IV_EINTERRUPTED)
         status = experiment_save_stopped(x, index, model, t.training.optimizer, &t.position);

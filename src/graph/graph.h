@@ -2,8 +2,7 @@
  *
  * An op is one file in ops/: the builder functions of the public header (shape rule), forward
  * (append the launches that compute the outputs), backward (append nodes that compute gradients),
- * and an entry in ops/table.c.
- */
+ * and an entry in ops/table.c. */
 #ifndef INVAR_GRAPH_GRAPH_H
 #define INVAR_GRAPH_GRAPH_H
 

@@ -1,5 +1,5 @@
-/* Compiling a graph: what is needed, what fuses, which memory is shared, which launches are bound.
- */
+/* Compiling a graph: what is needed, what fuses, which memory is
+ * shared, which launches are bound. */
 #include "graph/plan.h"
 
 #include <stdlib.h>
@@ -100,8 +100,7 @@ static void fuse(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
     }
 }
 
-/* ------------------------------------------------------------------ sums into the caller's memory
- */
+/* ---------------------------------------------------------------- sums into the caller's memory */
 
 /* Whether memory that a tensor is to be added to is read by its producer or after it. */
 static bool target_is_read(const iv_graph *graph, const iv_tensor *tensor) {

@@ -98,8 +98,8 @@ static void choose_kernels(const iv_svd_desc *desc, const iv_device_info *device
     plan->width =
         plan->is_packed ? plan->k : plan->short_blocks * vec * (plan->keeps_vectors ? 2 : 1);
 
-    /* Enough to keep the compute units busy; few enough that scratch stays in the caches of a CPU.
-     */
+    /* Enough to keep the compute units busy; few enough that
+     * scratch stays in the caches of a CPU. */
     const size_t packs = plan->is_packed ? (desc->batch + PACK - 1) / PACK : desc->batch;
     plan->n_groups = size_min(packs, (size_t)device->compute_units * (vectors ? 8 : 16));
     if (plan->n_groups == 0) plan->n_groups = 1;

@@ -38,8 +38,8 @@ iv_status iv_tuning_attach(iv_context *context, const iv_tuning *tuning);
 /* Keep winners in the cache, for contexts made later. */
 iv_status iv_tuning_store(iv_context *context, const iv_tuning *tuning);
 
-/* The file in the cache folder "tuning" that holds a device's winners; false if it cannot be named.
- */
+/* The file in the cache folder "tuning" that holds a device's
+ * winners; false if it cannot be named. */
 bool iv_tuning_name(const iv_context *context, char *name, size_t name_bytes);
 
 void iv_choice_describe(const iv_gemm_choice *choice, char *text, size_t text_bytes);

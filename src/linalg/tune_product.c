@@ -60,8 +60,8 @@ static size_t checked_row(const iv_product *product, size_t c) {
     return edge + (c - edge) * (m - 2 * edge) / (n - 2 * edge);
 }
 
-/* One member: right and tolerance [n_rows, n + 1]; b [k, n] is op(B); row [2 (n + 1)] is scratch.
- */
+/* One member: right and tolerance [n_rows, n + 1]; b [k, n] is
+ * op(B); row [2 (n + 1)] is scratch. */
 static void multiply_member(const iv_product *product, const host_operands *host, size_t r,
                             const double *b, double *right, double *tolerance, double *row) {
     const iv_gemm_desc *d = &product->desc;
@@ -220,8 +220,8 @@ static bool is_right(float result, double right, double tolerance) {
     return fabs((double)result - right) <= tolerance; /* false for NaN */
 }
 
-/* How many entries of a member are not right, or, in rows that are not checked, were not written.
- */
+/* How many entries of a member are not right, or, in rows that are
+ * not checked, were not written. */
 static size_t count_wrong(const iv_product *product, const double *right, const double *tolerance) {
     const iv_gemm_desc *d = &product->desc;
     size_t wrong = 0;

@@ -1,8 +1,8 @@
 /* The tuner's winners: as JSON in the user's cache, and with the context that uses them. */
 #include "linalg/tune.h"
 
+#include "runtime/attachment.h"
 #include "runtime/cache.h"
-#include "runtime/context.h"
 
 #include <jansson.h>
 

@@ -26,14 +26,16 @@ iv_status iv_check(const iv_run_options *options,
                    iv_check_report *report, iv_error *error) {
     *report = (iv_check_report){0};
     iv_status status = iv_load_spec(options, &report->spec, error);
-    if (status == IV_OK) status = iv_spec_expand(report->spec, &report->expansion, error);
+    if (status == IV_OK)
+        status = iv_populations_create(iv_study_of(report->spec), report->spec,
+                                       &report->populations, error);
     if (status == IV_OK && expanded) expanded(options->state, report);
     return status == IV_OK ? estimate(options, report, error) : status;
 }
 
 void iv_check_clear(iv_check_report *report) {
     free(report->estimates);
-    iv_spec_expansion_release(&report->expansion);
+    iv_populations_clear(&report->populations);
     iv_spec_destroy(report->spec);
     *report = (iv_check_report){0};
 }

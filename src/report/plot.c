@@ -2,7 +2,7 @@
 #include "report/plot.h"
 
 #include "report/file.h"
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <invar/report.h>
 

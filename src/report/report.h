@@ -4,7 +4,7 @@
 
 #include "report/run_json.h"
 #include "report/table.h"
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <invar/report.h>
 

@@ -2,7 +2,7 @@
 #include <invar/report.h>
 
 #include "report/file.h"
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <math.h>
 #include <stdarg.h>

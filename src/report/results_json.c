@@ -3,8 +3,8 @@
 #include <invar/report.h>
 
 #include "report/file.h"
-#include "report/run_json.h"
-#include "report/text.h"
+#include "report/json_file.h"
+#include "runtime/text_builder.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -4,7 +4,7 @@
 
 #include "report/file.h"
 #include "report/run_json.h"
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -75,8 +75,7 @@ void iv_table_cell(iv_text *text, const iv_results *results, const iv_cell *cell
     }
 }
 
-/* ------------------------------------------------------------------ names, in order of appearance
- */
+/* ---------------------------------------------------------------- names, in order of appearance */
 
 typedef enum { ROW, COLUMN, METRIC } cell_key;
 

@@ -2,7 +2,7 @@
 #ifndef INVAR_REPORT_TABLE_H
 #define INVAR_REPORT_TABLE_H
 
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <invar/report.h>
 

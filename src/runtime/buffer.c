@@ -51,8 +51,8 @@ void iv_buffer_release(iv_context *context, cl_mem buffer) {
     clReleaseMemObject(buffer);
 }
 
-/* A region outside its buffer is a mistake of the caller's: name both, which the driver does not.
- */
+/* A region outside its buffer is a mistake of the caller's: name
+ * both, which the driver does not. */
 static iv_status check_region(iv_context *context, cl_mem buffer, size_t offset, size_t bytes,
                               const char *what) {
     size_t size = buffer ? buffer_bytes(buffer) : 0;
@@ -79,8 +79,8 @@ iv_status iv_buffer_read(iv_context *context, cl_mem buffer, size_t offset, size
     return iv_cl_check(context, code, "reading from a buffer");
 }
 
-/* A kernel and not clEnqueueFillBuffer, which Oclgrind does not count as initialising the memory.
- */
+/* A kernel and not clEnqueueFillBuffer, which Oclgrind does not
+ * count as initialising the memory. */
 static iv_status enqueue_fill(iv_context *context, cl_mem buffer, cl_ulong first, cl_ulong n,
                               cl_uint word) {
     if (!context->fill_kernel) {

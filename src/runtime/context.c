@@ -1,14 +1,16 @@
-/* Contexts: one device, one in-order queue, and the error that everything on the device reports to.
- */
+/* Contexts: one device, one in-order queue, and the error that
+ * everything on the device reports to. */
 #include "runtime/context.h"
+
+#include "runtime/attachment.h"
 
 #include "runtime/lanes.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Commands between two waits of the throttle: enough to keep any device busy, few enough to store.
- */
+/* Commands between two waits of the throttle: enough to keep any
+ * device busy, few enough to store. */
 enum { THROTTLE_LAUNCHES = 2048 };
 
 /* Drivers call this from threads of their own, for errors and for mere remarks, so it only takes

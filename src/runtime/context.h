@@ -63,21 +63,13 @@ struct iv_context {
 /* "CL_OUT_OF_RESOURCES" for -5; "unknown OpenCL error" for a code that is none of OpenCL 1.2. */
 const char *iv_cl_error_name(cl_int code);
 
-/* The status that an OpenCL code means, and what the user can do about it ("" if nothing is known).
- */
+/* The status that an OpenCL code means, and what the user can do
+ * about it ("" if nothing is known). */
 iv_status iv_cl_error_status(cl_int code, const char **advice);
 
 /* Say that n_launches were enqueued. Waits for old work where a great deal of it is outstanding, so
  * that a training loop that never waits does not fill the host's memory with queued commands. */
 iv_status iv_context_throttle(iv_context *context, size_t n_launches);
-
-/* Keep an object of another room with the context, which destroys it (also if this fails). It
- * replaces what was attached under the key before. */
-iv_status iv_context_attach(iv_context *context, const char *key, void *object,
-                            void (*destroy)(void *object));
-
-/* What is attached under the key; NULL if nothing is. */
-void *iv_context_attached(const iv_context *context, const char *key);
 
 /* The source of a kernel file, embedded or added; NULL if there is none of that name. */
 const iv_embedded_kernel *iv_kernel_source(const iv_context *context, const char *file);

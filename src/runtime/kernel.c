@@ -79,8 +79,10 @@ static cl_program build_from_cache(iv_context *context, const char *key, const c
     return NULL;
 }
 
+/* PoCL compiles every kernel of the program for this, which takes longer than building what runs. */
 static void keep_binary(cl_program program, const char *key) {
     size_t bytes = 0;
+    if (!iv_cache_is_writable()) return;
     if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) ||
         bytes == 0)
         return;

@@ -8,7 +8,7 @@
 /* ------------------------------------------------------------------ rows */
 
 spec_schema spec_schema_of(const iv_schema *schema, iv_schema_list schemas) {
-    return (spec_schema){schema->keys, schema->n_keys, schemas};
+    return (spec_schema){schema->keys, schema->n_keys, schema->metric, schemas};
 }
 
 /* A row that is not there yet goes before the one that follows it in its own schema. */
@@ -18,7 +18,7 @@ iv_status spec_schema_of_all(spec_context *context, iv_schema_list schemas, spec
     for (size_t i = 0; (schema = schemas(i)); i++) n += schema->n_keys;
     iv_key *keys = spec_allocate(context, (n + 1) * sizeof *keys);
     if (!keys) return IV_ENOMEM;
-    *all = (spec_schema){keys, 0, schemas};
+    *all = (spec_schema){.keys = keys, .schemas = schemas};
     for (size_t i = 0; (schema = schemas(i)); i++) {
         size_t place = all->n_keys;
         for (size_t k = schema->n_keys; k-- > 0;) {
@@ -118,12 +118,21 @@ bool spec_word(const char *words, size_t i, char *buffer, size_t size) {
     return false;
 }
 
+static const char *metric_with(const iv_metric_def *(*metric)(size_t i), unsigned flags, size_t i) {
+    const iv_metric_def *found;
+    for (size_t k = 0; (found = metric(k)); k++)
+        if ((found->flags & flags) == flags && i-- == 0) return found->name;
+    return NULL;
+}
+
 bool spec_choice(const spec_schema *schema, const iv_key *key, size_t i, char *buffer,
                  size_t size) {
     if (key->choices) return spec_word(key->choices, i, buffer, size);
     const char *choice = NULL;
     if (key->choice) {
         choice = key->choice(i);
+    } else if (key->metrics) {
+        choice = schema->metric ? metric_with(schema->metric, key->metrics, i) : NULL;
     } else if (schema->schemas) {
         const iv_schema *study = schema->schemas(i);
         choice = study ? study->study : NULL;
@@ -211,12 +220,5 @@ const iv_metric_def *iv_metric_find(const iv_schema *schema, const char *name) {
     const iv_metric_def *metric;
     for (size_t i = 0; (metric = schema->metric(i)); i++)
         if (is_of_metric(metric, name)) return metric;
-    return NULL;
-}
-
-const char *iv_metric_choice(const iv_metric_def *(*metric)(size_t i), unsigned flags, size_t i) {
-    const iv_metric_def *found;
-    for (size_t k = 0; (found = metric(k)); k++)
-        if ((found->flags & flags) == flags && i-- == 0) return found->name;
     return NULL;
 }

@@ -8,6 +8,7 @@
 typedef struct {
     const iv_key *keys;
     size_t n_keys;
+    const iv_metric_def *(*metric)(size_t i); /* NULL while no study is known */
     iv_schema_list schemas; /* whose names are the choices of `study`; may be NULL */
 } spec_schema;
 

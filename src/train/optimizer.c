@@ -1,5 +1,5 @@
-/* Optimizers: one launch updates neighbouring parameters of all members. Kernels: cl/optimizer.cl.
- */
+/* Optimizers: one launch updates neighbouring parameters of all
+ * members. Kernels: cl/optimizer.cl. */
 #include "train/train.h"
 
 #include <math.h>
@@ -208,8 +208,8 @@ static iv_status append_stretch(const iv_optimizer *o, stretch s, iv_sequence *s
         cpu ? (const size_t[]){1, 1} : NULL);
 }
 
-/* The first stretch at or after parameter *i, which moves past it; of no elements after the last.
- */
+/* The first stretch at or after parameter *i, which moves past it;
+ * of no elements after the last. */
 static stretch next_stretch(const iv_optimizer *o, size_t *i) {
     const iv_parameters *p = o->parameters;
     while (*i < p->n_parameters && (p->descs[*i].fixed || o->taken[*i])) ++*i;

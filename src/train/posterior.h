@@ -48,8 +48,8 @@ iv_status iv_posterior_append_diagonal(const iv_posterior *posterior, iv_sequenc
 /* Append the draw of W for the sequence's step: the start of a training step. */
 iv_status iv_posterior_append_prepare(const iv_posterior *posterior, iv_sequence *sequence);
 
-/* Where entry (i, j) of the L of a class lies, j <= i, in elements; of i = H, j = 0: their number.
- */
+/* Where entry (i, j) of the L of a class lies, j <= i, in elements;
+ * of i = H, j = 0: their number. */
 size_t iv_posterior_entry(size_t i, size_t j);
 
 /* Say what is saved, once all buffers are there. */

@@ -1,18 +1,11 @@
 /* `invar bench` as a user runs it. Nothing here depends on how fast the machine is. */
-#include "../cli/process.h"
+#include "../kit/json.h"
+#include "../kit/process.h"
 
 #include "samples.h"
 
-#include <jansson.h>
 #include <signal.h>
 #include <time.h>
-
-static json_t *load(const char *path) {
-    json_error_t reason;
-    json_t *root = json_load_file(path, 0, &reason);
-    if (!root) fail_msg("%s: %s", path, reason.text);
-    return root;
-}
 
 /* One item of each suite, so that the test stays short. */
 static void every_suite_leaves_finite_numbers(void **state) {
@@ -33,7 +26,7 @@ static void every_suite_leaves_finite_numbers(void **state) {
                       "--json", path, NULL);
     assert_status(&o, 0);
 
-    json_t *root = load(path);
+    json_t *root = read_json(path);
     json_t *devices = json_object_get(root, "devices");
     assert_int_equal(json_array_size(devices), 1);
     json_t *device = json_array_get(devices, 0);
@@ -61,7 +54,7 @@ static void only_the_items_asked_for_are_measured(void **state) {
     const char *path = in_scratch(state, "bench.json");
     invar_succeeds(state,
                    ARGUMENTS("bench", "gemm/128x80x80-nt-x4", "--time", "0.01", "--json", path));
-    json_t *root = load(path);
+    json_t *root = read_json(path);
     json_t *items = json_object_get(json_array_get(json_object_get(root, "devices"), 0), "items");
     assert_int_equal(json_array_size(items), 1);
     json_t *item = json_array_get(items, 0);
@@ -122,7 +115,7 @@ static void all_devices_are_measured_in_turn(void **state) {
     const char *path = in_scratch(state, "bench.json");
     invar_succeeds(state, ARGUMENTS("bench", "peak/launch-and-wait", "--device", "all", "--time",
                                     "0.01", "--json", path));
-    json_t *root = load(path);
+    json_t *root = read_json(path);
     assert_true(json_array_size(json_object_get(root, "devices")) >= 1);
     json_decref(root);
 }

@@ -1,5 +1,5 @@
 /* invar spec: what specs may say, and the page of the documentation that is made of it. */
-#include "process.h"
+#include "../kit/process.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* What a terminal shows while a run trains: one line that is redrawn and never wraps. */
 #define _XOPEN_SOURCE 700 /* posix_openpt */
 
-#include "process.h"
+#include "../kit/process.h"
 #include "tiny_spec.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ static char *watch(void **state, unsigned short columns, double seconds, const c
     const struct winsize size = {.ws_row = 24, .ws_col = columns};
     assert_int_equal(ioctl(terminal, TIOCSWINSZ, &size), 0);
 
-    char *const argv[] = {(char *)(uintptr_t)INVAR_PROGRAM,
+    char *const argv[] = {(char *)(uintptr_t)invar_program,
                           (char *)(uintptr_t) "run",
                           (char *)(uintptr_t)in_scratch(state, "spec.yaml"),
                           (char *)(uintptr_t) "--set",
@@ -58,7 +58,7 @@ static char *watch(void **state, unsigned short columns, double seconds, const c
             else
                 unsetenv(env[0]);
         if (!freopen("/dev/null", "w", stdout) || dup2(slave, STDERR_FILENO) < 0) _exit(126);
-        execv(INVAR_PROGRAM, argv);
+        execv(invar_program, argv);
         _exit(127);
     }
     close(slave);

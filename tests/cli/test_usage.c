@@ -1,5 +1,5 @@
 /* What the command line says to people who ask, and to those who mistype. */
-#include "process.h"
+#include "../kit/process.h"
 #include "tiny_spec.h"
 
 static const char *const commands[] = {"run",     "check", "resume", "eval", "report",

@@ -1,6 +1,7 @@
 /* Images without content: the bytes of noise, and scribbles as sparse as handwriting. */
-#include "fixture.h"
+#include "../kit/kit.h"
 
+#include <invar/data.h>
 #include <invar/random.h>
 
 /* What images are timed with, by count: zeros for the products to pass over, in the share of pixels
@@ -10,7 +11,7 @@ static void scribbles_have_zeros_as_handwriting_has(void **state) {
     enum { N = 64, SIDE = 28, D = SIDE * SIDE };
     iv_dataset images;
     iv_error error = {0};
-    assert_ok(iv_noise_make(0, N, &images, &error), &error);
+    assert_ok(&error, iv_noise_make(0, N, &images, &error));
     assert_false(iv_mostly_zero(images.pixels, N * D));
     iv_scribble(images.pixels, N, SIDE, SIDE);
     assert_true(iv_mostly_zero(images.pixels, N * D));
@@ -54,13 +55,13 @@ static void noise_is_philox_byte_by_byte(void **state) {
     (void)state;
     iv_dataset images;
     iv_error error = {0};
-    assert_ok(iv_noise_make(3, 5, &images, &error), &error);
+    assert_ok(&error, iv_noise_make(3, 5, &images, &error));
     assert_noise(3, &images);
     iv_dataset_clear(&images);
 
     /* 30 bytes: the last words of an image are cut. */
     const iv_dataset_info odd = {.channels = 2, .height = 5, .width = 3, .n_classes = 3};
-    assert_ok(iv_synthetic_images(&odd, 7, &images, &error), &error);
+    assert_ok(&error, iv_synthetic_images(&odd, 7, &images, &error));
     assert_noise(0, &images);
     iv_dataset_clear(&images);
 }
@@ -73,7 +74,7 @@ static void synthetic_images_are_of_the_shape_classes_and_sparsity_asked_for(voi
         iv_dataset images;
         iv_error error = {0};
         const size_t n_bytes = N * info->channels * info->height * info->width;
-        assert_ok(iv_synthetic_images(info, N, &images, &error), &error);
+        assert_ok(&error, iv_synthetic_images(info, N, &images, &error));
         assert_int_equal(images.n_images, N);
         assert_int_equal(images.n_training, 60);
         assert_int_equal(images.n_classes, info->n_classes);
@@ -94,7 +95,7 @@ static void scribbles_fill_the_middle_of_every_plane(void **state) {
         .channels = CHANNELS, .height = SIDE, .width = SIDE, .n_classes = 2, .mostly_zero = true};
     iv_dataset images;
     iv_error error = {0};
-    assert_ok(iv_synthetic_images(&sparse, N, &images, &error), &error);
+    assert_ok(&error, iv_synthetic_images(&sparse, N, &images, &error));
     for (size_t plane = 0; plane < N * CHANNELS; plane++) {
         size_t n_values = 0;
         for (size_t p = 0; p < PLANE; p++) {
@@ -115,9 +116,10 @@ static void impossible_numbers_of_images_are_refused(void **state) {
     iv_error error = {0};
     const iv_dataset_info huge = {
         .channels = 2, .height = SIZE_MAX / 2, .width = 2, .n_classes = 3};
-    assert_fails(iv_synthetic_images(iv_dataset_info_get(0), 0, &images, &error), IV_EINVAL, &error,
-                 "synthetic", NULL);
-    assert_fails(iv_synthetic_images(&huge, 2, &images, &error), IV_ENOMEM, &error, NULL);
+    assert_fails(&error, iv_synthetic_images(iv_dataset_info_get(0), 0, &images, &error), IV_EINVAL,
+                 "synthetic");
+    assert_fails(&error, iv_synthetic_images(&huge, 2, &images, &error), IV_ENOMEM,
+                 "more than this machine can address");
     assert_null(images.pixels);
 }
 

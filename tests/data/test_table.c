@@ -1,23 +1,11 @@
 /* The table of image sets: every row is whole, and its set is what the row says. */
-#include "fixture.h"
+#include "../kit/files.h"
+
+#include <invar/data.h>
 
 #include "data/idx_set.h"
 
 #include <ctype.h>
-
-static char *folder;
-
-static int make_it(void **state) {
-    (void)state;
-    folder = make_folder();
-    return 0;
-}
-
-static int remove_it(void **state) {
-    (void)state;
-    remove_folder(folder);
-    return 0;
-}
 
 static size_t count_of(const iv_dataset_info *info) {
     size_t n = 0;
@@ -121,15 +109,15 @@ static void what_is_built_in_is_what_its_row_says(void **state) {
         iv_dataset images, other;
         iv_error error = {0};
         const size_t n_bytes = 70 * info->channels * info->height * info->width;
-        assert_ok(iv_dataset_load(NULL, info->name, 70, &images, &error), &error);
+        assert_ok(&error, iv_dataset_load(NULL, info->name, 70, &images, &error));
         assert_shape(&images, info);
         assert_int_equal(images.n_images, 70);
         assert_int_equal(images.n_training, 60);
         assert_int_equal(iv_mostly_zero(images.pixels, n_bytes), info->mostly_zero);
-        assert_ok(info->make(0, 70, &other, &error), &error);
+        assert_ok(&error, info->make(0, 70, &other, &error));
         assert_memory_equal(other.pixels, images.pixels, n_bytes);
         iv_dataset_clear(&other);
-        assert_ok(info->make(1, 70, &other, &error), &error);
+        assert_ok(&error, info->make(1, 70, &other, &error));
         assert_shape(&other, info);
         assert_memory_not_equal(other.pixels, images.pixels, n_bytes);
         iv_dataset_clear(&other);
@@ -146,7 +134,7 @@ static void write_batches(const iv_dataset_info *info, const iv_dataset *images)
     for (size_t file = 0; file < n_files; file++) {
         char name[128];
         snprintf(name, sizeof name, "%s/%s", info->name, info->files[file]);
-        FILE *to = fopen(in(folder, name), "wb");
+        FILE *to = fopen(in(scratch, name), "wb");
         assert_non_null(to);
         for (size_t i = file * n_records; i < (file + 1) * n_records; i++) {
             assert_int_equal(fputc(images->labels[i], to), images->labels[i]);
@@ -160,10 +148,10 @@ static void write_batches(const iv_dataset_info *info, const iv_dataset *images)
 static void assert_states(const iv_dataset_info *info, iv_file_state known, iv_file_state unknown) {
     for (size_t file = 0; file < count_of(info); file++) {
         char path[4096], sha256[65], name[128];
-        const iv_file_state found = iv_dataset_file_verify(folder, info, file, path, sha256, NULL);
+        const iv_file_state found = iv_dataset_file_verify(scratch, info, file, path, sha256, NULL);
         assert_int_equal(found, info->sha256s[file] ? known : unknown);
         snprintf(name, sizeof name, "%s/%s", info->name, info->files[file]);
-        assert_string_equal(path, in(folder, name));
+        assert_string_equal(path, in(scratch, name));
     }
 }
 
@@ -177,17 +165,17 @@ static void what_is_read_is_what_its_row_says(void **state) {
         iv_dataset written, read;
         iv_error error = {0};
         assert_states(info, IV_FILE_MISSING, IV_FILE_MISSING);
-        assert_ok(iv_make_directories(in(folder, info->name), &error), &error);
-        assert_ok(iv_synthetic_images(info, info->n_training + info->n_test, &written, &error),
-                  &error);
+        assert_ok(&error, iv_make_directories(in(scratch, info->name), &error));
+        assert_ok(&error,
+                  iv_synthetic_images(info, info->n_training + info->n_test, &written, &error));
         written.n_training = info->n_training;
         if (info->load == iv_idx_set_load)
-            assert_ok(iv_dataset_write_idx(in(folder, info->name), &written, &error), &error);
+            assert_ok(&error, iv_dataset_write_idx(in(scratch, info->name), &written, &error));
         else
             write_batches(info, &written);
-        assert_int_equal(count_files(in(folder, info->name)), count_of(info));
+        assert_int_equal(count_entries(in(scratch, info->name)), count_of(info));
 
-        assert_ok(iv_dataset_load(folder, info->name, 0, &read, &error), &error);
+        assert_ok(&error, iv_dataset_load(scratch, info->name, 0, &read, &error));
         assert_shape(&read, info);
         assert_int_equal(read.n_training, info->n_training);
         assert_int_equal(read.n_images, written.n_images);
@@ -201,14 +189,14 @@ static void what_is_read_is_what_its_row_says(void **state) {
         for (size_t file = 0; file < count_of(info); file++) {
             char name[128];
             snprintf(name, sizeof name, "%s/%s", info->name, info->files[file]);
-            const char *path = in(folder, name), *away = in(folder, "away");
+            const char *path = in(scratch, name), *away = in(scratch, "away");
             assert_int_equal(rename(path, away), 0);
-            assert_fails(iv_dataset_load(folder, info->name, 0, &read, &error), IV_EDATA, &error,
-                         info->files[file], "missing", NULL);
+            assert_fails(&error, iv_dataset_load(scratch, info->name, 0, &read, &error), IV_EDATA,
+                         info->files[file], "missing");
             assert_null(read.pixels);
             assert_int_equal(rename(away, path), 0);
         }
-        remove_tree(in(folder, info->name));
+        remove_tree(in(scratch, info->name));
     }
 }
 
@@ -218,7 +206,7 @@ int main(void) {
         cmocka_unit_test(a_row_says_all_that_its_kind_needs),
         cmocka_unit_test(messages_list_the_rows_of_a_kind),
         cmocka_unit_test(what_is_built_in_is_what_its_row_says),
-        cmocka_unit_test_setup_teardown(what_is_read_is_what_its_row_says, make_it, remove_it),
+        SCRATCH_TEST(what_is_read_is_what_its_row_says),
     };
     return cmocka_run_group_tests_name("table of image sets", tests, NULL, NULL);
 }

@@ -3,8 +3,6 @@
 #include "affine.h"
 #include "signals.h"
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 layout lies(size_t i) {
     return (layout)(i % 3);
 }

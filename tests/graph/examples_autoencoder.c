@@ -1,8 +1,6 @@
 /* The graphs that the ops of the autoencoder study are tested in. */
 #include "examples.h"
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 enum { STEP_OF_TESTS = 5 }; /* so that some batches end past the last sample */
 
 /* Central differences want a smooth function: r is at least 0.5. */

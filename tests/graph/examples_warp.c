@@ -3,8 +3,6 @@
 
 #include <invar/affine.h>
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 /* Below, at and above a vector's width; one row, one column, one pixel; planes; more images and
  * samples than a work-item takes at once. */
 static const struct {

@@ -99,9 +99,9 @@ void known_exponential(const double a[6], const double d[6], double t[6], double
 
 enum { STREAM, N_SAMPLES }; /* attributes; views[1] are points */
 
-/* Pairs of floats have errors below 2^-46 of an operation, some 2^-43 of a product of maps, and at
- * most 10 squarings double that; norms on the way enter twice, and once more with the derivative.
- */
+/* Pairs of floats have errors below 2^-46 of an operation, some 2^-43 of a product
+ * of maps, and at most 10 squarings double that; norms on the way enter twice, and
+ * once more with the derivative. */
 #define PAIR_ERROR 0x1p-33
 
 static void known_eps(const evaluation *e, const node *n, size_t s, double eps[6]) {

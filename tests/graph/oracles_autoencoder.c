@@ -105,8 +105,8 @@ void oracle_rich(const evaluation *e, const node *n, const array *const *in, arr
 /* The derivative by the quotient rule, from r, a, b and what arrives at r, a, b, a b:
  * d even = dr a + (da' (1 - a^2) - db' a b) / r with da' = da + dab b, db' = db + dab a. Its bound
  * is that of dr a + (b (da' b - db' a) + k da') / r, k = 1 - a^2 - b^2 = 1e-12 / r^2: in the
- * quotient rule terms cancel that need not; it rounds to doubles, a few DBL_EPSILON of its terms.
- */
+ * quotient rule terms cancel that need not. It rounds to doubles: a few DBL_EPSILON of its
+ * terms. */
 static number rich_derivative(number dr, number a, number b, number da, number db, number r) {
     const number inverse = invert(r);
     const number k = multiply(exactly(RICH_EPSILON), multiply(inverse, inverse));

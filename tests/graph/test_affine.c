@@ -85,8 +85,8 @@ static void single_generators_have_their_closed_forms_to_the_last_place(void **s
     trial_end(*state, x.t);
 }
 
-/* T = I exactly, and its derivative along generator i is eps_i G_i: sums of S terms rounded once.
- */
+/* T = I exactly, and its derivative along generator i is eps_i
+ * G_i: sums of S terms rounded once. */
 static void at_zero_maps_are_the_identity_and_slopes_the_generators(void **state) {
     static const double generators[6][6] = {{0, 0, 1, 0, 0, 0},  {0, 0, 0, 0, 0, 1},
                                             {0, -1, 0, 1, 0, 0}, {1, 0, 0, 0, 0, 0},
@@ -215,8 +215,8 @@ static void samples_that_cannot_be_are_refused(void **state) {
     }
 }
 
-/* Groups as on GPUs, fewer and more than samples: a sample's terms and their order stay the same.
- */
+/* Groups as on GPUs, fewer and more than samples: a sample's terms
+ * and their order stay the same. */
 static void any_work_group_gives_the_same_gradient(void **state) {
     static const size_t lanes[] = {1, 8, 64};
     float *first = NULL;

@@ -6,8 +6,6 @@
 
 #include <float.h>
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 /* ------------------------------------------------------------------ the rich layer */
 
 /* Pairs that vanish, that 1e-12 dominates, that lie on an axis, and large ones. */

@@ -1,8 +1,6 @@
 /* Mistakes in building a graph: every builder refuses what it cannot compute, and says why. */
 #include "trial.h"
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 /* Tensors to make mistakes with. */
 typedef struct {
     trial *t;

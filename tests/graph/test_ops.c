@@ -1,5 +1,5 @@
-/* Every op against an oracle in double precision, and every derivative against central differences.
- */
+/* Every op against an oracle in double precision, and every
+ * derivative against central differences. */
 #include "examples.h"
 #include "oracles.h"
 

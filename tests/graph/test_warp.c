@@ -8,8 +8,6 @@
 
 #include <float.h>
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 /* Both kinds of kernels run on any device. */
 static void with_either_kind_of_kernels(program *p, void (*check)(program *p)) {
     iv_device_type *type = (iv_device_type *)&iv_context_device(p->context)->type;
@@ -75,8 +73,8 @@ static void check_translation(program *p) {
                 const int row = i + down, column = j + right;
                 const bool inside = row >= 0 && row < HEIGHT && column >= 0 && column < WIDTH;
                 const double expected = inside ? trial_values(t, x, 0)[row * WIDTH + column] : 0.0;
-                /* four values up to 1, weights off by the positions: up to 5, four roundings each
-                 */
+                /* four values up to 1, weights off by the positions:
+                 * up to 5, four roundings each */
                 assert_true(fabs(got[i * WIDTH + j] - expected) <= 4 * 2 * 4 * 5 * UNIT_ROUNDOFF);
             }
         free(got);

@@ -1,15 +1,12 @@
 /* Whole specs through the library alone, as a program of someone else's runs them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../kit/device.h"
+#include "../kit/files.h"
 
 #include <invar/program.h>
 
+#include <signal.h>
+
 #include "../cli/tiny_spec.h"
-#include "../report/scratch.h"
 
 /* ------------------------------------------------------------------ what the tests hear */
 
@@ -44,7 +41,7 @@ static void update(void *state, const char *what, uint64_t done, uint64_t total)
 
 static void expanded(void *state, const iv_check_report *report) {
     listener *l = state;
-    l->n_runs = report->expansion.n_runs;
+    l->n_runs = report->populations.expansion.n_runs;
     l->n_estimates = report->n_estimates;
 }
 
@@ -90,15 +87,6 @@ static void assert_same_results(const iv_results *a, const iv_results *b) {
     assert_int_equal(a->n_claims, b->n_claims);
 }
 
-static void assert_same_file(const char *a, const char *b) {
-    size_t n_a, n_b;
-    char *of_a = slurp(a, &n_a), *of_b = slurp(b, &n_b);
-    assert_int_equal(n_a, n_b);
-    assert_memory_equal(of_a, of_b, n_a);
-    free(of_a);
-    free(of_b);
-}
-
 /* A failure with `part` in its message, and nothing in the results. */
 static void assert_refused(iv_status status, iv_status expected, iv_error *error,
                            const iv_results *results, const char *part) {
@@ -123,7 +111,7 @@ static void a_run_returns_what_its_directory_holds(void **state) {
                                     .started = started,
                                     .message = message,
                                     .state = &l};
-    assert_ok(iv_run(&options, &results, &error), &error);
+    assert_ok(&error, iv_run(&options, &results, &error));
     assert_int_equal(l.n_started, 1);
     assert_string_equal(l.dir, in_scratch(state, "run"));
     assert_string_equal(l.name, "tiny");
@@ -137,23 +125,23 @@ static void a_run_returns_what_its_directory_holds(void **state) {
         snprintf(file, sizeof file, "%s/%s", l.dir, files[i]);
         assert_true(exists(file));
     }
-    assert_ok(iv_results_read(in_scratch(state, "run/results.json"), &kept, &error), &error);
+    assert_ok(&error, iv_results_read(in_scratch(state, "run/results.json"), &kept, &error));
     assert_same_results(&results, &kept);
 
     /* a finished run is left as it is */
-    assert_ok(iv_resume(in_scratch(state, "run"), &options, &again, &error), &error);
+    assert_ok(&error, iv_resume(in_scratch(state, "run"), &options, &again, &error));
     assert_int_equal(l.n_started, 1);
     assert_same_results(&again, &kept);
     iv_results_free(&again);
 
-    assert_ok(iv_evaluate(in_scratch(state, "run"), &(iv_run_options){0}, &again, &error), &error);
+    assert_ok(&error, iv_evaluate(in_scratch(state, "run"), &(iv_run_options){0}, &again, &error));
     assert_same_results(&again, &kept);
     iv_results_free(&again);
 
     const char *dirs[] = {run_folder(state), run_folder(state)};
     iv_results reported[2];
     bool drawn;
-    assert_ok(iv_report(dirs, 2, in_scratch(state, "report"), reported, &drawn, &error), &error);
+    assert_ok(&error, iv_report(dirs, 2, in_scratch(state, "report"), reported, &drawn, &error));
     assert_true(exists(in_scratch(state, "report/report.html")));
     for (size_t i = 0; i < 2; i++) {
         assert_same_results(&reported[i], &kept);
@@ -169,7 +157,7 @@ static void a_stopped_run_resumes_to_the_same_bytes(void **state) {
     iv_results whole, rest, none;
     const iv_progress progress = {update, &l};
     iv_run_options options = {.spec = tiny(state), .out = in_scratch(state, "whole")};
-    assert_ok(iv_run(&options, &whole, &error), &error);
+    assert_ok(&error, iv_run(&options, &whole, &error));
 
     options.out = run_folder(state);
     options.stop = &l.stop;
@@ -177,7 +165,7 @@ static void a_stopped_run_resumes_to_the_same_bytes(void **state) {
     assert_refused(iv_run(&options, &none, &error), IV_EINTERRUPTED, &error, &none,
                    "invar resume ");
     l.stop = 0;
-    assert_ok(iv_resume(run_folder(state), &options, &rest, &error), &error);
+    assert_ok(&error, iv_resume(run_folder(state), &options, &rest, &error));
     assert_same_results(&whole, &rest);
     assert_same_file(in_scratch(state, "whole/metrics.jsonl"),
                      in_scratch(state, "run/metrics.jsonl"));
@@ -192,15 +180,15 @@ static void overrides_and_seeds_change_the_spec(void **state) {
     iv_check_report report;
     static const char *const overrides[] = {"name=other", "seeds=[7, 8]", "runs.IR.sweep.nu=[2]"};
     iv_run_options options = {.spec = tiny(state), .overrides = overrides, .n_overrides = 3};
-    assert_ok(iv_check(&options, NULL, &report, &error), &error);
+    assert_ok(&error, iv_check(&options, NULL, &report, &error));
     const iv_node *root = iv_spec_root(report.spec);
     assert_string_equal(iv_spec_string(root, "name"), "other");
     assert_int_equal(iv_spec_integer(root, "seeds.1"), 8);
-    assert_int_equal(report.expansion.n_runs, 2);
+    assert_int_equal(report.populations.expansion.n_runs, 2);
     iv_check_clear(&report);
 
     options.seeds = 3; /* after the overrides */
-    assert_ok(iv_check(&options, NULL, &report, &error), &error);
+    assert_ok(&error, iv_check(&options, NULL, &report, &error));
     assert_int_equal(iv_spec_length(iv_spec_root(report.spec), "seeds"), 3);
     iv_check_clear(&report);
 }
@@ -212,7 +200,7 @@ static void a_check_tells_the_runs_before_it_measures(void **state) {
     iv_error error = {0};
     iv_check_report report;
     const iv_run_options options = {.spec = tiny(state), .state = &l};
-    assert_ok(iv_check(&options, expanded, &report, &error), &error);
+    assert_ok(&error, iv_check(&options, expanded, &report, &error));
     assert_int_equal(l.n_runs, 3);
     assert_int_equal(l.n_estimates, 0);
     assert_true(report.has_device);
@@ -288,7 +276,7 @@ static void a_resumed_run_keeps_its_spec(void **state) {
     options.n_overrides = 1;
     assert_refused(iv_run(&options, &results, &error), IV_EINVAL, &error, &results, "differs");
     /* overrides do not count where the directory says which spec */
-    assert_ok(iv_resume(in_scratch(state, "run"), &options, &results, &error), &error);
+    assert_ok(&error, iv_resume(in_scratch(state, "run"), &options, &results, &error));
     assert_int_equal(results.n_runs, 3);
     iv_results_free(&results);
 }
@@ -296,12 +284,7 @@ static void a_resumed_run_keeps_its_spec(void **state) {
 /* ------------------------------------------------------------------ the tests */
 
 int main(void) {
-    iv_context *context;
-    if (iv_context_create(NULL, false, &context, NULL) != IV_OK) {
-        printf("1..0 # SKIP there is no OpenCL device to test on\n");
-        return 0;
-    }
-    iv_context_destroy(context);
+    if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_run_returns_what_its_directory_holds),
         SCRATCH_TEST(a_stopped_run_resumes_to_the_same_bytes),

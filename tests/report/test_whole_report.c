@@ -1,12 +1,5 @@
 /* invar report: from run directories to report.html, report.md and report.csv. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "scratch.h"
+#include "../kit/files.h"
 
 #include <invar/report.h>
 
@@ -26,10 +19,10 @@ static void make_run(void **state, const char *name, bool with_figures) {
                                         .seeds = seeds,
                                         .n_seeds = 2};
     iv_run_dir *dir;
-    assert_ok(iv_run_dir_create(&options, &dir, &error), &error);
+    assert_ok(&error, iv_run_dir_create(&options, &dir, &error));
     char spec[200];
     snprintf(spec, sizeof spec, "study: regularization\nname: %s # ``` %s\n", name, nasty);
-    assert_ok(iv_run_dir_write(dir, "spec.yaml", spec, strlen(spec), &error), &error);
+    assert_ok(&error, iv_run_dir_write(dir, "spec.yaml", spec, strlen(spec), &error));
 
     iv_results results = {0};
     const double accuracy[] = {0.943, 0.943}, li[] = {0.25, NAN};
@@ -45,7 +38,7 @@ static void make_run(void **state, const char *name, bool with_figures) {
     char *path = iv_run_dir_file(dir, "results.json");
     status |= iv_results_write(&results, path, &error);
     free(path);
-    assert_ok(status, &error);
+    assert_ok(&error, status);
     iv_results_free(&results);
 
     if (with_figures) {
@@ -55,14 +48,14 @@ static void make_run(void **state, const char *name, bool with_figures) {
         snprintf(file, sizeof file, "%s/figures/a&b.png", name);
         spill(in_scratch(state, file), "M");
     }
-    assert_ok(iv_run_dir_finish(dir, "done", &error), &error);
+    assert_ok(&error, iv_run_dir_finish(dir, "done", &error));
     iv_run_dir_destroy(dir);
 }
 
 static void assert_report(void **state, const char *const *runs, size_t n, const char *out) {
     iv_error error = {0};
     (void)state;
-    assert_ok(iv_report_write(runs, n, out, NULL, &error), &error);
+    assert_ok(&error, iv_report_write(runs, n, out, NULL, &error));
 }
 
 static void one_run_is_reported_in_its_own_directory(void **state) {
@@ -110,10 +103,9 @@ static void keep_one_seed(void **state, double published) {
     iv_error error = {0};
     iv_results results = {0};
     const double accuracy[] = {0.943};
-    assert_ok(
-        iv_results_add_cell(&results, "r", "WT", "accuracy", accuracy, 1, published, NAN, &error),
-        &error);
-    assert_ok(iv_results_write(&results, in_scratch(state, "run/results.json"), &error), &error);
+    assert_ok(&error, iv_results_add_cell(&results, "r", "WT", "accuracy", accuracy, 1, published,
+                                          NAN, &error));
+    assert_ok(&error, iv_results_write(&results, in_scratch(state, "run/results.json"), &error));
     iv_results_free(&results);
 }
 
@@ -198,7 +190,7 @@ static void a_script_in_a_run_directory_is_never_run(void **state) {
     const char *runs[] = {in_scratch(state, "run")};
     iv_error error = {0};
     bool drawn = true;
-    assert_ok(iv_report_write(runs, 1, NULL, &drawn, &error), &error);
+    assert_ok(&error, iv_report_write(runs, 1, NULL, &drawn, &error));
     assert_false(exists(in_scratch(state, "ran")));
     assert_false(drawn);
     assert_int_equal(count_entries(in_scratch(state, "run/figures")), 3);

@@ -1,5 +1,5 @@
 /* Kernel files: embedding, building, build failures, and Random123 in kernels. */
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include "runtime/context.h"
 #include "runtime/kernels.h"
@@ -38,7 +38,7 @@ static void no_embedded_file_needs_an_include_path(void **state) {
 
 static void a_build_failure_shows_the_compilers_error(void **state) {
     (void)state;
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     cl_kernel kernel = (cl_kernel)context;
     const char *const parts[] = {"undeclared_on_purpose", "cl/selftest.cl", "-DSELFTEST_BROKEN",
                                  iv_context_device(context)->name};
@@ -56,7 +56,7 @@ static void a_build_failure_shows_the_compilers_error(void **state) {
 
 static void unknown_files_and_kernels_are_named(void **state) {
     (void)state;
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     cl_kernel kernel;
     assert_fails(context, iv_kernel_create(context, "nonesuch", "axpy", NULL, &kernel), IV_EFAILED,
                  "cl/nonesuch.cl");
@@ -67,7 +67,7 @@ static void unknown_files_and_kernels_are_named(void **state) {
 
 static void a_file_is_built_once_for_each_set_of_options(void **state) {
     (void)state;
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     const char *const options[] = {NULL, "", "-DSELFTEST_SCALE=2", NULL, "-DSELFTEST_SCALE=2"};
     const size_t n_programs[] = {1, 1, 2, 2, 2};
     for (size_t i = 0; i < 5; i++) {
@@ -82,7 +82,7 @@ static void a_file_is_built_once_for_each_set_of_options(void **state) {
 
 /* What the driver says it was asked for. */
 static bool is_built_without_warnings(void) {
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     cl_kernel kernel;
     char options[512] = "";
     assert_ok(context, iv_kernel_create(context, "selftest", "selftest_axpy", NULL, &kernel));
@@ -125,7 +125,7 @@ static void philox_in_kernels_gives_random123s_bits(void **state) {
 
     enum { N = 1000 };
     const uint32_t keys[][2] = {{0, 0}, {~0U, 1}, {0x12345678, 0x9abcdef0}};
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     for (size_t k = 0; k < 3; k++) {
         iv_sequence *sequence;
         cl_mem out;

@@ -1,16 +1,9 @@
 /* Durations as people say them. How near words are is tested where specs are. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include "runtime/text.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 static void assert_duration(double seconds, const char *expected) {
     char text[40];

@@ -42,7 +42,7 @@ char *written(const iv_spec *spec) {
     size_t n_bytes = 0;
     FILE *stream = open_memstream(&text, &n_bytes);
     assert_non_null(stream);
-    assert_int_equal(iv_spec_write(spec, stream, &error), IV_OK);
+    assert_ok(&error, iv_spec_write(spec, stream, &error));
     assert_int_equal(fclose(stream), 0);
     return text;
 }

@@ -2,12 +2,7 @@
 #ifndef INVAR_TESTS_SPEC_SUPPORT_H
 #define INVAR_TESTS_SPEC_SUPPORT_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/spec.h>
 #include <invar/studies.h>

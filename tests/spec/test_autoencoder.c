@@ -97,7 +97,7 @@ static void a_column_leaves_out_the_learning_rate_and_the_momentum(void **state)
               "- {name: rich, layer: rich, learning_rate: 0.01}\n"
               "sweep: {dataset.dimensions: [4, 5]}\n",
         NULL);
-    assert_int_equal(iv_spec_expand(spec, &expansion, &error), IV_OK);
+    assert_ok(&error, iv_spec_expand(spec, &expansion, &error));
     assert_int_equal(expansion.n_runs, 10);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         assert_string_equal(expansion.runs[i].name, expected[i][0]);

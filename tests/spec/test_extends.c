@@ -1,7 +1,7 @@
 /* Specs that extend others. Each test writes its files into an empty folder and works in there. */
 #include "support.h"
 
-#include "../report/scratch.h"
+#include "../kit/files.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -185,8 +185,8 @@ static void text_in_memory_extends_relative_to_its_name(void **state) {
     iv_spec *spec;
     assert_int_equal(mkdir("sub", 0777), 0);
     spill("sub/base.yaml", BASE);
-    assert_int_equal(
-        iv_spec_parse("sub/x", text, strlen(text), NULL, 0, iv_study_schema, &spec, &error), IV_OK);
+    assert_ok(&error,
+              iv_spec_parse("sub/x", text, strlen(text), NULL, 0, iv_study_schema, &spec, &error));
     assert_int_equal(iv_spec_length(iv_spec_root(spec), "seeds"), 3);
     iv_spec_destroy(spec);
 }

@@ -4,7 +4,7 @@
  * (-Db_sanitize=address,undefined) it also looks for what does not show. */
 #include "support.h"
 
-#include "../report/scratch.h"
+#include "../kit/files.h"
 
 #include <stdlib.h>
 #include <string.h>

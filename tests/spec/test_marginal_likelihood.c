@@ -101,7 +101,7 @@ static void every_swept_value_of_a_run_is_a_column(void **state) {
                    "learned: [true, false]}") "sweep: {dataset.transformation: [rotated, "
                                               "translated-scaled]}\n",
         NULL);
-    assert_int_equal(iv_spec_expand(spec, &expansion, &error), IV_OK);
+    assert_ok(&error, iv_spec_expand(spec, &expansion, &error));
     assert_int_equal(expansion.n_runs, 8);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         assert_string_equal(expansion.runs[i].name, expected[i][0]);
@@ -283,8 +283,8 @@ static void published_bounds_are_not_positive(void **state) {
                                   "mean: 0.26}]\n",
                    NULL,
                    "spec.yaml:5:63: `published.0.mean` is 0.26, expected a value of elbo in "
-                   "(-inf, 0]: lower bound of the log marginal likelihood per training image, the "
-                   "logarithm of a probability; not of a point estimate");
+                   "(-inf, 0]: lower bound of the log marginal likelihood, per training sample: "
+                   "-(cross_entropy + kl / N)");
     expect_message(DIGITS LEARNED "published: [{row: regular, run: rotation, metric: mse_code, "
                                   "mean: 0}]\n",
                    NULL,

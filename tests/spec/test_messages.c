@@ -130,8 +130,7 @@ static void published_rows_must_name_a_run(void **state) {
                    "di, si, sigma_max_jacobian; did you mean `si`?");
     expect_message(SMALL "published: [{row: r, run: DA, metric: accuracy, mean: 94}]\n", NULL,
                    "spec.yaml:6:55: `published.0.mean` is 94, expected a value of accuracy in "
-                   "[0, 1]: share of correct classes over all images and all elements of the "
-                   "group");
+                   "[0, 1]: share of images and group elements that are classified rightly");
     expect_message(SMALL "published:\n"
                          "  - {row: r, run: DA, metric: si, mean: 0}\n"
                          "  - {row: r, run: DA, metric: si, mean: 1}\n",

@@ -66,9 +66,8 @@ static void later_overrides_win(void **state) {
     const char *overrides[] = {"seeds=3", "training.batch=64", "seeds=[7, 2]"};
     iv_error error = {0};
     iv_spec *spec;
-    assert_int_equal(
-        iv_spec_parse("x", SMALL, strlen(SMALL), overrides, 3, iv_study_schema, &spec, &error),
-        IV_OK);
+    assert_ok(&error, iv_spec_parse("x", SMALL, strlen(SMALL), overrides, 3, iv_study_schema, &spec,
+                                    &error));
     assert_int_equal(iv_spec_length(iv_spec_root(spec), "seeds"), 2);
     assert_int_equal(iv_spec_integer(iv_spec_root(spec), "seeds.0"), 7);
     assert_int_equal(iv_spec_integer(iv_spec_root(spec), "training.batch"), 64);

@@ -9,7 +9,7 @@
 static size_t group_runs(const iv_spec *spec, char *letters, size_t size, size_t *n_runs) {
     iv_error error = {0};
     iv_spec_expansion e;
-    assert_int_equal(iv_spec_expand(spec, &e, &error), IV_OK);
+    assert_ok(&error, iv_spec_expand(spec, &e, &error));
     size_t *group = calloc(e.n_runs, sizeof *group), *first = calloc(e.n_runs, sizeof *first);
     size_t n_groups = 0;
     assert_true(group && first);
@@ -162,11 +162,6 @@ static const iv_metric_def *no_metric(size_t i) {
     return NULL;
 }
 
-static const char *no_name(size_t i) {
-    (void)i;
-    return NULL;
-}
-
 /* clang-format off */
 static const iv_key invented_keys[] = {
     IV_KEYS_HEAD,
@@ -179,8 +174,7 @@ static const iv_key invented_keys[] = {
     {"runs[].shift", IV_KEY_INTEGER, 0, "1", .doc = "shift", .own = "1|2"},
     IV_KEYS_METRICS,
     IV_KEYS_FIGURES("none", "none"),
-    IV_KEYS_PUBLISHED("row", no_name),
-    IV_KEYS_SWEEP,
+    IV_KEYS_TAIL("row"),
 };
 /* clang-format on */
 static const iv_schema invented = {.study = "invented",
@@ -205,8 +199,8 @@ static void a_key_that_counts_for_one_of_two_runs_sets_them_apart(void **state) 
     size_t n_runs;
     iv_error error = {0};
     iv_spec *spec;
-    assert_int_equal(
-        iv_spec_parse("x", text, strlen(text), NULL, 0, invented_schemas, &spec, &error), IV_OK);
+    assert_ok(&error,
+              iv_spec_parse("x", text, strlen(text), NULL, 0, invented_schemas, &spec, &error));
     assert_ptr_equal(iv_spec_schema(spec), &invented);
     group_runs(spec, letters, sizeof letters, &n_runs);
     assert_string_equal(letters, "AABCAD");
@@ -290,7 +284,7 @@ static void check_config(const char *path) {
         if (strcmp(path + strlen(CONFIG_FOLDER) + 1, configs[i].path) != 0) continue;
         char letters[2];
         size_t n_runs;
-        assert_int_equal(iv_spec_load(path, NULL, 0, iv_study_schema, &spec, &error), IV_OK);
+        assert_ok(&error, iv_spec_load(path, NULL, 0, iv_study_schema, &spec, &error));
         assert_int_equal(group_runs(spec, letters, sizeof letters, &n_runs), configs[i].n_groups);
         assert_int_equal(n_runs, configs[i].n_runs);
         iv_spec_destroy(spec);

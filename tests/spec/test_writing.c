@@ -1,7 +1,7 @@
 /* Resolved specs: defaults, writing, reading again. */
 #include "support.h"
 
-#include "../report/scratch.h"
+#include "../kit/files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,8 +103,8 @@ static void a_run_as_json_holds_its_values(void **state) {
     iv_spec_expansion expansion;
     char *text;
     iv_spec *spec = parse_good(SMALL "training: {learning_rate: 0.1}\n", NULL);
-    assert_int_equal(iv_spec_expand(spec, &expansion, &error), IV_OK);
-    assert_int_equal(iv_spec_json(expansion.runs[0].config, &text, &error), IV_OK);
+    assert_ok(&error, iv_spec_expand(spec, &expansion, &error));
+    assert_ok(&error, iv_spec_json(expansion.runs[0].config, &text, &error));
     json_t *json = json_loads(text, 0, NULL);
     assert_non_null(json);
     const char *method;
@@ -141,7 +141,7 @@ static void check_config(const char *path) {
     iv_spec_load(path, NULL, 0, iv_study_schema, &spec, &error);
     assert_string_equal(error.message, "");
     expect_round_trip(spec);
-    assert_int_equal(iv_spec_load(path, NULL, 0, iv_study_schema, &spec, &error), IV_OK);
+    assert_ok(&error, iv_spec_load(path, NULL, 0, iv_study_schema, &spec, &error));
     const iv_node *root = iv_spec_root(spec);
 
     size_t n_bytes;

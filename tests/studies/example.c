@@ -1,14 +1,10 @@
 #include "example.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "../kit/kit.h"
 
-#include <cmocka.h>
+#include "experiment/experiment.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* Set one metric, or all (SIZE_MAX), of a set's members that have it. */
 static void set_of_population(example *e, size_t p, size_t set, size_t metric, double value) {
@@ -20,7 +16,8 @@ static void set_of_population(example *e, size_t p, size_t set, size_t metric, d
             if (study->schema->metric(m)->flags & IV_METRIC_CURVE_ONLY) continue;
             double *values =
                 e->values[p] + r * iv_values_size(study) + iv_value_index(study, set, m);
-            const size_t n = study->applies(population, &population->members[r], set, m, false);
+            const size_t n =
+                experiment_applies(study, population, &population->members[r], set, m, false);
             for (size_t i = 0; i < n; i++) values[i] = value;
         }
 }
@@ -29,7 +26,7 @@ static void create_values(example *e, size_t p, double value) {
     const iv_population *population = &e->populations.items[p];
     const size_t n = population->n_members * iv_values_size(e->study);
     iv_metric_set sets[IV_MAX_SETS];
-    const size_t n_sets = e->study->sets ? e->study->sets(population, sets) : 1;
+    const size_t n_sets = experiment_sets(e->study, population, sets);
     e->values[p] = calloc(n, sizeof **e->values);
     e->diverged[p] = calloc(population->n_members, sizeof **e->diverged);
     assert_true(e->values[p] && e->diverged[p]);
@@ -39,12 +36,10 @@ static void create_values(example *e, size_t p, double value) {
 
 void example_open(example *e, const char *text, double value) {
     memset(e, 0, sizeof *e);
-    if (iv_spec_parse("spec", text, strlen(text), NULL, 0, iv_study_schema, &e->spec, &e->error) !=
-        IV_OK)
-        fail_msg("%s", e->error.message);
+    assert_ok(&e->error, iv_spec_parse("spec", text, strlen(text), NULL, 0, iv_study_schema,
+                                       &e->spec, &e->error));
     e->study = iv_study_of(e->spec);
-    if (iv_populations_create(e->study, e->spec, &e->populations, &e->error) != IV_OK)
-        fail_msg("%s", e->error.message);
+    assert_ok(&e->error, iv_populations_create(e->study, e->spec, &e->populations, &e->error));
     e->values = calloc(e->populations.n, sizeof *e->values);
     e->diverged = calloc(e->populations.n, sizeof *e->diverged);
     assert_true(e->values && e->diverged);
@@ -87,10 +82,9 @@ uint32_t *example_diverged(example *e, const char *run, uint32_t seed) {
 }
 
 void example_fill(example *e) {
-    if (iv_trained_runs_create(e->study, e->spec, &e->populations, e->values, e->diverged, &e->runs,
-                               &e->error) != IV_OK ||
-        iv_trained_fill(&e->runs, &e->results, &e->error) != IV_OK)
-        fail_msg("%s", e->error.message);
+    assert_ok(&e->error, iv_trained_runs_create(e->study, e->spec, &e->populations, e->values,
+                                                e->diverged, &e->runs, &e->error));
+    assert_ok(&e->error, iv_trained_fill(&e->runs, &e->results, &e->error));
 }
 
 void example_close(example *e) {

@@ -18,9 +18,11 @@
 enum { ERROR, MODULUS, PHASE, LOSS };
 
 static const iv_metric_def metrics[] = {
-    [ERROR] = {"mse", "MSE", 1, -1, .doc = "mean squared error per component"},
-    [MODULUS] = {"mse_modulus", "MSE modulus", 1, -1, .doc = "the same of the moduli"},
-    [PHASE] = {"mse_phase", "MSE phase", 1, -1, .doc = "the same of the phases, in radians"},
+    [ERROR] = {"mse", "MSE", 1, -1, IV_METRIC_PUBLISHED, .doc = "mean squared error per component"},
+    [MODULUS] = {"mse_modulus", "MSE modulus", 1, -1, IV_METRIC_PUBLISHED,
+                 .doc = "the same of the moduli"},
+    [PHASE] = {"mse_phase", "MSE phase", 1, -1, IV_METRIC_PUBLISHED,
+               .doc = "the same of the phases, in radians"},
     [LOSS] = {"loss", "Loss", 1, -1, IV_METRIC_AFTER_STEP | IV_METRIC_CURVE_ONLY,
               .doc = "what training minimises, on the last batch"},
 };
@@ -59,7 +61,7 @@ static const iv_key keys[] = {
     {"metrics.every_epochs", IV_KEY_INTEGER, 0, "1", "[1, 1000000]",
      .doc = "epochs between the points of the curves"},
     IV_KEYS_FIGURES("training", "test errors against epochs"),
-    IV_KEYS_SWEEP,
+    IV_KEYS_TAIL("the code"),
 };
 /* clang-format on */
 

@@ -1,19 +1,11 @@
 /* What the autoencoder study makes of its members' numbers: rows, columns, which learning rate
  * stands for a column, claims. The numbers are made up here; no device is needed. */
+#include "../kit/kit.h"
 #include "example.h"
 
 #include "studies/autoencoder/autoencoder.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static double *training_loss(example *e, const char *run, uint32_t seed) {
     return example_value(e, run, seed, AE_ON_TRAINING, AE_TRAINING_LOSS);

@@ -1,5 +1,5 @@
 /* What an experiment says while it works, and the form of its log: the same for every study. */
-#include "../cli/process.h"
+#include "../kit/process.h"
 
 #include <invar/studies.h>
 
@@ -45,12 +45,11 @@ static void follow(void *state, const char *what, uint64_t done, uint64_t total)
 static void run(void **state, experiment *e, const char *text) {
     memset(e, 0, sizeof *e);
     e->steady = true;
-    assert_ok(
-        iv_spec_parse("spec", text, strlen(text), NULL, 0, iv_study_schema, &e->spec, &e->error),
-        &e->error);
-    assert_ok(iv_context_create(NULL, false, &e->context, &e->error), &e->error);
+    assert_ok(&e->error, iv_spec_parse("spec", text, strlen(text), NULL, 0, iv_study_schema,
+                                       &e->spec, &e->error));
+    assert_ok(&e->error, iv_context_create(NULL, false, &e->context, &e->error));
     const iv_run_dir_options options = {.path = in_scratch(state, "run"), .name = "run"};
-    assert_ok(iv_run_dir_create(&options, &e->dir, &e->error), &e->error);
+    assert_ok(&e->error, iv_run_dir_create(&options, &e->dir, &e->error));
     const iv_progress progress = {follow, e};
     const iv_job job = {.spec = e->spec,
                         .study = iv_study_of(e->spec),
@@ -59,7 +58,7 @@ static void run(void **state, experiment *e, const char *text) {
                         .progress = &progress,
                         .message = hear,
                         .message_state = e};
-    assert_ok(iv_experiment_run(&job, &e->results), iv_context_error(e->context));
+    assert_ok(e->context, iv_experiment_run(&job, &e->results));
 }
 
 static void clear(experiment *e) {

@@ -1,5 +1,5 @@
 /* Figures of the marginal-likelihood study, from logs and models that are made up here. */
-#include "../cli/process.h"
+#include "../kit/process.h"
 #include "example.h"
 
 #include "experiment/experiment.h"
@@ -23,24 +23,23 @@ typedef struct {
 static void open_run(void **state, opened *e, const char *text) {
     memset(e, 0, sizeof *e);
     example_open(&e->made, text, 0);
-    assert_ok(iv_context_create(NULL, false, &e->context, &e->error), &e->error);
+    assert_ok(&e->error, iv_context_create(NULL, false, &e->context, &e->error));
     const iv_run_dir_options options = {.path = in_scratch(state, "run"), .name = "run"};
-    assert_ok(iv_run_dir_create(&options, &e->dir, &e->error), &e->error);
+    assert_ok(&e->error, iv_run_dir_create(&options, &e->dir, &e->error));
     e->job =
         (iv_job){.spec = e->made.spec, .study = &ml_study, .context = e->context, .dir = e->dir};
-    assert_ok(experiment_open(&e->job, false, &e->x), iv_context_error(e->context));
+    assert_ok(e->context, experiment_open(&e->job, false, &e->x));
     e->x.training = true;
     size_t first;
-    assert_ok(experiment_open_log(&e->x, &first), iv_context_error(e->context));
+    assert_ok(e->context, experiment_open_log(&e->x, &first));
     iv_model *model;
-    assert_ok(ml_model_create(&e->x, &e->x.populations.items[0], &model),
-              iv_context_error(e->context));
+    assert_ok(e->context, ml_models.create(&e->x, &e->x.populations.items[0], &model));
     e->model = (ml_model *)model;
 }
 
 static void close_run(opened *e) {
-    assert_ok(experiment_close_log(&e->x, IV_OK), iv_context_error(e->context));
-    ml_model_destroy(&e->model->base);
+    assert_ok(e->context, experiment_close_log(&e->x, IV_OK));
+    ml_models.destroy(&e->model->base);
     experiment_close(&e->x);
     iv_run_dir_destroy(e->dir);
     iv_context_destroy(e->context);
@@ -49,14 +48,13 @@ static void close_run(opened *e) {
 
 static void write_parameter(opened *e, size_t parameter, size_t r, const float *values, size_t n) {
     const iv_view view = iv_parameters_view(e->model->base.parameters, parameter);
-    assert_ok(iv_buffer_write(e->context, view.buffer,
-                              (view.offset + r * view.stride) * sizeof *values, n * sizeof *values,
-                              values),
-              iv_context_error(e->context));
+    assert_ok(e->context, iv_buffer_write(e->context, view.buffer,
+                                          (view.offset + r * view.stride) * sizeof *values,
+                                          n * sizeof *values, values));
 }
 
 static void snapshot(opened *e, size_t step) {
-    assert_ok(ml_snapshot(&e->x, e->model, step), iv_context_error(e->context));
+    assert_ok(e->context, ml_snapshot(&e->x, e->model, step));
 }
 
 /* ------------------------------------------------------------------ learned invariances */
@@ -90,11 +88,11 @@ static void learned_invariances_are_drawn_by_size_in_their_units(void **state) {
                 const double shift[6] = {value, 2 * value, 0, 0, 0, 0};
                 iv_log_begin(log, runs[run], seed, step, step / 10, "train");
                 iv_log_doubles(log, "eta", run == 1 ? shift : turn, 6);
-                assert_ok(iv_log_end(log, &e.error), &e.error);
+                assert_ok(&e.error, iv_log_end(log, &e.error));
             }
-    assert_ok(iv_log_flush(log, NULL, &e.error), &e.error);
+    assert_ok(&e.error, iv_log_flush(log, NULL, &e.error));
     example_fill(&e.made);
-    assert_ok(ml_draw(&e.x, &e.made.runs), iv_context_error(e.context));
+    assert_ok(e.context, ml_draw(&e.x, &e.made.runs));
 
     char *text = slurp(in_scratch(state, "run/figures/eta-rotated.csv"), NULL);
     double degrees[2];
@@ -163,10 +161,9 @@ static void filters_are_kept_as_they_are(void **state) {
     snapshot(&e, 30);
 
     iv_safetensors *file;
-    assert_ok(
-        iv_safetensors_open(in_scratch(state, "run/figures/filters-turn-seed7-step30.safetensors"),
-                            &file, &e.error),
-        &e.error);
+    assert_ok(&e.error, iv_safetensors_open(
+                            in_scratch(state, "run/figures/filters-turn-seed7-step30.safetensors"),
+                            &file, &e.error));
     const iv_tensor_entry *weight = iv_safetensors_find(file, "hidden.weight");
     assert_non_null(weight);
     assert_int_equal(weight->shape[0], 16);
@@ -213,7 +210,7 @@ static void filters_with_structure_are_drawn_at_equally_spaced_angles(void **sta
     write_parameter(&e, ML_ETA, 0, eta, 6);
     snapshot(&e, 0);
     snapshot(&e, 200);
-    assert_ok(ml_filters_draw(&e.x, e.model), iv_context_error(e.context));
+    assert_ok(e.context, ml_filters_draw(&e.x, e.model));
 
     size_t width, height;
     uint8_t *pixels = decode(in_scratch(state, "run/figures/filters-turn.png"), &width, &height);
@@ -252,7 +249,7 @@ static void filters_of_colour_images_are_drawn_in_colour(void **state) {
     float *filters = calloc(2 * 3 * PLANE, sizeof *filters);
     for (size_t i = 0; i < PLANE; i++) filters[3 * PLANE + i] = 1; /* unit 1 */
     write_parameter(&e, ML_WEIGHT, 0, filters, 2 * 3 * PLANE);
-    assert_ok(ml_filters_draw(&e.x, e.model), iv_context_error(e.context));
+    assert_ok(e.context, ml_filters_draw(&e.x, e.model));
     free(filters);
 
     size_t width, height;
@@ -273,7 +270,7 @@ static void filters_that_nobody_asked_for_are_not_kept(void **state) {
     opened e;
     open_run(state, &e, BANKS("figures: {names: [eta]}\n"));
     snapshot(&e, 0);
-    assert_ok(ml_filters_draw(&e.x, e.model), iv_context_error(e.context));
+    assert_ok(e.context, ml_filters_draw(&e.x, e.model));
     assert_int_equal(count_entries(in_scratch(state, "run/figures")), 0);
     close_run(&e);
 }

@@ -1,18 +1,12 @@
 /* Filters as the marginal-likelihood study's figures show them. No device is needed. */
+#include "../kit/kit.h"
 #include "ml_oracle.h"
 
 #include "studies/marginal_likelihood/figures.h"
 
 #include <invar/random.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include <math.h>
-#include <string.h>
 
 enum { PLANES = 3, HEIGHT = 7, WIDTH = 6, PIXELS = PLANES * HEIGHT * WIDTH };
 

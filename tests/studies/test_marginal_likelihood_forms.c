@@ -80,15 +80,15 @@ static void measure(iv_experiment *x, iv_model *model, trained *t) {
     double *values = calloc(MEMBERS * size, sizeof *values);
     void *all;
     assert_non_null(values);
-    assert_ok(x->context, ml_measure_create(x, model, false, &all));
-    assert_ok(x->context, ml_measure_run(x, all, NULL, values));
+    assert_ok(x->context, experiment_create_measure(x, model, false, &all));
+    assert_ok(x->context, ml_measures.run(x, all, NULL, values));
     for (size_t r = 0; r < MEMBERS; r++) {
         const double *own = values + r * size;
         t->accuracy[r] = own[iv_value_index(&ml_study, 0, ML_ACCURACY)];
         t->elbo[r] = own[iv_value_index(&ml_study, 0, ML_ELBO)];
         t->cross_entropy[r] = own[iv_value_index(&ml_study, 0, ML_CROSS_ENTROPY)];
     }
-    ml_measure_destroy(all);
+    experiment_destroy_measure(&ml_study, all);
     free(values);
 }
 
@@ -113,7 +113,7 @@ static void train(const iv_job *job, ml_form form, trained *t) {
     read_members(context, iv_parameters_view(base->parameters, ML_ETA), 6, t->eta[0]);
     read_members(context, iv_posterior_mean_view(model->posterior), CLASSES * HIDDEN, t->mean[0]);
     iv_training_clear(&training);
-    ml_model_destroy(base);
+    ml_models.destroy(base);
     experiment_close(&x);
 }
 

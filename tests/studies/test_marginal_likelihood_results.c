@@ -1,16 +1,10 @@
 /* What the marginal-likelihood study makes of its members' numbers: runs and cells. */
+#include "../kit/kit.h"
 #include "example.h"
 
 #include "studies/marginal_likelihood/marginal_likelihood.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include <math.h>
-#include <string.h>
 
 /* Every accuracy is 0.5 and every elbo -1. */
 static void open_example(example *e, const char *text) {

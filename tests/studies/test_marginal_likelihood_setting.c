@@ -1,18 +1,11 @@
 /* What the marginal-likelihood study makes of a spec: populations, members, rows, data. */
+#include "../kit/kit.h"
+
 #include "studies/marginal_likelihood/marginal_likelihood.h"
 
 #include <invar/studies.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 typedef struct {
     iv_spec *spec;
@@ -22,11 +15,9 @@ typedef struct {
 
 static void open_example(example *e, const char *text) {
     memset(e, 0, sizeof *e);
-    if (iv_spec_parse("spec", text, strlen(text), NULL, 0, iv_study_schema, &e->spec, &e->error) !=
-        IV_OK)
-        fail_msg("%s", e->error.message);
-    if (iv_populations_create(&ml_study, e->spec, &e->all, &e->error) != IV_OK)
-        fail_msg("%s", e->error.message);
+    assert_ok(&e->error, iv_spec_parse("spec", text, strlen(text), NULL, 0, iv_study_schema,
+                                       &e->spec, &e->error));
+    assert_ok(&e->error, iv_populations_create(&ml_study, e->spec, &e->all, &e->error));
 }
 
 static void close_example(example *e) {
@@ -197,7 +188,7 @@ static void splitting_keeps_every_member_once_and_in_order(void **state) {
                                "runs: [{name: a}, {name: gp, method: sgpr, inducing: 50}]\n";
     open_example(&e, spec);
     const iv_device_info device = {.max_alloc_bytes = SIZE_MAX, .global_bytes = SIZE_MAX};
-    assert_int_equal(iv_populations_split(&ml_study, &device, &e.all, &e.error), IV_OK);
+    assert_ok(&e.error, iv_populations_split(&ml_study, &device, &e.all, &e.error));
     static const size_t sizes[] = {3, 3, 1};
     assert_int_equal(e.all.n, 3 + 7); /* regressions one by one */
     uint32_t seed = 0;
@@ -229,7 +220,7 @@ static void what_fits_the_device_bounds_a_population(void **state) {
     const double member = 122e6;
     const iv_device_info device = {.max_alloc_bytes = (size_t)1 << 34,
                                    .global_bytes = (size_t)8 << 30};
-    assert_int_equal(iv_populations_split(&ml_study, &device, &e.all, &e.error), IV_OK);
+    assert_ok(&e.error, iv_populations_split(&ml_study, &device, &e.all, &e.error));
     size_t largest = 0;
     for (size_t p = 0; p < e.all.n; p++)
         if (e.all.items[p].n_members > largest) largest = e.all.items[p].n_members;
@@ -246,7 +237,7 @@ static void expect_row(const char *spec, const char *run, const char *row) {
     char name[256];
     open_example(&e, spec);
     const iv_member *member = find_member(&e, run, 0, &home);
-    ml_row_name(home, member->run, name, sizeof name);
+    ml_study.results->row_name(home, member->run, name, sizeof name);
     assert_string_equal(name, row);
     close_example(&e);
 }

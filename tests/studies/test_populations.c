@@ -1,17 +1,8 @@
 /* Which runs share a population: what the studies' schemas say (iv_populations_create) is what is
  * written down here by hand, for all configs and for random small specs. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/studies.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../spec/support.h"
 
@@ -176,7 +167,7 @@ static size_t expect_same_groups(const iv_spec *spec, const char *what) {
     iv_error error = {0};
     iv_populations all;
     size_t n_groups = 0;
-    assert_int_equal(iv_populations_create(iv_study_of(spec), spec, &all, &error), IV_OK);
+    assert_ok(&error, iv_populations_create(iv_study_of(spec), spec, &all, &error));
     const iv_spec_expansion *e = &all.expansion;
     size_t *a = calloc(e->n_runs, sizeof *a), *b = calloc(e->n_runs, sizeof *b);
     assert_true(a && b);
@@ -197,7 +188,7 @@ static size_t expect_same_groups(const iv_spec *spec, const char *what) {
 static void check_config(const char *path) {
     iv_error error = {0};
     iv_spec *spec;
-    assert_int_equal(iv_spec_load(path, NULL, 0, iv_study_schema, &spec, &error), IV_OK);
+    assert_ok(&error, iv_spec_load(path, NULL, 0, iv_study_schema, &spec, &error));
     expect_same_groups(spec, path);
     iv_spec_destroy(spec);
 }
@@ -375,7 +366,7 @@ static void random_specs_are_grouped_as_by_hand(void **state) {
                 continue;
             }
             iv_spec_expansion e;
-            assert_int_equal(iv_spec_expand(spec, &e, &error), IV_OK);
+            assert_ok(&error, iv_spec_expand(spec, &e, &error));
             if (e.n_runs <= MOST_RUNS) {
                 const size_t n_groups = expect_same_groups(spec, text);
                 n_loaded++;

@@ -97,7 +97,7 @@ static void write_whole(const subject *s, cl_mem buffer) {
 
 void write_model(const subject *s, const model *m) {
     const size_t c = s->n_classes, h = s->n_features;
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "model.safetensors");
     static const float bias[3] = {1.0f, 2.0f, 3.0f};
@@ -118,7 +118,7 @@ void write_model(const subject *s, const model *m) {
 model read_model(const subject *s) {
     model m = allocate_model(s);
     const size_t n = s->n_classes * s->n_features, n_factor = n * s->n_features;
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "model.safetensors");
     for (size_t r = 0; r < s->n_members; r++) {

@@ -30,7 +30,7 @@ static iv_status restore(const training *a, const char *path) {
 /* Parameters alone would not do: what the optimizer keeps goes on too. */
 static void go_on(program *p, iv_optimizer_desc desc) {
     enum { BEFORE = 7, TOTAL = 16 };
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "checkpoint.safetensors");
     training straight = training_begin_with(p, MEMBERS, 0, desc);
@@ -65,7 +65,7 @@ static void a_checkpoint_holds_exactly_what_its_optimizer_keeps(void **state) {
     };
     static const size_t counts[N_OPTIMIZERS] = {3, 1, 2};
     for (size_t k = 0; k < N_OPTIMIZERS; k++) {
-        folder f;
+        own_folder f;
         make_folder(&f);
         const char *path = in_folder(&f, "checkpoint.safetensors");
         training a = training_begin_with(*state, 2, 0, optimizers[k]);
@@ -87,7 +87,7 @@ static void a_checkpoint_of_another_optimizer_is_refused_and_changes_nothing(voi
     static const char *const titles[N_OPTIMIZERS] = {"Adam", "SGD without momentum",
                                                      "SGD with momentum"};
     for (size_t k = 0; k < N_OPTIMIZERS; k++) {
-        folder f;
+        own_folder f;
         make_folder(&f);
         const char *path = in_folder(&f, "checkpoint.safetensors");
         training a = training_begin_with(*state, 2, 0, optimizers[k]);
@@ -131,7 +131,7 @@ static void damage(const char *path, long where, const char *copy_path, long len
 }
 
 static void a_damaged_or_foreign_checkpoint_is_refused_and_changes_nothing(void **state) {
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "good.safetensors");
     const char *bad = in_folder(&f, "bad.safetensors");

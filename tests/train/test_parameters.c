@@ -123,7 +123,7 @@ static void normal_values_have_the_moments_of_their_distribution(void **state) {
 
 static void an_exported_member_is_imported_with_the_same_bits(void **state) {
     program *p = *state;
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "model.safetensors");
     iv_parameters *from = make(p, descs, N_DESCS, MEMBERS), *to = make(p, descs, N_DESCS, 2);
@@ -161,7 +161,7 @@ static void an_exported_member_is_imported_with_the_same_bits(void **state) {
 
 static void a_file_of_another_model_is_refused_and_changes_nothing(void **state) {
     program *p = *state;
-    folder f;
+    own_folder f;
     make_folder(&f);
     iv_parameter_desc others[3][N_DESCS + 1];
     size_t counts[3] = {N_DESCS, N_DESCS, N_DESCS - 1};

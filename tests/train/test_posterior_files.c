@@ -97,7 +97,7 @@ static void training_goes_on_from_a_checkpoint_to_the_same_bytes(void **state) {
     for (int kind = 0; kind < 3; kind++) {
         const bool point = kind == 2;
         const size_t lanes = kind == 1 ? 64 : 1;
-        folder f;
+        own_folder f;
         make_folder(&f);
         const char *path = in_folder(&f, "checkpoint.safetensors");
         subject straight = begin(*state, MEMBERS, 3, point, lanes);
@@ -128,7 +128,7 @@ static void training_goes_on_from_a_checkpoint_to_the_same_bytes(void **state) {
 }
 
 static void a_checkpoint_of_another_posterior_is_refused_and_changes_nothing(void **state) {
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "checkpoint.safetensors");
     subject ours = begin(*state, 2, 0, false, 1), same = begin(*state, 2, 0, false, 1);
@@ -196,7 +196,7 @@ static void a_model_file_holds_mean_and_lower_triangles(void **state) {
 static void a_file_of_another_posterior_is_refused_and_changes_nothing(void **state) {
     subject s = begin(*state, 1, 0, false, 1), same = begin(*state, 1, 0, false, 1);
     model m = random_model(&s, 47);
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "model.safetensors");
     static const float bias[4] = {0};

@@ -81,7 +81,7 @@ static void read_averages(program *p, const averages *a, float values[MEMBERS * 
 
 static void a_state_of_ones_own_is_in_model_files_in_its_own_form(void **state) {
     program *p = *state;
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "model.safetensors");
     training t = training_begin(p, MEMBERS, 0);
@@ -127,7 +127,7 @@ static void a_state_of_ones_own_is_in_model_files_in_its_own_form(void **state) 
 
 static void a_state_of_ones_own_goes_on_from_a_checkpoint(void **state) {
     program *p = *state;
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "checkpoint.safetensors");
     training t = training_begin(p, MEMBERS, 0);

@@ -1,10 +1,5 @@
 /* Finite groups as index tables: against rot90 and roll written out, and the axioms of a group. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/transform.h>
 

@@ -9,8 +9,8 @@
 /* Attributes of nodes that work on images. */
 enum { IMAGE_PLANES, IMAGE_HEIGHT, IMAGE_WIDTH, IMAGE_ATTRIBUTES };
 
-/* Set the attributes. False, and the graph has failed, unless `shape` is that of rows of D values.
- */
+/* Set the attributes. False, and the graph has failed, unless
+ * `shape` is that of rows of D values. */
 bool iv_set_image_shape(node *n, iv_image_shape shape, size_t D);
 
 /* New node with images [N, D] (input 0) and transformations [S, 6] (input 1). */

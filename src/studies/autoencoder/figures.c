@@ -13,7 +13,6 @@ typedef struct {
     const iv_experiment *x;
     const iv_trained_runs *all;
     const char *row;
-    const iv_points *points;
 } drawing;
 
 static const ae_setting *setting_of(const iv_trained_run *run) {
@@ -175,67 +174,49 @@ static iv_status draw_depth(const drawing *d) {
 
 /* ------------------------------------------------------------------ against epochs */
 
-/* One curve of a run; its label leaves out what all curves share. */
-static iv_status add_curve(const drawing *d, const iv_trained_run *run, ae_metric metric,
-                           bool alone, iv_curve *curve, iv_series *series) {
-    const char *name = ae_metric_def(metric)->name;
-    snprintf(curve->label, sizeof curve->label, "%s", alone ? name : run->column);
-    const iv_quantity quantity = {
-        .run = run->run->name, .split = "test", .metric = name, .element = SIZE_MAX};
-    const iv_status status = iv_curve_fill(d->x, d->points, &quantity, curve);
-    *series = (iv_series){.label = curve->label,
-                          .n = curve->n,
-                          .x = curve->x,
-                          .y = curve->means,
-                          .dashed = alone && metric == AE_RECONSTRUCTION};
-    return status;
-}
-
 /* A single column with every part of its error. Of several, the error of the code, or of the
- * reconstruction where there is no other; of very many columns, evenly chosen ones. */
-static iv_status draw_training(const drawing *d) {
-    iv_curve curves[MAX_CURVES] = {0};
-    iv_series series[MAX_CURVES];
-    size_t n = 0, n_columns = 0, column = 0;
+ * reconstruction where there is no other; of very many columns, evenly chosen ones. Labels leave
+ * out what all curves share. */
+static iv_status draw_training(const drawing *d, iv_chart *chart) {
+    size_t n_columns = 0, column = 0;
     for (size_t i = 0; i < d->all->n; i++) n_columns += shown(d, &d->all->runs[i]);
     const size_t stride = (n_columns + MAX_CURVES - 1) / MAX_CURVES;
+    const bool alone = n_columns == 1;
     iv_status status = IV_OK;
     for (size_t i = 0; i < d->all->n; i++) {
         const iv_trained_run *run = &d->all->runs[i];
-        if (!shown(d, run) || column++ % stride != 0) continue;
-        const bool alone = n_columns == 1;
         ae_metric metrics[MAX_METRICS];
+        if (!shown(d, run) || column++ % stride != 0) continue;
         const size_t n_metrics = metrics_to_draw(run, alone, metrics);
-        for (size_t k = alone ? 0 : n_metrics - 1; k < n_metrics && status == IV_OK; k++, n++)
-            status = add_curve(d, run, metrics[k], alone, &curves[n], &series[n]);
+        for (size_t k = alone ? 0 : n_metrics - 1; k < n_metrics && status == IV_OK; k++) {
+            const char *name = ae_metric_def(metrics[k])->name;
+            const iv_quantity error = {.run = run->run->name,
+                                       .split = "test",
+                                       .metric = name,
+                                       .element = SIZE_MAX,
+                                       .dashed = alone && metrics[k] == AE_RECONSTRUCTION};
+            status = iv_chart_add(chart, &error, "%s", alone ? name : run->column);
+        }
     }
-    if (status == IV_OK) {
-        char name[IV_FIGURE_NAME];
-        iv_figure_name("training", d->row, name);
-        const iv_plot plot = {.title = d->row,
-                              .x_label = "epoch",
-                              .y_label = n_columns == 1 ? "error on the test set"
-                                                        : "error of the code on the test set",
-                              .log_y = true,
-                              .series = series,
-                              .n_series = n};
-        status = iv_experiment_plot(d->x, &plot, name);
-    }
-    for (size_t i = 0; i < n; i++) iv_curve_clear(&curves[i]);
-    return status;
+    const iv_plot plot = {.title = d->row,
+                          .x_label = "epoch",
+                          .y_label =
+                              alone ? "error on the test set" : "error of the code on the test set",
+                          .log_y = true};
+    return status == IV_OK ? iv_chart_draw(chart, &plot, "training", d->row) : status;
 }
 
 iv_status ae_draw(const iv_experiment *x, const iv_trained_runs *all) {
     const bool depth = iv_experiment_draws(x, "depth"),
                training = iv_experiment_draws(x, "training");
-    iv_points *points = NULL;
-    iv_status status = training ? iv_points_read(x, &points) : IV_OK;
+    iv_chart *chart = NULL;
+    iv_status status = training ? iv_chart_open(x, &chart) : IV_OK;
     for (size_t i = 0; i < all->n && status == IV_OK; i++) {
-        const drawing d = {x, all, all->runs[i].row, points};
+        const drawing d = {x, all, all->runs[i].row};
         if (!iv_trained_first_of_row(all, i)) continue;
         if (depth) status = draw_depth(&d);
-        if (status == IV_OK && training) status = draw_training(&d);
+        if (status == IV_OK && training) status = draw_training(&d, chart);
     }
-    iv_points_free(points);
+    iv_chart_close(chart);
     return status;
 }

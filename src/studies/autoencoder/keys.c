@@ -5,10 +5,6 @@
 #define KNOWN_CODES "modulus-sine-cosine|modulus-phase"
 #define PAIRS       "shift|two-part-shift|cycle|shift-scale"
 
-static const char *published_metric(size_t i) {
-    return iv_metric_choice(ae_metric_def, IV_METRIC_PUBLISHED, i);
-}
-
 /* clang-format off */
 static const iv_key keys[] = {
     IV_KEYS_HEAD,
@@ -54,11 +50,7 @@ static const iv_key keys[] = {
     {"training.momentum", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0", "[0, 1)",
      .doc = "share of the last update's velocity that is kept; a run may have its own",
      .only_if = "training.optimizer=sgd"},
-    {"training.batch", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "128", "[1, 1000000]",
-     .doc = "signals (or pairs) per step; what does not fill a batch at the end of an epoch waits "
-            "for the next shuffle"},
-    {"training.epochs", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "20", "[1, 1000000]",
-     .doc = "passes over the training set"},
+    IV_KEYS_BATCHES("128", "signals (or pairs)", "20", NULL),
     IV_KEYS_ADAM("training.optimizer=adam"),
     IV_KEYS_SCHEDULE,
 
@@ -92,9 +84,8 @@ static const iv_key keys[] = {
 
     IV_KEYS_FIGURES("depth|training", "test errors against depth, or against epochs"),
 
-    IV_KEYS_PUBLISHED("row of the table: dimensions and code (d=10 modulus-sine-cosine), then what "
-                      "else is swept", published_metric),
-    IV_KEYS_SWEEP,
+    IV_KEYS_TAIL("row of the table: dimensions and code (d=10 modulus-sine-cosine), then what "
+                      "else is swept"),
 };
 /* clang-format on */
 

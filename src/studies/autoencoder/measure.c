@@ -89,26 +89,20 @@ static iv_status open_pass(const ae_model *model, const iv_signal_set *set, pass
     return status;
 }
 
-static void destroy(void *measure) {
+static void close_measure(void *measure) {
     ae_measure *m = measure;
-    for (size_t i = 0; m && i < m->n; i++) close_pass(&m->passes[i]);
-    free(m);
+    for (size_t i = 0; i < m->n; i++) close_pass(&m->passes[i]);
 }
 
-static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
+static iv_status open_measure(iv_model *model, bool curves, void *measure) {
     const ae_model *m = (const ae_model *)model;
     const iv_signal_set *const sets[AE_N_SETS] = {
         [AE_ON_TEST] = &m->data->test, [AE_ON_TRAINING] = &m->data->train};
-    ae_measure *measure = *out = calloc(1, sizeof *measure);
-    iv_status status = measure ? IV_OK : iv_no_memory(x->context);
-    const size_t n = curves ? 1 : AE_N_SETS;
-    for (size_t i = 0; i < n && status == IV_OK; i++) {
-        measure->n++;
-        status = open_pass(m, sets[i], &measure->passes[i]);
-    }
-    if (status != IV_OK) {
-        destroy(measure);
-        *out = NULL;
+    ae_measure *all = measure;
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < (curves ? 1 : AE_N_SETS) && status == IV_OK; i++) {
+        all->n++;
+        status = open_pass(m, sets[i], &all->passes[i]);
     }
     return status;
 }
@@ -209,8 +203,9 @@ static iv_status measure_time(void *measure, double *seconds) {
 const iv_study_measures ae_measures = {
     .sets = ae_sets,
     .applies = ae_applies,
-    .create = create,
-    .destroy = destroy,
+    .size = sizeof(ae_measure),
+    .open = open_measure,
+    .close = close_measure,
     .run = run,
     .time = measure_time,
 };

@@ -136,9 +136,7 @@ static const row rows[] = {
     [AE_TRAINING_LOSS] = {{"training_loss", "Training loss", 1, -1, IV_METRIC_END_ONLY,
                            .doc = "what training minimises, on the first training signals, as "
                                   "many as are tested, with fresh partners"}},
-    [AE_LOSS] = {{"loss", "Loss", 1, -1,
-                  IV_METRIC_FLOAT | IV_METRIC_AFTER_STEP | IV_METRIC_CURVE_ONLY,
-                  .doc = "what training minimises, on the last batch"}},
+    [AE_LOSS] = {IV_METRIC_LOSS},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 

@@ -150,14 +150,13 @@ static const iv_step_entry steps[] = {
 };
 
 static const iv_study_results results = {
-    .cost = cost, .add_claims = ae_add_claims, .draw = ae_draw};
+    .row_name = row_name, .cost = cost, .add_claims = ae_add_claims, .draw = ae_draw};
 
 const iv_study ae_study = {
     .schema = &ae_schema,
     .setting_size = sizeof(ae_setting),
     .read = read_setting,
     .work = work,
-    .row_name = row_name,
     .data = &ae_data_hooks,
     .models = &ae_models,
     .measures = &ae_measures,

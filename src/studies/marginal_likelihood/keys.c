@@ -15,10 +15,6 @@ static const char *dataset(size_t i) {
     return i > 0 && iv_dataset_info_match(ml_learns_from, i - 1) ? "rings" : NULL;
 }
 
-static const char *published_metric(size_t i) {
-    return iv_metric_choice(ml_metric_def, IV_METRIC_PUBLISHED, i);
-}
-
 /* clang-format off */
 static const iv_key keys[] = {
     IV_KEYS_HEAD,
@@ -84,12 +80,7 @@ static const iv_key keys[] = {
     {"training.annealing", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "cosine", .choices = "cosine|none",
      .doc = "step sizes fall to zero along half a cosine over the training, or stay",
      .only_if = NETWORK},
-    {"training.batch", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "128", "[1, 1000000]",
-     .doc = "images per step; what does not fill a batch at the end of an epoch waits for the next "
-            "shuffle; all points of rings are one batch",
-     .only_if = NETWORK},
-    {"training.epochs", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "100", "[1, 1000000]",
-     .doc = "passes over the training set", .only_if = NETWORK},
+    IV_KEYS_BATCHES("128", "images (all points of rings)", "100", NETWORK),
     IV_KEYS_ADAM(NETWORK),
     IV_KEYS_SCHEDULE,
 
@@ -128,9 +119,8 @@ static const iv_key keys[] = {
                     "eta during training, filters under the learned transformations, or (rings "
                     "only) predictions over the plane"),
 
-    IV_KEYS_PUBLISHED("row of the table: the transformation (rotated), the data set in front if "
-                      "that is swept (mnist rotated)", published_metric),
-    IV_KEYS_SWEEP,
+    IV_KEYS_TAIL("row of the table: the transformation (rotated), the data set in front if "
+                      "that is swept (mnist rotated)"),
 };
 /* clang-format on */
 

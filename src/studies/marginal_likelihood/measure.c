@@ -71,28 +71,20 @@ static iv_status open_passes(ml_measure *m) {
     return m->logits && m->sums ? IV_OK : iv_no_memory(context);
 }
 
-static void destroy(void *measure) {
+static void close_measure(void *measure) {
     ml_measure *m = measure;
-    if (!m) return;
     close_pass(&m->train);
     close_pass(&m->test);
     iv_sequence_destroy(m->sample);
     free(m->logits);
     free(m->sums);
-    free(m);
 }
 
-static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
-    ml_measure *m = *out = calloc(1, sizeof *m);
-    if (!m) return iv_no_memory(x->context);
+static iv_status open_measure(iv_model *model, bool curves, void *measure) {
+    ml_measure *m = measure;
     m->model = model;
     m->curves = curves;
-    const iv_status status = curves || is_regression(m) ? IV_OK : open_passes(m);
-    if (status != IV_OK) {
-        destroy(m);
-        *out = NULL;
-    }
-    return status;
+    return curves || is_regression(m) ? IV_OK : open_passes(m);
 }
 
 /* ------------------------------------------------------------------ one sample */
@@ -231,7 +223,8 @@ static iv_status measure_regression(ml_measure *m, double *values) {
     return status;
 }
 
-static iv_status run(iv_experiment *x, void *measure, const iv_position *position, double *values) {
+static iv_status measure_population(iv_experiment *x, void *measure, const iv_position *position,
+                                    double *values) {
     ml_measure *m = measure;
     return is_regression(m) ? measure_regression(m, values)
                             : measure_networks(x, m, position, values);
@@ -264,8 +257,9 @@ static iv_status measure_time(void *measure, double *seconds) {
 const iv_study_measures ml_measures = {
     .sets = ml_sets,
     .applies = ml_applies,
-    .create = create,
-    .destroy = destroy,
-    .run = run,
+    .size = sizeof(ml_measure),
+    .open = open_measure,
+    .close = close_measure,
+    .run = measure_population,
     .time = measure_time,
 };

@@ -83,7 +83,7 @@ static const row rows[] = {
                       "[0, 1]", .doc = "share of the test set that is classified rightly"},
                      always,
                      accuracy},
-    [ML_ELBO] = {{"elbo", "ELBO", 1, 2, IV_METRIC_PUBLISHED | IV_METRIC_END_ONLY, "[-inf, 0]",
+    [ML_ELBO] = {{"elbo", "ELBO", 1, 2, IV_METRIC_PUBLISHED | IV_METRIC_END_ONLY, "(-inf, 0]",
                   .doc = "lower bound of the log marginal likelihood, per training sample: "
                          "-(cross_entropy + kl / N)"},
                  is_variational,

@@ -195,6 +195,7 @@ static const iv_step_entry steps[] = {
 };
 
 static const iv_study_results results = {
+    .row_name = row_name,
     .shown = ml_shown,
     .add_claims = ml_add_claims,
     .draw_population = ml_draw_population,
@@ -206,7 +207,6 @@ const iv_study ml_study = {
     .setting_size = sizeof(ml_setting),
     .read = read_setting,
     .work = work_of,
-    .row_name = row_name,
     .data = &ml_data_hooks,
     .models = &ml_models,
     .measures = &ml_measures,

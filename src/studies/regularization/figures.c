@@ -7,65 +7,37 @@
 
 /* ------------------------------------------------------------------ curves */
 
-typedef struct {
-    const char *split, *metric;
-    size_t layer; /* of an array metric; SIZE_MAX for a number */
-} quantity;
-
-typedef struct {
-    const iv_experiment *x;
-    const iv_trained_runs *all;
-    const iv_points *points;
-} drawing;
-
-/* One plot of n_quantities for every run: the mean over seeds against the epoch. */
-static iv_status draw(const drawing *d, const char *name, const char *title, const char *y_label,
-                      const quantity *quantities, size_t n_quantities) {
-    const size_t n = d->all->n * n_quantities;
-    iv_curve *curves = calloc(n, sizeof *curves);
-    iv_series *series = calloc(n, sizeof *series);
-    iv_status status = curves && series ? IV_OK : iv_no_memory(d->x->context);
-    for (size_t i = 0; i < n && status == IV_OK; i++) {
-        const char *run = d->all->runs[i / n_quantities].run->name;
-        const quantity *q = &quantities[i % n_quantities];
-        iv_curve *c = &curves[i];
-        if (q->layer == SIZE_MAX)
-            snprintf(c->label, sizeof c->label, "%.100s", run);
-        else
-            snprintf(c->label, sizeof c->label, "%.100s layer %zu", run, q->layer);
-        const iv_quantity shown = {
-            .run = run, .split = q->split, .metric = q->metric, .element = q->layer};
-        status = iv_curve_fill(d->x, d->points, &shown, c);
-        series[i] = (iv_series){.label = c->label, .n = c->n, .x = c->x, .y = c->means};
+/* A number measured on the validation images, every run's against epochs. */
+static iv_status draw_number(iv_chart *chart, const iv_trained_runs *all, const char *figure,
+                             const char *title, const char *y_label, reg_metric metric) {
+    const iv_plot plot = {.title = title, .x_label = "epoch", .y_label = y_label};
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < all->n && status == IV_OK; i++) {
+        const char *run = all->runs[i].run->name;
+        const iv_quantity number = {.run = run,
+                                    .split = "validation",
+                                    .metric = reg_metric_def(metric)->name,
+                                    .element = SIZE_MAX};
+        status = iv_chart_add(chart, &number, "%.100s", run);
     }
-    if (status == IV_OK) {
-        const iv_plot plot = {.title = title,
-                              .x_label = "epoch",
-                              .y_label = y_label,
-                              .series = series,
-                              .n_series = n};
-        status = iv_experiment_plot(d->x, &plot, name);
-    }
-    for (size_t i = 0; i < n && curves; i++) iv_curve_clear(&curves[i]);
-    free(curves);
-    free(series);
-    return status;
+    return status == IV_OK ? iv_chart_draw(chart, &plot, figure, NULL) : status;
 }
 
-/* A number measured on the validation images. */
-static iv_status draw_number(const drawing *d, const char *name, const char *title,
-                             const char *y_label, reg_metric metric) {
-    const quantity q = {"validation", reg_metric_def(metric)->name, SIZE_MAX};
-    return draw(d, name, title, y_label, &q, 1);
-}
-
-static iv_status draw_weights(const drawing *d) {
-    quantity layers[REG_MAX_LAYERS];
-    const size_t n = reg_setting_of(d->all->runs[0].population)->layers;
-    for (size_t l = 0; l < n; l++)
-        layers[l] = (quantity){"train", reg_metric_def(REG_SIGMA_MAX)->name, l};
-    return draw(d, "spectral-decay-weights", "Largest singular value of each layer",
-                "sigma_max(W_l)", layers, n);
+static iv_status draw_weights(iv_chart *chart, const iv_trained_runs *all) {
+    const size_t n_layers = reg_setting_of(all->runs[0].population)->layers;
+    const iv_plot plot = {.title = "Largest singular value of each layer",
+                          .x_label = "epoch",
+                          .y_label = "sigma_max(W_l)"};
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < all->n * n_layers && status == IV_OK; i++) {
+        const char *run = all->runs[i / n_layers].run->name;
+        const iv_quantity layer = {.run = run,
+                                   .split = "train",
+                                   .metric = reg_metric_def(REG_SIGMA_MAX)->name,
+                                   .element = i % n_layers};
+        status = iv_chart_add(chart, &layer, "%.100s layer %zu", run, layer.element);
+    }
+    return status == IV_OK ? iv_chart_draw(chart, &plot, "spectral-decay-weights", NULL) : status;
 }
 
 static bool asked(const iv_experiment *x, reg_metric metric) {
@@ -74,24 +46,25 @@ static bool asked(const iv_experiment *x, reg_metric metric) {
 
 iv_status reg_draw(const iv_experiment *x, const iv_trained_runs *all) {
     const bool accuracy = iv_experiment_draws(x, "accuracy"),
-               drift = iv_experiment_draws(x, "drift");
-    const bool decay = iv_experiment_draws(x, "spectral-decay");
-    if (!accuracy && !decay && !drift) return IV_OK;
+               drift = iv_experiment_draws(x, "drift") && asked(x, REG_SI),
+               decay = iv_experiment_draws(x, "spectral-decay"),
+               weights = decay && asked(x, REG_SIGMA_MAX),
+               jacobian = decay && asked(x, REG_SIGMA_JACOBIAN);
+    if (!accuracy && !drift && !weights && !jacobian) return IV_OK;
 
-    iv_points *points;
-    iv_status status = iv_points_read(x, &points);
-    const drawing d = {x, all, points};
+    iv_chart *chart;
+    iv_status status = iv_chart_open(x, &chart);
     if (status == IV_OK && accuracy)
-        status = draw_number(&d, "accuracy", "Accuracy over the orbit, validation images",
+        status = draw_number(chart, all, "accuracy", "Accuracy over the orbit, validation images",
                              "accuracy", REG_ACCURACY);
-    if (status == IV_OK && decay && asked(x, REG_SIGMA_JACOBIAN))
-        status = draw_number(&d, "spectral-decay-jacobian", "Sensitivity to the input",
+    if (status == IV_OK && jacobian)
+        status = draw_number(chart, all, "spectral-decay-jacobian", "Sensitivity to the input",
                              "sigma_max(J)", REG_SIGMA_JACOBIAN);
-    if (status == IV_OK && decay && asked(x, REG_SIGMA_MAX)) status = draw_weights(&d);
-    if (status == IV_OK && drift && asked(x, REG_SI))
-        status = draw_number(&d, "saliency-similarity", "Saliency similarity, validation images",
-                             "SI", REG_SI);
-    iv_points_free(points);
+    if (status == IV_OK && weights) status = draw_weights(chart, all);
+    if (status == IV_OK && drift)
+        status = draw_number(chart, all, "saliency-similarity",
+                             "Saliency similarity, validation images", "SI", REG_SI);
+    iv_chart_close(chart);
     return status;
 }
 

@@ -17,14 +17,6 @@ static const char *group_kind(size_t i) {
     return kind ? kind->name : NULL;
 }
 
-static const char *asked_metric(size_t i) {
-    return iv_metric_choice(reg_metric_def, IV_METRIC_ASKED, i);
-}
-
-static const char *published_metric(size_t i) {
-    return iv_metric_choice(reg_metric_def, IV_METRIC_PUBLISHED, i);
-}
-
 /* clang-format off */
 static const iv_key keys[] = {
     IV_KEYS_HEAD,
@@ -64,11 +56,7 @@ static const iv_key keys[] = {
      .doc = "update rule"},
     {"training.learning_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.0008", "(0, 1000]",
      .doc = "step size; a run may have its own", .own = "*"},
-    {"training.batch", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "512", "[1, 1000000]",
-     .doc = "images per step; what does not fill a batch at the end of an epoch waits for the next "
-            "shuffle"},
-    {"training.epochs", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "300", "[1, 1000000]",
-     .doc = "passes over the training set"},
+    IV_KEYS_BATCHES("512", "images", "300", NULL),
     IV_KEYS_ADAM(NULL),
     IV_KEYS_SCHEDULE,
 
@@ -97,7 +85,7 @@ static const iv_key keys[] = {
     IV_KEYS_METRICS,
     {"metrics.names", IV_KEY_LIST, 0, "[accuracy, li, di, si]", "[1, 100]",
      .doc = "measured on the test set after training, and along the way for the curves"},
-    {"metrics.names[]", IV_KEY_ENUM, .choice = asked_metric, .doc = "see the metrics below"},
+    {"metrics.names[]", IV_KEY_ENUM, .metrics = IV_METRIC_ASKED, .doc = "see the metrics below"},
     {"metrics.every_epochs", IV_KEY_INTEGER, 0, "10", "[1, 1000000]",
      .doc = "epochs between the points of the curves"},
     {"metrics.jacobian_samples", IV_KEY_INTEGER, 0, "0", "[0, 1000000]",
@@ -112,8 +100,7 @@ static const iv_key keys[] = {
     {"figures.saliency_images", IV_KEY_INTEGER, 0, "4", "[1, 64]",
      .doc = "test images in the saliency figure, the first ones"},
 
-    IV_KEYS_PUBLISHED("row of the table: the group, as KIND-ORDER (rotation-4)", published_metric),
-    IV_KEYS_SWEEP,
+    IV_KEYS_TAIL("row of the table: the group, as KIND-ORDER (rotation-4)"),
 };
 /* clang-format on */
 

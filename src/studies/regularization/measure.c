@@ -2,9 +2,6 @@
  * images and the weights; at the end, the test images and other data sets too. */
 #include "studies/regularization/regularization.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 typedef struct {
     reg_model *model;
     bool curves;
@@ -18,36 +15,27 @@ static size_t n_jacobians(const reg_setting *s, bool curves, size_t n_samples) {
     return s->jacobian_samples > 0 ? s->jacobian_samples : n_samples;
 }
 
-static void destroy(void *measure) {
+static void close_measure(void *measure) {
     reg_measure *m = measure;
-    if (!m) return;
     reg_on_images_destroy(m->images);
     if (m->has_norms) reg_weight_norms_clear(&m->norms);
-    free(m);
 }
 
 /* The others of the end's sets are opened one after another, to hold less memory at once. */
-static iv_status create(iv_experiment *x, iv_model *model, bool curves, void **out) {
-    reg_measure *m = *out = calloc(1, sizeof *m);
-    if (!m) return iv_no_memory(x->context);
+static iv_status open_measure(iv_model *model, bool curves, void *measure) {
+    reg_measure *m = measure;
     m->model = (reg_model *)model;
     m->curves = curves;
     const reg_setting *s = m->model->setting;
-    iv_status status = IV_OK;
     if (reg_applies(model->population, NULL, REG_WEIGHTS, REG_SIGMA_MAX, curves) > 0) {
-        status = reg_weight_norms_create(m->model, &m->norms);
-        m->has_norms = status == IV_OK;
+        const iv_status status = reg_weight_norms_create(m->model, &m->norms);
+        if (status != IV_OK) return status;
+        m->has_norms = true;
     }
-    if (status == IV_OK && (!curves || s->n_validation > 0)) {
-        const iv_image_source images = reg_images(m->model, !curves);
-        status = reg_on_images_create(m->model, &images, n_jacobians(s, curves, images.n_samples),
-                                      &m->images);
-    }
-    if (status != IV_OK) {
-        destroy(m);
-        *out = NULL;
-    }
-    return status;
+    if (curves && s->n_validation == 0) return IV_OK;
+    const iv_image_source images = reg_images(m->model, !curves);
+    return reg_on_images_create(m->model, &images, n_jacobians(s, curves, images.n_samples),
+                                &m->images);
 }
 
 /* ------------------------------------------------------------------ running */
@@ -123,8 +111,9 @@ static iv_status measure_time(void *measure, double *seconds) {
 const iv_study_measures reg_measures = {
     .sets = reg_sets,
     .applies = reg_applies,
-    .create = create,
-    .destroy = destroy,
+    .size = sizeof(reg_measure),
+    .open = open_measure,
+    .close = close_measure,
     .run = run,
     .time = measure_time,
     .log_set_by_set = true,

@@ -49,9 +49,7 @@ static const row rows[] = {
     [REG_SPECTRUM] = {{"jacobian_spectrum", "Spectrum of J", 1, -1,
                        IV_METRIC_ASKED | IV_METRIC_END_ONLY, .most = REG_CLASSES,
                        .doc = "mean over x of each singular value of d f / d x, largest first"}},
-    [REG_LOSS] = {{"loss", "Loss", 1, -1,
-                   IV_METRIC_FLOAT | IV_METRIC_AFTER_STEP | IV_METRIC_CURVE_ONLY,
-                   .doc = "what training minimises, on the last batch"}},
+    [REG_LOSS] = {IV_METRIC_LOSS},
     [REG_SIGMA_MAX] = {{"sigma_max", "σmax(W)", 1, -1, IV_METRIC_ASKED | IV_METRIC_SEPARATE,
                         .most = REG_MAX_LAYERS,
                         .doc = "largest singular value of each layer's weights, first layer "

@@ -87,7 +87,15 @@ static iv_status add_all_cells(const iv_trained_runs *all, iv_results *results, 
     return status;
 }
 
+/* "rotation-4 fashion-mnist": the group, and what the spec's sweep varies. */
+static void row_name(const iv_population *p, const iv_spec_run *run, char *name, size_t size) {
+    const reg_setting *s = reg_setting_of(p);
+    snprintf(name, size, "%s-%zu%s%s", iv_group_kind_get(s->group_kind)->name, s->group_order,
+             *run->variant ? " " : "", run->variant);
+}
+
 const iv_study_results reg_results = {
+    .row_name = row_name,
     .add_cells = add_all_cells,
     .add_claims = reg_add_claims,
     .draw_population = reg_draw_population,

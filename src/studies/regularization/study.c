@@ -2,7 +2,6 @@
  * regularization of a perceptron, and how invariant each really is. */
 #include "studies/regularization/regularization.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------ setting */
@@ -94,15 +93,6 @@ static void work(const iv_population *p, iv_work *work) {
     work->end_flops = (double)(s->n_validation + s->n_test * (1 + s->n_drift)) * of_image;
 }
 
-/* ------------------------------------------------------------------ tables */
-
-/* "rotation-4 fashion-mnist": the group, and what the spec's sweep varies. */
-static void row_name(const iv_population *p, const iv_spec_run *run, char *name, size_t size) {
-    const reg_setting *s = reg_setting_of(p);
-    snprintf(name, size, "%s-%zu%s%s", iv_group_kind_get(s->group_kind)->name, s->group_order,
-             *run->variant ? " " : "", run->variant);
-}
-
 /* ------------------------------------------------------------------ benchmarks */
 
 /* At the published size: rotations by multiples of 90 degrees, five layers of 128, batches of 512.
@@ -129,7 +119,6 @@ const iv_study reg_study = {
     .setting_size = sizeof(reg_setting),
     .read = read_setting,
     .work = work,
-    .row_name = row_name,
     .data = &reg_data_hooks,
     .models = &reg_models,
     .measures = &reg_measures,

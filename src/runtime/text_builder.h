@@ -1,6 +1,6 @@
 /* Text that grows, and how numbers and strings look in each of the formats a report is made of. */
-#ifndef INVAR_REPORT_TEXT_H
-#define INVAR_REPORT_TEXT_H
+#ifndef INVAR_RUNTIME_TEXT_BUILDER_H
+#define INVAR_RUNTIME_TEXT_BUILDER_H
 
 #include <invar/status.h>
 

@@ -1,4 +1,4 @@
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <math.h>
 #include <stdarg.h>
