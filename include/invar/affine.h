@@ -11,8 +11,12 @@
 #define INVAR_AFFINE_H
 
 #include <invar/graph.h>
-#include <invar/random.h>
+#include <invar/stream.h>
 #include <invar/transform.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ------------------------------------------------------------------ transformations */
 
@@ -98,5 +102,9 @@ typedef enum {
 /* Mean over s of the feature of z.  z [S, B, H] -> [B, H]. Cosines are accurate for |z| up to 1e4.
  * Differentiable. */
 iv_tensor *iv_feature_mean(iv_graph *graph, iv_tensor *z, iv_feature feature);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

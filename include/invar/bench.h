@@ -7,6 +7,10 @@
 
 #include <invar/studies.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ------------------------------------------------------------------ statistics */
 
 typedef struct {
@@ -126,5 +130,9 @@ iv_status iv_bench_compare_table(const iv_bench_column *columns, size_t n_column
 /* The same ratios as a chart, one group of bars an item, on a logarithmic scale around 1. */
 iv_status iv_bench_compare_svg(const iv_bench_column *columns, size_t n_columns, char **text,
                                iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ------------------------------------------------------------------ image sets */
 
 enum { IV_DATASET_NAME = 32 };
@@ -288,5 +292,9 @@ size_t iv_safetensors_count(const iv_safetensors *file);
 const iv_tensor_entry *iv_safetensors_get(const iv_safetensors *file, size_t i);
 const iv_tensor_entry *iv_safetensors_find(const iv_safetensors *file, const char *name);
 const char *iv_safetensors_metadata(const iv_safetensors *file, const char *key); /* or NULL */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

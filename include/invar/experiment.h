@@ -8,11 +8,14 @@
 #ifndef INVAR_EXPERIMENT_H
 #define INVAR_EXPERIMENT_H
 
-#include <invar/posterior.h>
 #include <invar/report.h>
 #include <invar/schema.h>
 #include <invar/spec.h>
 #include <invar/train.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef struct iv_study iv_study;
 
@@ -108,12 +111,17 @@ typedef struct {
                          step_flops each */
 } iv_work;
 
+enum { IV_MAX_MODEL_STATES = 4 };
+
 /* A population on the device. A study's own struct begins with it. */
 typedef struct {
     iv_context *context;
     const iv_population *population;
-    iv_parameters *parameters; /* exported, and kept in checkpoints */
-    iv_posterior *posterior;   /* likewise; NULL: none */
+    iv_parameters *parameters;
+
+    /* What is saved beside the parameters, in model files and in checkpoints; a NULL ends it early.
+     */
+    const iv_state *states[IV_MAX_MODEL_STATES];
 } iv_model;
 
 /* A plan whose run is one step, its optimizer, and the loss of the step. */
@@ -460,5 +468,9 @@ typedef struct {
 iv_status iv_step_open(iv_context *context, const iv_study *study, iv_schema_list schemas,
                        const iv_step_entry *entry, size_t n_members, iv_step *step);
 void iv_step_close(iv_step *step); /* after a successful open */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

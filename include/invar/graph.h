@@ -12,8 +12,11 @@
 
 #include <invar/linalg.h>
 #include <invar/runtime.h>
-#include <invar/transform.h>
 #include <invar/tune.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef enum { IV_F32, IV_I32 } iv_dtype;
 
@@ -56,11 +59,14 @@ size_t iv_elements(const iv_tensor *tensor);
 typedef struct {
     cl_mem pixels;   /* uchar [n_pool, n_pixels], as the group acts on them; value = byte / 255 */
     cl_mem labels;   /* uchar [n_pool] */
-    iv_view indices; /* int [R, n_samples]: each member's images, as rows of the pool */
+    iv_view indices; /* int [R, n_samples]: each member's images, as rows of the pool; no buffer:
+                        rows indices.offset, indices.offset + 1, ... for all members */
     size_t n_samples;
-    cl_mem source; /* ushort [n_elements, n_pixels]: the group's `source` table */
-    size_t n_elements, n_pixels;
-    iv_view seeds; /* uint [R, 1] */
+    cl_mem source; /* ushort [n_elements, n_pixels]: the group's `source` table; NULL: plain images,
+                      of a group that has the identity alone */
+    size_t n_elements; /* not read without a table */
+    size_t n_pixels;
+    iv_view seeds; /* uint [R, 1]; not read where nothing is drawn: in order, no random elements */
     bool shuffle;  /* a new order every epoch (training); else in order (evaluation) */
     bool zeros;    /* most bytes are 0: products with the images may pass over them (iv_gemm) */
 } iv_image_source;
@@ -252,5 +258,9 @@ typedef struct {
  * is not called, this one is, unless it is NULL. */
 iv_status iv_tune_kernels(iv_context *context, const iv_tune_options *options,
                           void (*result)(void *user, const iv_kernel_result *result));
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 
 #include <invar/runtime.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ------------------------------------------------------------------ matrix products */
 
 /* Element-wise, within a few units in the last place over the whole range; NaN gives NaN. What
@@ -182,5 +186,9 @@ typedef struct {
 } iv_triangular_solve_desc;
 
 iv_status iv_triangular_solve(iv_sequence *sequence, const iv_triangular_solve_desc *desc);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

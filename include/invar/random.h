@@ -6,32 +6,23 @@
  * kernels; every operation used is exact or correctly rounded on both sides.
  *
  * Conventions: `seed` is the member's seed, `stream` says what the numbers are for, `step` is the
- * training step, epoch or tensor number, `index` the sample or parameter within it. */
+ * training step, epoch or tensor number, `index` the sample or parameter within it.
+ *
+ * The one header that needs Random123's; invar/invar.h does not include it. */
 #ifndef INVAR_RANDOM_H
 #define INVAR_RANDOM_H
 
 #include <Random123/philox.h>
 
+#include <invar/stream.h>
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-/* What a number is for. Values are part of the meaning of a seed: never change or reuse one. */
-enum {
-    IV_STREAM_SPLIT = 1,          /* permutation of the pooled images */
-    IV_STREAM_INITIAL = 2,        /* initial parameters; step: tensor, index: element */
-    IV_STREAM_BATCH_ORDER = 3,    /* iv_shuffle of the training set; step: epoch */
-    IV_STREAM_AUGMENTATION = 4,   /* group elements drawn a sample; step: training step */
-    IV_STREAM_TRANSFORMATION = 6, /* eps of sampled Lie transformations */
-    IV_STREAM_POSTERIOR = 7,      /* samples of a variational posterior */
-    IV_STREAM_EVALUATION = 8,     /* whatever an evaluation draws */
-    IV_STREAM_SIGNAL = 9,         /* generated signals; index: sample */
-    IV_STREAM_DIGITS = 10,        /* the built-in digits; step: image */
-    IV_STREAM_NOISE = 11,         /* the built-in noise images */
-    IV_STREAM_TEST = 12,          /* tests */
-    IV_STREAM_CYCLE = 13,         /* hidden cycles over a signal's dimensions */
-    IV_STREAM_DATASET = 14,       /* fixed transformations of a data set; index: image */
-};
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* Four 32-bit words: Philox4x32-10 with key {seed, stream} and counter {index, step, 0, 0}. */
 static inline void iv_philox(uint32_t seed, uint32_t stream, uint32_t step, uint32_t index,
@@ -193,5 +184,9 @@ static inline uint32_t iv_shuffle(uint32_t seed, uint32_t stream, uint32_t epoch
     iv_shuffle_prepare(seed, stream, epoch, n, &s);
     return iv_shuffle_walk(&s, i);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,6 +17,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ------------------------------------------------------------------ run directory */
 
 typedef struct iv_run_dir iv_run_dir;
@@ -296,5 +300,9 @@ iv_status iv_image_grid_write(const iv_image_grid *grid, const char *path, iv_er
  * missing, not a run's, damaged, or has no results yet. */
 iv_status iv_report_write(const char *const *run_dirs, size_t n_run_dirs, const char *out_dir,
                           bool *drawn, iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -22,6 +22,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* "0.1.0", and the commit that it was built from ("unknown" outside a checkout). */
 const char *iv_version(void);
 const char *iv_commit(void);
@@ -93,7 +97,16 @@ iv_status iv_cl_check(iv_context *context, cl_int code, const char *what);
 
 /* ------------------------------------------------------------------ kernels */
 
-/* A kernel from cl/FILE.cl (embedded in the library at build time), built for the context's device
+/* Add kernels from outside the library: the text of an OpenCL C file, which iv_kernel_create and
+ * iv_launch_begin know by `name` in this context. Lines `#include "tensor.cl"` take the library's
+ * own files (cl/), each once. Compilers' messages name the lines of `source`.
+ *
+ * The same text may be added again. IV_EINVAL for a name that is not letters, digits, - and _, or
+ * that other kernels have, and for an included file that does not exist. */
+iv_status iv_program_add(iv_context *context, const char *name, const char *source);
+
+/* A kernel from cl/FILE.cl (embedded in the library at build time) or from a file that was added,
+ * built for the context's device
  * with `options` ("-DNAME=VALUE ..."; NULL for none). Each (file, options) is built once a context,
  * and its binary kept in the user's cache directory, keyed by source, options, device and driver:
  * safe against concurrent processes, and a damaged file is rebuilt. The caller releases the kernel.
@@ -198,5 +211,9 @@ iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step);
 /* Run once with an event a launch (the context must have been made with profiling) and write a
  * table: kernel, launches, microseconds on the device, share of the total. Waits. */
 iv_status iv_sequence_profile(iv_sequence *sequence, uint32_t step, FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

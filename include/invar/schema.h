@@ -13,6 +13,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ------------------------------------------------------------------ keys */
 
 typedef enum {
@@ -202,5 +206,9 @@ void iv_schema_describe(const iv_schema *schema, bool markdown, FILE *out);
      .doc = "values to try for keys anywhere: {training.batch: [64, 512]}; all combinations are "  \
             "run"}
 /* clang-format on */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include <invar/graph.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { IV_MIN_SIGNAL = 2, IV_MAX_SIGNAL = 256 }; /* dimensions of a signal */
 
 /* ------------------------------------------------------------------ data sets */
@@ -115,5 +119,9 @@ iv_status iv_cycles_create(iv_context *context, const uint32_t *seeds, size_t n_
  * IV_EINVAL at compile time for a batch of 0 or 2^26, or a cycle distortion without cycles. */
 void iv_pair_batch(iv_graph *graph, const iv_signal_source *source, const iv_pair_desc *pairs,
                    size_t batch, iv_tensor **x, iv_tensor **squared_distances);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

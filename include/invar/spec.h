@@ -22,6 +22,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define IV_SPEC_MAX_BYTES 1048576 /* of a file and all that it extends */
 #define IV_SPEC_MAX_DEPTH 32      /* maps and lists within each other */
 #define IV_SPEC_MAX_NODES 20000   /* scalars, maps and lists, also after filling in the defaults */
@@ -158,5 +162,9 @@ iv_status iv_spec_write(const iv_spec *spec, FILE *out, iv_error *error);
 
 /* A node as compact JSON, for a model file's metadata; the caller frees *text with free(). */
 iv_status iv_spec_json(const iv_node *node, char **text, iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

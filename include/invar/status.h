@@ -9,6 +9,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum {
     IV_OK = 0,
     IV_EFAILED,      /* failed while running: input/output, the driver, a library    exit 1 */
@@ -45,5 +49,9 @@ int iv_exit_status(iv_status status);
 /* a * b as a size, or failure: every product that sizes a buffer goes through here.
  * IV_ENOMEM if the product overflows size_t. */
 iv_status iv_multiply_size(size_t a, size_t b, size_t *product, iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

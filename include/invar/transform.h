@@ -10,6 +10,10 @@
 
 #include <invar/runtime.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* An image's shape: D = planes * height * width values, plane after plane, rows from the top. */
 typedef struct {
     size_t planes, height, width;
@@ -124,5 +128,9 @@ void iv_affine_exponential(const double a[IV_N_GENERATORS], double t[6]);
  * are none) and is at most 2^20. Source: van der Ouderaa and van der Wilk 2022, section 3.4. */
 iv_status iv_affine_points(const float mask[IV_N_GENERATORS], size_t n_samples, float *eps,
                            iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -15,6 +15,10 @@
 
 #include <signal.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* One product as measured: op(A) [m, k] times op(B) [k, n], and the best way to compute it. */
 typedef struct {
     size_t m, n, k;
@@ -76,5 +80,9 @@ iv_status iv_kernel_keep(iv_context *context);
 
 /* Seconds of a run of a sequence: the least of a few within about `budget` seconds. */
 iv_status iv_tune_time(iv_context *context, iv_sequence *sequence, double budget, double *seconds);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

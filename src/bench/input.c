@@ -2,6 +2,7 @@
 #include "bench/bench.h"
 
 #include <invar/random.h>
+#include <invar/transform.h>
 
 #include <stdio.h>
 #include <stdlib.h>

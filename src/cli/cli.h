@@ -2,7 +2,7 @@
 #ifndef INVAR_CLI_H
 #define INVAR_CLI_H
 
-#include <invar/studies.h>
+#include <invar/program.h>
 
 #include <stdio.h>
 
@@ -124,16 +124,7 @@ void cli_progress_end(cli_progress *progress); /* clear the line */
  */
 const volatile sig_atomic_t *cli_catch_stop(void);
 
-/* The resolved spec as YAML; the caller frees *text. */
-iv_status cli_spec_text(const iv_spec *spec, char **text, iv_error *error);
-
-/* Open a directory that holds a run; IV_EDATA if it does not. */
-iv_status cli_open_run(const char *path, iv_run_dir **dir, iv_error *error);
-
 /* "cpu", "gpu" or "other" */
 const char *cli_type_name(iv_device_type type);
-
-/* DIR/NAME; the caller frees it. NULL if memory runs out. */
-char *cli_path(const char *dir, const char *name);
 
 #endif

@@ -3,53 +3,46 @@
 
 #include "runtime/text.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static iv_status print_runs(const iv_spec *spec, iv_error *error) {
-    iv_spec_expansion expansion = {0};
-    const iv_status status = iv_spec_expand(spec, &expansion, error);
-    if (status != IV_OK) return status;
-    const iv_node *root = iv_spec_root(spec);
+static void print_runs(const iv_check_report *report) {
+    const iv_node *root = iv_spec_root(report->spec);
+    const iv_spec_expansion *all = &report->populations.expansion;
     const size_t n_seeds = iv_spec_length(root, "seeds");
     printf("%s: %s study, %zu run%s x %zu seed%s\n\n", iv_spec_string(root, "name"),
-           iv_spec_string(root, "study"), expansion.n_runs, expansion.n_runs == 1 ? "" : "s",
-           n_seeds, n_seeds == 1 ? "" : "s");
-    for (size_t i = 0; i < expansion.n_runs; i++) printf("    %s\n", expansion.runs[i].name);
-    iv_spec_expansion_release(&expansion);
-    return IV_OK;
+           iv_spec_string(root, "study"), all->n_runs, all->n_runs == 1 ? "" : "s", n_seeds,
+           n_seeds == 1 ? "" : "s");
+    for (size_t i = 0; i < all->n_runs; i++) printf("    %s\n", all->runs[i].name);
 }
 
 /* What will be measured of the runs, with what it means. */
-static iv_status print_metrics(const iv_spec *spec, iv_error *error) {
-    const iv_study *study = iv_study_of(spec);
-    iv_populations populations = {0};
-    const iv_status status = iv_populations_create(study, spec, &populations, error);
-    if (status != IV_OK) return status;
+static void print_metrics(const iv_check_report *report) {
+    const iv_study *study = iv_study_of(report->spec);
     const iv_metric_def *metric;
     printf("\nmeasured:\n");
     for (size_t i = 0; (metric = study->schema->metric(i)); i++)
-        if (iv_study_has_metric(study, &populations, i))
+        if (iv_study_has_metric(study, &report->populations, i))
             printf("    %-20s %s\n", metric->name, metric->doc);
-    iv_populations_clear(&populations);
-    return IV_OK;
 }
 
-static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
-    iv_estimate *estimates;
-    size_t n;
-    const iv_job job = {.spec = spec, .study = iv_study_of(spec), .context = context};
-    const iv_status status = iv_experiment_estimate(&job, &estimates, &n);
-    if (status != IV_OK) return status;
+static void print_asked(void *state, const iv_check_report *report) {
+    (void)state;
+    print_runs(report);
+    print_metrics(report);
+    fflush(stdout); /* measuring takes a while */
+}
+
+static void print_estimates(const iv_check_report *report) {
+    static const char all[] = "all, one after another";
+    const iv_estimate *estimates = report->estimates;
+    const size_t n = report->n_estimates;
     if (n == 0) {
         printf("\nmemory and time are not estimated: images of your own are read when a run "
                "begins, and their size decides\n");
-        free(estimates);
-        return IV_OK;
+        return;
     }
-    static const char all[] = "all, one after another";
     double total = 0;
     size_t most = 0, longest = strlen(all);
     char text[32];
@@ -69,43 +62,29 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
     iv_format_duration(total, text, sizeof text);
     printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps and parts of the "
            "measuring\n",
-           width, all, "", most >> 20, text, iv_context_device(context)->name);
-    free(estimates);
-    return IV_OK;
+           width, all, "", most >> 20, text, report->device.name);
 }
 
 static int run(const cli_arguments *arguments) {
-    const char *device = cli_value(arguments, "device");
-    cli_overrides overrides;
-    iv_spec *spec = NULL;
-    iv_context *context = NULL;
     iv_error error = {0};
-    int exit_status = 0;
-    iv_status status = cli_overrides_read(arguments, &overrides)
-                           ? iv_spec_load(arguments->words[0], overrides.texts, overrides.n,
-                                          iv_study_schema, &spec, &error)
-                           : iv_fail(&error, IV_ENOMEM, "out of memory");
-    if (status == IV_OK) status = print_runs(spec, &error);
-    if (status == IV_OK) status = print_metrics(spec, &error);
-    fflush(stdout); /* measuring takes a while */
-    if (status == IV_OK) {
-        status = iv_context_create(device, false, &context, &error);
-        if (status == IV_ENODEVICE && !device) {
-            printf("\nno OpenCL device here: memory and time cannot be estimated\n");
-            goto done;
-        }
+    cli_overrides overrides;
+    iv_check_report report;
+    if (!cli_overrides_read(arguments, &overrides)) {
+        iv_fail(&error, IV_ENOMEM, "out of memory");
+        return cli_fail(&error);
     }
-    if (status == IV_OK) {
-        status = print_estimates(spec, context);
-        if (status != IV_OK) error = *iv_context_error(context);
-    }
-    if (status != IV_OK) exit_status = cli_fail(&error);
-
-done:
-    iv_context_destroy(context);
-    iv_spec_destroy(spec);
+    const iv_run_options options = {.spec = arguments->words[0],
+                                    .overrides = overrides.texts,
+                                    .n_overrides = overrides.n,
+                                    .device = cli_value(arguments, "device")};
+    const iv_status status = iv_check(&options, print_asked, &report, &error);
+    if (status == IV_OK && report.has_device)
+        print_estimates(&report);
+    else if (status == IV_OK)
+        printf("\nno OpenCL device here: memory and time cannot be estimated\n");
+    iv_check_clear(&report);
     free(overrides.texts);
-    return exit_status;
+    return status == IV_OK ? 0 : cli_fail(&error);
 }
 
 static const cli_option options[] = {CLI_SET, CLI_SEEDS, CLI_DEVICE, CLI_END};

@@ -2,51 +2,21 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static iv_status evaluate(const char *dir_path, const char *device, const char *data, bool quiet,
-                          iv_error *error) {
-    char data_dir[4096];
-    iv_spec *spec = NULL;
-    iv_context *context = NULL;
-    iv_run_dir *dir = NULL;
-    iv_results results = {0};
-    cli_progress progress;
-    cli_progress_init(&progress, quiet);
-    char *path = cli_path(dir_path, "spec.yaml");
-    iv_status status =
-        path ? cli_open_run(dir_path, &dir, error) : iv_fail(error, IV_ENOMEM, "out of memory");
-    if (status == IV_OK) status = iv_spec_load(path, NULL, 0, iv_study_schema, &spec, error);
-    if (status == IV_OK) status = iv_data_directory(data, data_dir, sizeof data_dir, error);
-    if (status == IV_OK) status = iv_context_create(device, false, &context, error);
-    if (status == IV_OK) {
-        const iv_progress report = {cli_progress_update, &progress};
-        const iv_job job = {.spec = spec,
-                            .study = iv_study_of(spec),
-                            .context = context,
-                            .data_dir = data_dir,
-                            .dir = dir,
-                            .stop = cli_catch_stop(),
-                            .progress = &report};
-        status = iv_experiment_evaluate(&job, &results);
-        if (status != IV_OK) *error = *iv_context_error(context);
-    }
-    cli_progress_end(&progress);
-    if (status == IV_OK) status = iv_results_print(&results, stdout, error);
-    iv_results_free(&results);
-    iv_run_dir_destroy(dir);
-    iv_context_destroy(context);
-    iv_spec_destroy(spec);
-    free(path);
-    return status;
-}
 
 static int run(const cli_arguments *arguments) {
     iv_error error = {0};
-    const iv_status status =
-        evaluate(arguments->words[0], cli_value(arguments, "device"), cli_value(arguments, "data"),
-                 cli_has(arguments, "quiet"), &error);
+    iv_results results;
+    cli_progress progress;
+    const iv_progress report = {cli_progress_update, &progress};
+    const iv_run_options options = {.device = cli_value(arguments, "device"),
+                                    .data = cli_value(arguments, "data"),
+                                    .stop = cli_catch_stop(),
+                                    .progress = &report};
+    cli_progress_init(&progress, cli_has(arguments, "quiet"));
+    iv_status status = iv_evaluate(arguments->words[0], &options, &results, &error);
+    cli_progress_end(&progress);
+    if (status == IV_OK) status = iv_results_print(&results, stdout, &error);
+    iv_results_free(&results);
     return status == IV_OK ? 0 : cli_fail(&error);
 }
 

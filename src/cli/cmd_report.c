@@ -1,35 +1,24 @@
 /* invar report: tables and figures of finished runs beside the published numbers. */
 #include "cli/cli.h"
 
-#include <invar/report.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The tables and claims of one run directory on standard output. */
-static iv_status print_results(const char *dir, iv_error *error) {
-    iv_results results = {0};
+static iv_status print_results(const char *dir, const iv_results *results, iv_error *error) {
     char *tables = NULL;
-    size_t bytes = strlen(dir) + sizeof "/results.json";
-    char *path = malloc(bytes);
-    if (!path) return iv_fail(error, IV_ENOMEM, "out of memory while reading %s", dir);
-    snprintf(path, bytes, "%s/results.json", dir);
-
-    iv_status status = iv_results_read(path, &results, error);
-    if (status == IV_OK) status = iv_table_format_results(&results, IV_TABLE_TEXT, &tables, error);
+    const iv_status status = iv_table_format_results(results, IV_TABLE_TEXT, &tables, error);
     if (status == IV_OK) {
         printf("%s\n\n%s", dir, tables);
-        for (size_t i = 0; i < results.n_claims; i++) {
-            const iv_claim *claim = &results.claims[i];
+        for (size_t i = 0; i < results->n_claims; i++) {
+            const iv_claim *claim = &results->claims[i];
             printf("%s%-14s %s: %s\n", i ? "" : "\n", claim->holds ? "holds" : "does not hold",
                    claim->claim, claim->evidence);
         }
         putchar('\n');
     }
     free(tables);
-    free(path);
-    iv_results_free(&results);
     return status;
 }
 
@@ -39,10 +28,16 @@ static int run(const cli_arguments *arguments) {
     const size_t n_dirs = arguments->n_words;
     iv_error error = {0};
     if (out && !*out) return cli_usage_error(&cli_report, "--out needs a directory");
+    iv_results *results = calloc(n_dirs, sizeof *results);
+    if (!results) {
+        iv_fail(&error, IV_ENOMEM, "out of memory for the results");
+        return cli_fail(&error);
+    }
 
     bool drawn;
-    iv_status status = iv_report_write(dirs, n_dirs, out, &drawn, &error);
-    for (size_t i = 0; status == IV_OK && i < n_dirs; i++) status = print_results(dirs[i], &error);
+    iv_status status = iv_report(dirs, n_dirs, out, results, &drawn, &error);
+    for (size_t i = 0; status == IV_OK && i < n_dirs; i++)
+        status = print_results(dirs[i], &results[i], &error);
     if (status == IV_OK) {
         if (!drawn)
             fprintf(stderr, "invar: note: some figures have no picture; the report names them with "
@@ -54,6 +49,8 @@ static int run(const cli_arguments *arguments) {
         if (fflush(stdout) == EOF || ferror(stdout))
             status = iv_fail(&error, IV_EFAILED, "cannot write to standard output");
     }
+    for (size_t i = 0; i < n_dirs; i++) iv_results_free(&results[i]);
+    free(results);
     return status == IV_OK ? 0 : cli_fail(&error);
 }
 

@@ -21,13 +21,6 @@ int cli_fail(const iv_error *error) {
     return iv_exit_status(error->status);
 }
 
-char *cli_path(const char *dir, const char *name) {
-    const size_t size = strlen(dir) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path) snprintf(path, size, "%s/%s", dir, name);
-    return path;
-}
-
 static void print_help(FILE *out) {
     fprintf(out, "invar: train and audit invariance in neural networks on any OpenCL device\n\n"
                  "usage: invar COMMAND [ARGUMENTS]\n\n");

@@ -40,10 +40,11 @@ iv_status experiment_save(const iv_experiment *x, size_t index, const iv_model *
     const iv_metadata metadata[] = {{"population", population},  {"step", step},
                                     {"next_boundary", boundary}, {"log_bytes", offset},
                                     {"losses", losses},          {"diverged_from", diverged}};
-    status = losses && diverged && path
-                 ? iv_checkpoint_write(path, model->parameters, optimizer, model->posterior,
-                                       metadata, sizeof metadata / sizeof *metadata)
-                 : iv_no_memory(x->context);
+    const iv_state *states[EXPERIMENT_STATES];
+    const size_t n_states = experiment_states(model, optimizer, states);
+    status = losses && diverged && path ? iv_checkpoint_write(path, states, n_states, metadata,
+                                                              sizeof metadata / sizeof *metadata)
+                                        : iv_no_memory(x->context);
     free(losses);
     free(diverged);
     free(path);
@@ -64,7 +65,9 @@ iv_status experiment_save_stopped(const iv_experiment *x, size_t index, const iv
 iv_status experiment_load(iv_experiment *x, iv_model *model, iv_optimizer *optimizer,
                           size_t boundary_steps, iv_position *position) {
     iv_safetensors *file = x->checkpoint;
-    iv_status status = iv_checkpoint_read(file, model->parameters, optimizer, model->posterior);
+    const iv_state *states[EXPERIMENT_STATES];
+    const size_t n_states = experiment_states(model, optimizer, states);
+    iv_status status = iv_checkpoint_read(file, states, n_states);
     if (status != IV_OK) return status;
     position->step = (uint32_t)checkpoint_number(file, "step");
     position->next_boundary = (size_t)checkpoint_number(file, "next_boundary");
@@ -89,7 +92,7 @@ iv_status experiment_load(iv_experiment *x, iv_model *model, iv_optimizer *optim
     }
     iv_safetensors_close(file);
     x->checkpoint = NULL;
-    return model->posterior ? iv_posterior_prepare(model->posterior, position->step) : IV_OK;
+    return iv_states_prepare(states, n_states, position->step);
 }
 
 /* ------------------------------------------------------------------ the log */

@@ -58,6 +58,12 @@ enum { EXPERIMENT_PATH = 512 };
 /* "models/RUN-seedS.safetensors", in the run directory. */
 void experiment_model_name(const iv_member *member, char name[EXPERIMENT_PATH]);
 
+/* What of a population is saved: its parameters, what the optimizer keeps (NULL: model files need
+ * none of it), and what the model says. How many there are. */
+enum { EXPERIMENT_STATES = 2 + IV_MAX_MODEL_STATES };
+size_t experiment_states(const iv_model *model, const iv_optimizer *optimizer,
+                         const iv_state *states[EXPERIMENT_STATES]);
+
 /* Write all members' models with, as metadata, their runs and the epochs in which they were found
  * diverged; or read their parameters and these epochs back, which weights need not tell. */
 iv_status experiment_export(const iv_experiment *x, const iv_model *model,

@@ -48,7 +48,6 @@ void experiment_destroy_model(const iv_study *study, iv_model *model) {
         study->models->destroy(model);
     } else if (model) {
         iv_parameters_destroy(model->parameters);
-        iv_posterior_destroy(model->posterior);
         free(model);
     }
 }

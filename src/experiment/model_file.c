@@ -12,6 +12,16 @@ void experiment_model_name(const iv_member *member, char name[EXPERIMENT_PATH]) 
              member->seed);
 }
 
+size_t experiment_states(const iv_model *model, const iv_optimizer *optimizer,
+                         const iv_state *states[EXPERIMENT_STATES]) {
+    size_t n = 0;
+    states[n++] = iv_parameters_state(model->parameters);
+    if (optimizer) states[n++] = iv_optimizer_state(optimizer);
+    for (size_t i = 0; i < IV_MAX_MODEL_STATES && model->states[i]; i++)
+        states[n++] = model->states[i];
+    return n;
+}
+
 static char *model_path(const iv_experiment *x, const iv_member *member) {
     char name[EXPERIMENT_PATH];
     experiment_model_name(member, name);
@@ -30,8 +40,9 @@ static iv_status export_member(const iv_experiment *x, const iv_model *model, si
     if (status == IV_OK) {
         const iv_metadata metadata[] = {
             {"name", member->run->name}, {"seed", seed}, {"run", config}, {diverged_key, epoch}};
-        status = iv_parameters_export(model->parameters, model->posterior, r, path, metadata,
-                                      diverged_from > 0 ? 4 : 3);
+        const iv_state *states[EXPERIMENT_STATES];
+        const size_t n = experiment_states(model, NULL, states);
+        status = iv_model_write(path, states, n, r, metadata, diverged_from > 0 ? 4 : 3);
     }
     free(config);
     free(path);
@@ -57,11 +68,12 @@ static iv_status read_divergence(const char *path, uint32_t *diverged_from, iv_e
 }
 
 iv_status experiment_import(const iv_experiment *x, iv_model *model, uint32_t *diverged_from) {
+    const iv_state *states[EXPERIMENT_STATES];
+    const size_t n = experiment_states(model, NULL, states);
     iv_status status = IV_OK;
     for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
         char *path = model_path(x, &model->population->members[r]);
-        status = path ? iv_parameters_import(model->parameters, model->posterior, r, path)
-                      : iv_no_memory(x->context);
+        status = path ? iv_model_read(path, states, n, r) : iv_no_memory(x->context);
         if (status == IV_OK)
             status = read_divergence(path, &diverged_from[r], iv_context_error(x->context));
         free(path);

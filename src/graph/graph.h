@@ -6,12 +6,13 @@
 #ifndef INVAR_GRAPH_GRAPH_H
 #define INVAR_GRAPH_GRAPH_H
 
-#include <invar/graph.h>
 #include <invar/linalg.h>
+#include <invar/op.h>
 
-enum { MAX_INPUTS = 4, MAX_OUTPUTS = 3, NO_SLOT = -1 };
+enum { MAX_INPUTS = IV_MAX_INPUTS, MAX_OUTPUTS = IV_MAX_OUTPUTS, NO_SLOT = -1 };
 
-typedef struct node node;
+typedef iv_node node;
+typedef iv_emitter emitter;
 
 struct iv_tensor {
     iv_graph *graph;
@@ -35,9 +36,7 @@ struct iv_tensor {
     int slot;
 };
 
-typedef struct iv_op iv_op;
-
-struct node {
+struct iv_node {
     iv_graph *graph;
     const iv_op *op;
     size_t id;
@@ -53,19 +52,15 @@ struct node {
     iv_activation gate_activation;
 };
 
-typedef struct {
+struct iv_emitter {
     iv_graph *graph;
     iv_sequence *sequence;
     size_t n_members;
-} emitter;
+};
 
-/* What an op can do besides computing its outputs. Compiling and differentiation ask for these and
- * know no op by its name. */
+/* What the library's ops can do besides, in `can` after those of <invar/op.h>. Compiling and
+ * differentiation ask for these and know no op by its name. */
 enum {
-    /* backward takes NULL for a gradient of 1. */
-    IV_OP_TAKES_ONE = 1 << 0,
-    /* A gradient of 1 is one of 1 for each input to which backward gives none then. */
-    IV_OP_PASSES_ONE = 1 << 1,
     /* forward applies n->activation to output 0. */
     IV_OP_TAKES_ACTIVATION = 1 << 2,
     /* forward multiplies output 0 by the derivative of n->gate_activation where its output is
@@ -82,26 +77,6 @@ enum {
      * nothing else: an op that TAKES_GATE can do it. */
     IV_OP_IS_GATE = 1 << 7,
 };
-
-struct iv_op {
-    const char *name;
-    /* Append the launches that compute the outputs. NULL: nothing to launch (shared memory). */
-    iv_status (*forward)(emitter *e, const node *n);
-    /* Given dL/d output 0, set gradients[i] for every input that has one. NULL: the op has no
-     * derivative. */
-    void (*backward)(iv_graph *graph, const node *n, iv_tensor *gradient, iv_tensor **gradients);
-    unsigned can; /* IV_OP_..., or-ed */
-    /* Of an op that is an activation or a gate: which. */
-    iv_activation (*activation)(const node *n);
-    /* Of an op that puts its inputs side by side: at which element of output 0 input i lies. An
-     * input that nothing else reads is then computed there, and the op finds that its base is the
-     * output. NULL for other ops. */
-    size_t (*place_of_input)(const node *n, size_t i);
-    /* Bit i: input i holds integers (IV_I32), all others floats. ANY_INPUT: either. */
-    unsigned integer_inputs;
-};
-
-enum { ANY_INPUT = ~0 };
 
 struct iv_graph {
     iv_context *context;
@@ -120,15 +95,6 @@ extern const iv_op *const iv_ops[];
 #include "graph/ops/ops.def"
 
 /* ------------------------------------------------------------------ building */
-
-/* Record a failure of building and return NULL. */
-iv_tensor *iv_graph_fail(iv_graph *graph, const char *format, ...) IV_PRINTF(2, 3);
-
-/* New node and its outputs; NULL after a failure. The first n_required inputs must be there, the
- * others may be NULL. own_bytes: of n->own, zeros at first; 0 for an op without constants. */
-node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor *const *inputs,
-                    size_t n_required, size_t own_bytes);
-iv_tensor *iv_graph_output(node *n, iv_dtype dtype, unsigned rank, const size_t *dims);
 
 /* Add nodes for the sum of what has arrived so far (may be NULL) and one more contribution; slices
  * of one tensor are put side by side instead. */
@@ -165,11 +131,6 @@ bool iv_has_zeros(const iv_tensor *tensor);
 
 /* Where a tensor lies now (its base's memory for slices and reshapes). */
 iv_view iv_tensor_view(const iv_tensor *tensor);
-
-void iv_arg_tensor(iv_launch *launch, const iv_tensor *tensor);
-
-/* End a launch of n work-items for each member: global size (n, R). */
-iv_status iv_launch_members(emitter *e, iv_launch *launch, size_t n);
 
 /* Append target += scale tensor. */
 iv_status iv_append_add_to(emitter *e, const iv_tensor *tensor);

@@ -93,6 +93,7 @@ void iv_context_destroy(iv_context *context) {
     if (context->queued_event) clReleaseEvent(context->queued_event);
     if (context->fill_kernel) clReleaseKernel(context->fill_kernel);
     iv_programs_release(context);
+    iv_added_programs_release(context);
     if (context->queue) clReleaseCommandQueue(context->queue);
     if (context->cl) clReleaseContext(context->cl);
     pthread_mutex_destroy(&context->notice_lock);

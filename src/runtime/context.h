@@ -2,16 +2,26 @@
 #ifndef INVAR_RUNTIME_CONTEXT_H
 #define INVAR_RUNTIME_CONTEXT_H
 
+#include "runtime/kernels.h"
+
 #include <invar/runtime.h>
 
 #include <pthread.h>
 
 /* A kernel file built for the device with one set of options. */
 typedef struct {
-    const char *file; /* the embedded table's name */
+    const char *file; /* the name of its source */
     char *options;    /* as the caller gave them; "" for none */
     cl_program program;
 } iv_program;
+
+/* A kernel file from outside the library, as one text with what it includes. */
+typedef struct {
+    char name[64];
+    char *text;
+    const char *lines[2]; /* the text, NULL */
+    iv_embedded_kernel source;
+} iv_added_program;
 
 /* What another room keeps with the context. */
 typedef struct {
@@ -31,6 +41,8 @@ struct iv_context {
 
     iv_program *programs;
     size_t n_programs;
+    iv_added_program **added;
+    size_t n_added;
     cl_kernel fill_kernel; /* made by the first iv_buffer_fill */
 
     iv_attachment *attachments;
@@ -59,7 +71,11 @@ iv_status iv_cl_error_status(cl_int code, const char **advice);
  * that a training loop that never waits does not fill the host's memory with queued commands. */
 iv_status iv_context_throttle(iv_context *context, size_t n_launches);
 
-/* Release every built program. */
+/* The source of a kernel file, embedded or added; NULL if there is none of that name. */
+const iv_embedded_kernel *iv_kernel_source(const iv_context *context, const char *file);
+
+/* Release every built program; then every source that was added. */
 void iv_programs_release(iv_context *context);
+void iv_added_programs_release(iv_context *context);
 
 #endif

@@ -2,7 +2,6 @@
 #include "runtime/context.h"
 
 #include "runtime/cache.h"
-#include "runtime/kernels.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +27,6 @@ static bool has_silent_fma(const iv_context *context) {
                     NULL);
     return context->device.type == IV_DEVICE_CPU && context->device.float_vector_width >= 8 &&
            (config & CL_FP_FMA);
-}
-
-static const iv_embedded_kernel *find_embedded(const char *file) {
-    for (const iv_embedded_kernel *embedded = iv_embedded_kernels; embedded->name; embedded++)
-        if (!strcmp(embedded->name, file)) return embedded;
-    return NULL;
 }
 
 static size_t count_lines(const iv_embedded_kernel *embedded) {
@@ -102,6 +95,15 @@ static void keep_binary(cl_program program, const char *key) {
     free(binary);
 }
 
+/* A kernel file as messages name it: "cl/loss.cl", or the name under which it was added. */
+static const char *place_of(const iv_context *context, const char *file, char place[80]) {
+    bool is_added = false;
+    for (size_t i = 0; i < context->n_added; i++)
+        is_added |= strcmp(context->added[i]->name, file) == 0;
+    snprintf(place, 80, is_added ? "\"%.64s\"" : "cl/%.64s.cl", file);
+    return place;
+}
+
 /* The message begins with the compiler's first error: warnings before it would fill it. */
 static iv_status fail_build(iv_context *context, cl_program program, const char *file,
                             const char *options) {
@@ -119,9 +121,11 @@ static iv_status fail_build(iv_context *context, cl_program program, const char 
         start = error;
     }
     while (*start == '\n' || *start == ' ') start++;
-    iv_status status = iv_fail(
-        &context->error, IV_EFAILED, "cl/%s.cl does not build on %s with options \"%s\": %s", file,
-        context->device.name, options, *start ? start : "the compiler gave no log");
+    char place[80];
+    iv_status status =
+        iv_fail(&context->error, IV_EFAILED, "%s does not build on %s with options \"%s\": %s",
+                place_of(context, file, place), context->device.name, options,
+                *start ? start : "the compiler gave no log");
     free(log);
     return status;
 }
@@ -196,9 +200,11 @@ static iv_status find_program(iv_context *context, const char *file, const char 
         return IV_OK;
     }
 
-    const iv_embedded_kernel *embedded = find_embedded(file);
+    const iv_embedded_kernel *embedded = iv_kernel_source(context, file);
     if (!embedded)
-        return iv_fail(&context->error, IV_EFAILED, "no kernel file cl/%s.cl in this build", file);
+        return iv_fail(&context->error, IV_EFAILED,
+                       "no kernel file cl/%s.cl in this build, and none was added under that name",
+                       file);
     iv_status status = build(context, embedded, options, program);
     if (status != IV_OK) return status;
     status = append_program(context, embedded->name, options, *program);
@@ -227,7 +233,9 @@ iv_status iv_kernel_create(iv_context *context, const char *file, const char *fu
     *kernel = clCreateKernel(program, function, &code);
     if (code == CL_SUCCESS) return IV_OK;
     *kernel = NULL;
+    char place[80];
     if (code == CL_INVALID_KERNEL_NAME)
-        return iv_fail(&context->error, IV_EFAILED, "no kernel %s in cl/%s.cl", function, file);
+        return iv_fail(&context->error, IV_EFAILED, "no kernel %s in %s", function,
+                       place_of(context, file, place));
     return iv_cl_check(context, code, "creating a kernel");
 }

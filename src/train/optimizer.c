@@ -1,6 +1,6 @@
 /* Optimizers: one launch updates neighbouring parameters of all
  * members. Kernels: cl/optimizer.cl. */
-#include "train/posterior.h"
+#include "train/train.h"
 
 #include <invar/tune.h>
 
@@ -36,19 +36,38 @@ static iv_status choose_method(const iv_optimizer_desc *desc, const iv_optimizer
     return iv_fail(error, IV_EINVAL, "there is no optimizer of kind %d", (int)desc->kind);
 }
 
-const iv_optimizer_method *iv_optimizer_method_of(const iv_safetensors *file) {
+/* ------------------------------------------------------------------ what is saved */
+
+/* The method whose tensors a checkpoint has; the one that keeps none comes last. */
+static const char *kind_in(const iv_safetensors *checkpoint) {
     const iv_optimizer_method *const methods[] = {&adam, &sgd_momentum, &sgd};
-    size_t n_own = 0; /* tensors that are not of a posterior */
-    for (size_t i = 0; i < iv_safetensors_count(file); i++)
-        n_own += !iv_posterior_owns(iv_safetensors_get(file, i)->name);
     for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
         size_t found = 0;
         for (size_t i = 0; i < methods[m]->n_states; i++)
-            found += iv_safetensors_find(file, methods[m]->states[i]) != NULL;
-        if (found == methods[m]->n_states && n_own == 1 + found) return methods[m];
+            found += iv_safetensors_find(checkpoint, methods[m]->states[i]) != NULL;
+        if (found == methods[m]->n_states) return methods[m]->title;
     }
     return NULL;
 }
+
+static void declare(iv_optimizer *o) {
+    const iv_parameters *p = o->parameters;
+    for (size_t i = 0; i < o->method->n_states; i++)
+        o->kept[i] = (iv_saved){.name = o->method->states[i], .view = {o->states[i], 0, p->stride}};
+    o->state = (iv_state){.context = p->context,
+                          .n_members = p->n_members,
+                          .kept = o->kept,
+                          .n_kept = o->method->n_states,
+                          .what = "optimizer",
+                          .kind = o->method->title,
+                          .kind_in = kind_in};
+}
+
+const iv_state *iv_optimizer_state(const iv_optimizer *o) {
+    return &o->state;
+}
+
+/* ------------------------------------------------------------------ creating */
 
 /* Rates, and what they are multiplied with when a plan updates. */
 static iv_status create_rates(iv_optimizer *o, const float *rates) {
@@ -110,6 +129,7 @@ iv_status iv_optimizer_create(iv_parameters *parameters, const iv_optimizer_desc
     if (status == IV_OK) status = iv_create_zeros(context, bytes, &o->gradient);
     for (size_t i = 0; i < method->n_states && status == IV_OK; i++)
         status = iv_create_zeros(context, bytes, &o->states[i]);
+    if (status == IV_OK) declare(o);
     if (status != IV_OK)
         iv_optimizer_destroy(o);
     else

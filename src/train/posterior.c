@@ -98,6 +98,7 @@ iv_status iv_posterior_create_with(iv_context *context, size_t n_members,
     status = create_mean(p, desc);
     if (status == IV_OK) status = iv_create_zeros(context, n_members * sizeof(float), &p->kl);
     if (status == IV_OK && !desc->point) status = create_factor(p, desc->seeds);
+    if (status == IV_OK) iv_posterior_declare(p);
     if (status != IV_OK)
         iv_posterior_destroy(p);
     else

@@ -215,9 +215,9 @@ static void check_prints_runs_and_estimates_and_leaves_nothing(void **state) {
     const size_t before = count_entries(*state);
     outcome o = invar(state, "check", in_scratch(state, "spec.yaml"), NULL);
     assert_status(&o, 0);
-    static const char *const parts[] = {"3 runs x 1 seed", "    DA\n", "    IR-nu0.5\n",
-                                        "    IR-nu1\n",    "MiB",      "members",
-                                        "training"};
+    static const char *const parts[] = {
+        "3 runs x 1 seed", "    DA\n",   "    IR-nu0.5\n", "    IR-nu1\n", "MiB",
+        "members",         "population", "members",        " time\n",      "measured:"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) assert_contains(o.out, parts[i]);
     outcome_free(&o);
     assert_int_equal(count_entries(*state), before);

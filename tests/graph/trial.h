@@ -10,6 +10,7 @@
 #include "graph/graph.h"
 
 #include <invar/random.h>
+#include <invar/transform.h>
 
 #include <math.h>
 

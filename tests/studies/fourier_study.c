@@ -231,7 +231,8 @@ const iv_study fourier_study = {
     .setting_size = sizeof(setting),
     .read = read_setting,
     .work = work,
-    .data = &(const iv_study_data){sizeof(signals), provide_data, clear_data, NULL},
+    .data = &(
+        const iv_study_data){.size = sizeof(signals), .provide = provide_data, .clear = clear_data},
     .models = &(const iv_study_models){.create = create_model, .create_training = create_training},
     .measures = &(const iv_study_measures){.build = build_measure, .take = take_values},
     .results = &(const iv_study_results){.add_claims = add_claims, .draw = draw},

@@ -4,6 +4,8 @@
 
 #include "studies/marginal_likelihood/figures.h"
 
+#include <invar/random.h>
+
 #include <math.h>
 
 enum { PLANES = 3, HEIGHT = 7, WIDTH = 6, PIXELS = PLANES * HEIGHT * WIDTH };

@@ -110,7 +110,7 @@ static void train(const iv_job *job, ml_form form, trained *t) {
                  t->weight[0]);
     read_members(context, iv_parameters_view(base->parameters, ML_BIAS), HIDDEN, t->bias[0]);
     read_members(context, iv_parameters_view(base->parameters, ML_ETA), 6, t->eta[0]);
-    read_members(context, iv_posterior_mean_view(base->posterior), CLASSES * HIDDEN, t->mean[0]);
+    read_members(context, iv_posterior_mean_view(model->posterior), CLASSES * HIDDEN, t->mean[0]);
     iv_training_clear(&training);
     ml_models.destroy(base);
     experiment_close(&x);

@@ -10,6 +10,7 @@
 
 #include <invar/graph.h>
 #include <invar/random.h>
+#include <invar/transform.h>
 
 #include <float.h>
 #include <math.h>

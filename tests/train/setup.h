@@ -33,6 +33,13 @@ void training_end(program *p, training *a);
 void release_parameters(program *p, iv_parameters *parameters);
 void release_optimizer(program *p, iv_optimizer *optimizer);
 
+/* What a checkpoint has of a training, and a model file of parameters. */
+#define STATES_OF(a)                                                                               \
+    ((const iv_state *const[]){iv_parameters_state((a)->parameters),                               \
+                               iv_optimizer_state((a)->optimizer)}),                               \
+        2
+#define PARAMETERS_OF(p) ((const iv_state *const[]){iv_parameters_state(p)}), 1
+
 /* All members' parameters, padding included, to free. */
 float *training_values(const training *a, size_t *n_per_member);
 

@@ -16,12 +16,23 @@ void iv_image_batch(iv_graph *graph, const iv_image_source *source, size_t batch
                       source->n_samples);
         return;
     }
+    /* which sample is which row, and which element, may follow from the step alone */
+    const size_t n_elements = source->source ? source->n_elements : 1;
+    const bool draws = copies == IV_COPIES_RANDOM || copies == IV_COPIES_PAIR;
+    const bool seeded = source->shuffle || (draws && source->source);
+    if (seeded && !source->seeds.buffer) {
+        iv_graph_fail(graph, "image batch: %s needs seeds",
+                      source->shuffle ? "a shuffled order" : "drawing elements of the group");
+        return;
+    }
     node *n = iv_graph_node(graph, &op_image_batch, 0, NULL, 0, sizeof(own_image_batch));
     if (!n) return;
-    const size_t n_copies = copies == IV_COPIES_ORBIT  ? source->n_elements
+    const size_t n_copies = copies == IV_COPIES_ORBIT  ? n_elements
                             : copies == IV_COPIES_PAIR ? 2
                                                        : 1;
-    *(own_image_batch *)n->own = (own_image_batch){*source, batch, copies, n_copies};
+    own_image_batch *own = n->own;
+    *own = (own_image_batch){*source, batch, copies, n_copies, seeded};
+    own->source.n_elements = n_elements;
     *images = iv_graph_output(n, IV_F32, 3, (const size_t[]){n_copies, batch, source->n_pixels});
     if (*images) (*images)->zeros = source->zeros;
     *labels = iv_graph_output(n, IV_I32, 1, &batch);
@@ -32,19 +43,24 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     const own_image_batch *own = n->own;
     const iv_image_source *source = &own->source;
     const iv_tensor *images = n->outputs[IMAGES];
-    char options[96];
+    const bool moved = source->source, listed = source->indices.buffer;
+    char options[128];
     iv_context *context = e->graph->context;
     const bool whole = iv_kernel_value(context, "image_batch", "WHOLE");
     const size_t block = whole ? iv_columns(images) : 1;
     const size_t samples = iv_kernel_value(context, "image_batch", "SAMPLES");
     const size_t rows = iv_kernel_value(context, "image_batch", "ROWS");
     snprintf(options, sizeof options,
-             "-DCOPIES=%d -DSHUFFLE=%d -DBLOCK=%zu -DSAMPLES=%zu -DROWS=%zu", own->copies,
-             source->shuffle, block, samples, rows);
+             "-DCOPIES=%d -DSHUFFLE=%d -DBLOCK=%zu -DSAMPLES=%zu -DROWS=%zu%s%s%s", own->copies,
+             source->shuffle, block, samples, rows, moved ? "" : " -DPLAIN",
+             listed ? "" : " -DALL_ROWS", own->seeded ? "" : " -DUNSEEDED");
     iv_launch *draw = iv_launch_begin(e->sequence, "image_batch", "draw_samples", options);
     iv_arg_buffer(draw, source->labels);
-    iv_arg_view(draw, source->indices);
-    iv_arg_view(draw, source->seeds);
+    if (listed)
+        iv_arg_view(draw, source->indices);
+    else
+        iv_arg_uint(draw, source->indices.offset);
+    if (own->seeded) iv_arg_view(draw, source->seeds);
     iv_arg_tensor(draw, n->outputs[LABELS]);
     iv_arg_tensor(draw, n->outputs[DRAWS]);
     iv_arg_uint(draw, own->batch);
@@ -59,7 +75,7 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
 
     iv_launch *gather = iv_launch_begin(e->sequence, "image_batch", "gather_images", options);
     iv_arg_buffer(gather, source->pixels);
-    iv_arg_buffer(gather, source->source);
+    if (moved) iv_arg_buffer(gather, source->source);
     iv_arg_tensor(gather, n->outputs[DRAWS]);
     iv_arg_tensor(gather, images);
     iv_arg_uint(gather, iv_columns(images));

@@ -45,7 +45,8 @@ static void slice_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     gradients[0] = iv_graph_output(d, IV_F32, rank, dims);
 }
 
-const iv_op op_slice = {.name = "slice", .backward = slice_backward, .integer_inputs = ANY_INPUT};
+const iv_op op_slice = {
+    .name = "slice", .backward = slice_backward, .integer_inputs = IV_ANY_INPUT};
 
 iv_tensor *iv_reshape(iv_graph *graph, iv_tensor *x, unsigned rank, const size_t *dims) {
     node *n = iv_graph_node(graph, &op_reshape, 1, &x, 1, 0);
@@ -72,7 +73,7 @@ static void reshape_backward(iv_graph *graph, const node *n, iv_tensor *gradient
 }
 
 const iv_op op_reshape = {
-    .name = "reshape", .backward = reshape_backward, .integer_inputs = ANY_INPUT};
+    .name = "reshape", .backward = reshape_backward, .integer_inputs = IV_ANY_INPUT};
 
 /* A launch a part, and one a gap for its zeros. */
 static iv_status concatenate_forward(emitter *e, const node *n) {

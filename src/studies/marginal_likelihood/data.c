@@ -1,6 +1,8 @@
 /* Images and toy points of the marginal-likelihood study on the device. */
 #include "studies/marginal_likelihood/marginal_likelihood.h"
 
+#include <invar/random.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,6 +5,8 @@
  * the figures, so that a resumed run has them all. */
 #include "studies/marginal_likelihood/figures.h"
 
+#include <invar/random.h>
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

@@ -20,6 +20,7 @@
 #include "studies/images.h"
 
 #include <invar/affine.h>
+#include <invar/posterior.h>
 
 /* ------------------------------------------------------------------ setting */
 
@@ -118,7 +119,8 @@ enum { ML_WEIGHT, ML_BIAS, ML_ETA, ML_N_PARAMETERS }; /* hidden.weight, hidden.b
 
 /* A population of networks. */
 typedef struct {
-    iv_model base; /* parameters [H, D], [H], [6]; the output layer's posterior, [C, H] */
+    iv_model base;           /* parameters [H, D], [H], [6] */
+    iv_posterior *posterior; /* of the output layer, [C, H] */
     const ml_setting *setting;
     const ml_data *data;
     ml_form form;                     /* ML_INPUT_FORM unless set before anything is built */

@@ -62,7 +62,8 @@ static iv_status open_passes(ml_measure *m) {
     if (status == IV_OK) status = open_pass(networks(m), true, &m->test);
     if (status == IV_OK && !s->point) status = iv_sequence_create(context, &m->sample);
     if (status == IV_OK && !s->point)
-        status = iv_posterior_append_sample(m->model->posterior, m->sample, IV_STREAM_EVALUATION);
+        status =
+            iv_posterior_append_sample(networks(m)->posterior, m->sample, IV_STREAM_EVALUATION);
     if (status != IV_OK) return status;
     const size_t rows = m->train.batch > m->test.batch ? m->train.batch : m->test.batch;
     m->logits = malloc(n_members * rows * s->images.n_classes * sizeof *m->logits);
@@ -173,12 +174,12 @@ static void destroy_numbers(numbers *all) {
 static iv_status measure_end(const iv_experiment *x, ml_measure *m, numbers *all) {
     iv_status status = run_pass(x, m, &m->train, all->cross_entropy);
     if (status == IV_OK) status = run_pass(x, m, &m->test, all->accuracy);
-    return status == IV_OK ? iv_posterior_kl(m->model->posterior, all->kl) : status;
+    return status == IV_OK ? iv_posterior_kl(networks(m)->posterior, all->kl) : status;
 }
 
 /* KLs of the last step; 0 of point estimates. */
 static iv_status read_kl(const ml_model *model, double *kl) {
-    const iv_view view = iv_posterior_kl_view(model->base.posterior);
+    const iv_view view = iv_posterior_kl_view(model->posterior);
     iv_status status = IV_OK;
     for (size_t r = 0; r < model->base.population->n_members && status == IV_OK; r++) {
         float value = 0;

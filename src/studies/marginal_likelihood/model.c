@@ -83,7 +83,10 @@ static iv_status create_posterior(ml_model *m, const uint32_t *seeds) {
                                     .initial_deviation = s->initial_deviation,
                                     .seeds = seeds,
                                     .optimizer = m->optimizer_desc};
-    return iv_posterior_create(m->base.context, p->n_members, &desc, &m->base.posterior);
+    const iv_status status =
+        iv_posterior_create(m->base.context, p->n_members, &desc, &m->posterior);
+    if (status == IV_OK) m->base.states[0] = iv_posterior_state(m->posterior);
+    return status;
 }
 
 /* ------------------------------------------------------------------ members */
@@ -147,7 +150,7 @@ static void destroy(iv_model *model) {
         return;
     }
     ml_model *m = (ml_model *)model;
-    iv_posterior_destroy(m->base.posterior);
+    iv_posterior_destroy(m->posterior);
     iv_parameters_destroy(m->base.parameters);
     cl_mem const buffers[] = {m->seeds, m->learned, m->transformations, m->points};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
@@ -245,8 +248,8 @@ iv_tensor *ml_model_features(const ml_model *m, iv_graph *graph,
 
 static iv_tensor *output_weights(const ml_model *m, iv_graph *graph, bool sampled) {
     const ml_setting *s = m->setting;
-    const iv_view view = sampled && !s->point ? iv_posterior_sample_view(m->base.posterior)
-                                              : iv_posterior_mean_view(m->base.posterior);
+    const iv_view view = sampled && !s->point ? iv_posterior_sample_view(m->posterior)
+                                              : iv_posterior_mean_view(m->posterior);
     return iv_input(graph, IV_F32, 2, (const size_t[]){s->images.n_classes, s->hidden}, &view);
 }
 
@@ -277,7 +280,7 @@ static iv_status compile(const ml_model *m, iv_training *t) {
     wrt[n] = weights;
     iv_gradient(g, t->loss, wrt, n + 1, outputs);
     for (size_t i = 0; i < n; i++) iv_optimizer_take(t->optimizer, parameters[i], outputs[i]);
-    iv_place(outputs[n], iv_posterior_gradient_view(m->base.posterior));
+    iv_place(outputs[n], iv_posterior_gradient_view(m->posterior));
     outputs[n + 1] = t->loss;
     return iv_graph_compile(g, outputs, n + 2, &t->plan);
 }
@@ -285,7 +288,7 @@ static iv_status compile(const ml_model *m, iv_training *t) {
 static iv_status create_training(iv_experiment *x, iv_model *model, iv_training *t) {
     const ml_model *m = (const ml_model *)model;
     const iv_population *p = model->population;
-    iv_posterior *posterior = model->posterior;
+    iv_posterior *posterior = m->posterior;
     if (m->setting->rings && p->batch != p->n_train)
         return iv_fail(iv_context_error(x->context), IV_EINVAL,
                        "training.batch: %zu, expected the %zu of dataset.train: rings are trained "
