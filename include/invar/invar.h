@@ -2,12 +2,12 @@
  * are all that any of them needs from elsewhere; invar/random.h, which needs Random123's, is left
  * out.
  *
- * core         status, runtime, linalg, graph, op, data, train: devices, products, networks that
- *              train on one's own data, with kernels and ops of one's own
+ * core         status, runtime, linalg, tune, graph, op, data, train: devices and tuning them,
+ *              products, networks that train on one's own data, with kernels and ops of one's own
  * invariance   transform, affine, posterior, signal, stream, random: groups and learned
  *              transformations, and what the studies are about
- * experiments  schema, spec, report, experiment, studies, program, bench, tune: whole specs, from
- *              YAML to a report; measuring and tuning a device
+ * experiments  schema, spec, report, experiment, studies, program, bench: whole specs, from YAML to
+ *              a report; measuring a device
  */
 #ifndef INVAR_INVAR_H
 #define INVAR_INVAR_H
@@ -20,6 +20,7 @@
 #include <invar/runtime.h>
 #include <invar/status.h>
 #include <invar/train.h>
+#include <invar/tune.h>
 
 /* invariance */
 #include <invar/affine.h>
@@ -36,6 +37,5 @@
 #include <invar/schema.h>
 #include <invar/spec.h>
 #include <invar/studies.h>
-#include <invar/tune.h>
 
 #endif
