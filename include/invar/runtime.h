@@ -99,7 +99,7 @@ iv_status iv_cl_check(iv_context *context, cl_int code, const char *what);
 
 /* Add kernels from outside the library: the text of an OpenCL C file, which iv_kernel_create and
  * iv_launch_begin know by `name` in this context. Lines `#include "tensor.cl"` take the library's
- * own files (cl/), each once. Compilers' messages name the lines of `source`.
+ * own files (cl/), each once. Compilers that heed #line name the lines of `source`.
  *
  * The same text may be added again. IV_EINVAL for a name that is not letters, digits, - and _, or
  * that other kernels have, and for an included file that does not exist. */

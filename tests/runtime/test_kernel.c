@@ -231,7 +231,9 @@ static void mistakes_in_kernels_from_outside_are_named(void **state) {
     cl_kernel kernel;
     assert_ok(context, iv_program_add(context, "broken", broken));
     static const char *const parts[] = {"\"broken\" does not build", "undeclared", "broken:3:"};
-    for (size_t i = 0; i < 3; i++)
+    /* Oclgrind's compiler does not heed #line */
+    const bool counts = !strstr(iv_context_device(context)->name, "Oclgrind");
+    for (size_t i = 0; i < (counts ? 3 : 2); i++)
         assert_fails(context, iv_kernel_create(context, "broken", "f", NULL, &kernel), IV_EFAILED,
                      parts[i]);
     assert_ok(context, iv_program_add(context, "own", own_source));
