@@ -6,18 +6,6 @@
  * -DFUSED   with fma instead of mad */
 #include "tensor.cl"
 
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
-#if VW == 1
-typedef float vector;
-#define LOAD(p) (*(p))
-#define STORE(v, p) (*(p) = (v))
-#else
-typedef PASTE(float, VW) vector;
-#define LOAD(p) PASTE(vload, VW)(0, p)
-#define STORE(v, p) PASTE(vstore, VW)(v, 0, p)
-#endif
-
 /* Compilers differ in which of the two becomes the device's own instruction. */
 #ifdef FUSED
 #define STEP(x, a, b) fma(x, a, b)
@@ -38,13 +26,13 @@ __kernel void multiply_adds(__global float *restrict out, const float scale, con
             STEP(chains[c], scales, shifts);
     vector sum = chains[0];
     _Pragma("unroll") for (uint c = 1; c < CHAINS; c++) sum += chains[c];
-    STORE(sum, out + i * VW);
+    SPREAD(sum, out + i * VW);
 }
 
 /* out = a.  Work-items: n vectors. */
 __kernel void copy(__global float *restrict out, __global const float *restrict a, const uint n) {
     const size_t i = get_global_id(0);
-    if (i < n) STORE(LOAD(a + i * VW), out + i * VW);
+    if (i < n) SPREAD(LOAD(a + i * VW), out + i * VW);
 }
 
 /* out = a + factor * b (McCalpin's STREAM).  Work-items: n vectors. */
@@ -52,7 +40,7 @@ __kernel void triad(__global float *restrict out, __global const float *restrict
                     __global const float *restrict b, const float factor, const uint n) {
     const size_t i = get_global_id(0);
     if (i < n)
-        STORE(MULTIPLY_ADD((vector)(factor), LOAD(b + i * VW), LOAD(a + i * VW)), out + i * VW);
+        SPREAD(MULTIPLY_ADD((vector)(factor), LOAD(b + i * VW), LOAD(a + i * VW)), out + i * VW);
 }
 
 /* Nothing: what a launch costs.  Work-items: 1. */

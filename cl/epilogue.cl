@@ -1,6 +1,5 @@
 /* What surrounds a matrix product whose engine has no epilogue of its own. */
-#include "activation.cl"
-#include "tensor.cl"
+#include "product_end.cl"
 
 DEFINE_ACTIVATION(number, float, as_float, as_uint)
 DEFINE_GATE(number, float)
@@ -19,15 +18,7 @@ __kernel void epilogue(TENSOR(float, c),
     if (i >= m || j >= n) return;
     __global float *entry = MEMBER(c, r) + i * ldc + j;
     float value = *entry;
-#ifdef BIAS
-    value += MEMBER(bias, r)[j];
-#endif
-#ifdef ACTIVATION
-    value = activate_number(value);
-#endif
-#ifdef GATE
-    value = pass_number(value, MEMBER(gate, r)[i / gate_rows * n + j]);
-#endif
+    FINISH_PRODUCT(number, value, MEMBER(bias, r)[j], MEMBER(gate, r)[i / gate_rows * n + j])
     *entry = value;
 }
 

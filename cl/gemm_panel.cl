@@ -17,22 +17,7 @@
  *                  there
  *
  * Work-items: (tiles of rows, panels, members), one a work-group. */
-#include "activation.cl"
-#include "tensor.cl"
-
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
-#if VW == 1
-typedef float vector;
-#define LOAD(p) (*(p))
-#define STORE(v, p) (*(p) = (v))
-#define SPREAD(v, p) (*(p) = (v))
-#else
-typedef PASTE(float, VW) vector;
-#define LOAD(p) PASTE(vload, VW)(0, p)
-#define STORE(v, p) PASTE(STORE, VW)(v, p)
-#define SPREAD(v, p) PASTE(vstore, VW)(v, 0, p)
-#endif
+#include "product_end.cl"
 
 DEFINE_ACTIVATION(number, float, as_float, as_uint)
 DEFINE_GATE(number, float)
@@ -105,38 +90,15 @@ static void sum_rows(const tile *t) {
 #endif
 
 static float epilogue_scalar(float sum, const tile *t, uint i, uint j) {
-#if defined(SCALE)
-    sum = fma(t->scale, sum, t->c[(size_t)i * t->ldc + j]);
-#elif defined(ACCUMULATE)
-    sum += t->c[(size_t)i * t->ldc + j];
-#endif
-#ifdef BIAS
-    sum += t->bias[j];
-#endif
-#ifdef ACTIVATION
-    sum = activate_number(sum);
-#endif
-#ifdef GATE
-    sum = pass_number(sum, t->gate[(size_t)(i / t->gate_rows) * t->n + j]);
-#endif
+    ADD_TO_RESULT(float, sum, t->scale, t->c[(size_t)i * t->ldc + j])
+    FINISH_PRODUCT(number, sum, t->bias[j], t->gate[(size_t)(i / t->gate_rows) * t->n + j])
     return sum;
 }
 
 static vector epilogue(vector sum, const tile *t, uint i, uint j) {
-#if defined(SCALE)
-    sum = fma((vector)(t->scale), sum, LOAD(t->c + (size_t)i * t->ldc + j));
-#elif defined(ACCUMULATE)
-    sum += LOAD(t->c + (size_t)i * t->ldc + j);
-#endif
-#ifdef BIAS
-    sum += LOAD(t->bias + j);
-#endif
-#ifdef ACTIVATION
-    sum = activate_vector(sum);
-#endif
-#ifdef GATE
-    sum = pass_vector(sum, LOAD(t->gate + (size_t)(i / t->gate_rows) * t->n + j));
-#endif
+    ADD_TO_RESULT(vector, sum, t->scale, LOAD(t->c + (size_t)i * t->ldc + j))
+    FINISH_PRODUCT(vector, sum, LOAD(t->bias + j),
+                   LOAD(t->gate + (size_t)(i / t->gate_rows) * t->n + j))
     return sum;
 }
 

@@ -13,8 +13,7 @@
  * -DROW_SUMS   the work-groups of the first columns also sum the rows of op(A)
  *
  * Work-groups: (tiles of rows, tiles of columns, members). */
-#include "activation.cl"
-#include "tensor.cl"
+#include "product_end.cl"
 
 DEFINE_ACTIVATION(number, float, as_float, as_uint)
 DEFINE_GATE(number, float)
@@ -207,20 +206,8 @@ __kernel void gemm_tiled(TENSOR(const float, a), TENSOR(const float, b), TENSOR(
             _Pragma("unroll") for (uint v = 0; v < VECTOR_N; v++) {
                 value[v] = sum[i][j + v];
                 if (column + v >= n) continue;
-#if defined(SCALE)
-                value[v] = fma(MEMBER(scale, r)[0], value[v], c_row[column + v]);
-#elif defined(ACCUMULATE)
-                value[v] += c_row[column + v];
-#endif
-#ifdef BIAS
-                value[v] += MEMBER(bias, r)[column + v];
-#endif
-#ifdef ACTIVATION
-                value[v] = activate_number(value[v]);
-#endif
-#ifdef GATE
-                value[v] = pass_number(value[v], gate_row[column + v]);
-#endif
+                ADD_TO_RESULT(float, value[v], MEMBER(scale, r)[0], c_row[column + v])
+                FINISH_PRODUCT(number, value[v], MEMBER(bias, r)[column + v], gate_row[column + v])
             }
 #ifdef ALIGNED_C
             if (VECTOR_N == 4 && column + 4 <= n) {

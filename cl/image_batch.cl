@@ -1,7 +1,8 @@
 /* Batches of images from bytes on the device, the group acting on the way.
  * -DCOPIES: 0 identity, 1 random element, 2 identity and random element, 3 the whole orbit;
  * -DSHUFFLE: 1 for a new order every epoch; -DBLOCK, -DROWS: pixels and rows a work-item;
- * -DSAMPLES: samples. */
+ * -DSAMPLES: samples; -DPLAIN: no group, whose only element is the identity; -DALL_ROWS: sample i is
+ * row first_row + i of the pool; -DUNSEEDED: nothing is drawn. */
 #include "pixel.cl"
 #include "random.cl"
 #include "tensor.cl"
@@ -9,22 +10,36 @@
 /* Which pool row and which element each copy of each sample of batch `step` is.
  * draws [copies, B, 2]; labels [B].  -DSAMPLES: of a work-item, 1 or a multiple of 8 (for CPUs, which
  * draw eight side by side).  Work-items: (parts of the batch, members). */
-__kernel void draw_samples(__global const uchar *restrict pool_labels, TENSOR(const int, indices),
-                           TENSOR(const uint, seeds), TENSOR(int, labels), TENSOR(int, draws),
-                           uint batch, uint copies, uint samples, uint elements, uint step) {
+__kernel void draw_samples(__global const uchar *restrict pool_labels,
+#ifdef ALL_ROWS
+                           uint first_row,
+#else
+                           TENSOR(const int, indices),
+#endif
+#ifndef UNSEEDED
+                           TENSOR(const uint, seeds),
+#endif
+                           TENSOR(int, labels), TENSOR(int, draws), uint batch, uint copies,
+                           uint samples, uint elements, uint step) {
     const uint begin = get_global_id(0) * SAMPLES, end = min(begin + SAMPLES, batch);
     const size_t r = get_global_id(1);
     if (begin >= batch) return;
+#ifndef UNSEEDED
     const uint seed = MEMBER(seeds, r)[0];
+#endif
 #if SHUFFLE
     const uint batches = samples / batch, first = step % batches * batch;
     iv_shuffler order;
     iv_shuffle_prepare(seed, IV_STREAM_BATCH_ORDER, step / batches, samples, &order);
 #endif
-    uint rows[8], words[32];
+    uint rows[8];
+#ifndef UNSEEDED
+    uint words[32];
+#endif
     for (uint b = begin; b < end; b++) {
         const uint k = (b - begin) & 7;
-#if SAMPLES > 1
+#ifdef UNSEEDED
+#elif SAMPLES > 1
         if (k == 0) iv_philox_8(seed, IV_STREAM_AUGMENTATION, step, b, words);
 #else
         iv_philox(seed, IV_STREAM_AUGMENTATION, step, b, words);
@@ -36,9 +51,17 @@ __kernel void draw_samples(__global const uchar *restrict pool_labels, TENSOR(co
 #else
         rows[k] = min(step * batch + b, samples - 1);
 #endif
+#ifdef ALL_ROWS
+        const int row = first_row + rows[k];
+#else
         const int row = MEMBER(indices, r)[rows[k]];
+#endif
         MEMBER(labels, r)[b] = pool_labels[row];
+#ifdef UNSEEDED
+        const int random_element = 0;
+#else
         const int random_element = iv_below(words[4 * k], elements);
+#endif
         for (uint copy = 0; copy < copies; copy++) {
             __global int *draw = MEMBER(draws, r) + ((size_t)copy * batch + b) * 2;
             draw[0] = row;
@@ -98,8 +121,11 @@ static void fetch_ahead(__global const uchar *image, uint n_pixels) {
  * CPUs, ROWS of them.  n_pixels: of an image.  Work-items: (blocks of a row, rows or ROWS-th parts of
  * them, members). */
 __kernel void gather_images(__global const uchar *restrict pixels,
-                            __global const ushort *restrict source, TENSOR(const int, draws),
-                            TENSOR(float, images), uint n_pixels, uint n_rows) {
+#ifndef PLAIN
+                            __global const ushort *restrict source,
+#endif
+                            TENSOR(const int, draws), TENSOR(float, images), uint n_pixels,
+                            uint n_rows) {
     const size_t r = get_global_id(2);
     __global const int *draw = MEMBER(draws, r);
     __global float *out = MEMBER(images, r);
@@ -109,14 +135,22 @@ __kernel void gather_images(__global const uchar *restrict pixels,
         const uint next = min(row + 2, n_rows - 1);
         fetch_ahead(pixels + (size_t)draw[2 * next] * n_pixels, n_pixels);
         gather_row(pixels + (size_t)draw[2 * row] * n_pixels,
+#ifdef PLAIN
+                   0, false,
+#else
                    source + (size_t)draw[2 * row + 1] * n_pixels, draw[2 * row + 1] != 0,
+#endif
                    out + (size_t)row * n_pixels, n_pixels);
     }
 #else
     const size_t pixel = get_global_id(0), row = get_global_id(1);
     if (pixel >= n_pixels || row >= n_rows) return;
     __global const uchar *image = pixels + (size_t)draw[2 * row] * n_pixels;
+#ifdef PLAIN
+    const float value = image[pixel];
+#else
     const float value = image[source[(size_t)draw[2 * row + 1] * n_pixels + pixel]];
+#endif
     out[row * n_pixels + pixel] = PIXEL_VALUE(value);
 #endif
 }

@@ -1,4 +1,5 @@
 /* Mean square error of a batch [rows, columns], its gradient, and sums of square errors. */
+#include "group_sum.cl"
 #include "tensor.cl"
 
 /* loss = mean of (a - b)^2 over n entries, and with -DGRADIENT da = 2 (a - b) / n, scale = 2 / n.
@@ -49,7 +50,7 @@ __kernel void mean_square(TENSOR(const float, a), TENSOR(const float, b), TENSOR
         gradient[k] = scale * difference;
 #endif
     }
-    for (uint width = N_SUMS / 2; width > 0; width /= 2) {
+    for (uint width = N_SUMS / 2; width > 0; width /= 2) { /* GROUP_SUM of more sums than lanes */
         barrier(CLK_LOCAL_MEM_FENCE);
         for (size_t k = lane; k < width; k += LANES) partial[k] += partial[k + width];
     }
@@ -74,10 +75,7 @@ __kernel void square_error_sums(TENSOR(const float, a), TENSOR(const float, b), 
         sum = MULTIPLY_ADD(difference, difference, sum);
     }
     partial[lane] = sum;
-    for (uint width = ROW_LANES / 2; width > 0; width /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lane < width) partial[lane] += partial[lane + width];
-    }
+    GROUP_SUM(partial, lane, ROW_LANES)
     if (lane == 0) MEMBER(sums, r)[c] = partial[0];
 }
 #endif

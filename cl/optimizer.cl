@@ -7,11 +7,11 @@
  * cl/learning_rate.cl.
  * Work-items: (ceil(n / (VW CHUNK)), members). */
 #include "learning_rate.cl"
+#include "tensor.cl"
 
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
-typedef PASTE(float, VW) vector;
-#define LOAD(p) PASTE(vload, VW)(i, p)
+/* Vector number i of an array. */
+#define TAKE(p)   PASTE(vload, VW)(i, p)
+#define PUT(v, p) PASTE(vstore, VW)(v, i, p)
 
 #define RATE(r) (learning_rates[r] * rate_factor * annealing(step, cosine_steps))
 
@@ -32,13 +32,13 @@ __kernel void adam(__global float *restrict values, __global const float *restri
     const float variance_correction = adam_variance_correction(step, log_beta2);
 
     FOR_VECTORS(r) {
-        const vector gradient = LOAD(gradients);
-        const vector mean = beta1 * LOAD(means) + (1.0f - beta1) * gradient;
-        const vector variance = beta2 * LOAD(variances) + (1.0f - beta2) * gradient * gradient;
+        const vector gradient = TAKE(gradients);
+        const vector mean = beta1 * TAKE(means) + (1.0f - beta1) * gradient;
+        const vector variance = beta2 * TAKE(variances) + (1.0f - beta2) * gradient * gradient;
         const vector root = sqrt(variance) * variance_correction + epsilon;
-        PASTE(vstore, VW)(mean, i, means);
-        PASTE(vstore, VW)(variance, i, variances);
-        PASTE(vstore, VW)(LOAD(values) - step_size * mean / root, i, values);
+        PUT(mean, means);
+        PUT(variance, variances);
+        PUT(TAKE(values) - step_size * mean / root, values);
     }
 }
 
@@ -50,7 +50,7 @@ __kernel void sgd(__global float *restrict values, __global const float *restric
     const vector down = -RATE(r);
 
     FOR_VECTORS(r) {
-        PASTE(vstore, VW)(fma(down, LOAD(gradients), LOAD(values)), i, values);
+        PUT(fma(down, TAKE(gradients), TAKE(values)), values);
     }
 }
 
@@ -65,8 +65,8 @@ __kernel void sgd_momentum(__global float *restrict values,
     const vector down = -RATE(r);
 
     FOR_VECTORS(r) {
-        const vector velocity = fma((vector)momentum, LOAD(velocities), LOAD(gradients));
-        PASTE(vstore, VW)(velocity, i, velocities);
-        PASTE(vstore, VW)(fma(down, velocity, LOAD(values)), i, values);
+        const vector velocity = fma((vector)momentum, TAKE(velocities), TAKE(gradients));
+        PUT(velocity, velocities);
+        PUT(fma(down, velocity, TAKE(values)), values);
     }
 }

@@ -1,6 +1,7 @@
 /* The loss of pairs of codes and sums over pairs (Zhang and Arodz 2021, equation 2).
  * z [2, batch, columns]: the first of each pair, then their partners; q = |z - z'|^2 over the first
  * n_invariant columns; d^2 given for each pair. */
+#include "group_sum.cl"
 #include "tensor.cl"
 
 /* u - v with u = 1 / (delta + alpha d^2), v = 1 / (delta + alpha q): written as a product, so that
@@ -52,10 +53,7 @@ __kernel void pair_loss(TENSOR(const float, z), TENSOR(const float, square_dista
         sum = MULTIPLY_ADD(difference, difference, sum);
     }
     partial[lane] = sum;
-    for (uint width = LANES / 2; width > 0; width /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lane < width) partial[lane] += partial[lane + width];
-    }
+    GROUP_SUM(partial, lane, LANES)
     barrier(CLK_LOCAL_MEM_FENCE);
     const float q = partial[0];
 #endif
@@ -115,12 +113,9 @@ __kernel void pair_sums(TENSOR(const float, z), TENSOR(const float, square_dista
         sum[7] += same ? 0.0f : q;
     }
     for (uint k = 0; k < N_SUMS; k++) partial[lane * N_SUMS + k] = sum[k];
-    for (uint width = 32; width > 0; width /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lane < width)
-            for (uint k = 0; k < N_SUMS; k++)
-                partial[lane * N_SUMS + k] += partial[(lane + width) * N_SUMS + k];
-    }
+    GROUP_FOLD(lane, 64, width,
+               for (uint k = 0; k < N_SUMS; k++)
+                   partial[lane * N_SUMS + k] += partial[(lane + width) * N_SUMS + k])
     barrier(CLK_LOCAL_MEM_FENCE);
     if (lane < N_SUMS) MEMBER(sums, r)[lane] = partial[lane];
 }

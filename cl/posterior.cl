@@ -9,14 +9,12 @@
  * -DLANES  work-items that share a row: 1 on CPUs, where a work-item takes several rows; on GPUs a
  *          work-group for a row, the longest rows first
  * Work-items over rows: (parts, C, members), with lanes (H LANES, C, members). */
+#include "group_sum.cl"
 #include "tensor.cl"
 #include "random.cl"
 #include "learning_rate.cl"
 
 #define PIECE 16
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
-typedef PASTE(float, VW) vector;
 typedef PASTE(int, VW) places;
 #if VW == 16
 #define PLACES (places)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
@@ -53,7 +51,7 @@ static inline uint end_of_part(uint b, uint n, uint n_features) {
 
 static inline float sum_of(vector v) {
     float entries[VW], sum = 0.0f;
-    PASTE(vstore, VW)(v, 0, entries);
+    SPREAD(v, entries);
     for (uint k = 0; k < VW; k++) sum += entries[k];
     return sum;
 }
@@ -64,10 +62,7 @@ static inline float2 sum_lanes(float2 of_lane, __local float2 *partial) {
     return of_lane;
 #else
     partial[LANE] = of_lane;
-    for (uint width = LANES / 2; width > 0; width /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (LANE < width) partial[LANE] += partial[LANE + width];
-    }
+    GROUP_SUM(partial, LANE, LANES)
     return partial[LANE];
 #endif
 }
@@ -261,9 +256,6 @@ __kernel void posterior_kl(__global const float *restrict row_kl, __global float
     float sum = 0.0f;
     for (uint i = lane; i < n; i += 64) sum += row_kl[r * stride + i];
     partial[lane] = sum;
-    for (uint width = 32; width > 0; width /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lane < width) partial[lane] += partial[lane + width];
-    }
+    GROUP_SUM(partial, lane, 64)
     if (lane == 0) kl[r] = partial[0];
 }

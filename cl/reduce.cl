@@ -1,4 +1,5 @@
 /* Sums in a fixed order. */
+#include "group_sum.cl"
 #include "tensor.cl"
 
 /* sum[c] = sum over rows of x[row][c].  Work-items: (columns, members). */
@@ -22,9 +23,6 @@ __kernel void mean(TENSOR(const float, values), TENSOR(float, result), uint n) {
     float sum = 0.0f;
     for (uint i = lane; i < n; i += 64) sum += MEMBER(values, r)[i];
     partial[lane] = sum;
-    for (uint width = 32; width > 0; width /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lane < width) partial[lane] += partial[lane + width];
-    }
+    GROUP_SUM(partial, lane, 64)
     if (lane == 0) MEMBER(result, r)[0] = partial[0] / n;
 }

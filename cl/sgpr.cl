@@ -6,6 +6,7 @@
  * p = exp(-d^2 / (2 l^2)), and its derivative to log l, p d^2 / l^2.
  *
  * numbers  -1 / (2 l^2), 1 / l^2, ratio v / s of variance and noise */
+#include "group_sum.cl"
 #include "tensor.cl"
 
 enum { EXPONENT, SCALE, RATIO };
@@ -133,9 +134,6 @@ sgpr_row_products(TENSOR(const float, a), const uint lda, TENSOR(const float, b)
     float sum = 0.0f;
     for (uint j = item; j < m; j += 64) sum = MULTIPLY_ADD(row_a[j], row_b[j], sum);
     partial[item] = sum;
-    for (uint distance = 32; distance > 0; distance /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (item < distance) partial[item] += partial[item + distance];
-    }
+    GROUP_SUM(partial, item, 64)
     if (item == 0) MEMBER(out, 0)[i] = partial[0];
 }

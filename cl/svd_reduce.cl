@@ -1,5 +1,6 @@
 /* Singular values, first part: scale each matrix and reduce it to a triangle. svd.cl tells the
  * method and how work is divided. */
+#include "group_sum.cl"
 #include "svd.cl"
 
 /* Bit pattern of the largest |entry| of a [size]: patterns of magnitudes are ordered like the
@@ -20,10 +21,7 @@ static uint largest_magnitude(__global const float *a, uint size, __local float4
     __local uint *shared = (__local uint *)exchange;
     barrier(CLK_LOCAL_MEM_FENCE);
     shared[item] = largest;
-    for (uint distance = GROUP / 2; distance > 0; distance /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (item < distance) shared[item] = max(shared[item], shared[item + distance]);
-    }
+    GROUP_FOLD(item, GROUP, distance, shared[item] = max(shared[item], shared[item + distance]))
     barrier(CLK_LOCAL_MEM_FENCE);
     largest = shared[0];
     barrier(CLK_LOCAL_MEM_FENCE);

@@ -6,6 +6,26 @@
 /* Pointer to member r of a TENSOR argument. */
 #define MEMBER(name, r) (name##_buffer + name##_offset + (size_t)(r) * name##_stride)
 
+/* Names put together from parts that are macros. */
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+
+/* With -DVW=n a file works on vectors of n floats: LOAD and STORE need a float's alignment alone,
+ * SPREAD stores one by one where that is better (private memory). */
+#ifdef VW
+#if VW == 1
+typedef float vector;
+#define LOAD(p)      (*(p))
+#define STORE(v, p)  (*(p) = (v))
+#define SPREAD(v, p) (*(p) = (v))
+#else
+typedef PASTE(float, VW) vector;
+#define LOAD(p)      PASTE(vload, VW)(0, p)
+#define STORE(v, p)  PASTE(STORE, VW)(v, p)
+#define SPREAD(v, p) PASTE(vstore, VW)(v, 0, p)
+#endif
+#endif
+
 /* Fused multiply-add where the device has one, the fast combination elsewhere. INVAR_FAST_FMA comes
  * from the runtime, for drivers that do not say. */
 #if defined(FP_FAST_FMAF) || defined(INVAR_FAST_FMA)

@@ -4,6 +4,7 @@
  *
  * Sizes that all kernels take last: `per_sample` is the stride from one sample's images to the next
  * one's, or 0 where all samples share them. */
+#include "group_sum.cl"
 #include "warp_map.cl"
 
 #define CHUNK 8
@@ -183,11 +184,8 @@ __kernel void warp_slopes(TENSOR(const float, x), TENSOR(const float, y), TENSOR
     }
     scale_to_t(sum);
     for (uint k = 0; k < 6; k++) sums[k][lane] = sum[k];
-    for (uint width = LANES / 2; width > 0; width /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lane < width)
-            for (uint k = 0; k < 6; k++) sums[k][lane] += sums[k][lane + width];
-    }
+    GROUP_FOLD(lane, LANES, width,
+               for (uint k = 0; k < 6; k++) sums[k][lane] += sums[k][lane + width])
     if (lane == 0)
         for (uint k = 0; k < 6; k++)
             MEMBER(parts, r)[((first / CHUNK) * (size_t)samples + s) * 6 + k] = sums[k][0];

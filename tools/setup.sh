@@ -63,6 +63,8 @@ pkg:lapacke|tests' oracle|liblapacke-dev|lapack-devel|lapacke|lapack|check
 command:git|list of files to check|git|git|git|git|check
 command:clang-format|checking the formatting|clang-format|clang-tools-extra|clang|clang-format|check-extra
 command:oclgrind|checking kernels' memory accesses|oclgrind|-|-|-|check-extra
+numpy|tests' oracle of array files|python3-numpy|python3-numpy|python-numpy|numpy|check-extra
+images|tests on a published data set|dataset-fashion-mnist|-|-|-|check-extra
 TABLE
 }
 
@@ -74,6 +76,8 @@ why_not() { # RECOGNISER MANAGER: why there is no package, and what to do
         say "not in Arch's repositories; install 'random123' from the AUR, for example: yay -S random123" ;;
     command:oclgrind:*)
         say "packaged for Debian and Ubuntu only; sources: https://github.com/jrprice/Oclgrind" ;;
+    images:*)
+        say "packaged for Debian and Ubuntu only; or: invar data fetch fashion-mnist, and set INVAR_DATA_DIR" ;;
     *)
         say "no package known for this system" ;;
     esac
@@ -104,6 +108,8 @@ have() { # RECOGNISER
     header:*) say "#include <${1#*:}>" | ${CC:-cc} -x c -E - >/dev/null 2>&1 ;;
     meson) find_meson ;;
     device) have_device ;;
+    numpy) python3 -c 'import numpy' >/dev/null 2>&1 || /usr/bin/python3 -c 'import numpy' >/dev/null 2>&1 ;;
+    images) [ -n "${INVAR_DATA_DIR:-}" ] || [ -e /usr/share/datasets/fashion-mnist ] ;;
     certificates)
         [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/ssl/cert.pem ] ||
             [ -e /etc/pki/tls/certs/ca-bundle.crt ] ||

@@ -1,17 +1,14 @@
-"""Which test programs there are, and how many of their cases passed: what ./check asks meson about.
+"""How many cases of one `meson test` run passed: what ./check adds up.
 
-tests.py names BUILD [--of WHAT,...] [NAME...]   print the programs, one a line: those of the rooms ROOM or
-                                                 single ones, ROOM/NAME; NAME selects further
-tests.py tally TOTALS LOG.json                   count the cases of one `meson test` run
+tests.py TOTALS LOG.json
 
-tally writes `passed failed skipped` to the file TOTALS and prints the details of what failed. Besides a
-case that says so, these count as one failed case each: a program that ends by a signal, a time limit or a
+Writes `passed failed skipped` to the file TOTALS and prints the details of what failed. Besides a case
+that says so, these count as one failed case each: a program that ends by a signal, a time limit or a
 non-zero status that no case explains; cases promised by the plan that never came; no case at all.
 """
 import json
 import os
 import re
-import subprocess
 import sys
 
 CASE = re.compile(r"^(not )?ok\b\s*(\d+)?\s*(?:-\s*)?(.*)$")
@@ -88,11 +85,15 @@ class Outcome:
         return ["    | " + line for line in lines[-30:]]
 
 
+def outcomes_of(log):
+    if not os.path.exists(log):
+        return []
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        return [Outcome(json.loads(line)) for line in lines if line.strip()]
+
+
 def tally(totals_file, log):
-    outcomes = []
-    if os.path.exists(log):
-        with open(log, encoding="utf-8", errors="replace") as lines:
-            outcomes = [Outcome(json.loads(line)) for line in lines if line.strip()]
+    outcomes = outcomes_of(log)
     for outcome in outcomes:
         for note in outcome.notes:
             print("(%s: %s)" % (outcome.name, note))
@@ -107,30 +108,11 @@ def tally(totals_file, log):
         out.write("%d %d %d\n" % tuple(totals))
 
 
-def names(build, chosen, wanted):
-    meson = os.environ.get("MESON", "meson")
-    tests = json.loads(subprocess.check_output([meson, "introspect", "--tests", build]))
-    # A program lies at BUILD/tests/ROOM/PROGRAM; that room is the one it tests.
-    room_of = {t["name"]: os.path.basename(os.path.dirname(t["cmd"][0])) for t in tests}
-    for name in wanted:
-        if name not in room_of:
-            sys.exit("check: no test program %s; there are: %s" % (name, " ".join(sorted(room_of))))
-    for name, room in room_of.items():
-        of_these = not chosen or room in chosen or room + "/" + name in chosen
-        if of_these and (not wanted or name in wanted):
-            print(name)
-
-
 def main(arguments):
-    if len(arguments) == 3 and arguments[0] == "tally":
-        tally(arguments[1], arguments[2])
-    elif len(arguments) >= 2 and arguments[0] == "names":
-        chosen, wanted = [], arguments[2:]
-        if wanted[:1] == ["--of"]:
-            chosen, wanted = wanted[1].split(","), wanted[2:]
-        names(arguments[1], chosen, wanted)
-    else:
+    if len(arguments) != 2:
         sys.exit(__doc__)
+    tally(*arguments)
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

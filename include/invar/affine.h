@@ -6,19 +6,17 @@
  * of the four neighbours counts if it lies inside (PyTorch's grid_sample(padding_mode="zeros",
  * align_corners=True)). Builders work like those of invar/graph.h: NULL after a failure, such as a
  * shape other than those given here.
- * Source: van der Ouderaa and van der Wilk 2022.
- */
+ * Source: van der Ouderaa and van der Wilk 2022. */
 #ifndef INVAR_AFFINE_H
 #define INVAR_AFFINE_H
 
 #include <invar/graph.h>
-#include <invar/random.h>
+#include <invar/stream.h>
 #include <invar/transform.h>
 
-/* An image's shape: D = planes * height * width values, plane after plane, rows from the top. */
-typedef struct {
-    size_t planes, height, width;
-} iv_image_shape;
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ------------------------------------------------------------------ transformations */
 
@@ -104,5 +102,9 @@ typedef enum {
 /* Mean over s of the feature of z.  z [S, B, H] -> [B, H]. Cosines are accurate for |z| up to 1e4.
  * Differentiable. */
 iv_tensor *iv_feature_mean(iv_graph *graph, iv_tensor *z, iv_feature feature);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,12 +1,15 @@
 /* Measuring Invar: what a device can do, how near the library comes, and how two machines compare.
  *
  * A report holds one machine's measurements, one entry a device. It is printed as a table, kept as
- * JSON, and compared with others.
- */
+ * JSON, and compared with others. */
 #ifndef INVAR_BENCH_H
 #define INVAR_BENCH_H
 
 #include <invar/studies.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ------------------------------------------------------------------ statistics */
 
@@ -33,8 +36,7 @@ typedef struct {
     double spread;          /* interquartile range of the repetitions / their median */
     size_t repetitions;     /* timed samples */
     double milliseconds;    /* median time of one replay, all members together */
-    double percent_of_peak; /* of the device's measured FLOP/s or bandwidth; NaN if not a rate of
-                               one */
+    double percent_of_peak; /* of the device's measured FLOP/s or bandwidth; NaN for other units */
 } iv_bench_item;
 
 typedef struct {
@@ -87,6 +89,7 @@ typedef struct {
     size_t n_names;           /* 0: every suite */
     double seconds; /* at most, for the repetitions of one item; building it comes on top */
     const volatile sig_atomic_t *stop; /* NULL for none */
+    const char *json; /* NULL, or where the report is written after each item, with all before it */
 
     /* Called before an item is measured, and after; NULL for none. */
     void (*started)(void *state, const char *item);
@@ -101,7 +104,8 @@ iv_status iv_bench_check_names(const char *const *names, size_t n_names, iv_erro
  * repeated until the interquartile range is below 3% of the median or `seconds` are over. What
  * items of other suites are compared with is measured shortly first where the suite `peak` is not
  * asked for. Errors are in the context's error: IV_EINVAL for unknown names and for a PART that no
- * item has, IV_EINTERRUPTED if `stop` became nonzero. */
+ * item has, IV_EINTERRUPTED if `stop` became nonzero. What was measured before a failure is in the
+ * report. */
 iv_status iv_bench_run(iv_context *context, const iv_bench_options *options,
                        iv_bench_report *report);
 
@@ -126,5 +130,9 @@ iv_status iv_bench_compare_table(const iv_bench_column *columns, size_t n_column
 /* The same ratios as a chart, one group of bars an item, on a logarithmic scale around 1. */
 iv_status iv_bench_compare_svg(const iv_bench_column *columns, size_t n_columns, char **text,
                                iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

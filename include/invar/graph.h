@@ -6,14 +6,17 @@
  * it once into a plan, and run the plan as often as wanted: a run replays a fixed list of launches.
  *
  * Building needs no checks call by call: a function that fails returns NULL and passes NULL on, and
- * iv_graph_compile reports the first failure (the message lies in the context's error).
- */
+ * iv_graph_compile reports the first failure (the message lies in the context's error). */
 #ifndef INVAR_GRAPH_H
 #define INVAR_GRAPH_H
 
 #include <invar/linalg.h>
 #include <invar/runtime.h>
-#include <invar/transform.h>
+#include <invar/tune.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef enum { IV_F32, IV_I32 } iv_dtype;
 
@@ -56,11 +59,14 @@ size_t iv_elements(const iv_tensor *tensor);
 typedef struct {
     cl_mem pixels;   /* uchar [n_pool, n_pixels], as the group acts on them; value = byte / 255 */
     cl_mem labels;   /* uchar [n_pool] */
-    iv_view indices; /* int [R, n_samples]: each member's images, as rows of the pool */
+    iv_view indices; /* int [R, n_samples]: each member's images, as rows of the pool; no buffer:
+                        rows indices.offset, indices.offset + 1, ... for all members */
     size_t n_samples;
-    cl_mem source; /* ushort [n_elements, n_pixels]: the group's `source` table */
-    size_t n_elements, n_pixels;
-    iv_view seeds; /* uint [R, 1] */
+    cl_mem source; /* ushort [n_elements, n_pixels]: the group's `source` table; NULL: plain images,
+                      of a group that has the identity alone */
+    size_t n_elements; /* not read without a table */
+    size_t n_pixels;
+    iv_view seeds; /* uint [R, 1]; not read where nothing is drawn: in order, no random elements */
     bool shuffle;  /* a new order every epoch (training); else in order (evaluation) */
     bool zeros;    /* most bytes are 0: products with the images may pass over them (iv_gemm) */
 } iv_image_source;
@@ -236,5 +242,25 @@ iv_status iv_plan_read(iv_plan *plan, const iv_tensor *tensor, void *values);
 iv_sequence *iv_plan_sequence(iv_plan *plan);
 
 size_t iv_plan_bytes(const iv_plan *plan);
+
+/* ------------------------------------------------------------------ tuning */
+
+/* A number of a kernel (iv_kernel_parameter) and its best value. */
+typedef struct {
+    const char *kernel, *name;
+    size_t untuned, best;
+    double untuned_seconds, best_seconds; /* of one launch for all members measured */
+} iv_kernel_result;
+
+/* Try every candidate on a small graph around its kernel, at the studies' sizes, and store the
+ * winners: the fastest whose results are those without tuning, but for rounding, and that beats it
+ * by more than a clock wavers. What the time is too short for keeps its number. `seconds` of the options are spent on this alone; `result` of theirs
+ * is not called, this one is, unless it is NULL. */
+iv_status iv_tune_kernels(iv_context *context, const iv_tune_options *options,
+                          void (*result)(void *user, const iv_kernel_result *result));
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

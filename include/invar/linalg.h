@@ -2,12 +2,15 @@
  * triangular solves, batched over members.
  *
  * All matrices are row-major float32. Functions append launches to a sequence; the work happens
- * when the sequence runs.
- */
+ * when the sequence runs. */
 #ifndef INVAR_LINALG_H
 #define INVAR_LINALG_H
 
 #include <invar/runtime.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ------------------------------------------------------------------ matrix products */
 
@@ -15,9 +18,10 @@
  * would be below the smallest normal number may be 0. */
 typedef enum {
     IV_ACTIVATION_NONE,
-    IV_ACTIVATION_RELU,    /* max(x, 0) */
-    IV_ACTIVATION_SELU,    /* lambda x if x > 0, else lambda alpha (exp(x) - 1), where lambda =
-                              1.0507009873554805, alpha = 1.6732632423543772: Klambauer 2017 */
+    IV_ACTIVATION_RELU, /* max(x, 0) */
+    /* lambda x if x > 0, else lambda alpha (exp(x) - 1), where lambda = 1.0507009873554805 and
+     * alpha = 1.6732632423543772: Klambauer 2017 */
+    IV_ACTIVATION_SELU,
     IV_ACTIVATION_SIGMOID, /* 1 / (1 + exp(-x)) */
     IV_ACTIVATION_TANH,    /* the bipolar sigmoid */
 } iv_activation;
@@ -55,11 +59,12 @@ typedef struct {
     iv_view gate;
     iv_activation gate_activation; /* with a gate: not IV_ACTIVATION_NONE */
     size_t gate_rows;              /* rows of C that share a row of the gate; 1 if 0 */
-    bool zeros_a,
-        zeros_b;      /* most of A, of B, is 0: an engine may leave out what that makes 0. Sums of
-                         finite numbers do not change; NaN and infinity times 0 do not show */
-    iv_view row_sums; /* m values a member: sums over k of rows of op(A), added to what is there
-                         times s_r if there is a scale; NULL buffer for none */
+    /* Most of A, of B, is 0: an engine may leave out what that makes 0. Sums of finite numbers do
+     * not change; NaN and infinity times 0 do not show. */
+    bool zeros_a, zeros_b;
+    /* m values per member: sums over k of rows of op(A), added to what is there, times s_r if there
+     * is a scale. NULL buffer for none. */
+    iv_view row_sums;
     iv_gemm_engine engine;
 } iv_gemm_desc;
 
@@ -181,5 +186,9 @@ typedef struct {
 } iv_triangular_solve_desc;
 
 iv_status iv_triangular_solve(iv_sequence *sequence, const iv_triangular_solve_desc *desc);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,12 +9,17 @@
  * cross-entropy to W in iv_posterior_gradient_view, and ends with iv_posterior_append_update.
  *
  * Source: van der Ouderaa and van der Wilk 2022, section 4; for the sampling W = mean + L eps,
- * Kingma and Welling 2014.
- */
+ * Kingma and Welling 2014. */
 #ifndef INVAR_POSTERIOR_H
 #define INVAR_POSTERIOR_H
 
 #include <invar/train.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct iv_posterior iv_posterior;
 
 typedef struct {
     size_t n_classes, n_features;
@@ -32,6 +37,10 @@ typedef struct {
 iv_status iv_posterior_create(iv_context *context, size_t n_members, const iv_posterior_desc *desc,
                               iv_posterior **posterior);
 void iv_posterior_destroy(iv_posterior *posterior); /* NULL is fine */
+
+/* Exported are output.mean [C, H] and, but for a point estimate, output.scale_tril [C, H, H], L
+ * with zeros above the diagonal. To be ready for a step is iv_posterior_prepare. */
+const iv_state *iv_posterior_state(const iv_posterior *posterior);
 
 /* [R, C, H]: W as the next step uses it; the mean itself of a point estimate. */
 iv_view iv_posterior_sample_view(const iv_posterior *posterior);
@@ -74,5 +83,9 @@ iv_status iv_posterior_append_sample(iv_posterior *posterior, iv_sequence *seque
  *
  * kl  out [R]; zeros of a point estimate */
 iv_status iv_posterior_kl(iv_posterior *posterior, double *kl);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,32 +7,22 @@
  *
  * Conventions: `seed` is the member's seed, `stream` says what the numbers are for, `step` is the
  * training step, epoch or tensor number, `index` the sample or parameter within it.
- */
+ *
+ * The one header that needs Random123's; invar/invar.h does not include it. */
 #ifndef INVAR_RANDOM_H
 #define INVAR_RANDOM_H
 
 #include <Random123/philox.h>
 
+#include <invar/stream.h>
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-/* What a number is for. Values are part of the meaning of a seed: never change or reuse one. */
-enum {
-    IV_STREAM_SPLIT = 1,          /* permutation of the pooled images */
-    IV_STREAM_INITIAL = 2,        /* initial parameters; step: tensor, index: element */
-    IV_STREAM_BATCH_ORDER = 3,    /* iv_shuffle of the training set; step: epoch */
-    IV_STREAM_AUGMENTATION = 4,   /* group elements drawn a sample; step: training step */
-    IV_STREAM_TRANSFORMATION = 6, /* eps of sampled Lie transformations */
-    IV_STREAM_POSTERIOR = 7,      /* samples of a variational posterior */
-    IV_STREAM_EVALUATION = 8,     /* whatever an evaluation draws */
-    IV_STREAM_SIGNAL = 9,         /* generated signals; index: sample */
-    IV_STREAM_DIGITS = 10,        /* the built-in digits; step: image */
-    IV_STREAM_NOISE = 11,         /* the built-in noise images */
-    IV_STREAM_TEST = 12,          /* tests */
-    IV_STREAM_CYCLE = 13,         /* hidden cycles over a signal's dimensions */
-    IV_STREAM_DATASET = 14,       /* fixed transformations of a data set; index: image */
-};
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* Four 32-bit words: Philox4x32-10 with key {seed, stream} and counter {index, step, 0, 0}. */
 static inline void iv_philox(uint32_t seed, uint32_t stream, uint32_t step, uint32_t index,
@@ -90,8 +80,8 @@ static inline void iv_normal(uint32_t word0, uint32_t word1, float out[2]) {
     const float log_mantissa = fmaf(t * t, p, t);
     const float log_u = fmaf(e, 0.693359375f, fmaf(e, -2.12194440e-4f, log_mantissa));
 
-    /* radius = sqrt(-2 log u): Newton's method for the reciprocal root, then one step for the root
-     */
+    /* radius = sqrt(-2 log u): Newton's method for the reciprocal
+     * root, then one step for the root */
     const float square = -2.0f * log_u;
     memcpy(&bits, &square, sizeof bits);
     bits = 0x5f3759dfU - (bits >> 1);
@@ -103,8 +93,7 @@ static inline void iv_normal(uint32_t word0, uint32_t word1, float out[2]) {
     radius = fmaf(fmaf(-radius, radius, square), 0.5f * reciprocal, radius);
     if (square == 0.0f) radius = 0.0f;
 
-    /* quarter turns from the two upper bits of word1, and an angle on [-pi/4, pi/4) from the next
-     * 24 */
+    /* quarter turns from the two upper bits of word1, an angle on [-pi/4, pi/4) from the next 24 */
     const uint32_t quarter = word1 >> 30;
     const float angle = (float)((int32_t)((word1 >> 6) & 0xffffffU) - (1 << 23)) * 0x1.921fb6p-24f;
     const float z = angle * angle;
@@ -195,5 +184,9 @@ static inline uint32_t iv_shuffle(uint32_t seed, uint32_t stream, uint32_t epoch
     iv_shuffle_prepare(seed, stream, epoch, n, &s);
     return iv_shuffle_walk(&s, i);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,8 +5,7 @@
  * back to the same value, NaN and infinities as null.
  *
  * Failures to write (a full disk, no permission) are IV_EFAILED with the path and the reason; files
- * that are missing or damaged when read are IV_EDATA.
- */
+ * that are missing or damaged when read are IV_EDATA. */
 #ifndef INVAR_REPORT_H
 #define INVAR_REPORT_H
 
@@ -17,6 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ------------------------------------------------------------------ run directory */
 
@@ -32,7 +35,7 @@ typedef struct {
 } iv_run_dir_options;
 
 /* Make the directory with models/, splits/, checkpoint/ and figures/ in it, and write run.json with
- * status "running". Without `resume`, IV_EFAILED if the directory already holds a run: a finished
+ * status "running". Without `resume`, IV_EINVAL if the directory already holds a run: a finished
  * one is not overwritten, an unfinished one is to be resumed. With `resume`, IV_EDATA if there is
  * none. A resumed run keeps its first start time, and its seconds add up. */
 iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error);
@@ -125,7 +128,18 @@ typedef struct {
     char *evidence;
 } iv_claim;
 
+/* How a metric is called and shown, so that results are read without knowing the study. */
 typedef struct {
+    char *metric; /* as in cells: "accuracy" */
+    char *label;  /* in tables: "Acc. (%)" */
+    char *doc;    /* what it means */
+    double scale; /* tables show the value times this */
+    int decimals; /* -1: three significant digits */
+} iv_metric_style;
+
+typedef struct {
+    iv_metric_style *styles;
+    size_t n_styles;
     iv_result_run *runs;
     size_t n_runs;
     iv_cell *cells;
@@ -137,6 +151,10 @@ typedef struct {
 /* Begin with `iv_results results = {0};` and end with iv_results_free; every string and array is
  * copied. The add functions fail with IV_ENOMEM only, unless said otherwise. */
 void iv_results_free(iv_results *results);
+
+/* Say how a metric is shown; others are shown by name with three digits. */
+iv_status iv_results_add_style(iv_results *results, const char *metric, const char *label,
+                               const char *doc, double scale, int decimals, iv_error *error);
 
 /* Metrics added later go to the last run added. */
 iv_status iv_results_add_run(iv_results *results, const char *name, uint64_t seed,
@@ -168,9 +186,11 @@ const iv_cell *iv_results_cell(const iv_results *results, const char *row, const
 
 /* Write results.json:
  *
- *   {"runs": [{"name", "seed", "status", "metrics": {metric: value or [values]}, "model": path}],
+ *   {"metrics": {name: {"label", "doc", "scale", "decimals"}},
+ *    "runs": [{"name", "seed", "status", "metrics": {metric: value or [values]}, "model": path}],
  *    "cells": [{"row", "column", "metric", "mean", "std", "n", "published", "published_std",
- * "status"}], "claims": [{"claim", "holds", "evidence"}]}
+ *               "status"}],
+ *    "claims": [{"claim", "holds", "evidence"}]}
  *
  * A cell has status "ok", "not finite" (mean is null) or "no runs"; a run whose status is "done"
  * but has a metric that is not finite is written as "not finite". std is null if n < 2, published
@@ -189,16 +209,13 @@ iv_status iv_results_read(const char *path, iv_results *results, iv_error *error
 typedef enum { IV_TABLE_TEXT, IV_TABLE_MARKDOWN, IV_TABLE_HTML } iv_table_format;
 
 /* Every cell, ours beside the published one: `94.3 ± 0.2 (94.6 ± 0.1)`. With several metrics there
- * is a table a row label, methods (the cells' columns) down and metrics across; with a single
- * metric, row labels down and methods across. The labels, units and digits of the
- * studies' metrics are known; others are shown by name with three digits. *text is to be freed by
- * the caller.
- */
+ * is one table per row label, methods (the cells' columns) down and metrics across; with a single
+ * metric, row labels down and methods across. The caller frees *text. */
 iv_status iv_table_format_results(const iv_results *results, iv_table_format format, char **text,
                                   iv_error *error);
 
-/* row,column,metric,mean,std,n,published,published_std with full precision; missing values empty.
- */
+/* row,column,metric,mean,std,n,published,published_std with full
+ * precision; missing values empty. */
 iv_status iv_table_write_csv(const iv_results *results, const char *path, iv_error *error);
 
 /* ------------------------------------------------------------------ figures */
@@ -222,7 +239,8 @@ typedef struct {
 } iv_plot;
 
 /* Write DIR/NAME.csv and DIR/NAME.gp, a gnuplot script that reads it from the folder it lies in,
- * and let gnuplot make DIR/NAME.svg and DIR/NAME.png from it. *drawn (may be NULL) is false, and
+ * and let gnuplot make DIR/NAME.svg and DIR/NAME.png from it, without the user's own settings for
+ * gnuplot. *drawn (may be NULL) is false, and
  * the status IV_OK, if gnuplot is not installed: running `gnuplot NAME.gp` in DIR later completes
  * the figure. IV_EFAILED with gnuplot's message if it refuses the script. */
 iv_status iv_plot_write(const iv_plot *plot, const char *dir, const char *name, bool *drawn,
@@ -259,12 +277,12 @@ iv_status iv_png_write_rgb(const char *path, const uint8_t *pixels, size_t width
 typedef struct {
     const float *images; /* [rows][columns][planes][height][width] */
     size_t rows, columns, height, width;
-    size_t planes;  /* 0 or 1; 3: red, green and blue */
-    bool is_signed; /* false: grey, each image from its minimum to its maximum. true:
-                       blue-white-red, each from minus to plus its largest magnitude, zero white.
-                       The same ranges with three planes, whose zero is grey if signed */
-    unsigned
-        zoom; /* pixels a side of each image pixel; 0: chosen so that an image is about 84 wide */
+    size_t planes; /* 0 or 1; 3: red, green and blue */
+    /* false: grey, each image from its minimum to its maximum. true: blue-white-red, each from
+     * minus to plus its largest magnitude, zero white. Three planes have the same ranges; their
+     * zero is grey if signed. */
+    bool is_signed;
+    unsigned zoom; /* each image pixel is zoom x zoom; 0: an image is about 84 pixels wide */
     const char *const *row_labels;    /* [rows], printable ASCII; NULL: none */
     const char *const *column_labels; /* [columns]; NULL: none */
 } iv_image_grid;
@@ -277,10 +295,14 @@ iv_status iv_image_grid_write(const iv_image_grid *grid, const char *path, iv_er
 /* Read the run directories and write OUT_DIR/report.html, report.md and report.csv: tables beside
  * the published numbers, claims with their evidence, figures, the spec, device, versions, time. The
  * HTML needs no other file. out_dir NULL: the run directory itself, or "." if there are several.
- * Figures that have a script but no picture are drawn first; *drawn (may be NULL) is false if one
- * could not be because gnuplot is not installed. IV_EDATA for a directory that is missing, not a
- * run's, damaged, or has no results yet. */
+ * Nothing in a run directory is run: a figure that has a script but no picture is listed with the
+ * command that draws it, and *drawn (may be NULL) is false then. IV_EDATA for a directory that is
+ * missing, not a run's, damaged, or has no results yet. */
 iv_status iv_report_write(const char *const *run_dirs, size_t n_run_dirs, const char *out_dir,
                           bool *drawn, iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

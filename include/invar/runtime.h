@@ -3,8 +3,7 @@
  *
  * Everything device-side in Invar is built from these: linalg, graph and train append launches to
  * an iv_sequence, and a training step is one iv_sequence_run. A context is used by one thread at a
- * time.
- */
+ * time. */
 #ifndef INVAR_RUNTIME_H
 #define INVAR_RUNTIME_H
 
@@ -22,6 +21,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* "0.1.0", and the commit that it was built from ("unknown" outside a checkout). */
 const char *iv_version(void);
@@ -94,7 +97,16 @@ iv_status iv_cl_check(iv_context *context, cl_int code, const char *what);
 
 /* ------------------------------------------------------------------ kernels */
 
-/* A kernel from cl/FILE.cl (embedded in the library at build time), built for the context's device
+/* Add kernels from outside the library: the text of an OpenCL C file, which iv_kernel_create and
+ * iv_launch_begin know by `name` in this context. Lines `#include "tensor.cl"` take the library's
+ * own files (cl/), each once. Compilers that heed #line name the lines of `source`.
+ *
+ * The same text may be added again. IV_EINVAL for a name that is not letters, digits, - and _, or
+ * that other kernels have, and for an included file that does not exist. */
+iv_status iv_program_add(iv_context *context, const char *name, const char *source);
+
+/* A kernel from cl/FILE.cl (embedded in the library at build time) or from a file that was added,
+ * built for the context's device
  * with `options` ("-DNAME=VALUE ..."; NULL for none). Each (file, options) is built once a context,
  * and its binary kept in the user's cache directory, keyed by source, options, device and driver:
  * safe against concurrent processes, and a damaged file is rebuilt. The caller releases the kernel.
@@ -108,6 +120,9 @@ iv_status iv_kernel_create(iv_context *context, const char *file, const char *fu
  * device's largest buffer or than what is left of its memory, with both sizes in the message. bytes
  * = 0 gives a buffer of one alignment unit. Release with iv_buffer_release. */
 iv_status iv_buffer_create(iv_context *context, size_t bytes, cl_mem *buffer);
+
+/* A buffer that holds a copy of `bytes` bytes of data; NULL on failure. */
+iv_status iv_buffer_upload(iv_context *context, const void *data, size_t bytes, cl_mem *buffer);
 void iv_buffer_release(iv_context *context, cl_mem buffer); /* NULL is fine */
 
 /* Blocking copies between host and device; offsets and sizes in bytes. */
@@ -120,9 +135,9 @@ iv_status iv_buffer_read(iv_context *context, cl_mem buffer, size_t offset, size
 iv_status iv_buffer_fill(iv_context *context, cl_mem buffer, size_t offset, size_t bytes,
                          uint32_t word);
 
-/* Where a tensor of a population lies: member r starts at element offset + r * stride of `buffer`.
- * In a kernel: TENSOR(float, x) in the argument list and MEMBER(x, r) in the body (cl/tensor.cl).
- */
+/* Where a tensor of a population lies: member r starts at element offset + r *
+ * stride of `buffer`. In a kernel: TENSOR(float, x) in the argument list and
+ * MEMBER(x, r) in the body (cl/tensor.cl). */
 typedef struct {
     cl_mem buffer;
     size_t offset; /* elements */
@@ -196,5 +211,9 @@ iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step);
 /* Run once with an event a launch (the context must have been made with profiling) and write a
  * table: kernel, launches, microseconds on the device, share of the total. Waits. */
 iv_status iv_sequence_profile(iv_sequence *sequence, uint32_t step, FILE *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

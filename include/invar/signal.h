@@ -3,12 +3,15 @@
  *
  * Everything is a function of seeds (invar/random.h); the layout of the draws is given with each
  * function, so that other programs can replay them. DFT is the discrete Fourier transform without a
- * factor, X_k = sum over j of x_j exp(-2 pi i j k / d).
- */
+ * factor, X_k = sum over j of x_j exp(-2 pi i j k / d). */
 #ifndef INVAR_SIGNAL_H
 #define INVAR_SIGNAL_H
 
 #include <invar/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum { IV_MIN_SIGNAL = 2, IV_MAX_SIGNAL = 256 }; /* dimensions of a signal */
 
@@ -89,8 +92,9 @@ typedef enum {
 
 typedef struct {
     iv_distortion distortion;
-    cl_mem cycles; /* int [n_sets, d]: dimensions in their order along each set's hidden cycle; NULL
-                      unless IV_DISTORTION_CYCLE */
+    /* int [n_sets, d]: dimensions in their order along each set's hidden cycle. NULL unless
+     * IV_DISTORTION_CYCLE. */
+    cl_mem cycles;
 } iv_pair_desc;
 
 /* A hidden cycle for each data set: int [n_sets, d], iv_permutation(seed, IV_STREAM_CYCLE, d).
@@ -115,5 +119,9 @@ iv_status iv_cycles_create(iv_context *context, const uint32_t *seeds, size_t n_
  * IV_EINVAL at compile time for a batch of 0 or 2^26, or a cycle distortion without cycles. */
 void iv_pair_batch(iv_graph *graph, const iv_signal_source *source, const iv_pair_desc *pairs,
                    size_t batch, iv_tensor **x, iv_tensor **squared_distances);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

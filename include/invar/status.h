@@ -3,12 +3,15 @@
  * A function that can fail returns an iv_status and leaves the reason in an iv_error: what failed,
  * where, and what the user can do about it. The first message wins: failures that follow from it
  * while cleaning up do not overwrite it. Functions that work on a device use the error that their
- * iv_context owns; the others take an iv_error of the caller.
- */
+ * iv_context owns; the others take an iv_error of the caller. */
 #ifndef INVAR_STATUS_H
 #define INVAR_STATUS_H
 
 #include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef enum {
     IV_OK = 0,
@@ -32,9 +35,9 @@ typedef struct {
 #define IV_PRINTF(format_index, first_argument)
 #endif
 
-/* Record a failure and return `status`, so that `return iv_fail(...)` reads well. A message that
- * does not fit is cut. Keeps the earlier message if `error` already holds one. `error` may be NULL.
- */
+/* Record a failure and return `status`, so that `return iv_fail(...)` reads well. A
+ * message that does not fit is cut. Keeps the earlier message if `error` already
+ * holds one. `error` may be NULL. */
 iv_status iv_fail(iv_error *error, iv_status status, const char *format, ...) IV_PRINTF(3, 4);
 
 /* Forget an error that has been dealt with. */
@@ -46,5 +49,9 @@ int iv_exit_status(iv_status status);
 /* a * b as a size, or failure: every product that sizes a buffer goes through here.
  * IV_ENOMEM if the product overflows size_t. */
 iv_status iv_multiply_size(size_t a, size_t b, size_t *product, iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,8 +1,7 @@
 /* Populations in training: parameters, the optimizer, the loop, checkpoints.
  *
  * The parameters of all R members lie in one buffer [R, P], so that an optimizer is one pass over
- * it.
- */
+ * it. */
 #ifndef INVAR_TRAIN_H
 #define INVAR_TRAIN_H
 
@@ -10,6 +9,10 @@
 #include <invar/graph.h>
 
 #include <signal.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ------------------------------------------------------------------ parameters */
 
@@ -49,19 +52,6 @@ const iv_parameter_desc *iv_parameters_desc(const iv_parameters *parameters, siz
 /* Parameter i as an input of a graph, and where it lies. */
 iv_tensor *iv_parameters_tensor(const iv_parameters *parameters, iv_graph *graph, size_t i);
 iv_view iv_parameters_view(const iv_parameters *parameters, size_t i);
-
-/* The posterior of an output layer (invar/posterior.h). */
-typedef struct iv_posterior iv_posterior;
-
-/* Write one member's parameters to a safetensors file, or read them from one. With a posterior
- * (NULL: none) there follow output.mean [C, H] and, but for a point estimate, output.scale_tril
- * [C, H, H], L with zeros above the diagonal. Reading: IV_EDATA if the file's tensors are not
- * exactly these; nothing is changed then. */
-iv_status iv_parameters_export(const iv_parameters *parameters, const iv_posterior *posterior,
-                               size_t member, const char *path, const iv_metadata *metadata,
-                               size_t n_metadata);
-iv_status iv_parameters_import(iv_parameters *parameters, iv_posterior *posterior, size_t member,
-                               const char *path);
 
 /* ------------------------------------------------------------------ optimizers */
 
@@ -113,6 +103,28 @@ void iv_optimizer_take(iv_optimizer *optimizer, size_t i, iv_tensor *gradient);
  * number of the sequence counts from 0. */
 iv_status iv_optimizer_append(iv_optimizer *optimizer, iv_sequence *sequence);
 
+/* ------------------------------------------------------------------ images on the device */
+
+/* All images of a data set as they are, for iv_image_batch. */
+typedef struct {
+    cl_mem pixels; /* uchar [n_images, n_pixels] */
+    cl_mem labels; /* uchar [n_images] */
+    size_t n_images;
+    size_t n_training; /* official training images, which come first */
+    size_t n_pixels;   /* of all channels */
+    size_t n_classes;
+    bool mostly_zero; /* see iv_mostly_zero */
+} iv_images;
+
+/* Copy a data set to the device; it may be cleared then. Release with iv_images_release, also after
+ * a failure. */
+iv_status iv_images_upload(iv_context *context, const iv_dataset *dataset, iv_images *images);
+void iv_images_release(iv_context *context, iv_images *images); /* a zeroed one is fine */
+
+/* n_samples images from number `first` on, the same for all members, in order. For batches in a new
+ * order every epoch set `seeds` and `shuffle`. */
+iv_image_source iv_images_source(const iv_images *images, size_t first, size_t n_samples);
+
 /* ------------------------------------------------------------------ the loop */
 
 /* How far long work has come; called often, from the thread that works. */
@@ -136,19 +148,80 @@ iv_status iv_train(iv_context *context, iv_plan *plan, uint32_t *step, uint32_t 
 /* Seconds of a clock that only moves forward. */
 double iv_seconds(void);
 
-/* ------------------------------------------------------------------ checkpoints */
+/* ------------------------------------------------------------------ what is saved
+ *
+ * Whoever has numbers that outlive a process says which: parameters, an optimizer, or what
+ * else trains. Files are made of lists of states. */
 
-/* Everything that a population needs to go on: parameters and optimizer state of all members, those
- * of a posterior (NULL: none), and texts of the caller (step, position in the log). Written
- * atomically. */
-iv_status iv_checkpoint_write(const char *path, iv_parameters *parameters, iv_optimizer *optimizer,
-                              iv_posterior *posterior, const iv_metadata *metadata,
-                              size_t n_metadata);
+typedef struct iv_saved iv_saved;
 
-/* Read it back into a population of the same shape with an optimizer that keeps the same (Adam, SGD
- * with momentum, SGD without) and a posterior of the same kind; iv_posterior_prepare follows.
- * IV_EDATA if it is of another one; nothing is changed then. */
-iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *parameters,
-                             iv_optimizer *optimizer, iv_posterior *posterior);
+/* A float tensor of all members. */
+struct iv_saved {
+    const char *name; /* in files */
+    iv_view view;
+    unsigned rank; /* in model files: the shape of a member */
+    size_t dims[IV_MAX_RANK];
+
+    /* Of an exported tensor that lies on the device in another form: how many elements a member has
+     * there, and the two ways. NULL: in the form of the file. */
+    size_t n_packed;
+    void (*pack)(const iv_saved *tensor, const float *values, float *packed);
+    void (*unpack)(const iv_saved *tensor, const float *packed, float *values);
+
+    /* Write what is wrong with the values of a file ("NAME of class 1 is not lower triangular") and
+     * return false. NULL: any value will do. */
+    bool (*check)(const iv_saved *tensor, const float *values, char *what, size_t size);
+};
+
+typedef struct {
+    iv_context *context;
+    size_t n_members;
+    const iv_saved *exported; /* to model files, one per member */
+    size_t n_exported;
+    const iv_saved *kept; /* in checkpoints, all members together: [R, stride of the view] from the
+                             start of the view's buffer; shapes are not read */
+    size_t n_kept;
+
+    /* Of a state that exists in several kinds: what it is ("optimizer"), its own kind ("Adam"), and
+     * which one a checkpoint holds, NULL if it cannot be said. NULL: there is one kind. */
+    const char *what, *kind;
+    const char *(*kind_in)(const iv_safetensors *checkpoint);
+
+    /* After values were read, make what follows from them ready for training step `step`. NULL:
+     * nothing does. */
+    iv_status (*prepare)(void *owner, uint32_t step);
+    void *owner;
+} iv_state;
+
+/* They live as long as what they are of. Parameters are exported and kept; what an optimizer has
+ * beside them (Adam: two tensors, SGD with momentum: one) is kept. */
+const iv_state *iv_parameters_state(const iv_parameters *parameters);
+const iv_state *iv_optimizer_state(const iv_optimizer *optimizer);
+
+/* Write one member's exported tensors of all states, in order, to a safetensors file. */
+iv_status iv_model_write(const char *path, const iv_state *const *states, size_t n_states,
+                         size_t member, const iv_metadata *metadata, size_t n_metadata);
+
+/* Read one member from such a file. IV_EDATA if its tensors are not exactly those; nothing is
+ * changed then. */
+iv_status iv_model_read(const char *path, const iv_state *const *states, size_t n_states,
+                        size_t member);
+
+/* Write everything that a population needs to go on, which is all that its states keep, and texts
+ * of the caller (step, position in the log). Written atomically. */
+iv_status iv_checkpoint_write(const char *path, const iv_state *const *states, size_t n_states,
+                              const iv_metadata *metadata, size_t n_metadata);
+
+/* Read it back into a population of the same shape, with states of the same kinds. IV_EDATA if it
+ * is of another one; nothing is changed then. iv_states_prepare follows. */
+iv_status iv_checkpoint_read(const iv_safetensors *file, const iv_state *const *states,
+                             size_t n_states);
+
+/* Make all states ready for training step `step`. */
+iv_status iv_states_prepare(const iv_state *const *states, size_t n_states, uint32_t step);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,14 +1,28 @@
-/* Exact finite groups acting on square images, as index tables; affine maps of the plane.
+/* Exact finite groups acting on images, as index tables; affine maps of the plane.
  *
- * Element 0 is the identity. Rotations of order 2 and 4 turn the square counter-clockwise by
- * multiples of 360 / order degrees; shifts of order k roll the image by multiples of side / k,
- * after zero padding split evenly (the odd row and column at the end) to a side divisible by k.
- * Source: Moskalev et al. 2023, the groups R^2_4 and T^2_3.
- */
+ * Element 0 is the identity. Rotations of order 2 and 4 turn the image counter-clockwise by
+ * multiples of 360 / order degrees, those of order 4 squares alone; shifts of order k roll it by
+ * multiples of height / k and width / k, after zero padding split evenly (the odd row and column at
+ * the end) to sides divisible by k. All planes of an image are moved alike.
+ * Source: Moskalev et al. 2023, the groups R^2_4 and T^2_3. */
 #ifndef INVAR_TRANSFORM_H
 #define INVAR_TRANSFORM_H
 
 #include <invar/runtime.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An image's shape: D = planes * height * width values, plane after plane, rows from the top. */
+typedef struct {
+    size_t planes, height, width;
+} iv_image_shape;
+
+/* Values of an image. */
+static inline size_t iv_image_values(iv_image_shape shape) {
+    return shape.planes * shape.height * shape.width;
+}
 
 typedef enum { IV_GROUP_ROTATION, IV_GROUP_SHIFT } iv_group_kind;
 typedef enum { IV_AXES_X = 1, IV_AXES_Y = 2, IV_AXES_XY = 3 } iv_group_axes;
@@ -16,40 +30,77 @@ typedef enum { IV_AXES_X = 1, IV_AXES_Y = 2, IV_AXES_XY = 3 } iv_group_axes;
 typedef struct {
     iv_group_kind kind;
     size_t order;
-    iv_group_axes axes; /* of a shift; both: element i * order + j moves i steps down, j right */
-    size_t image_side;  /* of the images as stored */
-    size_t pad_before;  /* zero rows above and columns left of the stored image */
-    size_t side;        /* of the images that the group acts on, padding included */
+    iv_group_axes axes;   /* of a shift; both: element i * order + j moves i steps down, j right */
+    iv_image_shape image; /* of the images as stored */
+    size_t pad_top, pad_left; /* zero rows above and columns left of the stored image */
+    iv_image_shape padded;    /* of the images that the group acts on, padding included */
     size_t n_elements;
-    size_t n_pixels;   /* side^2 */
+    size_t n_pixels;   /* values of a padded image, all planes together */
     uint16_t *source;  /* [n_elements, n_pixels]: (g x)[p] = x[source[g][p]] */
     uint16_t *inverse; /* [n_elements, n_pixels]: (g^-1 x)[p] = x[inverse[g][p]] */
 } iv_group;
 
-/* IV_EINVAL for an order that does not exist (rotation: 2, 4; shift: 2 to image_side), a shift
- * along no axis, or a padded side above 255. Free with iv_group_destroy. */
-iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes, size_t image_side,
-                          iv_group **group, iv_error *error);
+/* A kind of group: one row of a table, at the index of its iv_group_kind. */
+typedef struct {
+    const char *name; /* as specs write it: "rotation" */
+    const char *doc;  /* one line: what the elements do, and what the order counts */
+    size_t orders[4]; /* those that exist, up to a 0; none listed: 2 to the image's smaller side */
+    const char *why;  /* there is no other order, for messages */
+
+    /* Why one of these does not act on images of that height and width; NULL if it does. The
+     * function may be NULL: all of them act on all images. */
+    const char *(*why_not)(size_t order, size_t height, size_t width);
+
+    bool has_axes; /* iv_group_axes matters */
+    bool pads;     /* images are padded to a side that the order divides */
+    size_t (*n_elements)(size_t order, iv_group_axes axes);
+
+    /* source [height, width]: the map of an element in a plane, of a group that has all but its
+     * tables. */
+    void (*map)(const iv_group *group, size_t element, uint16_t *source);
+} iv_group_kind_info;
+
+/* The i-th kind, which is (iv_group_kind)i, or NULL after the last; or the kind of that name, or
+ * NULL. */
+const iv_group_kind_info *iv_group_kind_get(size_t i);
+const iv_group_kind_info *iv_group_kind_find(const char *name);
+
+/* Whether the order exists on images of that shape. If not, `expected` (NULL: not wanted) says what
+ * does: "2 or 4 for a rotation: others do not map square pixels onto each other". */
+enum { IV_GROUP_EXPECTED = 160 };
+bool iv_group_order_allowed(iv_group_kind kind, size_t order, iv_image_shape shape,
+                            char expected[IV_GROUP_EXPECTED]);
+
+/* What a group of an order that exists has: elements, and the side of its images with padding. */
+size_t iv_group_elements(iv_group_kind kind, size_t order, iv_group_axes axes);
+size_t iv_group_side(iv_group_kind kind, size_t order, size_t image_side);
+iv_image_shape iv_group_padded(iv_group_kind kind, size_t order, iv_image_shape shape);
+
+/* IV_EINVAL for a kind or an order that does not exist, axes that do not where they matter, or more
+ * than 65535 values of a padded image. Free with iv_group_destroy. */
+iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes,
+                          iv_image_shape shape, iv_group **group, iv_error *error);
 void iv_group_destroy(iv_group *group); /* NULL is fine */
 
-/* Copy n images [n, image_side^2] of bytes into padded images [n, side^2]. */
+/* Copy n images of bytes into padded images: [n, planes, height, width] each. */
 void iv_group_pad(const iv_group *group, const uint8_t *images, size_t n_images, uint8_t *padded);
 
 /* ------------------------------------------------------------------ affine maps
  * T = expm(sum_i a_i G_i), stored as its first two rows [t0 t1 t2; t3 t4 t5]:
  * x' = t0 x + t1 y + t2, y' = t3 x + t4 y + t5, x to the right and y down in normalised coordinates
- * ([-1, 1], corner pixels at the ends). Source: van der Ouderaa and van der Wilk 2022, appendix E.
- */
+ * ([-1, 1], corner pixels at the ends).
+ * Source: van der Ouderaa and van der Wilk 2022, appendix E. */
 
 enum { IV_N_GENERATORS = 6 };
 
-typedef enum { /* the order of eta, eps and masks */
-               IV_GENERATOR_TRANSLATION_X,
-               IV_GENERATOR_TRANSLATION_Y,
-               IV_GENERATOR_ROTATION, /* in radians: [0 -1; 1 0] */
-               IV_GENERATOR_SCALE_X,
-               IV_GENERATOR_SCALE_Y,
-               IV_GENERATOR_SHEAR, /* [0 1; 1 0] */
+/* The order of eta, eps and masks. */
+typedef enum {
+    IV_GENERATOR_TRANSLATION_X,
+    IV_GENERATOR_TRANSLATION_Y,
+    IV_GENERATOR_ROTATION, /* in radians: [0 -1; 1 0] */
+    IV_GENERATOR_SCALE_X,
+    IV_GENERATOR_SCALE_Y,
+    IV_GENERATOR_SHEAR, /* [0 1; 1 0] */
 } iv_generator;
 
 typedef enum {
@@ -63,8 +114,8 @@ typedef enum {
 /* mask [6]: 1 for the family's generators, 0 for the others. */
 void iv_affine_mask(iv_affine_family family, float mask[IV_N_GENERATORS]);
 
-/* expm(sum_i a_i G_i), its first two rows; errors below 1e-12 of the largest entry. |a_i| up to 20.
- */
+/* expm(sum_i a_i G_i), its first two rows; errors below 1e-12 of the
+ * largest entry. |a_i| up to 20. */
 void iv_affine_exponential(const double a[IV_N_GENERATORS], double t[6]);
 
 /* Equally spaced eps in the place of draws: the midpoints of n equal parts of [-1, 1] along each
@@ -77,5 +128,9 @@ void iv_affine_exponential(const double a[IV_N_GENERATORS], double t[6]);
  * are none) and is at most 2^20. Source: van der Ouderaa and van der Wilk 2022, section 3.4. */
 iv_status iv_affine_points(const float mask[IV_N_GENERATORS], size_t n_samples, float *eps,
                            iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

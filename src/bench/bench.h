@@ -6,8 +6,7 @@
  *   peak.c gemm.c svd.c jacobian.c step.c input.c   a suite each
  *   report.c      reports and their JSON
  *   compare.c     ratios and their table
- *   chart.c       ratios as SVG
- */
+ *   chart.c       ratios as SVG */
 #ifndef INVAR_BENCH_BENCH_H
 #define INVAR_BENCH_BENCH_H
 
@@ -17,9 +16,10 @@
 typedef struct {
     iv_context *context;
     const iv_bench_options *options;
-    iv_bench_device device; /* what is measured so far */
-    size_t n_capacity;      /* items that fit */
-    bool *found;            /* [options->n_names] whether an item fits the name */
+    const iv_bench_report *report; /* of the devices before this one */
+    iv_bench_device device;        /* what is measured so far */
+    size_t n_capacity;             /* items that fit */
+    bool *found;                   /* [options->n_names] whether an item fits the name */
 } bench;
 
 /* Whether the user asked for an item of this name. */
@@ -30,8 +30,7 @@ typedef struct {
     const char *name, *unit;
     bool is_rate; /* the value is scale / seconds; else scale * seconds */
     double scale;
-    double flops,
-        bytes; /* of a replay, to be compared with the device's peak; 0 if that says nothing */
+    double flops, bytes; /* per replay, compared with the device's peak; 0: not compared */
 } bench_work;
 
 /* Enqueue one replay; does not wait. */

@@ -2,7 +2,7 @@
  * scale. Written as SVG directly, because the shapes are a few rectangles and texts. */
 #include "bench/bench.h"
 
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <math.h>
 #include <stdio.h>

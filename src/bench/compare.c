@@ -1,7 +1,7 @@
 /* How much faster: ratios of two or more devices' measurements, and their table. */
 #include "bench/bench.h"
 
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,6 +2,7 @@
 #include "bench/bench.h"
 
 #include <invar/random.h>
+#include <invar/transform.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,8 @@ static iv_status upload_pool(bench *b, input *in) {
 }
 
 static iv_status open_input(bench *b, const gather *what, input *in) {
-    iv_status status = iv_group_create(what->kind, what->order, IV_AXES_XY, IMAGE_SIDE, &in->group,
+    iv_status status = iv_group_create(what->kind, what->order, IV_AXES_XY,
+                                       (iv_image_shape){1, IMAGE_SIDE, IMAGE_SIDE}, &in->group,
                                        iv_context_error(b->context));
     if (status == IV_OK) status = upload_pool(b, in);
     if (status == IV_OK)

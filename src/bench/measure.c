@@ -78,6 +78,21 @@ static iv_status ensure_peak(bench *b, const bench_work *work) {
     return status;
 }
 
+/* Write what is measured so far, so that nothing is lost if a driver ends the process. */
+static iv_status keep(const bench *b) {
+    if (!b->options->json) return IV_OK;
+    iv_error *error = iv_context_error(b->context);
+    iv_bench_report so_far = *b->report;
+    so_far.devices = malloc((b->report->n_devices + 1) * sizeof *so_far.devices);
+    if (!so_far.devices) return iv_fail(error, IV_ENOMEM, "out of memory for results");
+    if (b->report->n_devices)
+        memcpy(so_far.devices, b->report->devices, b->report->n_devices * sizeof *so_far.devices);
+    so_far.devices[so_far.n_devices++] = b->device;
+    const iv_status status = iv_bench_report_write(&so_far, b->options->json, error);
+    free(so_far.devices);
+    return status;
+}
+
 iv_status bench_add(bench *b, const bench_work *work, const iv_bench_statistics *statistics,
                     bool best) {
     iv_status status = ensure_peak(b, work);
@@ -106,8 +121,9 @@ iv_status bench_add(bench *b, const bench_work *work, const iv_bench_statistics 
     };
     snprintf(item->name, sizeof item->name, "%s", work->name);
     snprintf(item->unit, sizeof item->unit, "%s", work->unit);
+    status = keep(b);
     if (b->options->measured) b->options->measured(b->options->state, item);
-    return IV_OK;
+    return status;
 }
 
 static iv_status replay_sequence(void *state, uint32_t step) {

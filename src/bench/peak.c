@@ -8,8 +8,8 @@
 enum { CHAINS = 10, LAUNCHES = 1000 };
 static const size_t largest_array_bytes = (size_t)256 << 20; /* far beyond any cache */
 
-/* Floats a vector: a CPU's registers; scalars for a GPU's arithmetic, short vectors for its memory.
- */
+/* Floats a vector: a CPU's registers; scalars for a GPU's
+ * arithmetic, short vectors for its memory. */
 static unsigned vector_width(const iv_device_info *device, unsigned on_gpus) {
     if (device->type != IV_DEVICE_CPU) return on_gpus;
     const unsigned native = device->float_vector_width;
@@ -22,8 +22,8 @@ static iv_status replay_sequence(void *state, uint32_t step) {
 
 /* ------------------------------------------------------------------ arithmetic */
 
-/* With fma or with mad: which of them a compiler turns into the device's own instruction differs.
- */
+/* With fma or with mad: compilers differ in which of the two becomes the device's own
+ * instruction. */
 static iv_status time_multiply_adds(bench *b, bool fused, double seconds,
                                     iv_bench_statistics *statistics, double *flops) {
     const iv_device_info *device = iv_context_device(b->context);

@@ -1,7 +1,7 @@
 /* Reports: where and when they were made, and their JSON. */
 #include "bench/bench.h"
 
-#include "report/run_json.h"
+#include "report/json_file.h"
 
 #include <invar/data.h>
 
@@ -62,8 +62,8 @@ static json_t *item_json(const iv_bench_item *item) {
                      "percent_of_peak", number_json(item->percent_of_peak));
 }
 
-/* An element that is missing for lack of memory leaves its array short, which the caller notices.
- */
+/* An element that is missing for lack of memory leaves its array
+ * short, which the caller notices. */
 static json_t *device_json(const iv_bench_device *device) {
     json_t *items = json_array();
     for (size_t i = 0; i < device->n_items; i++)

@@ -7,15 +7,15 @@ static iv_status replay_plan(void *state, uint32_t step) {
     return iv_plan_run(state, step);
 }
 
-static iv_status measure(bench *b, const iv_study *study, const iv_study_step_entry *entry,
+static iv_status measure(bench *b, const iv_study *study, const iv_step_entry *entry,
                          size_t n_members) {
     char name[72];
-    snprintf(name, sizeof name, "step/%s-%s-x%zu", study->name, entry->name, n_members);
+    snprintf(name, sizeof name, "step/%s-%s-x%zu", study->schema->study, entry->name, n_members);
     if (!bench_wants(b, name)) return IV_OK;
 
-    iv_study_step step;
+    iv_step step;
     iv_bench_statistics statistics;
-    iv_status status = entry->open(b->context, n_members, &step);
+    iv_status status = iv_step_open(b->context, study, iv_study_schema, entry, n_members, &step);
     if (status != IV_OK) return status;
     status = bench_time_item(b, name, replay_plan, step.plan, &statistics);
     if (status == IV_OK)
@@ -25,7 +25,7 @@ static iv_status measure(bench *b, const iv_study *study, const iv_study_step_en
                                          .scale = 1e3 / (double)n_members,
                                          .flops = step.flops},
                            &statistics, false);
-    entry->close(&step);
+    iv_step_close(&step);
     return status;
 }
 
@@ -34,7 +34,7 @@ iv_status bench_step(bench *b) {
     const iv_study *study;
     iv_status status = IV_OK;
     for (size_t i = 0; (study = iv_study_get(i)) != NULL; i++)
-        for (const iv_study_step_entry *entry = study->steps; entry && entry->name; entry++)
+        for (const iv_step_entry *entry = study->steps; entry && entry->name; entry++)
             for (size_t k = 0; k < sizeof populations / sizeof *populations; k++)
                 if (status == IV_OK) status = measure(b, study, entry, populations[k]);
     return status;

@@ -94,7 +94,7 @@ iv_status iv_bench_run(iv_context *context, const iv_bench_options *options,
     iv_status status = iv_bench_check_names(options->names, options->n_names, error);
     if (status != IV_OK) return status;
 
-    bench b = {.context = context, .options = options};
+    bench b = {.context = context, .options = options, .report = report};
     describe_device(iv_context_device(context), &b.device);
     b.found = calloc(options->n_names + 1, sizeof *b.found);
     if (!b.found) return iv_fail(error, IV_ENOMEM, "out of memory for measuring");
@@ -107,8 +107,10 @@ iv_status iv_bench_run(iv_context *context, const iv_bench_options *options,
                              "no item fits \"%s\"; `invar bench SUITE` shows the "
                              "names of a suite's items",
                              options->names[i]);
-    if (status == IV_OK) status = append_device(report, &b.device, error);
-    if (status != IV_OK) free(b.device.items);
+    const bool kept = (status == IV_OK || b.device.n_items > 0) &&
+                      append_device(report, &b.device, error) == IV_OK;
+    if (!kept) free(b.device.items);
+    if (status == IV_OK && !kept) status = IV_ENOMEM;
     free(b.found);
     return status;
 }

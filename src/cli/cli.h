@@ -2,19 +2,69 @@
 #ifndef INVAR_CLI_H
 #define INVAR_CLI_H
 
-#include <invar/studies.h>
+#include <invar/program.h>
+
+#include <stdio.h>
+
+/* An option of a command. It is declared here alone: reading, --help and messages come from it. */
+typedef struct {
+    const char *name;    /* "device", without dashes; NULL ends a table */
+    const char *metavar; /* "SEL", for its value; NULL: a switch, which takes none */
+    const char *help;    /* one paragraph; broken into lines when shown */
+} cli_option;
+
+/* Options that several commands have. */
+#define CLI_DEVICE                                                                                 \
+    {                                                                                              \
+        "device", "SEL",                                                                           \
+            "index, part of the name, cpu or gpu (default: $INVAR_DEVICE, else the first GPU)"     \
+    }
+#define CLI_DATA                                                                                   \
+    {                                                                                              \
+        "data", "DIR",                                                                             \
+            "data directory (default: $INVAR_DATA_DIR, else $XDG_DATA_HOME/invar, else "           \
+            "~/.local/share/invar)"                                                                \
+    }
+#define CLI_QUIET                                                                                  \
+    { "quiet", NULL, "say nothing of the progress" }
+#define CLI_SET                                                                                    \
+    { "set", "KEY=VALUE", "change a value of the spec (training.epochs=10); may be repeated" }
+#define CLI_SEEDS                                                                                  \
+    { "seeds", "N", "the same as --set seeds=N" }
+#define CLI_END                                                                                    \
+    { NULL, NULL, NULL }
+
+typedef struct cli_command cli_command;
 
 typedef struct {
+    const cli_option *option;
+    const char *value; /* NULL for a switch */
+} cli_given;
+
+/* What the user wrote, by the command's table. */
+typedef struct {
+    const cli_command *command;
+    const char **words; /* arguments that are no options */
+    size_t n_words;
+    cli_given *given; /* in order; an option may stand there several times */
+    size_t n_given;
+} cli_arguments;
+
+struct cli_command {
     const char *name;
-    const char *summary; /* one line for `invar --help` */
-    const char *usage;   /* whole text for `invar NAME --help` */
-    /* argv[0] is the subcommand's name. Returns the process's exit status. */
-    int (*run)(int argc, char **argv);
-} cli_command;
+    const char *summary;     /* one line for `invar --help` */
+    const char *synopsis;    /* what follows the name in a usage line; one per form, with '\n' */
+    const char *description; /* whole lines */
+    const char *notes;       /* whole lines after the options; NULL for none */
+    const char *needs;       /* what is missing below least_words: "a spec file" */
+    size_t least_words, most_words;
+    const cli_option *options; /* ended by CLI_END */
+    /* Returns the process's exit status. */
+    int (*run)(const cli_arguments *arguments);
+};
 
 extern const cli_command cli_bench, cli_check, cli_data, cli_devices, cli_eval, cli_report,
-    cli_resume, cli_run;
-extern const cli_command cli_tune;
+    cli_resume, cli_run, cli_spec, cli_tune;
 
 /* Print "invar: MESSAGE" on standard error and return the exit status that fits. */
 int cli_fail(const iv_error *error);
@@ -22,25 +72,41 @@ int cli_fail(const iv_error *error);
 /* Print a usage error with a pointer to --help and return 2. */
 int cli_usage_error(const cli_command *command, const char *format, ...) IV_PRINTF(2, 3);
 
-/* Options common to several subcommands: if argv[*i] is --NAME VALUE or --NAME=VALUE, set *value,
- * move *i past what was taken and return 1; 0 if it is another argument; -1 if the value is
- * missing. */
-int cli_option(int argc, char **argv, int *i, const char *name, const char **value);
+/* Read argv[1] to argv[argc - 1] by the command's table. 0, or the exit status of what was wrong,
+ * which has been said. Free them in both cases. */
+int cli_arguments_read(const cli_command *command, int argc, char **argv, cli_arguments *arguments);
+void cli_arguments_free(cli_arguments *arguments);
 
-/* What the command line changes in a spec. texts: room for argc of them, the caller's. */
+/* The value of --NAME, of the last one if there are several; NULL if there is none. */
+const char *cli_value(const cli_arguments *arguments, const char *name);
+
+/* Whether --NAME was given. */
+bool cli_has(const cli_arguments *arguments, const char *name);
+
+/* `invar NAME --help` */
+void cli_print_help(FILE *out, const cli_command *command);
+
+/* What --set and --seeds change in a spec, in order. */
 typedef struct {
-    const char **texts; /* KEY=VALUE */
+    const char **texts; /* KEY=VALUE; to be freed */
     size_t n;
     char seeds[64]; /* the last --seeds as such a text */
 } cli_overrides;
 
-/* The same for --set KEY=VALUE and --seeds N, which are kept. */
-int cli_override(int argc, char **argv, int *i, cli_overrides *overrides);
+/* False if memory runs out. The texts are the arguments'. */
+bool cli_overrides_read(const cli_arguments *arguments, cli_overrides *overrides);
 
 /* ------------------------------------------------------------------ running */
 
-/* Progress of long work on standard error: one line redrawn, with rate and time left, on a
- * terminal; otherwise a plain line now and then. */
+/* Whether standard error is a terminal that can draw over a line (TERM=dumb cannot). */
+bool cli_redraws(void);
+
+/* Draw a line over the last one, cut to the terminal's width ($COLUMNS or 80 if it does not say),
+ * so that it never wraps. */
+void cli_redraw(const char *line);
+
+/* Progress of long work on standard error: one line redrawn, with rate and time left, where that is
+ * possible; otherwise a plain line now and then. */
 typedef struct {
     bool quiet, terminal, line_open;
     char what[96];
@@ -58,16 +124,7 @@ void cli_progress_end(cli_progress *progress); /* clear the line */
  */
 const volatile sig_atomic_t *cli_catch_stop(void);
 
-/* "1 h 02 min", "3 min 10 s", "42 s" */
-void cli_format_seconds(double seconds, char *text, size_t size);
-
-/* The resolved spec as YAML; the caller frees *text. */
-iv_status cli_spec_text(const iv_spec *spec, char **text, iv_error *error);
-
-/* Open a directory that holds a run; IV_EDATA if it does not. */
-iv_status cli_open_run(const char *path, iv_run_dir **dir, iv_error *error);
-
-/* DIR/NAME; the caller frees it. NULL if memory runs out. */
-char *cli_path(const char *dir, const char *name);
+/* "cpu", "gpu" or "other" */
+const char *cli_type_name(iv_device_type type);
 
 #endif

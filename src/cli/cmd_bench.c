@@ -51,6 +51,7 @@ static iv_status measure_device(const bench_options *o, const char *selector,
                                       .n_names = o->n_words,
                                       .seconds = o->seconds,
                                       .stop = cli_catch_stop(),
+                                      .json = o->json,
                                       .measured = print_item};
     print_heading(iv_context_device(context));
     status = iv_bench_run(context, &options, report);
@@ -96,16 +97,8 @@ static int measure(const bench_options *o) {
     status = selector && strcmp(selector, "all") == 0
                  ? measure_all(o, &report, &error)
                  : measure_device(o, o->device, &report, &error);
-
-    /* What was measured before one of several devices failed is worth keeping. */
-    if (o->json && report.n_devices > 0 && status != IV_EINTERRUPTED) {
-        iv_error writing = {0};
-        const iv_status written = iv_bench_report_write(&report, o->json, &writing);
-        if (status == IV_OK && written != IV_OK) {
-            status = written;
-            error = writing;
-        }
-    }
+    /* Also where no item fits the device. */
+    if (status == IV_OK && o->json) status = iv_bench_report_write(&report, o->json, &error);
     iv_bench_report_free(&report);
     if (status == IV_OK && (fflush(stdout) == EOF || ferror(stdout)))
         status = iv_fail(&error, IV_EFAILED, "cannot write to standard output");
@@ -169,27 +162,12 @@ static int compare(const bench_options *o) {
 
 /* ------------------------------------------------------------------ the subcommand */
 
-static int parse(int argc, char **argv, bench_options *o) {
-    const char *seconds = NULL;
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_option(argc, argv, &i, "device", &o->device);
-        if (taken == 0) taken = cli_option(argc, argv, &i, "json", &o->json);
-        if (taken == 0) taken = cli_option(argc, argv, &i, "svg", &o->svg);
-        if (taken == 0) taken = cli_option(argc, argv, &i, "time", &seconds);
-        if (taken < 0) return cli_usage_error(&cli_bench, "%s needs a value", argv[i]);
-        if (taken == 1) continue;
-        if (strcmp(argv[i], "--compare") == 0)
-            o->compare = true;
-        else if (argv[i][0] == '-')
-            return cli_usage_error(&cli_bench, "unexpected option \"%s\"", argv[i]);
-        else
-            o->words[o->n_words++] = argv[i];
-    }
+static int check_options(bench_options *o, const char *seconds) {
     if (seconds) {
         char *end;
         o->seconds = strtod(seconds, &end);
         if (end == seconds || *end || !(o->seconds > 0) || o->seconds > 3600)
-            return cli_usage_error(&cli_bench, "--time %s: seconds an item, above 0, at most 3600",
+            return cli_usage_error(&cli_bench, "--time %s: seconds per item, above 0, at most 3600",
                                    seconds);
     }
     if (o->compare && (o->json || o->device || seconds))
@@ -200,45 +178,50 @@ static int parse(int argc, char **argv, bench_options *o) {
     return 0;
 }
 
-static int run(int argc, char **argv) {
-    bench_options o = {.seconds = 1};
-    o.words = calloc((size_t)argc + 1, sizeof *o.words);
-    if (!o.words) return 1;
-    int exit_status = parse(argc, argv, &o);
-    if (exit_status == 0) exit_status = o.compare ? compare(&o) : measure(&o);
-    free(o.words);
-    return exit_status;
+static int run(const cli_arguments *arguments) {
+    bench_options o = {.words = arguments->words,
+                       .n_words = arguments->n_words,
+                       .device = cli_value(arguments, "device"),
+                       .json = cli_value(arguments, "json"),
+                       .svg = cli_value(arguments, "svg"),
+                       .compare = cli_has(arguments, "compare"),
+                       .seconds = 1};
+    const int wrong = check_options(&o, cli_value(arguments, "time"));
+    return wrong ? wrong : o.compare ? compare(&o) : measure(&o);
 }
+
+static const cli_option options[] = {
+    {"device", "SEL", "index, part of the name, cpu, gpu, or all for one after another"},
+    {"json", "FILE", "keep the measurements; written after each item"},
+    {"time", "SECONDS", "at most, for the repetitions of an item (default: 1)"},
+    {"compare", NULL, "print the ratios of kept measurements to those of the first device"},
+    {"svg", "FILE", "draw the ratios as bars"},
+    CLI_END,
+};
 
 const cli_command cli_bench = {
     .name = "bench",
     .summary = "measure a device, and compare measurements",
-    .usage =
-        "usage: invar bench [NAME...] [--device SEL|all] [--json FILE] [--time SECONDS]\n"
-        "       invar bench --compare A.json B.json... [--svg FILE]\n"
-        "\n"
+    .synopsis = "[NAME...] [OPTIONS]\n--compare A.json B.json... [--svg FILE]",
+    .description =
         "Measure what a device can do and how near Invar comes. NAME is a suite, or SUITE/PART\n"
         "for the items with PART in their name; without a name every suite runs:\n"
         "\n"
-        "  peak      multiply-adds, memory bandwidth, the cost of launching a kernel\n"
-        "  gemm      matrix products of the studies' shapes\n"
-        "  svd       singular values of Jacobians and weights\n"
-        "  jacobian  Jacobians of 1024 inputs of a perceptron, and their singular values\n"
-        "  step      training steps of the studies, one member and eight\n"
-        "  input     gathering batches of images under a group's action\n"
+        "    peak      multiply-adds, memory bandwidth, the cost of launching a kernel\n"
+        "    gemm      matrix products of the studies' shapes\n"
+        "    svd       singular values of Jacobians and weights\n"
+        "    jacobian  Jacobians of 1024 inputs of a perceptron, and their singular values\n"
+        "    step      training steps of the studies, one member and eight\n"
+        "    input     gathering batches of images under a group's action\n"
         "\n"
         "Each item is warmed up and repeated until the interquartile range of its times is below\n"
         "3% of the median. Shown are the median, that spread, how often it was repeated, and the\n"
         "share of the device's peak (the fastest repetition of peak/multiply-adds, or of a large\n"
-        "copy or triad).\n"
-        "\n"
-        "  --device SEL     index, part of the name, cpu, gpu, or all for one after another\n"
-        "  --json FILE      keep the measurements\n"
-        "  --time SECONDS   at most, for the repetitions of an item (default 1)\n"
-        "  --compare        print the ratios of kept measurements to those of the first device\n"
-        "  --svg FILE       draw the ratios as bars\n"
-        "\n"
+        "copy or triad).\n",
+    .notes =
         "Exit status: 0; 1 if measuring or writing fails; 2 for an unknown name; 3 if there is no\n"
         "usable device; 4 if a report to be compared is missing or damaged.\n",
+    .most_words = SIZE_MAX,
+    .options = options,
     .run = run,
 };

@@ -1,36 +1,48 @@
 /* invar check: what a spec asks for and what it would take; starts nothing. */
 #include "cli/cli.h"
 
-#include <math.h>
+#include "runtime/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static iv_status print_runs(const iv_spec *spec, iv_error *error) {
-    iv_spec_expansion expansion = {0};
-    const iv_status status = iv_spec_expand(spec, &expansion, error);
-    if (status != IV_OK) return status;
-    const iv_node *root = iv_spec_root(spec);
+static void print_runs(const iv_check_report *report) {
+    const iv_node *root = iv_spec_root(report->spec);
+    const iv_spec_expansion *all = &report->populations.expansion;
     const size_t n_seeds = iv_spec_length(root, "seeds");
     printf("%s: %s study, %zu run%s x %zu seed%s\n\n", iv_spec_string(root, "name"),
-           iv_spec_string(root, "study"), expansion.n_runs, expansion.n_runs == 1 ? "" : "s",
-           n_seeds, n_seeds == 1 ? "" : "s");
-    for (size_t i = 0; i < expansion.n_runs; i++) printf("    %s\n", expansion.runs[i].name);
-    iv_spec_expansion_release(&expansion);
-    return IV_OK;
+           iv_spec_string(root, "study"), all->n_runs, all->n_runs == 1 ? "" : "s", n_seeds,
+           n_seeds == 1 ? "" : "s");
+    for (size_t i = 0; i < all->n_runs; i++) printf("    %s\n", all->runs[i].name);
 }
 
-static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
-    const char *name = iv_spec_string(iv_spec_root(spec), "study");
-    const iv_study *study = iv_study_find(name);
-    if (!study)
-        return iv_fail(iv_context_error(context), IV_EINVAL, "the study %s is not built in", name);
-    iv_estimate *estimates;
-    size_t n;
-    const iv_study_job job = {.spec = spec, .context = context};
-    const iv_status status = study->estimate(&job, &estimates, &n);
-    if (status != IV_OK) return status;
+/* What will be measured of the runs, with what it means. */
+static void print_metrics(const iv_check_report *report) {
+    const iv_study *study = iv_study_of(report->spec);
+    const iv_metric_def *metric;
+    printf("\nmeasured:\n");
+    for (size_t i = 0; (metric = study->schema->metric(i)); i++)
+        if (iv_study_has_metric(study, &report->populations, i))
+            printf("    %-20s %s\n", metric->name, metric->doc);
+}
+
+static void print_asked(void *state, const iv_check_report *report) {
+    (void)state;
+    print_runs(report);
+    print_metrics(report);
+    fflush(stdout); /* measuring takes a while */
+}
+
+static void print_estimates(const iv_check_report *report) {
     static const char all[] = "all, one after another";
+    const iv_estimate *estimates = report->estimates;
+    const size_t n = report->n_estimates;
+    if (n == 0) {
+        printf("\nmemory and time are not estimated: images of your own are read when a run "
+               "begins, and their size decides\n");
+        return;
+    }
     double total = 0;
     size_t most = 0, longest = strlen(all);
     char text[32];
@@ -39,75 +51,57 @@ static iv_status print_estimates(const iv_spec *spec, iv_context *context) {
         if (length > longest) longest = length;
     }
     const int width = (int)longest;
-    printf("\n%-*s %8s %12s %16s\n", width, "population", "members", "memory", "training");
+    printf("\n%-*s %8s %12s %16s\n", width, "population", "members", "memory", "time");
     for (size_t i = 0; i < n; i++) {
-        cli_format_seconds(estimates[i].seconds, text, sizeof text);
+        iv_format_duration(estimates[i].seconds, text, sizeof text);
         printf("%-*s %8zu %8zu MiB %16s\n", width, estimates[i].name, estimates[i].n_members,
                estimates[i].bytes >> 20, text);
         total += estimates[i].seconds;
         if (estimates[i].bytes > most) most = estimates[i].bytes;
     }
-    cli_format_seconds(total, text, sizeof text);
-    printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps; metrics that are measured "
-           "at the end may come on top\n",
-           width, all, "", most >> 20, text, iv_context_device(context)->name);
-    free(estimates);
-    return IV_OK;
+    iv_format_duration(total, text, sizeof text);
+    printf("%-*s %8s %8zu MiB %16s\n\non %s, from a few measured steps and parts of the "
+           "measuring\n",
+           width, all, "", most >> 20, text, report->device.name);
 }
 
-static int run(int argc, char **argv) {
-    const char *path = NULL, *device = NULL;
-    cli_overrides overrides = {.texts = calloc((size_t)argc + 1, sizeof *overrides.texts)};
-    iv_spec *spec = NULL;
-    iv_context *context = NULL;
+static int run(const cli_arguments *arguments) {
     iv_error error = {0};
-    int exit_status = 0;
-    if (!overrides.texts) return 1;
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_option(argc, argv, &i, "device", &device);
-        if (taken == 0) taken = cli_override(argc, argv, &i, &overrides);
-        if (taken < 0) {
-            exit_status = cli_usage_error(&cli_check, "%s needs a value", argv[i]);
-            goto done;
-        }
-        if (taken == 1) continue;
-        if (argv[i][0] == '-' || path) {
-            exit_status = cli_usage_error(&cli_check, "unexpected argument \"%s\"", argv[i]);
-            goto done;
-        }
-        path = argv[i];
+    cli_overrides overrides;
+    iv_check_report report;
+    if (!cli_overrides_read(arguments, &overrides)) {
+        iv_fail(&error, IV_ENOMEM, "out of memory");
+        return cli_fail(&error);
     }
-    if (!path) {
-        exit_status = cli_usage_error(&cli_check, "needs a spec file");
-        goto done;
-    }
-    iv_status status = iv_spec_load(path, overrides.texts, overrides.n, &spec, &error);
-    if (status == IV_OK) status = print_runs(spec, &error);
-    fflush(stdout); /* measuring takes a while */
-    if (status == IV_OK) {
-        status = iv_context_create(device, false, &context, &error);
-        if (status == IV_ENODEVICE && !device) {
-            printf("\nno OpenCL device here: memory and time cannot be estimated\n");
-            goto done;
-        }
-    }
-    if (status == IV_OK) {
-        status = print_estimates(spec, context);
-        if (status != IV_OK) error = *iv_context_error(context);
-    }
-    if (status != IV_OK) exit_status = cli_fail(&error);
-
-done:
-    iv_context_destroy(context);
-    iv_spec_destroy(spec);
+    const iv_run_options options = {.spec = arguments->words[0],
+                                    .overrides = overrides.texts,
+                                    .n_overrides = overrides.n,
+                                    .device = cli_value(arguments, "device")};
+    const iv_status status = iv_check(&options, print_asked, &report, &error);
+    if (status == IV_OK && report.has_device)
+        print_estimates(&report);
+    else if (status == IV_OK)
+        printf("\nno OpenCL device here: memory and time cannot be estimated\n");
+    iv_check_clear(&report);
     free(overrides.texts);
-    return exit_status;
+    return status == IV_OK ? 0 : cli_fail(&error);
 }
+
+static const cli_option options[] = {CLI_SET, CLI_SEEDS, CLI_DEVICE, CLI_END};
 
 const cli_command cli_check = {
-    "check", "validate a spec; print its runs, memory and time; start nothing",
-    "usage: invar check SPEC.yaml [--set KEY=VALUE]... [--seeds N] [--device SEL]\n\n"
-    "Validate the spec and print every run it expands to, with the device memory and the training "
-    "time of\n"
-    "each population. Time comes from a few measured steps.\n",
-    run};
+    .name = "check",
+    .summary = "validate a spec; print its runs, memory and time; start nothing",
+    .synopsis = "SPEC.yaml [OPTIONS]",
+    .description =
+        "Validate the spec and print every run it expands to, with the device memory and the\n"
+        "time of each population. The time is estimated from a few measured steps.\n"
+        "The repository's specs are in configs/STUDY/ and configs/STUDY/quick/.\n",
+    .notes =
+        "Exit status: 0; 1 if measuring fails; 2 for a bad spec; 3 if there is no such device.\n",
+    .needs = "a spec file",
+    .least_words = 1,
+    .most_words = 1,
+    .options = options,
+    .run = run,
+};

@@ -1,6 +1,8 @@
 /* invar data: what image sets there are, whether their files are sound, and how to get them. */
 #include "cli/cli.h"
 
+#include "runtime/text.h"
+
 #include <invar/data.h>
 
 #include <errno.h>
@@ -9,73 +11,68 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { PATH_BYTES = 4096, MOST_NAMES = 16 };
+enum { PATH_BYTES = 4096 };
 
 typedef struct {
     char directory[PATH_BYTES];
-    const char *names[MOST_NAMES];
+    const char *const *names;
     size_t n_names;
     size_t n_images; /* for make */
 } arguments;
 
 /* ------------------------------------------------------------------ list */
 
-static size_t count_present(const char *directory, const iv_dataset_source *source,
-                            size_t *n_files) {
+static size_t count_present(const char *directory, const iv_dataset_info *info, size_t *n_files) {
+    char path[PATH_BYTES];
     size_t n_present = 0;
-    for (*n_files = 0; source->files[*n_files]; (*n_files)++) {
-        static const char *const suffixes[] = {"", ".gz"};
-        for (int i = 0; i < 2; i++) {
-            char path[PATH_BYTES + 128];
-            snprintf(path, sizeof path, "%s/%s/%s%s", directory, source->name,
-                     source->files[*n_files], suffixes[i]);
-            if (access(path, R_OK) == 0) {
-                n_present++;
-                break;
-            }
-        }
-    }
+    for (*n_files = 0; info->files[*n_files]; (*n_files)++)
+        n_present += iv_dataset_file_find(directory, info, *n_files, path);
     return n_present;
+}
+
+static void list_files(const char *directory, const iv_dataset_info *info) {
+    char path[PATH_BYTES], state[64];
+    size_t n_files;
+    const size_t n_present = count_present(directory, info, &n_files);
+    if (n_present == n_files)
+        snprintf(state, sizeof state, "present");
+    else if (n_present > 0)
+        snprintf(state, sizeof state, "%zu of %zu files", n_present, n_files);
+    else
+        snprintf(state, sizeof state, "missing");
+    (void)iv_dataset_file_find(directory, info, 0, path);
+    char *end = strrchr(path, '/');
+    if (end) *end = '\0';
+    printf("  %-14s %-14s %s\n", info->name, state, info->title);
+    printf("  %-14s %-14s in %s/", "", "", path);
+    if (n_present == n_files)
+        printf("\n");
+    else
+        printf("; `invar data fetch %s`\n", info->name);
 }
 
 static int list(const arguments *given) {
     printf("Data directory: %s\n\n", given->directory);
-    const iv_dataset_source *source;
-    for (size_t i = 0; (source = iv_dataset_source_get(i)); i++) {
-        size_t n_files;
-        const size_t n_present = count_present(given->directory, source, &n_files);
-        char state[64];
-        if (n_present == n_files)
-            snprintf(state, sizeof state, "present");
-        else if (n_present > 0)
-            snprintf(state, sizeof state, "%zu of %zu files", n_present, n_files);
+    const iv_dataset_info *info;
+    for (size_t i = 0; (info = iv_dataset_info_get(i)); i++)
+        if (info->built_in)
+            printf("  %-14s %-14s %s\n", info->name, "built in", info->title);
         else
-            snprintf(state, sizeof state, "missing");
-        printf("  %-14s %-14s %s\n", source->name, state, source->title);
-        printf("  %-14s %-14s in %s/%s/", "", "", given->directory, source->name);
-        if (n_present == n_files)
-            printf("\n");
-        else if (source->by_hand)
-            printf("; %s\n", source->by_hand);
-        else
-            printf("; `invar data fetch %s`\n", source->name);
-    }
-    printf("  %-14s %-14s drawn digits, as many as wanted, of 28 x 28\n", "digits", "built in");
-    printf("  %-14s %-14s random bytes with arbitrary labels, of 28 x 28\n", "noise", "built in");
+            list_files(given->directory, info);
+    printf("\nImages of your own: any folder of IDX, .npy or PNG files; docs/own-images.md.\n");
     return 0;
 }
 
 /* ------------------------------------------------------------------ verify */
 
 /* Print one line a file and count those that are missing and those that are wrong. */
-static void verify_source(const char *directory, const iv_dataset_source *source, size_t *n_missing,
-                          size_t *n_wrong) {
-    for (size_t file = 0; source->files[file]; file++) {
+static void verify_set(const char *directory, const iv_dataset_info *info, size_t *n_missing,
+                       size_t *n_wrong) {
+    for (size_t file = 0; info->files[file]; file++) {
         char path[PATH_BYTES], sha256[65];
         iv_error error = {0};
-        switch (iv_dataset_file_verify(directory, source, file, path, sha256, &error)) {
+        switch (iv_dataset_file_verify(directory, info, file, path, sha256, &error)) {
         case IV_FILE_GOOD: printf("good       %s\n", path); break;
         case IV_FILE_UNCHECKED:
             printf("readable   %s\n           SHA-256 %s; no published one is known\n", path,
@@ -92,7 +89,7 @@ static void verify_source(const char *directory, const iv_dataset_source *source
         case IV_FILE_DIFFERENT:
             printf("different  %s\n           SHA-256 of its uncompressed bytes\n"
                    "             found    %s\n             expected %s\n",
-                   path, sha256, source->sha256s[file]);
+                   path, sha256, info->sha256s[file]);
             (*n_wrong)++;
             break;
         }
@@ -101,27 +98,31 @@ static void verify_source(const char *directory, const iv_dataset_source *source
 
 static int verify(const arguments *given) {
     size_t n_missing = 0, n_wrong = 0, n_sets = 0;
-    const iv_dataset_source *source;
-    for (size_t i = 0; (source = iv_dataset_source_get(i)); i++) {
+    char names[256] = ""; /* of sets that have to be fetched */
+    const iv_dataset_info *info;
+    for (size_t i = 0; (info = iv_dataset_info_get(i)); i++) {
         size_t n_files;
-        bool wanted = given->n_names == 0 && count_present(given->directory, source, &n_files) > 0;
+        if (info->built_in) continue;
+        bool wanted = given->n_names == 0 && count_present(given->directory, info, &n_files) > 0;
         for (size_t k = 0; k < given->n_names; k++)
-            if (strcmp(given->names[k], source->name) == 0) wanted = true;
+            if (strcmp(given->names[k], info->name) == 0) wanted = true;
         if (!wanted) continue;
         n_sets++;
-        verify_source(given->directory, source, &n_missing, &n_wrong);
+        const size_t before = n_missing + n_wrong, used = strlen(names);
+        verify_set(given->directory, info, &n_missing, &n_wrong);
+        if (n_missing + n_wrong == before) continue;
+        snprintf(names + used, sizeof names - used, " %s", info->name);
     }
 
     iv_error error = {0};
     if (n_sets == 0)
-        iv_fail(&error, IV_EDATA, "%s: holds no image set; `invar data fetch mnist` gets one",
+        iv_fail(&error, IV_EDATA, "%s: holds no image set; `invar data list` says how to get one",
                 given->directory);
     else if (n_missing + n_wrong > 0)
-        iv_fail(
-            &error, IV_EDATA,
-            "%s: %zu files missing, %zu damaged or not the published ones; `invar data fetch NAME` "
-            "replaces what is wrong",
-            given->directory, n_missing, n_wrong);
+        iv_fail(&error, IV_EDATA,
+                "%s: %zu files missing, %zu damaged or not the published ones%s%s%s",
+                given->directory, n_missing, n_wrong, *names ? "; `invar data fetch" : "", names,
+                *names ? "` replaces what is wrong" : "");
     return error.status == IV_OK ? 0 : cli_fail(&error);
 }
 
@@ -137,10 +138,11 @@ static void interrupt(int number) {
 
 static int show_progress(const char *file, uint64_t received, uint64_t total, void *state) {
     bool *shown = state;
-    if (isatty(STDERR_FILENO) && received > 0) {
-        fprintf(stderr, "\r\033[K  %s  %.1f", file, (double)received / 1e6);
-        if (total > 0) fprintf(stderr, " of %.1f", (double)total / 1e6);
-        fprintf(stderr, " MB");
+    if (cli_redraws() && received > 0) {
+        char line[256], of_total[32] = "";
+        if (total > 0) snprintf(of_total, sizeof of_total, " of %.1f", (double)total / 1e6);
+        snprintf(line, sizeof line, "  %.150s  %.1f%s MB", file, (double)received / 1e6, of_total);
+        cli_redraw(line);
         *shown = true;
     }
     return interrupted;
@@ -159,12 +161,12 @@ static int fetch(const arguments *given) {
     iv_status status = IV_OK;
     for (size_t i = 0; i < given->n_names && status == IV_OK; i++) {
         bool shown = false;
-        status = iv_dataset_fetch(given->directory, iv_dataset_source_find(given->names[i]), mirror,
-                                  show_progress, &shown, &error);
+        const iv_dataset_info *info = iv_dataset_info_find(given->names[i]);
+        status = iv_dataset_fetch(given->directory, info, mirror, show_progress, &shown, &error);
         if (shown) fprintf(stderr, "\r\033[K");
         if (status == IV_OK)
-            printf("%s: all files are in %s/%s/ and have the published checksums\n",
-                   given->names[i], given->directory, given->names[i]);
+            printf("%s: all files are in %s/%s/%s\n", info->name, given->directory, info->name,
+                   info->archive ? "" : " and have the published checksums");
     }
 
     sigaction(SIGINT, &before_interrupt, NULL);
@@ -200,95 +202,102 @@ static bool parse_count(const char *text, size_t *count) {
            value <= INT32_MAX;
 }
 
-static bool is_built_in(const char *name) {
-    return strcmp(name, "digits") == 0 || strcmp(name, "noise") == 0;
-}
-
-/* 0, or the exit status of a usage error that has been reported. */
-static int check_names(const char *action, const arguments *given) {
-    if (strcmp(action, "list") == 0 && given->n_names > 0)
-        return cli_usage_error(&cli_data, "unexpected argument '%s'", given->names[0]);
-    if (strcmp(action, "fetch") == 0 && given->n_names == 0)
-        return cli_usage_error(&cli_data, "fetch needs a name: mnist or fashion-mnist");
-    if (strcmp(action, "make") == 0 && given->n_names != 1)
-        return cli_usage_error(&cli_data, "make needs one name: digits or noise");
-    for (size_t i = 0; i < given->n_names; i++) {
-        const char *name = given->names[i];
-        if (strcmp(action, "make") == 0) {
-            if (!is_built_in(name))
-                return cli_usage_error(&cli_data, "'%s' cannot be made, only digits and noise can",
-                                       name);
-        } else if (is_built_in(name)) {
-            return cli_usage_error(&cli_data, "'%s' is built in and needs no files", name);
-        } else if (!iv_dataset_source_find(name)) {
-            return cli_usage_error(
-                &cli_data, "unknown image set '%s': expected mnist, fashion-mnist or cifar10",
-                name);
-        }
-    }
+/* Both: 0, or the exit status of a usage error that has been reported. */
+static int check_name(const char *action, const char *name) {
+    char names[256];
+    const iv_dataset_info *info = iv_dataset_info_find(name);
+    if (strcmp(action, "make") == 0 && (!info || !info->built_in))
+        return cli_usage_error(
+            &cli_data, "'%s' cannot be made, only %s can", name,
+            iv_dataset_names(IV_DATASETS_BUILT_IN, ", ", " and ", names, sizeof names));
+    if (strcmp(action, "make") == 0) return 0;
+    if (!info)
+        return cli_usage_error(
+            &cli_data, "unknown image set '%s': expected %s", name,
+            iv_dataset_names(IV_DATASETS_OF_FILES, ", ", " or ", names, sizeof names));
+    if (info->built_in)
+        return cli_usage_error(&cli_data, "'%s' is built in and needs no files", name);
     return 0;
 }
 
-static int run(int argc, char **argv) {
+static int check_names(const char *action, const arguments *given) {
+    char names[256];
+    if (strcmp(action, "list") == 0 && given->n_names > 0)
+        return cli_usage_error(&cli_data, "unexpected argument '%s'", given->names[0]);
+    if (strcmp(action, "fetch") == 0 && given->n_names == 0)
+        return cli_usage_error(
+            &cli_data, "fetch needs a name: %s",
+            iv_dataset_names(IV_DATASETS_OF_FILES, ", ", " or ", names, sizeof names));
+    if (strcmp(action, "make") == 0 && given->n_names != 1)
+        return cli_usage_error(
+            &cli_data, "make needs one name: %s",
+            iv_dataset_names(IV_DATASETS_BUILT_IN, ", ", " or ", names, sizeof names));
+    int usage_error = 0;
+    for (size_t i = 0; i < given->n_names && usage_error == 0; i++)
+        usage_error = check_name(action, given->names[i]);
+    return usage_error;
+}
+
+static int run(const cli_arguments *words) {
+    const char *action = words->words[0], *images = cli_value(words, "images");
     /* 70000 made images split like MNIST's. */
-    arguments given = {.n_images = 70000};
-    const char *action = NULL, *data = NULL, *images = NULL;
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_option(argc, argv, &i, "data", &data);
-        if (taken == 0) taken = cli_option(argc, argv, &i, "images", &images);
-        if (taken < 0) return cli_usage_error(&cli_data, "%s needs a value", argv[i]);
-        if (taken > 0) continue;
-        if (argv[i][0] == '-') return cli_usage_error(&cli_data, "unknown option '%s'", argv[i]);
-        if (!action)
-            action = argv[i];
-        else if (given.n_names < MOST_NAMES)
-            given.names[given.n_names++] = argv[i];
-        else
-            return cli_usage_error(&cli_data, "too many names");
-    }
+    arguments given = {.n_images = 70000, .names = words->words + 1, .n_names = words->n_words - 1};
 
     static const struct {
         const char *name;
         int (*run)(const arguments *given);
     } actions[] = {{"list", list}, {"verify", verify}, {"fetch", fetch}, {"make", make}};
-    if (!action) return cli_usage_error(&cli_data, "expected list, verify, fetch or make");
     if (images && (strcmp(action, "make") != 0 || !parse_count(images, &given.n_images)))
         return cli_usage_error(&cli_data,
                                "--images takes a number from 2 to %ld, and only with make",
                                (long)INT32_MAX);
+    const char *nearest = NULL;
+    size_t best = SIZE_MAX;
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        if (iv_word_nearer(action, actions[i].name, &best)) nearest = actions[i].name;
         if (strcmp(actions[i].name, action) != 0) continue;
         const int usage_error = check_names(action, &given);
         if (usage_error != 0) return usage_error;
         iv_error error = {0};
-        if (iv_data_directory(data, given.directory, sizeof given.directory, &error) != IV_OK)
+        if (iv_data_directory(cli_value(words, "data"), given.directory, sizeof given.directory,
+                              &error) != IV_OK)
             return cli_fail(&error);
         return actions[i].run(&given);
     }
-    return cli_usage_error(&cli_data, "unknown action '%s': expected list, verify, fetch or make",
-                           action);
+    return cli_usage_error(
+        &cli_data, "unknown action '%s': expected list, verify, fetch or make%s%s%s", action,
+        nearest ? "; did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
 }
+
+static const cli_option options[] = {
+    CLI_DATA,
+    {"images", "N", "how many images to make (default: 70000, of which 60000 for training)"},
+    CLI_END,
+};
 
 const cli_command cli_data = {
     .name = "data",
     .summary = "list, check, download or make image sets",
-    .usage =
-        "usage: invar data list | verify [NAME...] | fetch NAME... | make NAME [--images N]\n"
-        "\n"
-        "  list      every image set, where it is expected, and whether it is there\n"
-        "  verify    compare the files with the published SHA-256 checksums\n"
-        "  fetch     download mnist or fashion-mnist; only files that are not already there and\n"
-        "            good, and nothing is kept that does not have the published checksum\n"
-        "  make      write a built-in set (digits, noise) as IDX files for other programs; Invar\n"
-        "            itself needs no files for them\n"
-        "\n"
-        "  --data DIR    the data directory (default: $INVAR_DATA_DIR, else $XDG_DATA_HOME/invar,\n"
-        "                else ~/.local/share/invar)\n"
-        "  --images N    how many images to make (default 70000, of which 60000 for training)\n"
-        "\n"
-        "INVAR_DATA_MIRROR names another site to fetch from: files are at MIRROR/NAME/FILE.gz.\n"
+    .synopsis = "list | verify [NAME...] | fetch NAME... | make NAME [--images N]",
+    .description =
+        "    list      every image set, where it is expected, and whether it is there\n"
+        "    verify    compare the files with the published SHA-256 checksums\n"
+        "    fetch     download published sets; only files that are not already there and good, "
+        "and\n"
+        "              nothing is kept that does not have the published checksum; an archive is\n"
+        "              unpacked\n"
+        "    make      write a built-in set as IDX files for other programs; Invar itself needs "
+        "no\n"
+        "              files for it\n",
+    .notes =
+        "INVAR_DATA_MIRROR names another site to fetch from: files are at MIRROR/NAME/FILE.gz,\n"
+        "archives at MIRROR/NAME/FILE.tar.gz.\n"
         "\n"
         "Exit status: 0; 2 bad usage; 4 data missing or damaged; 1 the network or disk failed;\n"
         "130 interrupted.\n",
+    .needs = "one of list, verify, fetch or make",
+    .least_words = 1,
+    .most_words = SIZE_MAX,
+    .options = options,
     .run = run,
 };

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *type_name(iv_device_type type) {
+const char *cli_type_name(iv_device_type type) {
     switch (type) {
     case IV_DEVICE_CPU: return "cpu";
     case IV_DEVICE_GPU: return "gpu";
@@ -40,7 +40,7 @@ static void fill_row(table_row *row, size_t index, const iv_device_info *device)
     snprintf(row->cells[0], CELL_BYTES, "%zu", index);
     snprintf(row->cells[1], CELL_BYTES, "%.*s%s", CELL_BYTES - 16, device->name,
              device->available ? "" : " (unusable)");
-    snprintf(row->cells[2], CELL_BYTES, "%s", type_name(device->type));
+    snprintf(row->cells[2], CELL_BYTES, "%s", cli_type_name(device->type));
     snprintf(row->cells[3], CELL_BYTES, "%.*s", CELL_BYTES - 1, device->platform);
     snprintf(row->cells[4], CELL_BYTES, "%.*s", CELL_BYTES - 1, device->driver);
     snprintf(row->cells[5], CELL_BYTES, "%u", device->compute_units);
@@ -99,7 +99,7 @@ static json_t *device_json(size_t index, const iv_device_info *device, bool chos
         driver_text(device->name), "vendor", driver_text(device->vendor), "platform",
         driver_text(device->platform), "driver", driver_text(device->driver), "version",
         driver_text(device->version), "c_version", driver_text(device->c_version), "type",
-        type_name(device->type), "compute_units", (int)device->compute_units, "clock_mhz",
+        cli_type_name(device->type), "compute_units", (int)device->compute_units, "clock_mhz",
         (int)device->clock_mhz, "float_vector_width", (int)device->float_vector_width,
         "max_work_group", (json_int_t)device->max_work_group, "global_bytes",
         (json_int_t)device->global_bytes, "max_alloc_bytes", (json_int_t)device->max_alloc_bytes,
@@ -128,14 +128,8 @@ static iv_status print_json(const iv_device_info *devices, size_t n_devices, siz
 
 /* ------------------------------------------------------------------ the subcommand */
 
-static int run(int argc, char **argv) {
-    bool as_json = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json"))
-            return cli_usage_error(&cli_devices, "unexpected argument \"%s\"", argv[i]);
-        as_json = true;
-    }
-
+static int run(const cli_arguments *arguments) {
+    const bool as_json = cli_has(arguments, "json");
     iv_error error = {0}, selection = {0};
     iv_device_info *devices = NULL;
     size_t n_devices = 0, chosen = 0;
@@ -155,19 +149,21 @@ static int run(int argc, char **argv) {
     return selected == IV_ENODEVICE ? cli_fail(&selection) : 0;
 }
 
+static const cli_option options[] = {
+    {"json", NULL, "every property as JSON: {\"default\": INDEX or null, \"devices\": [...]}"},
+    CLI_END,
+};
+
 const cli_command cli_devices = {
     .name = "devices",
     .summary = "list the OpenCL devices and mark the one that is used by default",
-    .usage =
-        "usage: invar devices [--json]\n"
-        "\n"
+    .synopsis = "[--json]",
+    .description =
         "List every OpenCL device: its index (what --device takes), name, type, platform,\n"
         "driver, compute units, clock, memory, largest single buffer, local memory and native\n"
         "vector width in floats. The one that is used by default is marked: $INVAR_DEVICE if\n"
-        "set, else the first GPU, else the first CPU.\n"
-        "\n"
-        "  --json    every property as JSON: {\"default\": INDEX or null, \"devices\": [...]}\n"
-        "\n"
-        "Exit status: 0; 3 if there is no usable device.\n",
+        "set, else the first GPU, else the first CPU.\n",
+    .notes = "Exit status: 0; 3 if there is no usable device.\n",
+    .options = options,
     .run = run,
 };

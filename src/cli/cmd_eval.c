@@ -2,71 +2,39 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-static iv_status evaluate(const char *dir_path, const char *device, const char *data, bool quiet,
-                          iv_error *error) {
-    char data_dir[4096];
-    iv_spec *spec = NULL;
-    iv_context *context = NULL;
-    iv_run_dir *dir = NULL;
-    iv_results results = {0};
-    cli_progress progress;
-    cli_progress_init(&progress, quiet);
-    char *path = cli_path(dir_path, "spec.yaml");
-    iv_status status =
-        path ? cli_open_run(dir_path, &dir, error) : iv_fail(error, IV_ENOMEM, "out of memory");
-    if (status == IV_OK) status = iv_spec_load(path, NULL, 0, &spec, error);
-    if (status == IV_OK) status = iv_data_directory(data, data_dir, sizeof data_dir, error);
-    if (status == IV_OK) status = iv_context_create(device, false, &context, error);
-    if (status == IV_OK) {
-        const iv_progress report = {cli_progress_update, &progress};
-        const iv_study_job job = {.spec = spec,
-                                  .context = context,
-                                  .data_dir = data_dir,
-                                  .dir = dir,
-                                  .stop = cli_catch_stop(),
-                                  .progress = &report};
-        const iv_study *study = iv_study_find(iv_spec_string(iv_spec_root(spec), "study"));
-        status = study->evaluate(&job, &results);
-        if (status != IV_OK) *error = *iv_context_error(context);
-    }
-    cli_progress_end(&progress);
-    if (status == IV_OK) status = iv_results_print(&results, stdout, error);
-    iv_results_free(&results);
-    iv_run_dir_destroy(dir);
-    iv_context_destroy(context);
-    iv_spec_destroy(spec);
-    free(path);
-    return status;
-}
-
-static int run(int argc, char **argv) {
-    const char *dir = NULL, *device = NULL, *data = NULL;
-    bool quiet = false;
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_option(argc, argv, &i, "device", &device);
-        if (taken == 0) taken = cli_option(argc, argv, &i, "data", &data);
-        if (taken == 0 && strcmp(argv[i], "--quiet") == 0) {
-            quiet = true;
-            taken = 1;
-        }
-        if (taken < 0) return cli_usage_error(&cli_eval, "%s needs a value", argv[i]);
-        if (taken == 1) continue;
-        if (argv[i][0] == '-' || dir)
-            return cli_usage_error(&cli_eval, "unexpected argument \"%s\"", argv[i]);
-        dir = argv[i];
-    }
-    if (!dir) return cli_usage_error(&cli_eval, "needs a run directory");
+static int run(const cli_arguments *arguments) {
     iv_error error = {0};
-    return evaluate(dir, device, data, quiet, &error) == IV_OK ? 0 : cli_fail(&error);
+    iv_results results;
+    cli_progress progress;
+    const iv_progress report = {cli_progress_update, &progress};
+    const iv_run_options options = {.device = cli_value(arguments, "device"),
+                                    .data = cli_value(arguments, "data"),
+                                    .stop = cli_catch_stop(),
+                                    .progress = &report};
+    cli_progress_init(&progress, cli_has(arguments, "quiet"));
+    iv_status status = iv_evaluate(arguments->words[0], &options, &results, &error);
+    cli_progress_end(&progress);
+    if (status == IV_OK) status = iv_results_print(&results, stdout, &error);
+    iv_results_free(&results);
+    return status == IV_OK ? 0 : cli_fail(&error);
 }
 
-const cli_command cli_eval = {"eval",
-                              "recompute every metric of a run from its models; prints JSON",
-                              "usage: invar eval RUN_DIR [--device SEL] [--data DIR] [--quiet]\n\n"
-                              "Read the exported models of a finished run, measure them again and "
-                              "print the results as JSON, in the\n"
-                              "form of the run's results.json. Nothing is written.\n",
-                              run};
+static const cli_option options[] = {CLI_DEVICE, CLI_DATA, CLI_QUIET, CLI_END};
+
+const cli_command cli_eval = {
+    .name = "eval",
+    .summary = "recompute every metric of a run from its models; prints JSON",
+    .synopsis = "RUN_DIR [OPTIONS]",
+    .description =
+        "Read the exported models of a finished run, measure them again and print the results as\n"
+        "JSON, in the form of the run's results.json. Nothing is written.\n",
+    .notes =
+        "Exit status: 0; 1 if measuring fails; 3 if there is no usable device; 4 if the run, a\n"
+        "model or data is missing or damaged; 130 if interrupted.\n",
+    .needs = "a run directory",
+    .least_words = 1,
+    .most_words = 1,
+    .options = options,
+    .run = run,
+};

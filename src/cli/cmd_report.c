@@ -1,76 +1,47 @@
 /* invar report: tables and figures of finished runs beside the published numbers. */
 #include "cli/cli.h"
 
-#include <invar/report.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The tables and claims of one run directory on standard output. */
-static iv_status print_results(const char *dir, iv_error *error) {
-    iv_results results = {0};
+static iv_status print_results(const char *dir, const iv_results *results, iv_error *error) {
     char *tables = NULL;
-    size_t bytes = strlen(dir) + sizeof "/results.json";
-    char *path = malloc(bytes);
-    if (!path) return iv_fail(error, IV_ENOMEM, "out of memory while reading %s", dir);
-    snprintf(path, bytes, "%s/results.json", dir);
-
-    iv_status status = iv_results_read(path, &results, error);
-    if (status == IV_OK) status = iv_table_format_results(&results, IV_TABLE_TEXT, &tables, error);
+    const iv_status status = iv_table_format_results(results, IV_TABLE_TEXT, &tables, error);
     if (status == IV_OK) {
         printf("%s\n\n%s", dir, tables);
-        for (size_t i = 0; i < results.n_claims; i++) {
-            const iv_claim *claim = &results.claims[i];
+        for (size_t i = 0; i < results->n_claims; i++) {
+            const iv_claim *claim = &results->claims[i];
             printf("%s%-14s %s: %s\n", i ? "" : "\n", claim->holds ? "holds" : "does not hold",
                    claim->claim, claim->evidence);
         }
         putchar('\n');
     }
     free(tables);
-    free(path);
-    iv_results_free(&results);
     return status;
 }
 
-static int run(int argc, char **argv) {
-    const char *out = NULL;
-    const char **dirs = calloc((size_t)argc, sizeof *dirs);
-    size_t n_dirs = 0;
-    int exit_status = 0;
+static int run(const cli_arguments *arguments) {
+    const char *out = cli_value(arguments, "out");
+    const char *const *dirs = arguments->words;
+    const size_t n_dirs = arguments->n_words;
     iv_error error = {0};
-    if (!dirs) {
-        iv_fail(&error, IV_ENOMEM, "out of memory while reading the arguments");
+    if (out && !*out) return cli_usage_error(&cli_report, "--out needs a directory");
+    iv_results *results = calloc(n_dirs, sizeof *results);
+    if (!results) {
+        iv_fail(&error, IV_ENOMEM, "out of memory for the results");
         return cli_fail(&error);
     }
 
-    bool only_names = false;
-    for (int i = 1; i < argc; i++) {
-        int taken = only_names ? 0 : cli_option(argc, argv, &i, "out", &out);
-        if (taken < 0 || (taken == 1 && !*out)) {
-            exit_status = cli_usage_error(&cli_report, "--out needs a directory");
-            goto done;
-        }
-        if (taken == 1) continue;
-        if (!only_names && strcmp(argv[i], "--") == 0) {
-            only_names = true;
-        } else if (!only_names && argv[i][0] == '-') {
-            exit_status = cli_usage_error(&cli_report, "unexpected option \"%s\"", argv[i]);
-            goto done;
-        } else {
-            dirs[n_dirs++] = argv[i];
-        }
-    }
-    if (n_dirs == 0) {
-        exit_status = cli_usage_error(&cli_report, "which run directory?");
-        goto done;
-    }
-
     bool drawn;
-    iv_status status = iv_report_write(dirs, n_dirs, out, &drawn, &error);
-    for (size_t i = 0; status == IV_OK && i < n_dirs; i++) status = print_results(dirs[i], &error);
+    iv_status status = iv_report(dirs, n_dirs, out, results, &drawn, &error);
+    for (size_t i = 0; status == IV_OK && i < n_dirs; i++)
+        status = print_results(dirs[i], &results[i], &error);
     if (status == IV_OK) {
-        if (!drawn) fprintf(stderr, "invar: note: %s\n", iv_gnuplot_missing);
+        if (!drawn)
+            fprintf(stderr, "invar: note: some figures have no picture; the report names them with "
+                            "the command that draws each\n");
         const char *where = out ? out : n_dirs == 1 ? dirs[0] : ".";
         size_t n = strlen(where);
         printf("Wrote %s%sreport.html, report.md and report.csv\n", where,
@@ -78,27 +49,33 @@ static int run(int argc, char **argv) {
         if (fflush(stdout) == EOF || ferror(stdout))
             status = iv_fail(&error, IV_EFAILED, "cannot write to standard output");
     }
-    if (status != IV_OK) exit_status = cli_fail(&error);
-done:
-    free(dirs);
-    return exit_status;
+    for (size_t i = 0; i < n_dirs; i++) iv_results_free(&results[i]);
+    free(results);
+    return status == IV_OK ? 0 : cli_fail(&error);
 }
+
+static const cli_option options[] = {
+    {"out", "DIR",
+     "where to write; by default the run directory itself, or the current directory if there are "
+     "several"},
+    CLI_END,
+};
 
 const cli_command cli_report = {
     .name = "report",
     .summary = "write the tables and figures of runs beside the published numbers",
-    .usage =
-        "usage: invar report RUN_DIR... [--out DIR]\n"
-        "\n"
+    .synopsis = "RUN_DIR... [--out DIR]",
+    .description =
         "Print the tables and claims of finished runs, and write report.html (one page with\n"
         "everything in it), report.md and report.csv: results beside the published numbers,\n"
-        "claims with their evidence, figures, the spec and the conditions of the run. Figures\n"
-        "whose pictures are missing are drawn if gnuplot is installed.\n"
-        "\n"
-        "  --out DIR    where to write; by default the run directory itself, or the current\n"
-        "               directory if there are several\n"
-        "\n"
-        "Exit status: 0; 1 if the report cannot be written; 4 if a run directory is missing,\n"
-        "damaged or has no results yet.\n",
+        "claims with their evidence, figures, the spec and the conditions of the run. Nothing in\n"
+        "the run directory is run: a figure without a picture is listed with the command that\n"
+        "draws it.\n",
+    .notes = "Exit status: 0; 1 if the report cannot be written; 4 if a run directory is missing,\n"
+             "damaged or has no results yet.\n",
+    .needs = "a run directory",
+    .least_words = 1,
+    .most_words = SIZE_MAX,
+    .options = options,
     .run = run,
 };

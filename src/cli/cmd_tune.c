@@ -1,6 +1,7 @@
 /* invar tune: measure the engines of matrix products on a device and keep the fastest. */
 #include "cli/cli.h"
 
+#include <invar/graph.h>
 #include <invar/tune.h>
 
 #include <math.h>
@@ -29,6 +30,40 @@ static void print_result(void *user, const iv_tune_result *r) {
     fflush(stdout);
 }
 
+static void print_kernel(void *user, const iv_kernel_result *r) {
+    char name[64];
+    (void)user;
+    snprintf(name, sizeof name, "%s.%s", r->kernel, r->name);
+    printf("%-22s %-26zu %-26zu %10.1f %10s %7.2fx\n", name, r->untuned, r->best,
+           1e6 * r->best_seconds, "", r->untuned_seconds / r->best_seconds);
+    fflush(stdout);
+}
+
+/* Every number of a kernel, what is in use and what is tried. */
+static int list(const char *device) {
+    iv_error error = {0};
+    iv_context *context;
+    if (iv_context_create(device, false, &context, &error) != IV_OK) return cli_fail(&error);
+    const iv_kernel_parameter *rows;
+    const size_t n = iv_kernel_parameters(&rows);
+    printf("Numbers of kernels on %s. The products' are measured one by one: invar tune.\n",
+           iv_context_device(context)->name);
+    printf("%-24s %6s %6s %6s  %-20s %s\n", "kernel.number", "in use", "CPUs", "GPUs", "tried",
+           "meaning");
+    for (size_t i = 0; i < n; i++) {
+        char name[64], tried[64] = "-";
+        snprintf(name, sizeof name, "%s.%s", rows[i].kernel, rows[i].name);
+        for (size_t c = 0, at = 0; rows[i].candidates[c] && at < sizeof tried; c++)
+            at += (size_t)snprintf(tried + at, sizeof tried - at, c ? " %zu" : "%zu",
+                                   rows[i].candidates[c]);
+        printf("%-24s %6zu %6zu %6zu  %-20s %s\n", name,
+               iv_kernel_value(context, rows[i].kernel, rows[i].name), rows[i].cpu, rows[i].gpu,
+               tried, rows[i].meaning);
+    }
+    iv_context_destroy(context);
+    return 0;
+}
+
 static void print_note(void *user, const char *text) {
     (void)user;
     fprintf(stderr, "invar: %s\n", text);
@@ -42,56 +77,59 @@ static bool read_seconds(const char *text, double *seconds) {
 
 static int tune(const char *device, double seconds) {
     const volatile sig_atomic_t *stop = cli_catch_stop();
-    const iv_tune_options options = {
-        .seconds = seconds, .result = print_result, .note = print_note, .stop = stop};
+    /* A sixth of the time for the kernels, the rest for the products, which take most of a step. */
+    iv_tune_options options = {
+        .seconds = seconds * 5.0 / 6.0, .result = print_result, .note = print_note, .stop = stop};
     iv_error error = {0};
     iv_context *context;
     iv_status status = iv_context_create(device, false, &context, &error);
     if (status != IV_OK) return cli_fail(&error);
 
-    printf("Tuning matrix products on %s for about %.0f s. N, T: an operand as stored or "
+    printf("Tuning matrix products and other kernels on %s for about %.0f s. N, T: an operand as "
+           "stored or "
            "transposed.\n",
            iv_context_device(context)->name, seconds);
     print_heading();
     status = iv_tune(context, &options);
+    options.seconds = seconds / 6.0;
+    if (status == IV_OK && !*stop) status = iv_tune_kernels(context, &options, print_kernel);
     int exit_status = status == IV_OK ? 0 : cli_fail(iv_context_error(context));
     if (*stop) exit_status = iv_exit_status(IV_EINTERRUPTED);
     iv_context_destroy(context);
     return exit_status;
 }
 
-static int run(int argc, char **argv) {
-    const char *device = NULL, *value;
+static int run(const cli_arguments *arguments) {
     double seconds = default_seconds;
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_option(argc, argv, &i, "device", &device);
-        if (taken == 0 && (taken = cli_option(argc, argv, &i, "time", &value)) == 1 &&
-            !read_seconds(value, &seconds))
-            return cli_usage_error(&cli_tune, "--time %s: want a number of seconds above 0", value);
-        if (taken < 0) return cli_usage_error(&cli_tune, "%s needs a value", argv[i]);
-        if (taken == 0) return cli_usage_error(&cli_tune, "unexpected argument \"%s\"", argv[i]);
-    }
-    return tune(device, seconds);
+    const char *time = cli_value(arguments, "time");
+    if (cli_has(arguments, "list")) return list(cli_value(arguments, "device"));
+    if (time && !read_seconds(time, &seconds))
+        return cli_usage_error(&cli_tune, "--time %s: want a number of seconds above 0", time);
+    return tune(cli_value(arguments, "device"), seconds);
 }
+
+static const cli_option options[] = {
+    CLI_DEVICE,
+    {"time", "SECONDS", "about how long (default: 60)"},
+    {"list", NULL, "print the numbers of kernels, which are in use and which are tried, and stop"},
+    CLI_END,
+};
 
 const cli_command cli_tune = {
     .name = "tune",
     .summary = "find the fastest matrix products for a device and remember them",
-    .usage =
-        "usage: invar tune [--device SEL] [--time SECONDS]\n"
-        "\n"
+    .synopsis = "[OPTIONS]",
+    .description =
         "Measure the engines of matrix products, with several parameters each, on the products\n"
         "that the studies are made of, check every result in double precision, and keep the\n"
-        "fastest for this device and driver in the cache directory ($XDG_CACHE_HOME/invar/tuning,\n"
+        "fastest for this device and driver, and try the numbers of other kernels (invar tune "
+        "--list), in the cache directory ($XDG_CACHE_HOME/invar/tuning,\n"
         "else ~/.cache/invar/tuning). Later runs on the device use them. Results may differ in\n"
         "their last bits from those of before. Tune again after a new driver; to go back, delete\n"
-        "the directory.\n"
-        "\n"
-        "    --device SEL     index, part of the name, cpu or gpu (default: $INVAR_DEVICE, else\n"
-        "                     the first GPU)\n"
-        "    --time SECONDS   about how long (default: 60)\n"
-        "\n"
+        "the directory.\n",
+    .notes =
         "Exit status: 0; 1 if no engine computes right; 3 if there is no usable device; 130 if\n"
         "interrupted, with what was found so far kept.\n",
+    .options = options,
     .run = run,
 };

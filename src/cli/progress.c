@@ -1,26 +1,53 @@
 /* How far long work has come, on standard error, and stopping it. */
 #include "cli/cli.h"
 
+#include "runtime/text.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const double terminal_seconds = 0.2, plain_seconds = 15;
 
-void cli_format_seconds(double seconds, char *text, size_t size) {
-    const long s = seconds < 0 ? 0 : seconds > 1e8 ? 100000000 : (long)(seconds + 0.5);
-    if (s >= 3600)
-        snprintf(text, size, "%ld h %02ld min", s / 3600, s % 3600 / 60);
-    else if (s >= 60)
-        snprintf(text, size, "%ld min %02ld s", s / 60, s % 60);
-    else
-        snprintf(text, size, "%ld s", s);
+/* ------------------------------------------------------------------ the terminal */
+
+bool cli_redraws(void) {
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) == 1 && !(term && strcmp(term, "dumb") == 0);
 }
+
+static size_t terminal_columns(void) {
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+    const char *columns = getenv("COLUMNS");
+    const long n = columns ? strtol(columns, NULL, 10) : 0;
+    return n > 0 && n < 10000 ? (size_t)n : 80;
+}
+
+/* How many bytes of a text, in UTF-8, fill at most `columns` columns. */
+static size_t bytes_that_fit(const char *text, size_t columns) {
+    size_t n = 0;
+    for (size_t used = 0; text[n]; n++)
+        if (((unsigned char)text[n] & 0xc0) != 0x80 && ++used > columns) break;
+    return n;
+}
+
+/* A line that reaches the last column would wrap, and no carriage return gets back over that. */
+void cli_redraw(const char *line) {
+    const size_t columns = terminal_columns();
+    const size_t n = bytes_that_fit(line, columns > 1 ? columns - 1 : 1);
+    fprintf(stderr, "\r%.*s\033[K", (int)n, line);
+    fflush(stderr);
+}
+
+/* ------------------------------------------------------------------ progress */
 
 void cli_progress_init(cli_progress *p, bool quiet) {
     memset(p, 0, sizeof *p);
     p->quiet = quiet;
-    p->terminal = isatty(STDERR_FILENO) == 1;
+    p->terminal = cli_redraws();
 }
 
 static void clear_line(cli_progress *p) {
@@ -47,11 +74,15 @@ void cli_progress_update(void *state, const char *what, uint64_t done, uint64_t 
 
     const double rate = (double)(done - p->first) / (now - p->start);
     char left[32] = "?";
-    if (rate > 0) cli_format_seconds((double)(total - done) / rate, left, sizeof left);
+    if (rate > 0) iv_format_duration((double)(total - done) / rate, left, sizeof left);
     const double percent = total ? 100.0 * (double)done / (double)total : 100.0;
-    fprintf(stderr, "%s%s: %.0f%% (%llu of %llu, %.4g/s, %s left)%s", p->terminal ? "\r" : "",
-            p->what, percent, (unsigned long long)done, (unsigned long long)total, rate, left,
-            p->terminal ? "\033[K" : "\n");
+    char line[256];
+    snprintf(line, sizeof line, "%s: %.0f%% (%llu of %llu, %.4g/s, %s left)", p->what, percent,
+             (unsigned long long)done, (unsigned long long)total, rate, left);
+    if (p->terminal)
+        cli_redraw(line);
+    else
+        fprintf(stderr, "%s\n", line);
     fflush(stderr);
     p->line_open = p->terminal;
 }

@@ -1,25 +1,31 @@
+/* Reading CIFAR's binary batches. */
 #include "data/cifar.h"
 
+#include "data/images.h"
 #include "data/reader.h"
 #include "data/source.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCHES = 6, RECORDS = 10000, IMAGE_BYTES = 3 * 32 * 32, RECORD_BYTES = 1 + IMAGE_BYTES };
+/* What each batch of a set holds. */
+typedef struct {
+    size_t n_records, image_bytes, record_bytes;
+} batch_shape;
 
-static iv_status read_batch(const char *directory, const iv_dataset_source *source, size_t batch,
-                            uint8_t *records, uint8_t *pixels, uint8_t *labels, iv_error *error) {
+static iv_status read_batch(const iv_dataset_info *info, const char *directory, size_t batch,
+                            const batch_shape *shape, uint8_t *records, uint8_t *pixels,
+                            uint8_t *labels, iv_error *error) {
     char path[IV_PATH_BYTES];
     bool exists;
     iv_reader *reader = NULL;
-    iv_status status =
-        iv_dataset_path(directory, source->name, source->files[batch], path, &exists, error);
+    iv_status status = iv_dataset_path(directory, info, info->files[batch], path, &exists, error);
     if (status != IV_OK) return status;
-    if (!exists) return iv_fail(error, IV_EDATA, "%s: missing; %s", path, source->by_hand);
+    const char *advice = "delete it and fetch it again";
+    if (!exists) return iv_dataset_fail_missing(directory, info, path, error);
 
     size_t got;
-    const size_t expected = (size_t)RECORDS * RECORD_BYTES;
+    const size_t expected = shape->n_records * shape->record_bytes;
     status = iv_reader_open(path, &reader, error);
     if (status == IV_OK) status = iv_reader_read(reader, records, expected + 1, &got, error);
     iv_reader_close(reader);
@@ -27,38 +33,40 @@ static iv_status read_batch(const char *directory, const iv_dataset_source *sour
     if (got != expected)
         return iv_fail(error, IV_EDATA, "%s: %s: expected %zu bytes, found %s%zu; %s", path,
                        got < expected ? "truncated" : "too long", expected,
-                       got < expected ? "" : "at least ", got, source->by_hand);
+                       got < expected ? "" : "at least ", got, advice);
 
-    for (size_t i = 0; i < RECORDS; i++) {
-        const uint8_t *record = records + i * RECORD_BYTES;
-        if (record[0] > 9)
-            return iv_fail(error, IV_EDATA, "%s: label %zu is %d, expected less than 10; %s", path,
-                           i, record[0], source->by_hand);
+    for (size_t i = 0; i < shape->n_records; i++) {
+        const uint8_t *record = records + i * shape->record_bytes;
+        if (record[0] >= info->n_classes)
+            return iv_fail(error, IV_EDATA, "%s: label %zu is %d, expected less than %zu; %s", path,
+                           i, record[0], info->n_classes, advice);
         labels[i] = record[0];
-        memcpy(pixels + i * IMAGE_BYTES, record + 1, IMAGE_BYTES);
+        memcpy(pixels + i * shape->image_bytes, record + 1, shape->image_bytes);
     }
     return IV_OK;
 }
 
-iv_status iv_cifar10_load(const char *directory, iv_dataset *dataset, iv_error *error) {
-    const iv_dataset_source *source = iv_dataset_source_find("cifar10");
-    *dataset = (iv_dataset){.n_images = (size_t)BATCHES * RECORDS,
-                            .n_training = (size_t)(BATCHES - 1) * RECORDS,
-                            .n_classes = 10,
-                            .channels = 3,
-                            .height = 32,
-                            .width = 32};
-    uint8_t *records = malloc((size_t)RECORDS * RECORD_BYTES + 1);
-    dataset->pixels = malloc(dataset->n_images * IMAGE_BYTES);
-    dataset->labels = malloc(dataset->n_images);
+iv_status iv_cifar_load(const iv_dataset_info *info, const char *directory, iv_dataset *dataset,
+                        iv_error *error) {
+    size_t n_batches = 0;
+    while (info->files[n_batches]) n_batches++;
+    dataset->n_images = info->n_training + info->n_test;
+    dataset->n_training = info->n_training;
+    dataset->n_classes = info->n_classes;
+    dataset->channels = info->channels;
+    dataset->height = info->height;
+    dataset->width = info->width;
+    const size_t image_bytes = info->channels * info->height * info->width;
+    const batch_shape shape = {dataset->n_images / n_batches, image_bytes, 1 + image_bytes};
 
-    iv_status status = IV_OK;
-    if (!records || !dataset->pixels || !dataset->labels)
-        status = iv_fail(error, IV_ENOMEM, "cifar10: no memory for its images");
-    for (size_t batch = 0; batch < BATCHES && status == IV_OK; batch++)
-        status = read_batch(directory, source, batch, records,
-                            dataset->pixels + batch * RECORDS * IMAGE_BYTES,
-                            dataset->labels + batch * RECORDS, error);
+    iv_status status = iv_dataset_allocate(dataset, error);
+    if (status != IV_OK) return status;
+    uint8_t *records = malloc(shape.n_records * shape.record_bytes + 1);
+    if (!records) status = iv_fail(error, IV_ENOMEM, "%s: no memory to read it", info->name);
+    for (size_t batch = 0; batch < n_batches && status == IV_OK; batch++)
+        status = read_batch(info, directory, batch, &shape, records,
+                            dataset->pixels + batch * shape.n_records * image_bytes,
+                            dataset->labels + batch * shape.n_records, error);
     free(records);
     return status;
 }

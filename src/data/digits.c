@@ -1,15 +1,11 @@
 /* The built-in digits: glyphs written by an unsteady hand.
  *
  * Positions are integers of 1/4096 pixel and everything is integer arithmetic, so that the bytes
- * are the same on every machine. Image i is made from Philox of (seed, i) alone.
- */
+ * are the same on every machine. Image i is made from Philox of (seed, i) alone. */
 #include "data/draws.h"
 #include "data/glyphs.h"
+#include "data/images.h"
 
-#include <invar/data.h>
-
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -226,51 +222,17 @@ static void draw_digit(uint32_t seed, uint32_t image, uint8_t *pixels, uint8_t *
     *label = (uint8_t)digit;
 }
 
-/* An empty built-in set of the digits' size. */
-static iv_status allocate(const char *name, size_t n_images, iv_dataset *dataset, iv_error *error) {
-    *dataset = (iv_dataset){.n_images = n_images,
-                            .n_training = n_images - n_images / 7,
+iv_status iv_digits_make(uint32_t seed, size_t n_images, iv_dataset *dataset, iv_error *error) {
+    *dataset = (iv_dataset){.name = "digits",
+                            .n_images = n_images,
+                            .n_training = iv_usual_training(n_images),
                             .n_classes = 10,
                             .channels = 1,
                             .height = SIDE,
                             .width = SIDE};
-    snprintf(dataset->name, sizeof dataset->name, "%s", name);
-    if (n_images == 0 || n_images > INT32_MAX)
-        return iv_fail(error, IV_EINVAL, "%s: %zu images, expected 1 to %ld", name, n_images,
-                       (long)INT32_MAX);
-
-    size_t n_bytes;
-    const iv_status status = iv_multiply_size(n_images, SIDE * SIDE, &n_bytes, error);
-    if (status != IV_OK) return status;
-    dataset->pixels = malloc(n_bytes);
-    dataset->labels = malloc(n_images);
-    if (!dataset->pixels || !dataset->labels) {
-        iv_dataset_clear(dataset);
-        return iv_fail(error, IV_ENOMEM, "%s: no memory for %zu images", name, n_images);
-    }
-    return IV_OK;
-}
-
-iv_status iv_digits_make(uint32_t seed, size_t n_images, iv_dataset *dataset, iv_error *error) {
-    const iv_status status = allocate("digits", n_images, dataset, error);
+    const iv_status status = iv_dataset_allocate(dataset, error);
     if (status != IV_OK) return status;
     for (size_t i = 0; i < n_images; i++)
         draw_digit(seed, (uint32_t)i, dataset->pixels + i * SIDE * SIDE, dataset->labels + i);
-    return IV_OK;
-}
-
-iv_status iv_noise_make(uint32_t seed, size_t n_images, iv_dataset *dataset, iv_error *error) {
-    const iv_status status = allocate("noise", n_images, dataset, error);
-    if (status != IV_OK) return status;
-    for (size_t i = 0; i < n_images; i++) {
-        uint8_t *pixels = dataset->pixels + i * SIDE * SIDE;
-        for (uint32_t index = 0; index < SIDE * SIDE / 16; index++) {
-            uint32_t words[4];
-            iv_philox(seed, IV_STREAM_NOISE, (uint32_t)i, index, words);
-            for (unsigned k = 0; k < 16; k++)
-                pixels[16 * index + k] = (uint8_t)(words[k / 4] >> (8 * (k % 4)));
-        }
-        dataset->labels[i] = (uint8_t)(i % 10);
-    }
     return IV_OK;
 }

@@ -2,17 +2,20 @@
  * renamed. */
 #include "data/file.h"
 #include "data/source.h"
+#include "data/tar.h"
 #include "data/verify.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Several times the largest published file. */
 enum { MOST_BYTES = 256 << 20 };
 
 typedef struct {
     const char *file;
+    bool archive; /* whose checksum is of the bytes as they are */
     int descriptor;
     int write_error; /* an errno, once writing failed */
     uint64_t received;
@@ -109,19 +112,23 @@ static iv_status download(const char *url, const char *path, transfer *to, iv_er
     return status;
 }
 
-static iv_status check(const char *temporary, const char *url, const char *expected,
+static iv_status sha256_of(const char *path, bool archive, char found[65], iv_error *error) {
+    return archive ? iv_archive_sha256(path, found, error) : iv_file_sha256(path, found, error);
+}
+
+static iv_status check(const char *temporary, bool archive, const char *url, const char *expected,
                        iv_error *error) {
     char found[65];
     iv_error why = {0};
-    if (iv_file_sha256(temporary, found, &why) != IV_OK)
+    if (sha256_of(temporary, archive, found, &why) != IV_OK)
         return iv_fail(error, IV_EDATA, "%s: what arrived is damaged (%s); try again", url,
                        why.message);
     if (strcmp(found, expected) != 0)
         return iv_fail(
             error, IV_EDATA,
-            "%s: not the published file: SHA-256 of the uncompressed bytes is %s, expected "
-            "%s; try again or use another mirror",
-            url, found, expected);
+            "%s: not the published file: SHA-256 of %s is %s, expected %s; try again or use "
+            "another mirror",
+            url, archive ? "it" : "the uncompressed bytes", found, expected);
     return IV_OK;
 }
 
@@ -133,7 +140,7 @@ static iv_status fetch_file(const char *path, const char *url, const char *sha25
         return iv_fail(error, IV_EFAILED, "%s: cannot be made; is its folder writable?", path);
 
     iv_status status = download(url, path, to, error);
-    if (status == IV_OK) status = check(temporary, url, sha256, error);
+    if (status == IV_OK) status = check(temporary, to->archive, url, sha256, error);
     if (status != IV_OK) {
         iv_file_abandon(to->descriptor, temporary);
         return status;
@@ -142,10 +149,10 @@ static iv_status fetch_file(const char *path, const char *url, const char *sha25
 }
 
 /* Whether the file must be downloaded, and where to. */
-static iv_status plan_file(const char *directory, const iv_dataset_source *source, size_t file,
+static iv_status plan_file(const char *directory, const iv_dataset_info *info, size_t file,
                            char *path, bool *wanted, iv_error *error) {
     char sha256[65];
-    const iv_file_state state = iv_dataset_file_verify(directory, source, file, path, sha256, NULL);
+    const iv_file_state state = iv_dataset_file_verify(directory, info, file, path, sha256, NULL);
     *wanted = state != IV_FILE_GOOD;
     if (!*wanted) return IV_OK;
 
@@ -162,38 +169,74 @@ static iv_status plan_file(const char *directory, const iv_dataset_source *sourc
     return IV_OK;
 }
 
-iv_status iv_dataset_fetch(const char *directory, const iv_dataset_source *source,
-                           const char *mirror, iv_fetch_progress progress, void *state,
-                           iv_error *error) {
-    if (source->by_hand)
-        return iv_fail(error, IV_EINVAL, "%s: cannot be fetched; %s (%s)", source->name,
-                       source->by_hand, directory);
+static iv_status address_of(const iv_dataset_info *info, const char *mirror, const char *file,
+                            const char *suffix, char url[IV_PATH_BYTES], iv_error *error) {
+    const int length =
+        mirror ? snprintf(url, IV_PATH_BYTES, "%s/%s/%s%s", mirror, info->name, file, suffix)
+               : snprintf(url, IV_PATH_BYTES, "%s/%s%s", info->base_url, file, suffix);
+    if (length >= 0 && length < IV_PATH_BYTES) return IV_OK;
+    return iv_fail(error, IV_EINVAL, "the mirror's address is too long");
+}
 
+static iv_status fetch_files(const char *directory, const iv_dataset_info *info, const char *mirror,
+                             iv_fetch_progress progress, void *state, iv_error *error) {
     char path[IV_PATH_BYTES], url[IV_PATH_BYTES];
-    const int length = snprintf(path, sizeof path, "%s/%s", directory, source->name);
-    if (length < 0 || (size_t)length >= sizeof path)
-        return iv_fail(error, IV_EINVAL, "the data directory's path is too long");
-    iv_status status = iv_make_directories(path, error);
+    iv_status status = IV_OK;
+    for (size_t file = 0; info->files[file] && status == IV_OK; file++) {
+        bool wanted;
+        status = plan_file(directory, info, file, path, &wanted, error);
+        if (status != IV_OK || !wanted) continue;
+        status = address_of(info, mirror, info->files[file], ".gz", url, error);
+        transfer to = {.file = info->files[file], .progress = progress, .progress_state = state};
+        if (status == IV_OK) status = fetch_file(path, url, info->sha256s[file], &to, error);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------ archives */
+
+static bool has_all_files(const char *directory, const iv_dataset_info *info) {
+    char path[IV_PATH_BYTES];
+    bool exists = true;
+    for (size_t file = 0; info->files[file] && exists; file++)
+        if (iv_dataset_path(directory, info, info->files[file], path, &exists, NULL) != IV_OK)
+            exists = false;
+    return exists;
+}
+
+/* An archive that is there already, put by hand or left where unpacking failed, is not downloaded
+ * again. */
+static iv_status fetch_archive(const char *directory, const iv_dataset_info *info,
+                               const char *folder, const char *mirror, iv_fetch_progress progress,
+                               void *state, iv_error *error) {
+    char path[IV_PATH_BYTES], url[IV_PATH_BYTES], found[65];
+    if (has_all_files(directory, info)) return IV_OK;
+    iv_status status = iv_path_within(folder, info->archive, "", path, error);
+    if (status == IV_OK) status = address_of(info, mirror, info->archive, "", url, error);
+    if (status != IV_OK) return status;
+    const bool is_there =
+        iv_archive_sha256(path, found, NULL) == IV_OK && strcmp(found, info->archive_sha256) == 0;
+    transfer to = {
+        .file = info->archive, .archive = true, .progress = progress, .progress_state = state};
+    if (!is_there) status = fetch_file(path, url, info->archive_sha256, &to, error);
+    if (status == IV_OK) status = iv_tar_unpack(path, folder, info->files, error);
+    if (status == IV_OK) unlink(path);
+    return status;
+}
+
+iv_status iv_dataset_fetch(const char *directory, const iv_dataset_info *info, const char *mirror,
+                           iv_fetch_progress progress, void *state, iv_error *error) {
+    if (info->built_in)
+        return iv_fail(error, IV_EINVAL, "%s: is built in and needs no files", info->name);
+
+    char folder[IV_PATH_BYTES];
+    iv_status status = iv_path_within(directory, info->name, "", folder, error);
+    if (status == IV_OK) status = iv_make_directories(folder, error);
     if (status != IV_OK) return status;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
         return iv_fail(error, IV_EFAILED, "libcurl does not start");
-
-    for (size_t file = 0; source->files[file] && status == IV_OK; file++) {
-        bool wanted;
-        status = plan_file(directory, source, file, path, &wanted, error);
-        if (status != IV_OK || !wanted) continue;
-
-        const int url_length =
-            mirror ? snprintf(url, sizeof url, "%s/%s/%s.gz", mirror, source->name,
-                              source->files[file])
-                   : snprintf(url, sizeof url, "%s/%s.gz", source->base_url, source->files[file]);
-        if (url_length < 0 || (size_t)url_length >= sizeof url) {
-            status = iv_fail(error, IV_EINVAL, "the mirror's address is too long");
-            break;
-        }
-        transfer to = {.file = source->files[file], .progress = progress, .progress_state = state};
-        status = fetch_file(path, url, source->sha256s[file], &to, error);
-    }
+    status = info->archive ? fetch_archive(directory, info, folder, mirror, progress, state, error)
+                           : fetch_files(directory, info, mirror, progress, state, error);
     curl_global_cleanup();
     return status;
 }

@@ -13,7 +13,7 @@
 
 iv_status iv_file_fail(iv_error *error, const char *path, const char *doing, int code) {
     const char *advice = "";
-    if (code == ENOSPC) advice = "; free some space and run again";
+    if (code == ENOSPC) advice = "; free some space";
     if (code == EFBIG)
         advice = "; the limit on file sizes (ulimit -f) or the file system refuses it";
     if (code == ENOENT) advice = "; does the folder exist?";

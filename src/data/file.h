@@ -15,8 +15,8 @@ int iv_file_create_beside(const char *path, char *temporary, size_t size);
 /* Write all bytes. 0 or an errno. */
 int iv_file_write(int descriptor, const void *bytes, size_t n_bytes);
 
-/* Flush, close and give the file its name; or close and remove it. Commit removes it if it fails.
- */
+/* Flush, close and give the file its name; or close and remove it.
+ * Commit removes it if it fails. */
 iv_status iv_file_commit(int descriptor, const char *temporary, const char *path, iv_error *error);
 void iv_file_abandon(int descriptor, const char *temporary);
 

@@ -29,7 +29,7 @@ static iv_status check_header(const char *path, const uint8_t *header, unsigned 
     idx->rank = rank;
     for (unsigned i = 0; i < rank; i++) {
         const uint32_t size = big_endian(header + 4 + 4 * i);
-        static const char *const names[] = {"number of items", "height", "width"};
+        static const char *const names[] = {"number of items", "height", "width", "channels"};
         if (expected[i] != 0 && size != expected[i])
             return iv_fail(error, IV_EDATA, "%s: the header gives %s %lu, expected %zu", path,
                            names[i], (unsigned long)size, expected[i]);
@@ -47,6 +47,16 @@ static iv_status check_header(const char *path, const uint8_t *header, unsigned 
     return IV_OK;
 }
 
+unsigned iv_idx_image_rank(const char *path) {
+    iv_reader *reader = NULL;
+    uint8_t header[4] = {0};
+    size_t got = 0;
+    if (iv_reader_open(path, &reader, NULL) == IV_OK)
+        (void)iv_reader_read(reader, header, sizeof header, &got, NULL);
+    iv_reader_close(reader);
+    return got == sizeof header && header[3] == 4 ? 4 : 3;
+}
+
 iv_status iv_idx_read(const char *path, unsigned rank, const size_t *expected, iv_idx *idx,
                       iv_error *error) {
     iv_reader *reader = NULL;
@@ -56,15 +66,15 @@ iv_status iv_idx_read(const char *path, unsigned rank, const size_t *expected, i
     iv_status status = iv_reader_open(path, &reader, error);
     if (status != IV_OK) goto done;
 
-    uint8_t header[16];
+    uint8_t header[4 + 4 * IV_IDX_MOST_RANK];
     const size_t header_bytes = 4 + 4 * (size_t)rank;
     size_t got, n_bytes = 0;
     status = iv_reader_read(reader, header, header_bytes, &got, error);
     if (status != IV_OK) goto done;
     if (got < header_bytes) {
         status = iv_fail(error, IV_EDATA,
-                         "%s: truncated: has %zu bytes, an IDX header has %zu; delete it and fetch "
-                         "it again",
+                         "%s: truncated: has %zu bytes, an IDX header has %zu; delete it and "
+                         "write or fetch it again",
                          path, got, header_bytes);
         goto done;
     }
@@ -74,7 +84,7 @@ iv_status iv_idx_read(const char *path, unsigned rank, const size_t *expected, i
         status =
             iv_fail(error, IV_EDATA,
                     "%s: truncated: holds at most %llu bytes, the header promises %zu and %zu; "
-                    "delete it and fetch it again",
+                    "delete it and write or fetch it again",
                     path, (unsigned long long)iv_reader_most_bytes(reader), header_bytes, n_bytes);
         goto done;
     }
@@ -91,7 +101,7 @@ iv_status iv_idx_read(const char *path, unsigned rank, const size_t *expected, i
         status =
             iv_fail(error, IV_EDATA,
                     "%s: %s: the header promises %zu bytes of data, found %s%zu; delete it and "
-                    "fetch it again",
+                    "write or fetch it again",
                     path, got < n_bytes ? "truncated" : "too long", n_bytes,
                     got < n_bytes ? "" : "at least ", got);
         goto done;
@@ -107,7 +117,7 @@ done:
 
 iv_status iv_idx_write(const char *path, unsigned rank, const size_t *shape, const uint8_t *data,
                        iv_error *error) {
-    uint8_t header[16] = {0, 0, 8, (uint8_t)rank};
+    uint8_t header[4 + 4 * IV_IDX_MOST_RANK] = {0, 0, 8, (uint8_t)rank};
     size_t n_bytes = 1;
     for (unsigned i = 0; i < rank; i++) {
         if (shape[i] > UINT32_MAX)

@@ -12,24 +12,30 @@ static const char magic[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 static const struct {
     const char *descr;
     size_t bytes;
+    const char *name;
 } types[] = {
-    [IV_ARRAY_UINT8] = {"|u1", 1},
-    [IV_ARRAY_INT32] = {"<i4", 4},
-    [IV_ARRAY_FLOAT32] = {"<f4", 4},
+    [IV_ARRAY_UINT8] = {"|u1", 1, "uint8"},     [IV_ARRAY_INT32] = {"<i4", 4, "int32"},
+    [IV_ARRAY_FLOAT32] = {"<f4", 4, "float32"}, [IV_ARRAY_INT8] = {"|i1", 1, "int8"},
+    [IV_ARRAY_INT16] = {"<i2", 2, "int16"},     [IV_ARRAY_UINT16] = {"<u2", 2, "uint16"},
+    [IV_ARRAY_UINT32] = {"<u4", 4, "uint32"},   [IV_ARRAY_INT64] = {"<i8", 8, "int64"},
+    [IV_ARRAY_UINT64] = {"<u8", 8, "uint64"},
 };
+
+const char *iv_array_type_name(iv_array_type type) {
+    return types[type].name;
+}
 
 /* Elements are stored little-endian, whatever the machine. */
 static void swap_if_big_endian(void *data, size_t n_elements, size_t element_bytes) {
     const uint16_t probe = 1;
     uint8_t *bytes = data;
     if (*(const uint8_t *)&probe == 1 || element_bytes == 1) return;
-    for (size_t i = 0; i < n_elements; i++, bytes += 4) {
-        const uint8_t first = bytes[0], second = bytes[1];
-        bytes[0] = bytes[3];
-        bytes[1] = bytes[2];
-        bytes[2] = second;
-        bytes[3] = first;
-    }
+    for (size_t i = 0; i < n_elements; i++, bytes += element_bytes)
+        for (size_t k = 0; k < element_bytes / 2; k++) {
+            const uint8_t kept = bytes[k];
+            bytes[k] = bytes[element_bytes - 1 - k];
+            bytes[element_bytes - 1 - k] = kept;
+        }
 }
 
 static iv_status count_elements(const iv_array *array, size_t *n_elements, size_t *n_bytes,
@@ -90,7 +96,13 @@ static const char *skip_spaces(const char *at) {
     return at;
 }
 
-static const char *parse_type(const char *at, iv_array *array) {
+/* What a header is refused for, if it is one of the usual things. */
+typedef struct {
+    char type[16]; /* the type's description, if it is none of ours */
+    bool fortran;
+} refusal;
+
+static const char *parse_type(const char *at, iv_array *array, refusal *why) {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         const size_t length = strlen(types[i].descr);
         if ((*at == '\'' || *at == '"') && strncmp(at + 1, types[i].descr, length) == 0 &&
@@ -99,6 +111,8 @@ static const char *parse_type(const char *at, iv_array *array) {
             return at + length + 2;
         }
     }
+    const size_t length = *at == '\'' || *at == '"' ? strcspn(at + 1, "'\"\n") : 0;
+    snprintf(why->type, sizeof why->type, "%.*s", length < 15 ? (int)length : 15, at + 1);
     return NULL;
 }
 
@@ -124,7 +138,7 @@ static const char *parse_shape(const char *at, iv_array *array) {
 }
 
 /* The dictionary, its three keys in any order, nothing else. */
-static bool parse_header(const char *at, iv_array *array) {
+static bool parse_header(const char *at, iv_array *array, refusal *why) {
     bool has_type = false, has_order = false, has_shape = false;
     at = skip_spaces(at);
     if (*at++ != '{') return false;
@@ -140,9 +154,10 @@ static bool parse_header(const char *at, iv_array *array) {
         at = skip_spaces(at);
 
         if (length == 5 && strncmp(key, "descr", 5) == 0) {
-            at = parse_type(at, array);
+            at = parse_type(at, array, why);
             has_type = true;
         } else if (length == 13 && strncmp(key, "fortran_order", 13) == 0) {
+            why->fortran = strncmp(at, "True", 4) == 0;
             at = strncmp(at, "False", 5) == 0 ? at + 5 : NULL;
             has_order = true;
         } else if (length == 5 && strncmp(key, "shape", 5) == 0) {
@@ -159,6 +174,23 @@ static bool parse_header(const char *at, iv_array *array) {
             return false;
     }
     return has_type && has_order && has_shape && *skip_spaces(at + 1) == '\0';
+}
+
+static iv_status refuse_header(const char *path, const refusal *why, iv_error *error) {
+    if (why->fortran)
+        return iv_fail(error, IV_EDATA,
+                       "%s: an array in Fortran order, expected C order: save "
+                       "numpy.ascontiguousarray(array)",
+                       path);
+    if (*why->type)
+        return iv_fail(error, IV_EDATA,
+                       "%s: an array of type %s, expected integers or float32, little-endian: "
+                       "save array.astype('uint8'), say",
+                       path, why->type);
+    return iv_fail(error, IV_EDATA,
+                   "%s: not understood, expected an array of integers or float32, little-endian, "
+                   "in C order, of at most %d dimensions",
+                   path, IV_ARRAY_MAX_RANK);
 }
 
 static iv_status parse_file(const char *path, const uint8_t *bytes, size_t size, iv_array *array,
@@ -178,20 +210,19 @@ static iv_status parse_file(const char *path, const uint8_t *bytes, size_t size,
     if (!header) return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
     memcpy(header, bytes + prefix, header_bytes);
     header[header_bytes] = '\0';
-    const bool understood = strlen(header) == header_bytes && parse_header(header, array);
+    refusal why = {0};
+    const bool understood = strlen(header) == header_bytes && parse_header(header, array, &why);
     free(header);
-    if (!understood)
-        return iv_fail(
-            error, IV_EDATA,
-            "%s: expected an array of uint8, int32 or float32, little-endian, in C order, "
-            "of at most %d dimensions",
-            path, IV_ARRAY_MAX_RANK);
+    if (!understood) return refuse_header(path, &why, error);
 
     size_t n_elements, n_bytes;
     const size_t found = size - prefix - header_bytes;
-    if (count_elements(array, &n_elements, &n_bytes, NULL) != IV_OK || n_bytes != found)
+    if (count_elements(array, &n_elements, &n_bytes, NULL) != IV_OK)
         return iv_fail(error, IV_EDATA, "%s: its header does not fit its %zu bytes of data", path,
                        found);
+    if (n_bytes != found)
+        return iv_fail(error, IV_EDATA, "%s: %s: its header promises %zu bytes of data, found %zu",
+                       path, found < n_bytes ? "truncated" : "too long", n_bytes, found);
     array->data = malloc(n_bytes + 1);
     if (!array->data)
         return iv_fail(error, IV_ENOMEM, "%s: no memory for %zu bytes", path, n_bytes);

@@ -23,7 +23,7 @@ struct iv_reader {
     unsigned char input[INPUT_BYTES];
 };
 
-iv_status iv_reader_open(const char *path, iv_reader **out, iv_error *error) {
+static iv_status open_reader(const char *path, bool as_it_is, iv_reader **out, iv_error *error) {
     *out = NULL;
     iv_reader *reader = calloc(1, sizeof *reader);
     if (!reader) return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
@@ -49,7 +49,7 @@ iv_status iv_reader_open(const char *path, iv_reader **out, iv_error *error) {
 
     unsigned char magic[2];
     reader->compressed =
-        fread(magic, 1, 2, reader->file) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+        !as_it_is && fread(magic, 1, 2, reader->file) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
     rewind(reader->file);
     if (reader->compressed) {
         /* 15 + 16: a gzip wrapper around the largest window; its CRC and length are checked. */
@@ -67,6 +67,14 @@ failed:
     return status;
 }
 
+iv_status iv_reader_open(const char *path, iv_reader **reader, iv_error *error) {
+    return open_reader(path, false, reader, error);
+}
+
+iv_status iv_reader_open_as_it_is(const char *path, iv_reader **reader, iv_error *error) {
+    return open_reader(path, true, reader, error);
+}
+
 void iv_reader_close(iv_reader *reader) {
     if (!reader) return;
     if (reader->zlib_active) inflateEnd(&reader->zlib);
@@ -81,8 +89,9 @@ uint64_t iv_reader_most_bytes(const iv_reader *reader) {
 }
 
 static iv_status damaged(iv_reader *reader, iv_error *error, const char *what) {
-    return iv_fail(error, IV_EDATA, "%s: damaged gzip file: %s; delete it and fetch it again",
-                   reader->path, what);
+    return iv_fail(error, IV_EDATA,
+                   "%s: damaged gzip file: %s; delete it and write or fetch it again", reader->path,
+                   what);
 }
 
 static iv_status refill(iv_reader *reader, iv_error *error) {

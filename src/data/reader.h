@@ -11,7 +11,9 @@ typedef struct iv_reader iv_reader;
 
 /* IV_EDATA if the file is missing, unreadable or not a regular file. */
 iv_status iv_reader_open(const char *path, iv_reader **reader, iv_error *error);
-void iv_reader_close(iv_reader *reader); /* NULL is fine */
+iv_status iv_reader_open_as_it_is(const char *path, iv_reader **reader,
+                                  iv_error *error); /* gzip too */
+void iv_reader_close(iv_reader *reader);            /* NULL is fine */
 
 /* Read up to `size` bytes; *got is less only at the end. IV_EDATA if a gzip stream is cut, fails
  * its checksum, or is followed by other bytes. */

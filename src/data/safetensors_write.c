@@ -1,5 +1,5 @@
-/* Writing safetensors: 8-byte little-endian header length, JSON header, raw little-endian float32.
- */
+/* Writing safetensors: 8-byte little-endian header length, JSON
+ * header, raw little-endian float32. */
 #include <invar/data.h>
 
 #include <jansson.h>

@@ -1,23 +1,33 @@
-/* The image sets that are read from files: names, official addresses, checksums. */
+/* Every image set that Invar knows, and where files are.
+ *
+ * A new image set is a row of this table. What is made has a function of its own beside it; what
+ * comes in files of a format that no reader here knows has a new reader, as idx_set.c and cifar.c
+ * are. Nothing else names an image set.
+ */
 #include "data/source.h"
+
+#include "data/cifar.h"
+#include "data/idx_set.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define IDX_NAMES                                                                                  \
-    "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",                \
-        "t10k-labels-idx1-ubyte"
-
-const char *const iv_idx_names[4] = {IDX_NAMES};
-
-static const iv_dataset_source sources[] = {
+static const iv_dataset_info table[] = {
     {
         .name = "mnist",
         .title = "handwritten digits, 70000 of 28 x 28 (LeCun, Cortes, Burges)",
+        .channels = 1,
+        .height = 28,
+        .width = 28,
+        .n_classes = 10,
+        .n_training = 60000,
+        .n_test = 10000,
+        .mostly_zero = true,
+        .load = iv_idx_set_load,
         .base_url = "https://ossci-datasets.s3.amazonaws.com/mnist",
-        .files = {IDX_NAMES},
+        .files = {IV_IDX_NAMES},
         .sha256s = {"ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
                     "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
                     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
@@ -26,9 +36,16 @@ static const iv_dataset_source sources[] = {
     {
         .name = "fashion-mnist",
         .title = "articles of clothing, 70000 of 28 x 28 (Xiao, Rasul, Vollgraf 2017)",
+        .channels = 1,
+        .height = 28,
+        .width = 28,
+        .n_classes = 10,
+        .n_training = 60000,
+        .n_test = 10000,
+        .load = iv_idx_set_load,
         /* The site has no certificate for this name; the checksums below are what is trusted. */
         .base_url = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-        .files = {IDX_NAMES},
+        .files = {IV_IDX_NAMES},
         .sha256s = {"c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
                     "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
                     "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
@@ -37,22 +54,58 @@ static const iv_dataset_source sources[] = {
     {
         .name = "cifar10",
         .title = "photographs of ten kinds, 60000 of 3 x 32 x 32 (Krizhevsky 2009)",
+        .channels = 3,
+        .height = 32,
+        .width = 32,
+        .n_classes = 10,
+        .n_training = 50000,
+        .n_test = 10000,
+        .load = iv_cifar_load,
         .base_url = "https://www.cs.toronto.edu/~kriz",
-        .by_hand =
-            "download https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, unpack it, and "
-            "put its six .bin files into the folder cifar10 of the data directory",
+        .archive = "cifar-10-binary.tar.gz",
+        .archive_sha256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        .unpacked = "cifar-10-batches-bin",
+        .mistaken_folder = "cifar-10-batches-py",
+        .mistaken_file = "data_batch_1",
         .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
                   "data_batch_5.bin", "test_batch.bin"},
     },
+    {
+        .name = "digits",
+        .title = "drawn digits, as many as wanted, of 28 x 28",
+        .channels = 1,
+        .height = 28,
+        .width = 28,
+        .n_classes = 10,
+        .built_in = true,
+        .make = iv_digits_make,
+    },
+    {
+        .name = "noise",
+        .title = "random bytes with arbitrary labels, of 28 x 28",
+        .channels = 1,
+        .height = 28,
+        .width = 28,
+        .n_classes = 10,
+        .built_in = true,
+        .meaningless = true,
+        .make = iv_noise_make,
+    },
 };
 
-const iv_dataset_source *iv_dataset_source_get(size_t i) {
-    return i < sizeof sources / sizeof *sources ? &sources[i] : NULL;
+const iv_dataset_info *iv_dataset_info_get(size_t i) {
+    return i < sizeof table / sizeof *table ? &table[i] : NULL;
 }
 
-const iv_dataset_source *iv_dataset_source_find(const char *name) {
-    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
-        if (strcmp(sources[i].name, name) == 0) return &sources[i];
+const iv_dataset_info *iv_dataset_info_find(const char *name) {
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(table[i].name, name) == 0) return &table[i];
+    return NULL;
+}
+
+const iv_dataset_info *iv_dataset_info_match(bool (*fits)(const iv_dataset_info *info), size_t i) {
+    for (size_t k = 0; k < sizeof table / sizeof *table; k++)
+        if (fits(&table[k]) && i-- == 0) return &table[k];
     return NULL;
 }
 
@@ -78,17 +131,72 @@ iv_status iv_data_directory(const char *override, char *path, size_t size, iv_er
                    "no data directory: give --data DIR or set INVAR_DATA_DIR (HOME is not set)");
 }
 
-iv_status iv_dataset_path(const char *directory, const char *set, const char *file, char *path,
-                          bool *exists, iv_error *error) {
+iv_status iv_path_within(const char *folder, const char *file, const char *suffix,
+                         char path[IV_PATH_BYTES], iv_error *error) {
+    const int length = snprintf(path, IV_PATH_BYTES, "%s/%s%s", folder, file, suffix);
+    if (length >= 0 && length < IV_PATH_BYTES) return IV_OK;
+    return iv_fail(error, IV_EINVAL, "the path of %.100s is longer than %d bytes", file,
+                   IV_PATH_BYTES);
+}
+
+iv_status iv_file_path(const char *folder, const char *file, char *path, bool *exists,
+                       iv_error *error) {
     static const char *const suffixes[] = {"", ".gz", ""};
-    for (int i = 0; i < 3; i++) {
-        const int length =
-            snprintf(path, IV_PATH_BYTES, "%s/%s/%s%s", directory, set, file, suffixes[i]);
-        if (length < 0 || length >= IV_PATH_BYTES)
-            return iv_fail(error, IV_EINVAL, "the data directory's path is longer than %d bytes",
-                           IV_PATH_BYTES);
-        *exists = i < 2 && access(path, F_OK) == 0;
-        if (*exists) break;
+    iv_status status = IV_OK;
+    *exists = false;
+    for (int i = 0; i < 3 && !*exists && status == IV_OK; i++) {
+        status = iv_path_within(folder, file, suffixes[i], path, error);
+        *exists = status == IV_OK && i < 2 && access(path, F_OK) == 0;
     }
-    return IV_OK;
+    return status;
+}
+
+iv_status iv_dataset_path(const char *directory, const iv_dataset_info *info, const char *file,
+                          char *path, bool *exists, iv_error *error) {
+    char own[IV_PATH_BYTES], folder[IV_PATH_BYTES];
+    iv_status status = iv_path_within(directory, info->name, "", own, error);
+    *exists = false;
+    const char *const above[] = {own, directory}; /* of what an archive unpacks to */
+    for (int i = 0; i < 2 && info->unpacked && status == IV_OK && !*exists; i++) {
+        status = iv_path_within(above[i], info->unpacked, "", folder, error);
+        if (status == IV_OK) status = iv_file_path(folder, file, path, exists, error);
+    }
+    if (status != IV_OK || *exists) return status;
+    return iv_file_path(own, file, path, exists, error);
+}
+
+/* Where the files of another version lie instead; false if nowhere. */
+static bool find_mistaken(const char *directory, const iv_dataset_info *info,
+                          char path[IV_PATH_BYTES]) {
+    char own[IV_PATH_BYTES], below[IV_PATH_BYTES], beside[IV_PATH_BYTES];
+    bool exists = false;
+    if (!info->mistaken_file || iv_path_within(directory, info->name, "", own, NULL) != IV_OK ||
+        iv_path_within(own, info->mistaken_folder, "", below, NULL) != IV_OK ||
+        iv_path_within(directory, info->mistaken_folder, "", beside, NULL) != IV_OK)
+        return false;
+    const char *const folders[] = {own, below, beside};
+    for (int i = 0; i < 3 && !exists; i++)
+        if (iv_file_path(folders[i], info->mistaken_file, path, &exists, NULL) != IV_OK)
+            exists = false;
+    return exists;
+}
+
+iv_status iv_dataset_fail_missing(const char *directory, const iv_dataset_info *info,
+                                  const char *path, iv_error *error) {
+    char mistaken[IV_PATH_BYTES];
+    if (find_mistaken(directory, info, mistaken))
+        return iv_fail(error, IV_EDATA,
+                       "%s: missing; %s is of the Python version of %s, expected the binary "
+                       "version: run `invar data fetch %s`, or unpack %s/%s",
+                       path, mistaken, info->name, info->name, info->base_url, info->archive);
+    if (info->archive)
+        return iv_fail(error, IV_EDATA,
+                       "%s: missing (nor is there %s.gz); run `invar data fetch %s`, or unpack "
+                       "%s/%s into %s/%s/",
+                       path, path, info->name, info->base_url, info->archive, directory,
+                       info->name);
+    return iv_fail(error, IV_EDATA,
+                   "%s: missing (nor is there %s.gz); run `invar data fetch %s`, or say with "
+                   "--data or INVAR_DATA_DIR where %s/ is",
+                   path, path, info->name, info->name);
 }

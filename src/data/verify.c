@@ -40,27 +40,43 @@ static iv_status digest(iv_reader *reader, EVP_MD_CTX *context, const char *path
     return IV_OK;
 }
 
-iv_status iv_file_sha256(const char *path, char sha256[65], iv_error *error) {
+static iv_status file_sha256(const char *path, bool as_it_is, char sha256[65], iv_error *error) {
     iv_reader *reader = NULL;
     sha256[0] = '\0';
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    iv_status status = context ? iv_reader_open(path, &reader, error)
-                               : iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
+    iv_status status = !context   ? iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path)
+                       : as_it_is ? iv_reader_open_as_it_is(path, &reader, error)
+                                  : iv_reader_open(path, &reader, error);
     if (status == IV_OK) status = digest(reader, context, path, sha256, error);
     iv_reader_close(reader);
     EVP_MD_CTX_free(context);
     return status;
 }
 
-iv_file_state iv_dataset_file_verify(const char *directory, const iv_dataset_source *source,
+iv_status iv_file_sha256(const char *path, char sha256[65], iv_error *error) {
+    return file_sha256(path, false, sha256, error);
+}
+
+iv_status iv_archive_sha256(const char *path, char sha256[65], iv_error *error) {
+    return file_sha256(path, true, sha256, error);
+}
+
+bool iv_dataset_file_find(const char *directory, const iv_dataset_info *info, size_t file,
+                          char *path) {
+    bool exists;
+    *path = '\0';
+    return iv_dataset_path(directory, info, info->files[file], path, &exists, NULL) == IV_OK &&
+           exists;
+}
+
+iv_file_state iv_dataset_file_verify(const char *directory, const iv_dataset_info *info,
                                      size_t file, char *path, char *sha256, iv_error *error) {
     bool exists;
     path[0] = sha256[0] = '\0';
-    if (iv_dataset_path(directory, source->name, source->files[file], path, &exists, error) !=
-        IV_OK)
+    if (iv_dataset_path(directory, info, info->files[file], path, &exists, error) != IV_OK)
         return IV_FILE_DAMAGED;
     if (!exists) return IV_FILE_MISSING;
     if (iv_file_sha256(path, sha256, error) != IV_OK) return IV_FILE_DAMAGED;
-    if (!source->sha256s[file]) return IV_FILE_UNCHECKED;
-    return strcmp(sha256, source->sha256s[file]) == 0 ? IV_FILE_GOOD : IV_FILE_DIFFERENT;
+    if (!info->sha256s[file]) return IV_FILE_UNCHECKED;
+    return strcmp(sha256, info->sha256s[file]) == 0 ? IV_FILE_GOOD : IV_FILE_DIFFERENT;
 }

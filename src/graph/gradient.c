@@ -20,40 +20,11 @@ unsigned iv_gradient_shape(const iv_tensor *tensor, size_t n_products, size_t *d
     return tensor->rank + 1;
 }
 
-/* Both are slices' gradients and touch different rows of the same shape: one node holds both. */
-static bool can_concatenate(const iv_tensor *a, const iv_tensor *b) {
-    return a->producer && b->producer && a->producer->op == &op_concatenate &&
-           b->producer->op == &op_concatenate && b->producer->n_inputs == 1 &&
-           a->producer->n_inputs < MAX_INPUTS && iv_same_shape(a, b);
-}
-
-static bool overlaps(const node *parts, const node *part) {
-    const size_t first = part->attributes[1];
-    const size_t end = first + part->inputs[0]->n_elements;
-    for (size_t i = 0; i < parts->n_inputs; i++) {
-        const size_t other = parts->attributes[1 + i];
-        if (first < other + parts->inputs[i]->n_elements && other < end) return true;
-    }
-    return false;
-}
-
 iv_tensor *iv_accumulate_gradient(iv_graph *graph, iv_tensor *sum, iv_tensor *contribution) {
     if (!sum) return contribution;
     if (!contribution) return sum;
-    if (!can_concatenate(sum, contribution) || overlaps(sum->producer, contribution->producer))
-        return iv_add(graph, sum, contribution);
-
-    node *parts = sum->producer, *part = contribution->producer;
-    iv_tensor *inputs[MAX_INPUTS];
-    memcpy(inputs, parts->inputs, parts->n_inputs * sizeof *inputs);
-    inputs[parts->n_inputs] = part->inputs[0];
-    const size_t n_inputs = parts->n_inputs + 1;
-    node *n = iv_graph_node(graph, &op_concatenate, n_inputs, inputs, n_inputs);
-    if (!n) return NULL;
-    n->attributes[0] = n_inputs;
-    memcpy(n->attributes + 1, parts->attributes + 1, parts->n_inputs * sizeof *n->attributes);
-    n->attributes[n_inputs] = part->attributes[1];
-    return iv_graph_output(n, IV_F32, sum->rank, sum->dims);
+    return iv_can_join(sum, contribution) ? iv_join(graph, sum, contribution)
+                                          : iv_add(graph, sum, contribution);
 }
 
 static void mark_dependence(const iv_graph *graph, size_t end, arrival *arrivals,
@@ -73,15 +44,14 @@ static void mark_dependence(const iv_graph *graph, size_t end, arrival *arrivals
 /* All that has arrived, as a tensor; NULL if nothing has. */
 static iv_tensor *total(iv_graph *graph, const arrival *a, iv_tensor *tensor) {
     if (!a->one) return a->sum;
-    node *n = iv_graph_node(graph, &op_identity_seed, 1, &tensor, 1);
-    iv_tensor *one = iv_graph_output(n, IV_F32, tensor->rank, tensor->dims);
+    iv_tensor *one = iv_identity_seed(graph, tensor, tensor->rank, tensor->dims);
     return iv_accumulate_gradient(graph, a->sum, one);
 }
 
 /* Pass what has arrived at an output of node n on to its inputs. */
 static void send_back(iv_graph *graph, const node *n, arrival *arrivals) {
     const arrival *out = &arrivals[n->outputs[0]->id];
-    const bool one = out->one && !out->sum && n->op->takes_one;
+    const bool one = out->one && !out->sum && (n->op->can & IV_OP_TAKES_ONE);
     iv_tensor *gradients[MAX_INPUTS] = {NULL};
     if (n->op->backward) {
         iv_tensor *gradient = one ? NULL : total(graph, out, n->outputs[0]);
@@ -92,7 +62,7 @@ static void send_back(iv_graph *graph, const node *n, arrival *arrivals) {
         arrival *in = &arrivals[n->inputs[k]->id];
         if (gradients[k])
             in->sum = iv_accumulate_gradient(graph, in->sum, gradients[k]);
-        else if (one && n->op == &op_weighted_sum && !in->one)
+        else if (one && (n->op->can & IV_OP_PASSES_ONE) && !in->one)
             in->one = true;
         else
             iv_graph_fail(graph, "differentiation: %s has no derivative to its input %zu here",
@@ -176,9 +146,8 @@ iv_tensor *iv_jacobian(iv_graph *graph, iv_tensor *logits, iv_tensor *x) {
     if (logits->rank != 2 || x->rank < 2 || logits->dims[0] != x->dims[x->rank - 2])
         return iv_graph_fail(graph, "Jacobian: needs logits [B, C] of inputs [B, D]");
 
-    node *n = iv_graph_node(graph, &op_identity_seed, 1, &logits, 1);
-    iv_tensor *seed = iv_graph_output(
-        n, IV_F32, 3, (const size_t[]){logits->dims[0], logits->dims[1], logits->dims[1]});
+    iv_tensor *seed = iv_identity_seed(
+        graph, logits, 3, (const size_t[]){logits->dims[0], logits->dims[1], logits->dims[1]});
     iv_tensor *jacobian = NULL;
     iv_vector_jacobian(graph, logits, seed, &x, 1, &jacobian);
     return jacobian;

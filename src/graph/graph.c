@@ -20,7 +20,10 @@ iv_status iv_graph_create(iv_context *context, size_t n_members, iv_graph **out)
 void iv_graph_destroy(iv_graph *graph) {
     if (!graph) return;
     for (size_t i = 0; i < graph->n_tensors; i++) free(graph->tensors[i]);
-    for (size_t i = 0; i < graph->n_nodes; i++) free(graph->nodes[i]);
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        free(graph->nodes[i]->own);
+        free(graph->nodes[i]);
+    }
     free(graph->tensors);
     free(graph->nodes);
     free(graph);
@@ -129,8 +132,12 @@ void iv_add_to(iv_tensor *tensor, iv_view target, iv_view scale) {
 }
 
 node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor *const *inputs,
-                    size_t n_required) {
+                    size_t n_required, size_t own_bytes) {
     if (graph->status != IV_OK) return NULL;
+    if (n_inputs > MAX_INPUTS) {
+        iv_graph_fail(graph, "%s: %zu inputs, at most %d can be", op->name, n_inputs, MAX_INPUTS);
+        return NULL;
+    }
     for (size_t i = 0; i < n_inputs; i++) {
         if (!inputs[i] && i < n_required) {
             iv_graph_fail(graph, "%s: input %zu is missing", op->name, i);
@@ -142,7 +149,7 @@ node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor
             iv_graph_fail(graph, "%s: input %zu belongs to another graph", op->name, i);
             return NULL;
         }
-        if (op->integer_inputs != (unsigned)ANY_INPUT && (inputs[i]->dtype == IV_I32) != integers) {
+        if (op->integer_inputs != IV_ANY_INPUT && (inputs[i]->dtype == IV_I32) != integers) {
             iv_graph_fail(graph, "%s: input %zu has to hold %s", op->name, i,
                           integers ? "integers" : "floats");
             return NULL;
@@ -153,7 +160,9 @@ node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor
         return NULL;
     }
     node *n = calloc(1, sizeof *n);
-    if (!n) {
+    if (n && own_bytes > 0) n->own = calloc(1, own_bytes);
+    if (!n || (own_bytes > 0 && !n->own)) {
+        free(n);
         out_of_memory(graph);
         return NULL;
     }
@@ -168,11 +177,33 @@ node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor
 
 iv_tensor *iv_graph_output(node *n, iv_dtype dtype, unsigned rank, const size_t *dims) {
     if (!n) return NULL;
+    if (n->n_outputs == MAX_OUTPUTS)
+        return iv_graph_fail(n->graph, "%s: more than %d outputs", n->op->name, MAX_OUTPUTS);
     iv_tensor *tensor = new_tensor(n->graph, dtype, rank, dims);
     if (!tensor) return NULL;
     tensor->producer = n;
     n->outputs[n->n_outputs++] = tensor;
     return tensor;
+}
+
+void *iv_node_own(const node *n) {
+    return n ? n->own : NULL;
+}
+
+iv_tensor *iv_node_input(const node *n, size_t i) {
+    return i < n->n_inputs ? n->inputs[i] : NULL;
+}
+
+iv_tensor *iv_node_output(const node *n, size_t i) {
+    return i < n->n_outputs ? n->outputs[i] : NULL;
+}
+
+iv_sequence *iv_emitter_sequence(const emitter *e) {
+    return e->sequence;
+}
+
+size_t iv_emitter_members(const emitter *e) {
+    return e->n_members;
 }
 
 unsigned iv_rank(const iv_tensor *tensor) {

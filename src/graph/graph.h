@@ -1,18 +1,18 @@
 /* Inside the graph room: tensors, nodes, the table of ops, and how an op emits its launches.
  *
  * An op is one file in ops/: the builder functions of the public header (shape rule), forward
- * (append the launches that compute the outputs), backward (append nodes that compute gradients),
- * and an entry in ops/table.c.
- */
+ * (append the launches that compute the outputs), backward (append nodes that compute gradients);
+ * and an entry in ops/ops.def, which everything else is made from. */
 #ifndef INVAR_GRAPH_GRAPH_H
 #define INVAR_GRAPH_GRAPH_H
 
-#include <invar/graph.h>
 #include <invar/linalg.h>
+#include <invar/op.h>
 
-enum { MAX_INPUTS = 4, MAX_OUTPUTS = 3, MAX_ATTRIBUTES = 7, NO_SLOT = -1 };
+enum { MAX_INPUTS = IV_MAX_INPUTS, MAX_OUTPUTS = IV_MAX_OUTPUTS, NO_SLOT = -1 };
 
-typedef struct node node;
+typedef iv_node node;
+typedef iv_emitter emitter;
 
 struct iv_tensor {
     iv_graph *graph;
@@ -36,18 +36,14 @@ struct iv_tensor {
     int slot;
 };
 
-typedef struct iv_op iv_op;
-
-struct node {
+struct iv_node {
     iv_graph *graph;
     const iv_op *op;
     size_t id;
     iv_tensor *inputs[MAX_INPUTS]; /* NULL entries are absent optional inputs */
     iv_tensor *outputs[MAX_OUTPUTS];
     size_t n_inputs, n_outputs;
-    size_t attributes[MAX_ATTRIBUTES]; /* an op's own constants; its file names them */
-    cl_mem tables[4];
-    iv_view views[2];
+    void *own; /* an own_NAME of ops/own.h: the op's constants, or NULL */
     /* set while compiling */
     bool needed;
     bool fused_away;          /* computed by the epilogue of the product before it */
@@ -56,26 +52,31 @@ struct node {
     iv_activation gate_activation;
 };
 
-typedef struct {
+struct iv_emitter {
     iv_graph *graph;
     iv_sequence *sequence;
     size_t n_members;
-} emitter;
-
-struct iv_op {
-    const char *name;
-    /* Append the launches that compute the outputs. NULL: nothing to launch (shared memory). */
-    iv_status (*forward)(emitter *e, const node *n);
-    /* Given dL/d output 0, set gradients[i] for every input that has one. NULL: the op has no
-     * derivative. */
-    void (*backward)(iv_graph *graph, const node *n, iv_tensor *gradient, iv_tensor **gradients);
-    /* Backward also takes NULL for a gradient of 1. */
-    bool takes_one;
-    /* Bit i: input i holds integers (IV_I32), all others floats. ANY_INPUT: either. */
-    unsigned integer_inputs;
 };
 
-enum { ANY_INPUT = ~0 };
+/* What the library's ops can do besides, in `can` after those of <invar/op.h>. Compiling and
+ * differentiation ask for these and know no op by its name. */
+enum {
+    /* forward applies n->activation to output 0. */
+    IV_OP_TAKES_ACTIVATION = 1 << 2,
+    /* forward multiplies output 0 by the derivative of n->gate_activation where its output is
+     * n->gate, if there is one: a tensor of as many elements. */
+    IV_OP_TAKES_GATE = 1 << 3,
+    /* The gate may also have one row for several rows of output 0, those of S products. */
+    IV_OP_SHARES_GATE = 1 << 4,
+    /* forward adds what it computes to the target of each output that is `added_by_producer`, times
+     * output 0's scale, and writes these outputs nowhere else. */
+    IV_OP_ADDS_TO_TARGET = 1 << 5,
+    /* Applies an activation to input 0 and nothing else: an op that TAKES_ACTIVATION can do it. */
+    IV_OP_IS_ACTIVATION = 1 << 6,
+    /* Multiplies input 0 by the derivative of an activation where its output is input 1, and
+     * nothing else: an op that TAKES_GATE can do it. */
+    IV_OP_IS_GATE = 1 << 7,
+};
 
 struct iv_graph {
     iv_context *context;
@@ -90,40 +91,23 @@ struct iv_graph {
 /* Ends with NULL. */
 extern const iv_op *const iv_ops[];
 
-extern const iv_op op_add, op_scale, op_activate, op_activation_gradient, op_slice, op_reshape,
-    op_concatenate, op_linear, op_linear_input_gradient, op_linear_weight_gradient, op_orbit,
-    op_orbit_gradient, op_orbit_mean, op_orbit_mean_gradient, op_image_batch, op_cross_entropy,
-    op_logit_distance, op_difference_gradient, op_weighted_sum, op_class_logit_sum,
-    op_class_logit_gradient, op_argmax, op_orbit_accuracy, op_orbit_logit_invariance,
-    op_orbit_distribution_invariance, op_orbit_saliency_similarity, op_identity_seed,
-    op_signal_batch, op_pair_batch;
-
-/* of autoencoders */
-extern const iv_op op_rich, op_rich_gradient, op_mean_square, op_square_error_sums, op_pair_loss,
-    op_pair_sums;
-
-/* of learned transformations: what they are, and images transformed as they are gathered */
-extern const iv_op op_affine_samples, op_affine_samples_gradient, op_affine_image_batch;
-
-/* of learned transformations: the warp on either side of a product, and features */
-extern const iv_op op_warp_inputs, op_warp_filters, op_warp_filters_gradient, op_warp_slopes,
-    op_filter_products, op_filter_products_gradient, op_transform_points,
-    op_transform_points_gradient, op_blur, op_feature_mean, op_feature_mean_gradient;
+#define OP(name) extern const iv_op op_##name;
+#include "graph/ops/ops.def"
 
 /* ------------------------------------------------------------------ building */
-
-/* Record a failure of building and return NULL. */
-iv_tensor *iv_graph_fail(iv_graph *graph, const char *format, ...) IV_PRINTF(2, 3);
-
-/* New node and its outputs; NULL after a failure. The first n_required inputs must be there, the
- * others may be NULL. */
-node *iv_graph_node(iv_graph *graph, const iv_op *op, size_t n_inputs, iv_tensor *const *inputs,
-                    size_t n_required);
-iv_tensor *iv_graph_output(node *n, iv_dtype dtype, unsigned rank, const size_t *dims);
 
 /* Add nodes for the sum of what has arrived so far (may be NULL) and one more contribution; slices
  * of one tensor are put side by side instead. */
 iv_tensor *iv_accumulate_gradient(iv_graph *graph, iv_tensor *sum, iv_tensor *contribution);
+
+/* Whether two gradients of slices touch different rows of the same whole, so that one node can hold
+ * both; and that node's output, NULL after a failure. */
+bool iv_can_join(const iv_tensor *a, const iv_tensor *b);
+iv_tensor *iv_join(iv_graph *graph, const iv_tensor *a, const iv_tensor *b);
+
+/* Ones where the last two axes' positions are equal, the shape of a gradient by `like`: the seed of
+ * its Jacobian, or a gradient of 1. */
+iv_tensor *iv_identity_seed(iv_graph *graph, iv_tensor *like, unsigned rank, const size_t *dims);
 
 /* (a - b) times numerator / denominator, and times `weight`, one number a member, unless it is
  * NULL: what square distances send back to a. */
@@ -147,11 +131,6 @@ bool iv_has_zeros(const iv_tensor *tensor);
 
 /* Where a tensor lies now (its base's memory for slices and reshapes). */
 iv_view iv_tensor_view(const iv_tensor *tensor);
-
-void iv_arg_tensor(iv_launch *launch, const iv_tensor *tensor);
-
-/* End a launch of n work-items for each member: global size (n, R). */
-iv_status iv_launch_members(emitter *e, iv_launch *launch, size_t n);
 
 /* Append target += scale tensor. */
 iv_status iv_append_add_to(emitter *e, const iv_tensor *tensor);

@@ -1,5 +1,5 @@
-/* Compiling a graph: what is needed, what fuses, which memory is shared, which launches are bound.
- */
+/* Compiling a graph: what is needed, what fuses, which memory is
+ * shared, which launches are bound. */
 #include "graph/plan.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static void unfuse(iv_graph *graph) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         node *n = graph->nodes[i];
         if (n->fused_away) n->inputs[0]->base = NULL;
-        for (size_t k = 0; n->op == &op_concatenate && k < n->n_inputs; k++)
+        for (size_t k = 0; n->op->place_of_input && k < n->n_inputs; k++)
             if (n->inputs[k]->base == n->outputs[0]) n->inputs[k]->base = NULL;
         n->fused_away = n->needed = false;
         n->activation = IV_ACTIVATION_NONE;
@@ -57,8 +57,8 @@ static bool is_output(const iv_tensor *tensor, iv_tensor *const *outputs, size_t
 
 /* Whether a node can apply the derivative of an activation to what it computes. */
 static bool takes_gate(const node *n, const iv_tensor *gate) {
-    return n->op == &op_linear_input_gradient ||
-           (n->op == &op_orbit_mean_gradient && n->outputs[0]->n_elements == gate->n_elements);
+    return (n->op->can & IV_OP_TAKES_GATE) &&
+           ((n->op->can & IV_OP_SHARES_GATE) || n->outputs[0]->n_elements == gate->n_elements);
 }
 
 /* Parts that nothing else reads are computed where they belong in the whole. */
@@ -69,7 +69,7 @@ static void put_parts_in_place(const node *n, iv_tensor *const *outputs, size_t 
             is_output(part, outputs, n_outputs))
             continue;
         part->base = n->outputs[0];
-        part->base_offset = n->attributes[1 + k];
+        part->base_offset = n->op->place_of_input(n, k);
     }
 }
 
@@ -78,19 +78,19 @@ static void put_parts_in_place(const node *n, iv_tensor *const *outputs, size_t 
 static void fuse(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         node *n = graph->nodes[i];
-        if (n->needed && n->op == &op_concatenate) put_parts_in_place(n, outputs, n_outputs);
-        if (!n->needed || (n->op != &op_activate && n->op != &op_activation_gradient)) continue;
+        if (n->needed && n->op->place_of_input) put_parts_in_place(n, outputs, n_outputs);
+        if (!n->needed || !(n->op->can & (IV_OP_IS_ACTIVATION | IV_OP_IS_GATE))) continue;
         iv_tensor *x = n->inputs[0];
         if (x->n_uses != 1 || x->placed || x->base || is_output(x, outputs, n_outputs)) continue;
         node *product = x->producer;
         if (!product) continue;
 
-        const iv_activation activation = (iv_activation)n->attributes[0];
-        if (n->op == &op_activate && product->op == &op_linear) {
-            product->activation = activation;
-        } else if (n->op == &op_activation_gradient && takes_gate(product, n->inputs[1])) {
+        const bool is_gate = n->op->can & IV_OP_IS_GATE;
+        if (!is_gate && (product->op->can & IV_OP_TAKES_ACTIVATION)) {
+            product->activation = n->op->activation(n);
+        } else if (is_gate && takes_gate(product, n->inputs[1])) {
             product->gate = n->inputs[1];
-            product->gate_activation = activation;
+            product->gate_activation = n->op->activation(n);
         } else {
             continue;
         }
@@ -100,8 +100,7 @@ static void fuse(iv_graph *graph, iv_tensor *const *outputs, size_t n_outputs) {
     }
 }
 
-/* ------------------------------------------------------------------ sums into the caller's memory
- */
+/* ---------------------------------------------------------------- sums into the caller's memory */
 
 /* Whether memory that a tensor is to be added to is read by its producer or after it. */
 static bool target_is_read(const iv_graph *graph, const iv_tensor *tensor) {
@@ -136,7 +135,7 @@ static bool adds_its_outputs(const iv_graph *graph, const node *n) {
 static void find_sums(const iv_graph *graph) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const node *n = graph->nodes[i];
-        if (!n->needed || n->op != &op_linear_weight_gradient || !adds_its_outputs(graph, n))
+        if (!n->needed || !(n->op->can & IV_OP_ADDS_TO_TARGET) || !adds_its_outputs(graph, n))
             continue;
         for (size_t k = 0; k < n->n_outputs; k++)
             n->outputs[k]->added_by_producer = n->outputs[k]->needed;

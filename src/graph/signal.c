@@ -2,6 +2,7 @@
 #include "graph/signal.h"
 
 #include <invar/random.h>
+#include <invar/tune.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,11 +13,11 @@ size_t iv_code_size(iv_code code, size_t d) {
 
 /* ------------------------------------------------------------------ tables */
 
-enum { GPU_LANES = 32, CPU_VECTOR = 8 };
+enum { MOST_LANES = 32, CPU_VECTOR = 8 }; /* lanes: of any device, or set by tests */
 
 size_t iv_fourier_lanes(iv_context *context) {
-    const iv_device_info *device = iv_context_device(context);
-    return device->type == IV_DEVICE_CPU || device->max_work_group < GPU_LANES ? 1 : GPU_LANES;
+    const size_t lanes = iv_kernel_value(context, "fourier", "LANES");
+    return iv_context_device(context)->max_work_group < lanes ? 1 : lanes;
 }
 
 size_t iv_fourier_columns(size_t n, size_t lanes) {
@@ -135,7 +136,7 @@ iv_status iv_signal_set_create(iv_context *context, const uint32_t *seeds, size_
         status = create_rows(context, set, set->code_size, &set->codes);
     }
     if (status == IV_OK && code) /* room for either way of sharing a transform */
-        status = iv_buffer_create(context, table_bytes(d, iv_fourier_columns(d, GPU_LANES)),
+        status = iv_buffer_create(context, table_bytes(d, iv_fourier_columns(d, MOST_LANES)),
                                   &set->table);
     if (status == IV_OK) status = draw(context, seeds, first, set);
     if (status == IV_OK && code)

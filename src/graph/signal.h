@@ -19,14 +19,4 @@ void iv_fourier_table(size_t n, size_t columns, float *table);
 iv_status iv_signal_encode(iv_context *context, const iv_signal_set *set, iv_code code,
                            size_t lanes);
 
-/* Attributes of nodes of both kinds of batches. */
-enum {
-    SIGNAL_BATCH,
-    SIGNAL_COUNT, /* signals of a set */
-    SIGNAL_SHUFFLE,
-    SIGNAL_FRESH,
-    SIGNAL_DISTORTION, /* pairs only */
-    SIGNAL_LANES,      /* iv_fourier_lanes, or what a test sets before compiling */
-};
-
 #endif

@@ -2,7 +2,7 @@
 #include "linalg/clblast_parameters.h"
 
 #include "linalg/tune.h"
-#include "runtime/context.h"
+#include "runtime/attachment.h"
 
 #include <clblast_c.h>
 

@@ -13,10 +13,10 @@ enum { IV_CLBLAST_N_DIRECT = 10, IV_CLBLAST_N_PACKED = 16 };
 /* In the order of CLBlast's database; all zeros: as installed. */
 typedef struct {
     size_t threshold; /* packed kernel if m * n * k >= threshold^3; 0: 1024 */
-    size_t
-        direct[IV_CLBLAST_N_DIRECT]; /* KWID MDIMAD MDIMCD NDIMBD NDIMCD PADA PADB VWMD VWND WGD */
-    size_t packed[IV_CLBLAST_N_PACKED]; /* GEMMK KREG KWG KWI MDIMA MDIMC MWG NDIMB NDIMC NWG SA SB
-                                           STRM STRN VWM VWN */
+    /* KWID MDIMAD MDIMCD NDIMBD NDIMCD PADA PADB VWMD VWND WGD */
+    size_t direct[IV_CLBLAST_N_DIRECT];
+    /* GEMMK KREG KWG KWI MDIMA MDIMC MWG NDIMB NDIMC NWG SA SB STRM STRN VWM VWN */
+    size_t packed[IV_CLBLAST_N_PACKED];
 } iv_clblast_parameters;
 
 /* CLBlast's own values for a device that its database does not know. */
@@ -28,12 +28,12 @@ extern const iv_clblast_parameters iv_clblast_generic;
 bool iv_clblast_override(iv_context *context, const iv_clblast_parameters *parameters, char *why,
                          size_t why_bytes);
 
-/* Before the first call on a context: put in force what the tuner found, or the default threshold.
- */
+/* Before the first call on a context: put in force what the tuner
+ * found, or the default threshold. */
 iv_status iv_clblast_prepare(iv_context *context);
 
-/* Whether a product is one for the packed kernel. Where CLBlast did not take our threshold, always.
- */
+/* Whether a product is one for the packed kernel. Where CLBlast did
+ * not take our threshold, always. */
 bool iv_clblast_is_packed(const iv_context *context, size_t m, size_t n, size_t k);
 
 /* A call failed: if parameters of ours were in force, replace them by the generic ones and return

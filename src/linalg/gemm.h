@@ -41,8 +41,8 @@ iv_status iv_gemm_clblast(iv_sequence *sequence, const iv_gemm_desc *desc);
 iv_status iv_gemm_panel(iv_sequence *sequence, const iv_gemm_desc *desc, const iv_panel_tile *tile);
 iv_status iv_gemm_tiled(iv_sequence *sequence, const iv_gemm_desc *desc, const iv_gemm_tile *tile);
 
-/* Compiler options for the epilogue's scale, bias, activation and gate, as their kernels take them.
- */
+/* Compiler options for the epilogue's scale, bias, activation and
+ * gate, as their kernels take them. */
 enum { IV_EPILOGUE_OPTIONS = 48 };
 void iv_gemm_epilogue_options(const iv_gemm_desc *desc, char options[IV_EPILOGUE_OPTIONS]);
 

@@ -1,6 +1,7 @@
 /* Singular values: choose kernels for the device and the shape, size their scratch, append the
  * launches. The method is told in cl/svd.cl. */
 #include <invar/linalg.h>
+#include <invar/tune.h>
 
 #include <float.h>
 #include <math.h>
@@ -46,7 +47,7 @@ static bool prefers_vectors(const iv_device_info *device) {
     const char *kernels = getenv("INVAR_SVD_KERNELS");
     if (kernels && strcmp(kernels, "vector") == 0) return true;
     if (kernels && strcmp(kernels, "group") == 0) return false;
-    return device->type == IV_DEVICE_CPU;
+    return iv_kernel_default(device, "svd", "VECTORS");
 }
 
 static work_shape group_shape(const iv_device_info *device, size_t k, unsigned team) {
@@ -98,8 +99,8 @@ static void choose_kernels(const iv_svd_desc *desc, const iv_device_info *device
     plan->width =
         plan->is_packed ? plan->k : plan->short_blocks * vec * (plan->keeps_vectors ? 2 : 1);
 
-    /* Enough to keep the compute units busy; few enough that scratch stays in the caches of a CPU.
-     */
+    /* Enough to keep the compute units busy; few enough that
+     * scratch stays in the caches of a CPU. */
     const size_t packs = plan->is_packed ? (desc->batch + PACK - 1) / PACK : desc->batch;
     plan->n_groups = size_min(packs, (size_t)device->compute_units * (vectors ? 8 : 16));
     if (plan->n_groups == 0) plan->n_groups = 1;

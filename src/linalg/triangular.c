@@ -1,5 +1,6 @@
 /* Triangular solves with many right-hand sides, as matrix products. Kernels: cl/cholesky.cl. */
 #include <invar/linalg.h>
+#include <invar/tune.h>
 
 static size_t size_min(size_t a, size_t b) {
     return a < b ? a : b;
@@ -11,8 +12,7 @@ static size_t size_min(size_t a, size_t b) {
  * products on CPU devices, 128 of their tiles on GPUs. The number of rows to solve for has no say,
  * so that a row gets the same bits among any others. */
 static size_t block_width(const iv_sequence *sequence) {
-    const iv_device_info *device = iv_context_device(iv_sequence_context(sequence));
-    return device->type == IV_DEVICE_CPU ? 192 : 128;
+    return iv_kernel_value(iv_sequence_context(sequence), "triangular", "BLOCK");
 }
 
 iv_status iv_triangular_prepare(iv_sequence *sequence, const iv_triangular_desc *desc) {

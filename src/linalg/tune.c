@@ -1,8 +1,6 @@
 /* The tuner: measures the studies' products, engine by engine, within a budget of time. */
 #include "linalg/tune.h"
 
-#include "runtime/context.h"
-
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -162,8 +160,8 @@ static double total_seconds(const tuner *t, const double *clblast_seconds) {
     return total;
 }
 
-/* Times of the set in force on every product that CLBlast could compute; INFINITY where it cannot.
- */
+/* Times of the set in force on every product that CLBlast could
+ * compute; INFINITY where it cannot. */
 static void time_set(tuner *t, double *seconds) {
     const iv_gemm_choice clblast = {.engine = IV_ENGINE_CLBLAST};
     for (size_t i = 0; i < t->n_shapes; i++) {

@@ -20,7 +20,8 @@ typedef struct {
 typedef struct {
     iv_winner *winners;
     size_t n_winners;
-    iv_clblast_parameters clblast; /* zeros: as installed */
+    iv_clblast_parameters clblast;               /* zeros: as installed */
+    size_t parameters[IV_MAX_KERNEL_PARAMETERS]; /* of iv_kernel_parameters' rows; 0: not tuned */
 } iv_tuning;
 
 /* The winners for the context's device: loaded from the cache on the first call, empty where there
@@ -38,11 +39,18 @@ iv_status iv_tuning_attach(iv_context *context, const iv_tuning *tuning);
 /* Keep winners in the cache, for contexts made later. */
 iv_status iv_tuning_store(iv_context *context, const iv_tuning *tuning);
 
-/* The file in the cache folder "tuning" that holds a device's winners; false if it cannot be named.
- */
+/* The file in the cache folder "tuning" that holds a device's
+ * winners; false if it cannot be named. */
 bool iv_tuning_name(const iv_context *context, char *name, size_t name_bytes);
 
 void iv_choice_describe(const iv_gemm_choice *choice, char *text, size_t text_bytes);
+
+/* ------------------------------------------------------------------ kernel_parameters.c */
+
+/* The row of a kernel's number, past the last one if there is none; whether a value is among its
+ * candidates. */
+size_t iv_kernel_row(const char *kernel, const char *name);
+bool iv_kernel_allows(size_t row, size_t value);
 
 /* ------------------------------------------------------------------ products (tune_product.c) */
 

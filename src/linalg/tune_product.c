@@ -60,8 +60,8 @@ static size_t checked_row(const iv_product *product, size_t c) {
     return edge + (c - edge) * (m - 2 * edge) / (n - 2 * edge);
 }
 
-/* One member: right and tolerance [n_rows, n + 1]; b [k, n] is op(B); row [2 (n + 1)] is scratch.
- */
+/* One member: right and tolerance [n_rows, n + 1]; b [k, n] is
+ * op(B); row [2 (n + 1)] is scratch. */
 static void multiply_member(const iv_product *product, const host_operands *host, size_t r,
                             const double *b, double *right, double *tolerance, double *row) {
     const iv_gemm_desc *d = &product->desc;
@@ -220,8 +220,8 @@ static bool is_right(float result, double right, double tolerance) {
     return fabs((double)result - right) <= tolerance; /* false for NaN */
 }
 
-/* How many entries of a member are not right, or, in rows that are not checked, were not written.
- */
+/* How many entries of a member are not right, or, in rows that are
+ * not checked, were not written. */
 static size_t count_wrong(const iv_product *product, const double *right, const double *tolerance) {
     const iv_gemm_desc *d = &product->desc;
     size_t wrong = 0;
@@ -255,8 +255,7 @@ static iv_status compare(iv_product *product, size_t *wrong) {
 
 /* Runs in groups of at least 2 ms, so that neither the wait nor the clock counts, until the budget
  * is spent or ten groups are done. */
-static iv_status time_runs(iv_context *context, iv_sequence *sequence, double budget,
-                           double *seconds) {
+iv_status iv_tune_time(iv_context *context, iv_sequence *sequence, double budget, double *seconds) {
     const double start = now();
     size_t n_runs = 1;
     *seconds = INFINITY;
@@ -287,7 +286,7 @@ bool iv_product_measure(iv_product *product, iv_product_append append, const iv_
     if (status == IV_OK) status = iv_sequence_run(sequence, 0);
     if (status == IV_OK) status = iv_context_finish(context);
     if (status == IV_OK) status = compare(product, &wrong);
-    if (status == IV_OK && wrong == 0) status = time_runs(context, sequence, budget, seconds);
+    if (status == IV_OK && wrong == 0) status = iv_tune_time(context, sequence, budget, seconds);
     iv_sequence_destroy(sequence);
 
     if (status == IV_OK && wrong == 0) {

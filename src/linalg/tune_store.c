@@ -1,8 +1,8 @@
 /* The tuner's winners: as JSON in the user's cache, and with the context that uses them. */
 #include "linalg/tune.h"
 
+#include "runtime/attachment.h"
 #include "runtime/cache.h"
-#include "runtime/context.h"
 
 #include <jansson.h>
 
@@ -193,6 +193,43 @@ static bool read_winner(const json_t *object, iv_winner *w) {
            (w->choice.tiled.rows == 0 || iv_gemm_tile_fits(&w->choice.tiled));
 }
 
+/* Those that are tuned: {"rich.ROWS": 16, ...}. */
+static json_t *parameters_json(const iv_tuning *tuning) {
+    const iv_kernel_parameter *rows;
+    const size_t n = iv_kernel_parameters(&rows);
+    json_t *object = json_object();
+    for (size_t i = 0; i < n; i++) {
+        char name[64];
+        if (!tuning->parameters[i]) continue;
+        snprintf(name, sizeof name, "%s.%s", rows[i].kernel, rows[i].name);
+        json_object_set_new(object, name, json_integer((json_int_t)tuning->parameters[i]));
+    }
+    return object;
+}
+
+/* True if every entry is a candidate of a number that there is; missing: none is tuned. */
+static bool read_parameters(json_t *object, iv_tuning *tuning) {
+    const char *key;
+    json_t *number;
+    if (!object) return true;
+    if (!json_is_object(object)) return false;
+    json_object_foreach(object, key, number) {
+        char kernel[64];
+        const char *dot = strchr(key, '.');
+        const iv_kernel_parameter *rows;
+        if (!dot || (size_t)(dot - key) >= sizeof kernel || !json_is_integer(number)) return false;
+        memcpy(kernel, key, (size_t)(dot - key));
+        kernel[dot - key] = 0;
+        const size_t row = iv_kernel_row(kernel, dot + 1);
+        const json_int_t value = json_integer_value(number);
+        if (row == iv_kernel_parameters(&rows) || value <= 0 ||
+            !iv_kernel_allows(row, (size_t)value))
+            return false;
+        tuning->parameters[row] = (size_t)value;
+    }
+    return true;
+}
+
 /* ------------------------------------------------------------------ the file */
 
 iv_status iv_tuning_store(iv_context *context, const iv_tuning *tuning) {
@@ -206,6 +243,7 @@ iv_status iv_tuning_store(iv_context *context, const iv_tuning *tuning) {
                                 numbers(c->packed, IV_CLBLAST_N_PACKED));
     if (root) json_object_set_new(root, "clblast", clblast);
     if (root) json_object_set_new(root, "winners", winners);
+    if (root) json_object_set_new(root, "parameters", parameters_json(tuning));
     char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
 
     iv_status status = IV_OK;
@@ -238,6 +276,7 @@ static bool read_tuning(const json_t *root, iv_tuning *tuning) {
                 read_numbers(json_object_get(clblast, "threshold"), &c->threshold, 1) &&
                 read_numbers(json_object_get(clblast, "direct"), c->direct, IV_CLBLAST_N_DIRECT) &&
                 read_numbers(json_object_get(clblast, "packed"), c->packed, IV_CLBLAST_N_PACKED);
+    good = good && read_parameters(json_object_get(root, "parameters"), tuning);
     tuning->winners = good ? calloc(n + 1, sizeof *tuning->winners) : NULL;
     for (size_t i = 0; i < n && tuning->winners && good; i++)
         good = read_winner(json_array_get(winners, i), &tuning->winners[i]);

@@ -2,14 +2,14 @@
 #include "regression/sgpr_parts.h"
 
 #include <invar/random.h>
+#include <invar/tune.h>
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of data at a time: enough for the products to run at full speed, few enough that a chunk's
- * features stay small beside the data. */
-enum { CHUNK_CPU = 2048, CHUNK = 8192 };
+/* Kernels count rows by int, a chunk past the last one. */
+enum { MARGIN = 8192 };
 
 static iv_view view(cl_mem buffer, size_t offset) {
     return (iv_view){buffer, offset, 0};
@@ -25,8 +25,10 @@ static size_t size_min(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
+/* Rows of data at a time: enough for the products to run at full speed, few enough that a chunk's
+ * features stay small beside the data. */
 static size_t choose_chunk(const iv_device_info *device, const sgpr_desc *desc) {
-    const size_t usual = device->type == IV_DEVICE_CPU ? CHUNK_CPU : CHUNK;
+    const size_t usual = iv_kernel_default(device, "sgpr", "CHUNK");
     const size_t wanted = desc->chunk ? desc->chunk : usual;
     /* the largest buffer of a chunk: pairs, or the data */
     const size_t widest =
@@ -74,7 +76,7 @@ static iv_status check(iv_context *context, const sgpr_desc *desc, const uint8_t
         return iv_fail(error, IV_EINVAL,
                        "%zu inducing points are more than the %zu data that they are taken from",
                        desc->n_inducing, desc->n_data);
-    if (desc->n_data > INT32_MAX - CHUNK)
+    if (desc->n_data > INT32_MAX - MARGIN)
         return iv_fail(error, IV_EINVAL, "%zu data are too many", desc->n_data);
     for (size_t i = 0; i < desc->n_data; i++)
         if (labels[i] >= desc->n_classes)

@@ -20,8 +20,7 @@
  *   sgpr_parts.h  what its files share
  *   sgpr_pass.c   the pass over the data
  *   sgpr_bound.c  the bound and its gradient from what the pass left
- *   sgpr_train.c  the searches
- */
+ *   sgpr_train.c  the searches */
 #ifndef INVAR_REGRESSION_SGPR_H
 #define INVAR_REGRESSION_SGPR_H
 

@@ -142,11 +142,8 @@ iv_status iv_contour_write(const iv_contour *contour, const char *dir, const cha
     status = iv_plot_write_beside(dir, name, "-points.csv", &points, error);
     if (status != IV_OK) return status;
     add_script(&script, contour, name);
-    status = iv_plot_write_beside(dir, name, ".gp", &script, error);
-    if (status != IV_OK) return status;
-
     bool found = false;
-    status = iv_figure_draw(dir, name, &found, error);
+    status = iv_figure_draw(dir, name, &script, &found, error);
     if (drawn) *drawn = status == IV_OK && found;
     return status;
 }

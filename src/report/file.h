@@ -2,7 +2,7 @@
 #ifndef INVAR_REPORT_FILE_H
 #define INVAR_REPORT_FILE_H
 
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <invar/status.h>
 

@@ -3,7 +3,7 @@
 #include <invar/report.h>
 
 #include "report/file.h"
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -137,8 +137,8 @@ static iv_status write_lines(iv_log *log, iv_error *error) {
             int reason = errno;
             size_t whole = written;
             while (whole > 0 && log->lines.data[whole - 1] != '\n') whole--;
-            /* Best effort: the disk already failed once, and the first reason is the one to report.
-             */
+            /* Best effort: the disk already failed once, and the first
+             * reason is the one to report. */
             if (ftruncate(log->fd, (off_t)(log->offset + whole)) == 0) {
                 lseek(log->fd, (off_t)(log->offset + whole), SEEK_SET);
             }

@@ -2,7 +2,7 @@
 #include "report/plot.h"
 
 #include "report/file.h"
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <invar/report.h>
 
@@ -276,11 +276,8 @@ iv_status iv_plot_write(const iv_plot *plot, const char *dir, const char *name, 
     status = iv_plot_write_beside(dir, name, ".csv", &csv, error);
     if (status != IV_OK) return status;
     add_script(&script, plot, name, shared_x);
-    status = iv_plot_write_beside(dir, name, ".gp", &script, error);
-    if (status != IV_OK) return status;
-
     bool found = false;
-    status = iv_figure_draw(dir, name, &found, error);
+    status = iv_figure_draw(dir, name, &script, &found, error);
     if (drawn) *drawn = status == IV_OK && found;
     return status;
 }

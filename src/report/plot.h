@@ -2,19 +2,19 @@
 #ifndef INVAR_REPORT_PLOT_H
 #define INVAR_REPORT_PLOT_H
 
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <invar/status.h>
 
 #include <stdbool.h>
 
-/* Run `gnuplot NAME.gp` in `dir`, without a shell. *found (may be NULL) is false, and the status
- * IV_OK, if there is no gnuplot on the PATH. IV_EFAILED with what gnuplot wrote on standard error.
- */
-iv_status iv_gnuplot_run(const char *dir, const char *script, bool *found, iv_error *error);
-
-/* Draw DIR/NAME.svg and DIR/NAME.png from DIR/NAME.gp; no picture is left behind if that fails. */
-iv_status iv_figure_draw(const char *dir, const char *name, bool *found, iv_error *error);
+/* Write the script as DIR/NAME.gp and let gnuplot draw DIR/NAME.svg and DIR/NAME.png from it,
+ * without a shell, without the user's settings. This is the only way to run gnuplot: a script that
+ * lay there before, perhaps a stranger's, is replaced and never run. The script is freed whatever
+ * happens. *found (may be NULL) is false, and the status IV_OK, if there is no gnuplot on the PATH.
+ * IV_EFAILED with what gnuplot wrote on standard error; no picture is left behind then. */
+iv_status iv_figure_draw(const char *dir, const char *name, iv_text *script, bool *found,
+                         iv_error *error);
 
 /* ------------------------------------------------------------------ scripts */
 

@@ -2,7 +2,7 @@
 #include <invar/data.h>
 #include <invar/report.h>
 
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <png.h>
 #include <setjmp.h>

@@ -4,11 +4,9 @@
 #include "report/report.h"
 
 #include "report/file.h"
-#include "report/plot.h"
 
 #include <invar/data.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,73 +15,6 @@
 
 static iv_status no_memory(iv_error *error) {
     return iv_fail(error, IV_ENOMEM, "out of memory while writing a report");
-}
-
-/* ------------------------------------------------------------------ figures */
-
-static int compare_figures(const void *a, const void *b) {
-    return strcmp(((const iv_report_figure *)a)->name, ((const iv_report_figure *)b)->name);
-}
-
-static iv_status add_figure_file(iv_report_section *section, const char *file, iv_error *error) {
-    const char *dot = strrchr(file, '.');
-    bool script = dot && strcmp(dot, ".gp") == 0;
-    bool svg = dot && strcmp(dot, ".svg") == 0;
-    bool png = dot && strcmp(dot, ".png") == 0;
-    if (dot == file || !(script || svg || png)) return IV_OK;
-
-    size_t length = (size_t)(dot - file);
-    iv_report_figure *figure = NULL;
-    for (size_t i = 0; i < section->n_figures && !figure; i++) {
-        const char *name = section->figures[i].name;
-        if (strlen(name) == length && memcmp(name, file, length) == 0)
-            figure = &section->figures[i];
-    }
-    if (!figure) {
-        iv_report_figure *figures =
-            realloc(section->figures, (section->n_figures + 1) * sizeof *figures);
-        if (!figures) return no_memory(error);
-        section->figures = figures;
-        figure = &figures[section->n_figures];
-        *figure = (iv_report_figure){.name = iv_string_copy(file)};
-        if (!figure->name) return no_memory(error);
-        figure->name[length] = '\0';
-        section->n_figures++;
-    }
-    figure->has_script |= script;
-    figure->has_svg |= svg;
-    figure->has_png |= png;
-    return IV_OK;
-}
-
-/* List figures/ by name, and draw those that were left as scripts. */
-static iv_status gather_figures(iv_report_section *section, bool *drawn, iv_error *error) {
-    iv_status status = IV_OK;
-    char *path = iv_path_join(section->dir, "figures");
-    if (!path) return no_memory(error);
-
-    DIR *folder = opendir(path);
-    if (!folder && errno != ENOENT) {
-        status = iv_fail(error, IV_EDATA, "cannot read %s: %s", path, strerror(errno));
-    }
-    for (struct dirent *entry; folder && status == IV_OK && (entry = readdir(folder));) {
-        status = add_figure_file(section, entry->d_name, error);
-    }
-    if (folder) closedir(folder);
-    if (section->n_figures > 1) {
-        qsort(section->figures, section->n_figures, sizeof *section->figures, compare_figures);
-    }
-
-    for (size_t i = 0; status == IV_OK && i < section->n_figures; i++) {
-        iv_report_figure *figure = &section->figures[i];
-        if (figure->has_svg || figure->has_png) continue;
-        bool found;
-        status = iv_figure_draw(path, figure->name, &found, error);
-        figure->has_svg = figure->has_png = status == IV_OK && found;
-        if (!found) *drawn = false;
-    }
-    free(path);
-    return status;
 }
 
 /* ------------------------------------------------------------------ one run directory */
@@ -95,8 +26,7 @@ static void free_section(iv_report_section *section) {
     iv_results_free(&section->results);
     iv_table_list_free(&section->tables);
     free(section->spec);
-    for (size_t i = 0; i < section->n_figures; i++) free(section->figures[i].name);
-    free(section->figures);
+    iv_report_free_figures(section);
 }
 
 static iv_status set_link(iv_report_section *section, bool report_is_inside, iv_error *error) {
@@ -109,8 +39,7 @@ static iv_status set_link(iv_report_section *section, bool report_is_inside, iv_
     return iv_text_take(&link, &section->link, error);
 }
 
-static iv_status read_section(const char *dir, iv_report_section *section, bool *drawn,
-                              iv_error *error) {
+static iv_status read_section(const char *dir, iv_report_section *section, iv_error *error) {
     iv_status status = IV_OK;
     struct stat info;
     section->dir = iv_string_copy(dir);
@@ -147,7 +76,7 @@ static iv_status read_section(const char *dir, iv_report_section *section, bool 
         status = iv_file_read(spec, &section->spec, NULL, error);
     }
     if (status == IV_OK) status = iv_table_list_make(&section->results, &section->tables, error);
-    if (status == IV_OK) status = gather_figures(section, drawn, error);
+    if (status == IV_OK) status = iv_report_gather_figures(section, error);
 done:
     free(run);
     free(results);
@@ -155,11 +84,21 @@ done:
     return status;
 }
 
-bool iv_report_has_published(const iv_report_section *section) {
+const char *iv_report_note(const iv_report_section *section) {
+    static const char *const notes[2][3] = {
+        {"No results.", "One seed, so there is no standard deviation.",
+         "Mean ± standard deviation over seeds."},
+        {"No results; published numbers in parentheses.",
+         "One seed, so there is no standard deviation; published numbers in parentheses.",
+         "Mean ± standard deviation over seeds; published numbers in parentheses."}};
+    bool published = false;
+    size_t most_seeds = 0;
     for (size_t i = 0; i < section->results.n_cells; i++) {
-        if (isfinite(section->results.cells[i].published)) return true;
+        const iv_cell *cell = &section->results.cells[i];
+        published |= isfinite(cell->published);
+        if (cell->n > most_seeds) most_seeds = cell->n;
     }
-    return false;
+    return notes[published][most_seeds > 2 ? 2 : most_seeds];
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -187,8 +126,10 @@ iv_status iv_report_write(const char *const *run_dirs, size_t n_run_dirs, const 
     iv_text csv = {0}, markdown = {0}, html = {0};
     iv_table_add_csv_header(&csv, true);
     for (size_t i = 0; status == IV_OK && i < n_run_dirs; i++) {
-        status = read_section(run_dirs[i], &sections[i], &all_drawn, error);
+        status = read_section(run_dirs[i], &sections[i], error);
         if (status == IV_OK) status = set_link(&sections[i], inside, error);
+        for (size_t k = 0; status == IV_OK && k < sections[i].n_figures; k++)
+            if (!iv_report_has_picture(&sections[i].figures[k])) all_drawn = false;
         if (status == IV_OK) iv_table_add_csv(&csv, run_dirs[i], &sections[i].results);
     }
     if (status == IV_OK) status = iv_report_add_markdown(&markdown, sections, n_run_dirs, error);

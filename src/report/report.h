@@ -4,13 +4,15 @@
 
 #include "report/run_json.h"
 #include "report/table.h"
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <invar/report.h>
 
 typedef struct {
     char *name; /* without extension */
     bool has_script, has_svg, has_png;
+    char *caption; /* one sentence on what it shows */
+    char *remedy;  /* NULL if it has a picture; else one sentence with the command that draws it */
 } iv_report_figure;
 
 /* One run directory. */
@@ -37,8 +39,14 @@ enum { IV_REPORT_N_FACTS = 9 };
 iv_status iv_report_facts(const iv_report_section *section, iv_report_fact facts[IV_REPORT_N_FACTS],
                           size_t *n, iv_error *error);
 
-/* Whether any cell has a published number, and so the tables parentheses. */
-bool iv_report_has_published(const iv_report_section *section);
+/* List the figures of a run directory by name. Scripts are read for their titles and never run: the
+ * directory may come from somebody else. */
+iv_status iv_report_gather_figures(iv_report_section *section, iv_error *error);
+void iv_report_free_figures(iv_report_section *section);
+bool iv_report_has_picture(const iv_report_figure *figure);
+
+/* One or two sentences on how the numbers in the tables are to be read. */
+const char *iv_report_note(const iv_report_section *section);
 
 iv_status iv_report_add_markdown(iv_text *text, const iv_report_section *sections, size_t n,
                                  iv_error *error);

@@ -1,19 +1,16 @@
 /* Under which conditions a run was made, as label and value. */
 #include "report/report.h"
 
+#include "runtime/text.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void add_duration(iv_text *text, double seconds) {
-    double hours = (double)(long long)(seconds / 3600);
-    double minutes = (double)(long long)((seconds - 3600 * hours) / 60);
-    if (hours > 0)
-        iv_text_format(text, "%.0f h %.0f min", hours, minutes);
-    else if (minutes > 0)
-        iv_text_format(text, "%.0f min %.0f s", minutes, seconds - 60 * minutes);
-    else
-        iv_text_format(text, "%.3g s", seconds);
+    char duration[40];
+    iv_format_duration(seconds, duration, sizeof duration);
+    iv_text_add(text, duration);
 }
 
 static void add_seeds(iv_text *text, const json_t *seeds) {

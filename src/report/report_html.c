@@ -7,8 +7,9 @@
 #include <stdlib.h>
 
 static const char style[] =
-    "body{font:16px/1.5 system-ui,sans-serif;color:#222;background:#fff;max-width:60rem;"
+    "body{font:16px/1.5 system-ui,sans-serif;color:#222;background:#fff;max-width:84rem;"
     "margin:2rem auto;padding:0 1rem}\n"
+    "p,dl,pre,figcaption,.claims{max-width:60rem}\n"
     "h1{font-size:1.7rem;margin:2.5rem 0 .5rem}\n"
     "h2{font-size:1.2rem;margin:2rem 0 .5rem;border-bottom:1px solid #ddd}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;font-size:.9rem}\n"
@@ -19,12 +20,23 @@ static const char style[] =
     "th,td{padding:.25rem .9rem .25rem 0;text-align:left;vertical-align:top}\n"
     "thead th{border-bottom:2px solid #444}tbody tr+tr>*{border-top:1px solid #eee}\n"
     "td{white-space:nowrap}.claims td{white-space:normal}\n"
+    ".published{display:block;color:#666;font-size:.85em}\n"
     ".yes{color:#00694d}.no{color:#a63c00;font-weight:600}\n"
     "figure{margin:1.5rem 0}figure img{width:100%;max-width:48rem;height:auto}\n"
     "figure img.pixels{width:auto;max-width:100%;image-rendering:pixelated}\n"
     "figcaption,.note{color:#666;font-size:.9rem}\n"
     "pre{background:#f6f6f6;padding:1rem;overflow-x:auto;font-size:.85rem}\n"
-    "@media print{body{max-width:none;margin:0}pre{white-space:pre-wrap}}\n";
+    /* Paper does not scroll: nothing may stick out of the page. */
+    "@media print{body{max-width:none;margin:0}.scroll,pre{overflow:visible}\n"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere}table{font-size:.8rem}\n"
+    "td,th{white-space:normal;padding-right:.5rem}figure,tr{break-inside:avoid}}\n";
+
+/* A box that scrolls sideways if it must is reached by the keyboard too. */
+static void open_scroll_box(iv_text *text, const char *label) {
+    iv_text_add(text, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"");
+    iv_text_html(text, label && *label ? label : "Results");
+    iv_text_add(text, "\">");
+}
 
 static void add_element(iv_text *text, const char *open, const char *content, const char *close) {
     iv_text_add(text, open);
@@ -52,11 +64,9 @@ static iv_status add_facts(iv_text *text, const iv_report_section *section, iv_e
 
 static void add_tables(iv_text *text, const iv_report_section *section) {
     if (section->tables.n == 0) return;
-    iv_text_add(text, "<h2>Results</h2>\n<p class=\"note\">Mean ± standard deviation over seeds");
-    iv_text_add(text, iv_report_has_published(section) ? "; published numbers in parentheses.</p>\n"
-                                                       : ".</p>\n");
+    add_element(text, "<h2>Results</h2>\n<p class=\"note\">", iv_report_note(section), "</p>\n");
     for (size_t t = 0; t < section->tables.n; t++) {
-        iv_text_add(text, "<div class=\"scroll\">");
+        open_scroll_box(text, section->tables.tables[t].title);
         iv_table_render(&section->tables.tables[t], IV_TABLE_HTML, text);
         iv_text_add(text, "</div>\n");
     }
@@ -64,7 +74,9 @@ static void add_tables(iv_text *text, const iv_report_section *section) {
 
 static void add_claims(iv_text *text, const iv_results *results) {
     if (results->n_claims == 0) return;
-    iv_text_add(text, "<h2>Claims</h2>\n<div class=\"scroll\"><table class=\"claims\">\n<thead><tr>"
+    iv_text_add(text, "<h2>Claims</h2>\n");
+    open_scroll_box(text, "Claims");
+    iv_text_add(text, "<table class=\"claims\">\n<thead><tr>"
                       "<th scope=\"col\">Claim</th><th scope=\"col\">Holds</th>"
                       "<th scope=\"col\">Evidence</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < results->n_claims; i++) {
@@ -89,7 +101,7 @@ static iv_status add_picture(iv_text *text, const iv_report_section *section,
     if (status == IV_OK) {
         /* A picture without a plot is an image grid: its pixels are not to be blurred. */
         add_element(text, figure->has_svg ? "<img alt=\"" : "<img class=\"pixels\" alt=\"",
-                    figure->name, "\" src=\"data:image/");
+                    figure->caption, "\" src=\"data:image/");
         iv_text_add(text, figure->has_svg ? "svg+xml;base64," : "png;base64,");
         iv_text_base64(text, (const unsigned char *)bytes, n);
         iv_text_add(text, "\">\n");
@@ -104,11 +116,10 @@ static iv_status add_figures(iv_text *text, const iv_report_section *section, iv
     if (section->n_figures) iv_text_add(text, "<h2>Figures</h2>\n");
     for (size_t i = 0; status == IV_OK && i < section->n_figures; i++) {
         const iv_report_figure *figure = &section->figures[i];
-        bool drawn = figure->has_svg || figure->has_png;
         iv_text_add(text, "<figure>\n");
-        if (drawn) status = add_picture(text, section, figure, error);
+        if (iv_report_has_picture(figure)) status = add_picture(text, section, figure, error);
         add_element(text, "<figcaption>", figure->name, "");
-        if (!drawn) add_element(text, ": not drawn; run gnuplot ", figure->name, ".gp in figures/");
+        if (figure->remedy) add_element(text, ". ", figure->remedy, "");
         iv_text_add(text, "</figcaption>\n</figure>\n");
     }
     return status;
@@ -128,7 +139,8 @@ iv_status iv_report_add_html(iv_text *text, const iv_report_section *sections, s
         add_tables(text, section);
         add_claims(text, &section->results);
         if (status == IV_OK) status = add_figures(text, section, error);
-        if (section->spec) add_element(text, "<h2>Spec</h2>\n<pre>", section->spec, "</pre>\n");
+        if (section->spec)
+            add_element(text, "<h2>Spec</h2>\n<pre tabindex=\"0\">", section->spec, "</pre>\n");
     }
     iv_text_add(text, "</body>\n</html>\n");
     return status;

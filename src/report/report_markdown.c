@@ -37,15 +37,17 @@ static void add_figures(iv_text *text, const iv_report_section *section) {
     for (size_t i = 0; i < section->n_figures; i++) {
         const iv_report_figure *figure = &section->figures[i];
         iv_text_add(text, "\n");
-        if (figure->has_svg || figure->has_png) {
+        if (iv_report_has_picture(figure)) {
             /* Angle brackets allow spaces in the path. */
             iv_text_add(text, "![");
-            iv_text_markdown(text, figure->name);
+            iv_text_markdown(text, figure->caption);
             iv_text_format(text, "](<%sfigures/%s.%s>)\n", section->link, figure->name,
                            figure->has_svg ? "svg" : "png");
         } else {
             iv_text_markdown(text, figure->name);
-            iv_text_format(text, ": not drawn; run `gnuplot %s.gp` in figures/\n", figure->name);
+            iv_text_add(text, ". ");
+            iv_text_markdown(text, figure->remedy);
+            iv_text_add(text, "\n");
         }
     }
 }
@@ -73,12 +75,8 @@ iv_status iv_report_add_markdown(iv_text *text, const iv_report_section *section
         iv_text_add(text, "\n\n");
         status = add_facts(text, section, error);
 
-        if (section->tables.n) {
-            iv_text_add(text, "\n## Results\n\nMean ± standard deviation over seeds");
-            iv_text_add(text, iv_report_has_published(section)
-                                  ? "; published numbers in parentheses.\n"
-                                  : ".\n");
-        }
+        if (section->tables.n)
+            iv_text_format(text, "\n## Results\n\n%s\n", iv_report_note(section));
         for (size_t t = 0; t < section->tables.n; t++) {
             iv_text_add(text, "\n");
             iv_table_render(&section->tables.tables[t], IV_TABLE_MARKDOWN, text);

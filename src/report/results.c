@@ -2,7 +2,7 @@
 #include <invar/report.h>
 
 #include "report/file.h"
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -28,6 +28,11 @@ static void *grow(void *array, size_t n, size_t element_bytes, iv_error *error) 
 }
 
 void iv_results_free(iv_results *results) {
+    for (size_t i = 0; i < results->n_styles; i++) {
+        free(results->styles[i].metric);
+        free(results->styles[i].label);
+        free(results->styles[i].doc);
+    }
     for (size_t i = 0; i < results->n_runs; i++) {
         iv_result_run *run = &results->runs[i];
         for (size_t m = 0; m < run->n_metrics; m++) {
@@ -48,10 +53,24 @@ void iv_results_free(iv_results *results) {
         free(results->claims[i].claim);
         free(results->claims[i].evidence);
     }
+    free(results->styles);
     free(results->runs);
     free(results->cells);
     free(results->claims);
     *results = (iv_results){0};
+}
+
+/* ------------------------------------------------------------------ styles */
+
+iv_status iv_results_add_style(iv_results *results, const char *metric, const char *label,
+                               const char *doc, double scale, int decimals, iv_error *error) {
+    iv_metric_style *styles = grow(results->styles, results->n_styles, sizeof *styles, error);
+    if (!styles) return IV_ENOMEM;
+    results->styles = styles;
+    iv_metric_style *style = &styles[results->n_styles++];
+    *style = (iv_metric_style){iv_string_copy(metric), iv_string_copy(label), iv_string_copy(doc),
+                               scale, decimals};
+    return style->metric && style->label && style->doc ? IV_OK : no_memory(error);
 }
 
 /* ------------------------------------------------------------------ runs */

@@ -3,8 +3,8 @@
 #include <invar/report.h>
 
 #include "report/file.h"
-#include "report/run_json.h"
-#include "report/text.h"
+#include "report/json_file.h"
+#include "runtime/text_builder.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -77,8 +77,25 @@ static void add_claim(iv_text *text, const iv_claim *claim) {
     iv_text_add(text, "}");
 }
 
+static void add_style(iv_text *text, const iv_metric_style *style) {
+    iv_text_add(text, "    ");
+    iv_text_json(text, style->metric);
+    iv_text_add(text, ": {\"label\": ");
+    iv_text_json(text, style->label);
+    iv_text_add(text, ", \"doc\": ");
+    iv_text_json(text, style->doc);
+    iv_text_add(text, ", \"scale\": ");
+    iv_text_double(text, style->scale, "null");
+    iv_text_format(text, ", \"decimals\": %d}", style->decimals);
+}
+
 static void add_results(iv_text *text, const iv_results *results) {
-    iv_text_add(text, "{\n  \"runs\": [");
+    iv_text_add(text, "{\n  \"metrics\": {");
+    for (size_t i = 0; i < results->n_styles; i++) {
+        iv_text_add(text, i ? ",\n" : "\n");
+        add_style(text, &results->styles[i]);
+    }
+    iv_text_add(text, "\n  },\n  \"runs\": [");
     for (size_t i = 0; i < results->n_runs; i++) {
         iv_text_add(text, i ? ",\n" : "\n");
         add_run(text, &results->runs[i]);
@@ -225,6 +242,30 @@ static iv_status read_list(const reader *r, json_t *root, const char *list,
     return status;
 }
 
+/* How metrics are shown; results may say nothing of it. */
+static iv_status read_styles(const reader *r, json_t *root) {
+    const char *metric;
+    json_t *style, *styles = json_object_get(root, "metrics");
+    iv_status status = IV_OK;
+    if (styles && !json_is_object(styles))
+        return iv_fail(r->error, IV_EDATA, "%s: damaged: \"metrics\" is no object", r->path);
+    json_object_foreach(styles, metric, style) {
+        const char *label = json_string_value(json_object_get(style, "label"));
+        const char *doc = json_string_value(json_object_get(style, "doc"));
+        const json_t *scale = json_object_get(style, "scale");
+        const json_t *decimals = json_object_get(style, "decimals");
+        if (!label || !doc || !json_is_number(scale) || !json_is_integer(decimals) ||
+            json_integer_value(decimals) < -1 || json_integer_value(decimals) > 17)
+            return iv_fail(r->error, IV_EDATA,
+                           "%s: damaged: metric %s lacks one of label, doc, scale, decimals",
+                           r->path, metric);
+        if (status == IV_OK)
+            status = iv_results_add_style(r->results, metric, label, doc, json_number_value(scale),
+                                          (int)json_integer_value(decimals), r->error);
+    }
+    return status;
+}
+
 iv_status iv_results_read(const char *path, iv_results *results, iv_error *error) {
     json_t *root;
     *results = (iv_results){0};
@@ -232,7 +273,8 @@ iv_status iv_results_read(const char *path, iv_results *results, iv_error *error
     if (status != IV_OK) return status;
 
     reader r = {path, results, error};
-    status = read_list(&r, root, "runs", read_run);
+    status = read_styles(&r, root);
+    if (status == IV_OK) status = read_list(&r, root, "runs", read_run);
     if (status == IV_OK) status = read_list(&r, root, "cells", read_cell);
     if (status == IV_OK) status = read_list(&r, root, "claims", read_claim);
     if (status != IV_OK) iv_results_free(results);

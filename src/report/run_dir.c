@@ -4,7 +4,7 @@
 
 #include "report/file.h"
 #include "report/run_json.h"
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -149,7 +149,7 @@ static iv_status look_for_earlier_run(iv_run_dir *dir, bool resume, iv_error *er
         if (status == IV_OK && !resume) {
             bool done = strcmp(dir->previous.status, "done") == 0;
             status =
-                iv_fail(error, IV_EFAILED,
+                iv_fail(error, IV_EINVAL,
                         done ? "%s already holds a finished run: give another --out"
                              : "%s already holds an unfinished run: go on with it by --resume, or "
                                "give another --out",

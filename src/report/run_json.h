@@ -6,8 +6,8 @@
 
 #include <jansson.h>
 
-/* Strings are NULL where the file has null or nothing. `status` is there after a successful read.
- */
+/* Strings are NULL where the file has null or nothing. `status` is
+ * there after a successful read. */
 typedef struct {
     json_t *root; /* owns the strings */
     const char *name, *version, *commit, *host, *system, *device, *platform, *driver;
@@ -19,9 +19,5 @@ typedef struct {
 /* IV_EDATA with path and line if it is missing, no JSON, or without a status. */
 iv_status iv_run_json_read(const char *path, iv_run_json *run, iv_error *error);
 void iv_run_json_free(iv_run_json *run);
-
-/* Parse a file as a JSON object or array; IV_EDATA with path and line. The caller calls
- * json_decref. */
-iv_status iv_json_read(const char *path, json_t **root, iv_error *error);
 
 #endif

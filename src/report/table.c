@@ -10,33 +10,10 @@
 
 /* ------------------------------------------------------------------ numbers */
 
-iv_metric_style iv_metric_style_of(const char *metric) {
-    /* Decimals as the papers print them. */
-    static const iv_metric_style known[] = {
-        {"accuracy", "Acc. (%)", 100, 1},
-        {"li", "LI", 1, 2},
-        {"di", "DI", 1, 2},
-        {"si", "SI", 1, 2},
-        {"sigma_max_jacobian", "σmax(J)", 1, 2},
-        {"elbo", "ELBO", 1, 2},
-        {"bound_per_sample", "Bound a sample", 1, 2},
-        {"rotation_degrees", "Rotation (°)", 1, 0},
-        {"mse_reconstruction", "MSE reconstruction", 1, -1},
-        {"mse_code", "MSE code", 1, -1},
-        {"mse_modulus", "MSE modulus", 1, -1},
-        {"mse_phase", "MSE phase", 1, -1},
-        {"mse_sine", "MSE sine", 1, -1},
-        {"mse_cosine", "MSE cosine", 1, -1},
-        {"mse_distance", "MSE distance", 1, -1},
-        {"loss_invariance", "Invariance loss", 1, -1},
-        {"distance_same", "RMS distance of copies", 1, -1},
-        {"distance_unrelated", "RMS distance of others", 1, -1},
-        {"learning_rate", "Learning rate", 1, -1},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strcmp(known[i].metric, metric) == 0) return known[i];
-    }
-    return (iv_metric_style){metric, metric, 1, -1};
+iv_metric_style iv_metric_style_of(const iv_results *results, const char *metric) {
+    for (size_t i = 0; i < results->n_styles; i++)
+        if (strcmp(results->styles[i].metric, metric) == 0) return results->styles[i];
+    return (iv_metric_style){(char *)metric, (char *)metric, NULL, 1, -1};
 }
 
 static bool is_fixed(double value, int decimals) {
@@ -82,8 +59,8 @@ static void add_pair(iv_text *text, double mean, double std, const iv_metric_sty
               is_fixed(mean * style->scale, style->decimals) || is_fixed(std, style->decimals));
 }
 
-void iv_table_cell(iv_text *text, const iv_cell *cell) {
-    iv_metric_style style = iv_metric_style_of(cell->metric);
+void iv_table_cell(iv_text *text, const iv_results *results, const iv_cell *cell) {
+    const iv_metric_style style = iv_metric_style_of(results, cell->metric);
     if (cell->n == 0)
         iv_text_add(text, "–");
     else if (!isfinite(cell->mean))
@@ -98,8 +75,7 @@ void iv_table_cell(iv_text *text, const iv_cell *cell) {
     }
 }
 
-/* ------------------------------------------------------------------ names, in order of appearance
- */
+/* ---------------------------------------------------------------- names, in order of appearance */
 
 typedef enum { ROW, COLUMN, METRIC } cell_key;
 
@@ -154,8 +130,8 @@ static iv_status fill_table(const iv_results *results, cell_key fixed, const cha
     table->n_lines = lines->n + 1;
     table->n_columns = columns->n + 1;
     table->strings = calloc(n, sizeof *table->strings);
-    table->title =
-        iv_string_copy(fixed == METRIC ? iv_metric_style_of(fixed_name).label : fixed_name);
+    table->title = iv_string_copy(fixed == METRIC ? iv_metric_style_of(results, fixed_name).label
+                                                  : fixed_name);
     if (!table->strings || !table->title) {
         return iv_fail(error, IV_ENOMEM, "out of memory while making a table");
     }
@@ -165,7 +141,8 @@ static iv_status fill_table(const iv_results *results, cell_key fixed, const cha
             iv_text text = {0};
             if (line == 0 && column > 0) {
                 const char *name = columns->names[column - 1];
-                iv_text_add(&text, across == METRIC ? iv_metric_style_of(name).label : name);
+                iv_text_add(&text,
+                            across == METRIC ? iv_metric_style_of(results, name).label : name);
             } else if (line > 0 && column == 0) {
                 iv_text_add(&text, lines->names[line - 1]);
             } else if (line > 0) {
@@ -174,7 +151,7 @@ static iv_status fill_table(const iv_results *results, cell_key fixed, const cha
                 key[down] = lines->names[line - 1];
                 key[across] = columns->names[column - 1];
                 const iv_cell *cell = iv_results_cell(results, key[ROW], key[COLUMN], key[METRIC]);
-                if (cell) iv_table_cell(&text, cell);
+                if (cell) iv_table_cell(&text, results, cell);
             }
             status = iv_text_take(&text, &table->strings[line * table->n_columns + column], error);
         }

@@ -2,7 +2,7 @@
 #ifndef INVAR_REPORT_TABLE_H
 #define INVAR_REPORT_TABLE_H
 
-#include "report/text.h"
+#include "runtime/text_builder.h"
 
 #include <invar/report.h>
 
@@ -24,22 +24,16 @@ void iv_table_list_free(iv_table_list *list);
 
 void iv_table_render(const iv_table *table, iv_table_format format, iv_text *text);
 
-/* How a metric is shown: label, factor to the shown unit, decimals (-1: three digits). */
-typedef struct {
-    const char *metric, *label;
-    double scale;
-    int decimals;
-} iv_metric_style;
-
-/* The style of a known metric; else its name, 1 and -1. */
-iv_metric_style iv_metric_style_of(const char *metric);
+/* How the results show a metric; by its name with three digits if they do not say. The texts are
+ * the results', or `metric`. */
+iv_metric_style iv_metric_style_of(const iv_results *results, const char *metric);
 
 /* One number in its style: fixed if that shows a digit of it ("94.3") or without decimals ("0"),
  * else with an exponent ("1.2e-11"); "n/a" if it is not finite. */
 void iv_table_number(iv_text *text, double value, const iv_metric_style *style);
 
 /* A cell: `94.3 ± 0.2 (94.6 ± 0.1)`, without what is missing. */
-void iv_table_cell(iv_text *text, const iv_cell *cell);
+void iv_table_cell(iv_text *text, const iv_results *results, const iv_cell *cell);
 
 /* The cells as CSV lines; `run`, unless NULL, becomes a first column. */
 void iv_table_add_csv_header(iv_text *text, bool with_run);

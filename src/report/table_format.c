@@ -67,6 +67,25 @@ static void render_markdown(const iv_table *table, iv_text *text) {
     }
 }
 
+/* The published number of a cell (see iv_table_cell) goes onto a line of its own, so that a table
+ * of many columns fits a page. */
+static void add_html_cell(iv_text *text, const char *string) {
+    const char *published = NULL;
+    for (const char *s = string; (s = strstr(s, " (")); s++) published = s;
+    if (!published || string[strlen(string) - 1] != ')') {
+        iv_text_html(text, string);
+        return;
+    }
+    iv_text ours = {0};
+    iv_text_add_bytes(&ours, string, (size_t)(published - string));
+    if (ours.data) iv_text_html(text, ours.data);
+    text->failed |= ours.failed;
+    iv_text_free(&ours);
+    iv_text_add(text, " <span class=\"published\">");
+    iv_text_html(text, published + 1);
+    iv_text_add(text, "</span>");
+}
+
 static void render_html(const iv_table *table, iv_text *text) {
     iv_text_add(text, "<table>\n");
     if (table->title && *table->title) {
@@ -79,7 +98,10 @@ static void render_html(const iv_table *table, iv_text *text) {
         for (size_t c = 0; c < table->n_columns; c++) {
             const char *tag = line == 0 ? "th scope=\"col\"" : c == 0 ? "th scope=\"row\"" : "td";
             iv_text_format(text, "<%s>", tag);
-            iv_text_html(text, string_at(table, line, c));
+            if (line > 0 && c > 0)
+                add_html_cell(text, string_at(table, line, c));
+            else
+                iv_text_html(text, string_at(table, line, c));
             iv_text_format(text, "</%.2s>", tag);
         }
         iv_text_add(text, line == 0 ? "</tr></thead>\n" : "</tr>\n");

@@ -51,8 +51,8 @@ void iv_buffer_release(iv_context *context, cl_mem buffer) {
     clReleaseMemObject(buffer);
 }
 
-/* A region outside its buffer is a mistake of the caller's: name both, which the driver does not.
- */
+/* A region outside its buffer is a mistake of the caller's: name
+ * both, which the driver does not. */
 static iv_status check_region(iv_context *context, cl_mem buffer, size_t offset, size_t bytes,
                               const char *what) {
     size_t size = buffer ? buffer_bytes(buffer) : 0;
@@ -79,8 +79,8 @@ iv_status iv_buffer_read(iv_context *context, cl_mem buffer, size_t offset, size
     return iv_cl_check(context, code, "reading from a buffer");
 }
 
-/* A kernel and not clEnqueueFillBuffer, which Oclgrind does not count as initialising the memory.
- */
+/* A kernel and not clEnqueueFillBuffer, which Oclgrind does not
+ * count as initialising the memory. */
 static iv_status enqueue_fill(iv_context *context, cl_mem buffer, cl_ulong first, cl_ulong n,
                               cl_uint word) {
     if (!context->fill_kernel) {
@@ -112,4 +112,15 @@ iv_status iv_buffer_fill(iv_context *context, cl_mem buffer, size_t offset, size
                        "filling %zu bytes at %zu of a buffer: both must be multiples of 4", bytes,
                        offset);
     return enqueue_fill(context, buffer, offset / sizeof word, bytes / sizeof word, word);
+}
+
+iv_status iv_buffer_upload(iv_context *context, const void *data, size_t bytes, cl_mem *buffer) {
+    iv_status status = iv_buffer_create(context, bytes, buffer);
+    if (status != IV_OK) return status;
+    status = iv_buffer_write(context, *buffer, 0, bytes, data);
+    if (status != IV_OK) {
+        iv_buffer_release(context, *buffer);
+        *buffer = NULL;
+    }
+    return status;
 }

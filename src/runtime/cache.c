@@ -1,6 +1,6 @@
-/* Cache files: magic, length, SHA-256 of the payload, payload. Written under a temporary name in
- * the same directory and renamed, so that concurrent processes and crashes leave whole files only.
- */
+/* Cache files: magic, length, SHA-256 of the payload, payload. Written under a
+ * temporary name in the same directory and renamed, so that concurrent processes and
+ * crashes leave whole files only. */
 #include "runtime/cache.h"
 
 #include <errno.h>
@@ -54,14 +54,18 @@ bool iv_sha256_strings(const char *const *strings, size_t n, char hex[IV_SHA256_
 
 /* ------------------------------------------------------------------ paths */
 
-static bool cache_disabled(void) {
+static bool cache_is_set_to(const char *word) {
     const char *setting = getenv("INVAR_CACHE");
-    return setting && !strcasecmp(setting, "off");
+    return setting && !strcasecmp(setting, word);
+}
+
+bool iv_cache_is_writable(void) {
+    return !cache_is_set_to("off") && !cache_is_set_to("read");
 }
 
 /* The directory FOLDER lies in; a relative XDG_CACHE_HOME is ignored, as its specification asks. */
 static bool cache_directory(const char *folder, char path[PATH_BYTES]) {
-    if (cache_disabled()) return false;
+    if (cache_is_set_to("off")) return false;
     const char *base = getenv("XDG_CACHE_HOME");
     const char *home = getenv("HOME");
     int length;
@@ -149,7 +153,7 @@ bool iv_cache_load(const char *folder, const char *name, void **data, size_t *by
 
 void iv_cache_store(const char *folder, const char *name, const void *data, size_t bytes) {
     char directory[PATH_BYTES], path[PATH_BYTES], temporary[PATH_BYTES];
-    if (bytes == 0 || bytes > MAX_PAYLOAD_BYTES) return;
+    if (bytes == 0 || bytes > MAX_PAYLOAD_BYTES || !iv_cache_is_writable()) return;
     if (!cache_directory(folder, directory) || !cache_path(folder, name, path)) return;
     int length = snprintf(temporary, sizeof temporary, "%s/tmp.XXXXXX", directory);
     if (length < 0 || length >= (int)sizeof temporary) return;

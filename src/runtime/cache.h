@@ -2,7 +2,8 @@
  * processes at once, and whose loss costs only time. No function here reports an error.
  *
  * A file lies in $XDG_CACHE_HOME/invar/FOLDER/NAME (else ~/.cache/invar/...) and carries a
- * checksum. INVAR_CACHE=off in the environment: nothing is read or written. */
+ * checksum. INVAR_CACHE=off in the environment: nothing is read or written. INVAR_CACHE=read: files
+ * that are there are read, none is written. */
 #ifndef INVAR_RUNTIME_CACHE_H
 #define INVAR_RUNTIME_CACHE_H
 
@@ -19,8 +20,11 @@ bool iv_sha256_strings(const char *const *strings, size_t n, char hex[IV_SHA256_
  * damaged or cut short: such a file is of no use to anyone and is removed. */
 bool iv_cache_load(const char *folder, const char *name, void **data, size_t *bytes);
 
-/* Keep `bytes` bytes: whoever reads the name sees the old file or the whole new one, never a part.
- */
+/* Whether iv_cache_store keeps anything, so that nobody makes in vain what it would keep. */
+bool iv_cache_is_writable(void);
+
+/* Keep `bytes` bytes: whoever reads the name sees the old file or
+ * the whole new one, never a part. */
 void iv_cache_store(const char *folder, const char *name, const void *data, size_t bytes);
 
 /* Forget a file. */

@@ -1,14 +1,16 @@
-/* Contexts: one device, one in-order queue, and the error that everything on the device reports to.
- */
+/* Contexts: one device, one in-order queue, and the error that
+ * everything on the device reports to. */
 #include "runtime/context.h"
+
+#include "runtime/attachment.h"
 
 #include "runtime/lanes.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Commands between two waits of the throttle: enough to keep any device busy, few enough to store.
- */
+/* Commands between two waits of the throttle: enough to keep any
+ * device busy, few enough to store. */
 enum { THROTTLE_LAUNCHES = 2048 };
 
 /* Drivers call this from threads of their own, for errors and for mere remarks, so it only takes
@@ -91,6 +93,7 @@ void iv_context_destroy(iv_context *context) {
     if (context->queued_event) clReleaseEvent(context->queued_event);
     if (context->fill_kernel) clReleaseKernel(context->fill_kernel);
     iv_programs_release(context);
+    iv_added_programs_release(context);
     if (context->queue) clReleaseCommandQueue(context->queue);
     if (context->cl) clReleaseContext(context->cl);
     pthread_mutex_destroy(&context->notice_lock);

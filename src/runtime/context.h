@@ -2,16 +2,26 @@
 #ifndef INVAR_RUNTIME_CONTEXT_H
 #define INVAR_RUNTIME_CONTEXT_H
 
+#include "runtime/kernels.h"
+
 #include <invar/runtime.h>
 
 #include <pthread.h>
 
 /* A kernel file built for the device with one set of options. */
 typedef struct {
-    const char *file; /* the embedded table's name */
+    const char *file; /* the name of its source */
     char *options;    /* as the caller gave them; "" for none */
     cl_program program;
 } iv_program;
+
+/* A kernel file from outside the library, as one text with what it includes. */
+typedef struct {
+    char name[64];
+    char *text;
+    const char *lines[2]; /* the text, NULL */
+    iv_embedded_kernel source;
+} iv_added_program;
 
 /* What another room keeps with the context. */
 typedef struct {
@@ -31,6 +41,8 @@ struct iv_context {
 
     iv_program *programs;
     size_t n_programs;
+    iv_added_program **added;
+    size_t n_added;
     cl_kernel fill_kernel; /* made by the first iv_buffer_fill */
 
     iv_attachment *attachments;
@@ -51,23 +63,19 @@ struct iv_context {
 /* "CL_OUT_OF_RESOURCES" for -5; "unknown OpenCL error" for a code that is none of OpenCL 1.2. */
 const char *iv_cl_error_name(cl_int code);
 
-/* The status that an OpenCL code means, and what the user can do about it ("" if nothing is known).
- */
+/* The status that an OpenCL code means, and what the user can do
+ * about it ("" if nothing is known). */
 iv_status iv_cl_error_status(cl_int code, const char **advice);
 
 /* Say that n_launches were enqueued. Waits for old work where a great deal of it is outstanding, so
  * that a training loop that never waits does not fill the host's memory with queued commands. */
 iv_status iv_context_throttle(iv_context *context, size_t n_launches);
 
-/* Keep an object of another room with the context, which destroys it (also if this fails). It
- * replaces what was attached under the key before. */
-iv_status iv_context_attach(iv_context *context, const char *key, void *object,
-                            void (*destroy)(void *object));
+/* The source of a kernel file, embedded or added; NULL if there is none of that name. */
+const iv_embedded_kernel *iv_kernel_source(const iv_context *context, const char *file);
 
-/* What is attached under the key; NULL if nothing is. */
-void *iv_context_attached(const iv_context *context, const char *key);
-
-/* Release every built program. */
+/* Release every built program; then every source that was added. */
 void iv_programs_release(iv_context *context);
+void iv_added_programs_release(iv_context *context);
 
 #endif

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the ICD loader answers when no driver is installed; from cl_khr_icd, absent from plain cl.h.
- */
+/* What the ICD loader answers when no driver is installed; from
+ * cl_khr_icd, absent from plain cl.h. */
 #define PLATFORM_NOT_FOUND (-1001)
 
 static const char install_advice[] =

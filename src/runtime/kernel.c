@@ -2,7 +2,6 @@
 #include "runtime/context.h"
 
 #include "runtime/cache.h"
-#include "runtime/kernels.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,13 @@ static const char cache_folder[] = "programs";
 
 /* fast-relaxed-math is not among them: it would lose infinities, NaNs and reproducibility. */
 static const char common_options[] = "-cl-std=CL1.2";
+
+/* Warnings are for who writes kernels. Some drivers count them on standard error, also those about
+ * their own headers. INVAR_BUILD_WARNINGS=on in the environment keeps them. */
+static const char *warning_option(void) {
+    const char *wanted = getenv("INVAR_BUILD_WARNINGS");
+    return wanted && strcmp(wanted, "on") == 0 ? "" : " -w";
+}
 
 /* PoCL does not define FP_FAST_FMAF where fma is one instruction: then MULTIPLY_ADD of cl/tensor.cl
  * would be two. Vectors of 8 floats came with AVX, and with fma from the next generation on; the
@@ -21,12 +27,6 @@ static bool has_silent_fma(const iv_context *context) {
                     NULL);
     return context->device.type == IV_DEVICE_CPU && context->device.float_vector_width >= 8 &&
            (config & CL_FP_FMA);
-}
-
-static const iv_embedded_kernel *find_embedded(const char *file) {
-    for (const iv_embedded_kernel *embedded = iv_embedded_kernels; embedded->name; embedded++)
-        if (!strcmp(embedded->name, file)) return embedded;
-    return NULL;
 }
 
 static size_t count_lines(const iv_embedded_kernel *embedded) {
@@ -79,8 +79,10 @@ static cl_program build_from_cache(iv_context *context, const char *key, const c
     return NULL;
 }
 
+/* PoCL compiles every kernel of the program for this, which takes longer than building what runs. */
 static void keep_binary(cl_program program, const char *key) {
     size_t bytes = 0;
+    if (!iv_cache_is_writable()) return;
     if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) ||
         bytes == 0)
         return;
@@ -91,6 +93,15 @@ static void keep_binary(cl_program program, const char *key) {
         CL_SUCCESS)
         iv_cache_store(cache_folder, key, binary, bytes);
     free(binary);
+}
+
+/* A kernel file as messages name it: "cl/loss.cl", or the name under which it was added. */
+static const char *place_of(const iv_context *context, const char *file, char place[80]) {
+    bool is_added = false;
+    for (size_t i = 0; i < context->n_added; i++)
+        is_added |= strcmp(context->added[i]->name, file) == 0;
+    snprintf(place, 80, is_added ? "\"%.64s\"" : "cl/%.64s.cl", file);
+    return place;
 }
 
 /* The message begins with the compiler's first error: warnings before it would fill it. */
@@ -110,9 +121,11 @@ static iv_status fail_build(iv_context *context, cl_program program, const char 
         start = error;
     }
     while (*start == '\n' || *start == ' ') start++;
-    iv_status status = iv_fail(
-        &context->error, IV_EFAILED, "cl/%s.cl does not build on %s with options \"%s\": %s", file,
-        context->device.name, options, *start ? start : "the compiler gave no log");
+    char place[80];
+    iv_status status =
+        iv_fail(&context->error, IV_EFAILED, "%s does not build on %s with options \"%s\": %s",
+                place_of(context, file, place), context->device.name, options,
+                *start ? start : "the compiler gave no log");
     free(log);
     return status;
 }
@@ -140,10 +153,12 @@ static iv_status build_from_source(iv_context *context, const iv_embedded_kernel
 static iv_status build(iv_context *context, const iv_embedded_kernel *embedded,
                        const char *extra_options, cl_program *program) {
     const char *fma = has_silent_fma(context) ? " -DINVAR_FAST_FMA" : "";
-    size_t size = sizeof common_options + strlen(fma) + 1 + strlen(extra_options);
+    const char *warnings = warning_option();
+    size_t size =
+        sizeof common_options + strlen(warnings) + strlen(fma) + 1 + strlen(extra_options);
     char *options = malloc(size);
     if (!options) return iv_fail(&context->error, IV_ENOMEM, "no memory to build a program");
-    snprintf(options, size, "%s%s%s%s", common_options, fma, *extra_options ? " " : "",
+    snprintf(options, size, "%s%s%s%s%s", common_options, warnings, fma, *extra_options ? " " : "",
              extra_options);
 
     char key[IV_SHA256_HEX];
@@ -185,9 +200,11 @@ static iv_status find_program(iv_context *context, const char *file, const char 
         return IV_OK;
     }
 
-    const iv_embedded_kernel *embedded = find_embedded(file);
+    const iv_embedded_kernel *embedded = iv_kernel_source(context, file);
     if (!embedded)
-        return iv_fail(&context->error, IV_EFAILED, "no kernel file cl/%s.cl in this build", file);
+        return iv_fail(&context->error, IV_EFAILED,
+                       "no kernel file cl/%s.cl in this build, and none was added under that name",
+                       file);
     iv_status status = build(context, embedded, options, program);
     if (status != IV_OK) return status;
     status = append_program(context, embedded->name, options, *program);
@@ -216,7 +233,9 @@ iv_status iv_kernel_create(iv_context *context, const char *file, const char *fu
     *kernel = clCreateKernel(program, function, &code);
     if (code == CL_SUCCESS) return IV_OK;
     *kernel = NULL;
+    char place[80];
     if (code == CL_INVALID_KERNEL_NAME)
-        return iv_fail(&context->error, IV_EFAILED, "no kernel %s in cl/%s.cl", function, file);
+        return iv_fail(&context->error, IV_EFAILED, "no kernel %s in %s", function,
+                       place_of(context, file, place));
     return iv_cl_check(context, code, "creating a kernel");
 }

@@ -3,8 +3,7 @@
  * Threads that share a launch wait for each other at its end, and what sleeps wakes up late: some
  * 15 us a launch, as long as a small product takes. Members do not depend on each other, so each
  * lane holds the launches of its own members, a thread that has nothing left to do in one lane
- * goes on in another, and lanes meet only where a launch is not divided by members.
- */
+ * goes on in another, and lanes meet only where a launch is not divided by members. */
 #ifndef INVAR_RUNTIME_LANES_H
 #define INVAR_RUNTIME_LANES_H
 

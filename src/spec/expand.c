@@ -53,26 +53,29 @@ static size_t combinations(const iv_node *sweep) {
     return product <= IV_SPEC_MAX_RUNS ? product : IV_SPEC_MAX_RUNS + 1;
 }
 
-/* What a run may have of its own instead of the spec's training. Runs that differ in nothing else
- * share a column. */
-static const char *const own_training[] = {"learning_rate", "momentum"};
-enum { N_OWN_TRAINING = sizeof own_training / sizeof own_training[0] };
+/* The key of a run at row k of the schema if it stands instead of one of training's, else NULL. */
+static const char *instead_at(const iv_schema *schema, size_t k) {
+    const iv_key *key = &schema->keys[k];
+    return key->flags & IV_KEY_INSTEAD ? key->path + strlen("runs[].") : NULL;
+}
 
-static bool is_own_training(const char *key) {
-    for (size_t i = 0; i < N_OWN_TRAINING; i++) {
-        if (strcmp(key, own_training[i]) == 0) return true;
+static bool is_instead(const iv_schema *schema, const char *key) {
+    for (size_t k = 0; k < schema->n_keys; k++) {
+        const char *name = instead_at(schema, k);
+        if (name && strcmp(key, name) == 0) return true;
     }
     return false;
 }
 
 typedef struct {
     const char *all;     /* "-depth2-learning_rate0.1" */
-    const char *compare; /* the same without the keys of a run's own training */
+    const char *compare; /* the same without keys that stand instead of training's */
 } name_suffix;
 
 /* `map` with combination `index` of `sweep` in place, and what it adds to names. */
-static iv_status apply(spec_context *context, const iv_node *map, const iv_node *sweep,
-                       size_t index, const iv_node **result, name_suffix *suffix) {
+static iv_status apply(spec_context *context, const iv_schema *schema, const iv_node *map,
+                       const iv_node *sweep, size_t index, const iv_node **result,
+                       name_suffix *suffix) {
     size_t stride = combinations(sweep);
     *result = map;
     *suffix = (name_suffix){"", ""};
@@ -87,30 +90,28 @@ static iv_status apply(spec_context *context, const iv_node *map, const iv_node 
 
         const char *dot = strrchr(entry->key, '.');
         const char *key = value->type == SPEC_TEXT ? "" : dot ? dot + 1 : entry->key;
-        char number[32];
-        spec_number_text(value->number, number);
-        const char *text = value->type == SPEC_TEXT      ? value->text
-                           : value->type == SPEC_BOOLEAN ? (value->boolean ? "true" : "false")
-                                                         : number;
+        const char *text = spec_scalar_text(context, value);
         suffix->all = spec_format(context, "%s-%s%s", suffix->all, key, text);
         if (!suffix->all) return IV_ENOMEM;
-        if (is_own_training(entry->key)) continue;
+        if (is_instead(schema, entry->key)) continue;
         suffix->compare = spec_format(context, "%s-%s%s", suffix->compare, key, text);
         if (!suffix->compare) return IV_ENOMEM;
     }
     return IV_OK;
 }
 
-static iv_status add_run(spec_context *context, const iv_node *run, name_suffix run_suffix,
-                         const iv_node *configuration, const char *suffix, iv_spec_run *out) {
+static iv_status add_run(spec_context *context, const iv_schema *schema, const iv_node *run,
+                         name_suffix run_suffix, const iv_node *configuration, const char *suffix,
+                         iv_spec_run *out) {
     const iv_node *config = configuration;
     iv_node *changed;
     iv_status status;
-    for (size_t i = 0; i < N_OWN_TRAINING; i++) {
-        const iv_node *own = spec_at(run, own_training[i]);
+    for (size_t k = 0; k < schema->n_keys; k++) {
+        const char *name = instead_at(schema, k);
+        const iv_node *own = name ? spec_at(run, name) : NULL;
         if (!own) continue;
         char path[64];
-        snprintf(path, sizeof path, "training.%s", own_training[i]);
+        snprintf(path, sizeof path, "training.%s", name);
         status = with_value(context, config, path, own, &changed);
         if (status != IV_OK) return status;
         config = changed;
@@ -181,7 +182,7 @@ static iv_status count_runs(spec_context *context, const iv_node *root, const iv
     return IV_OK;
 }
 
-iv_status spec_expand_within(spec_context *context, const iv_node *root,
+iv_status spec_expand_within(spec_context *context, const iv_schema *schema, const iv_node *root,
                              iv_spec_expansion *expansion) {
     const iv_node *runs = spec_at(root, "runs"), *sweep = spec_at(root, "sweep");
     iv_status status = count_runs(context, root, runs, expansion);
@@ -196,18 +197,18 @@ iv_status spec_expand_within(spec_context *context, const iv_node *root,
     for (size_t c = 0; c < expansion->n_configurations; c++) {
         const iv_node *configuration;
         name_suffix suffix, run_suffix;
-        status = apply(context, common, sweep, c, &configuration, &suffix);
+        status = apply(context, schema, common, sweep, c, &configuration, &suffix);
         if (status != IV_OK) return status;
         for (size_t i = 0; i < runs->n_entries; i++) {
             const iv_node *written = runs->entries[i].node, *run;
             const iv_node *run_sweep = spec_at(written, "sweep");
             size_t n_variants = combinations(run_sweep);
             for (size_t v = 0; v < n_variants; v++, out++) {
-                status = apply(context, written, run_sweep, v, &run, &run_suffix);
+                status = apply(context, schema, written, run_sweep, v, &run, &run_suffix);
                 if (status != IV_OK) return status;
                 out->base_index = i;
                 out->configuration = c;
-                status = add_run(context, run, run_suffix, configuration, suffix.all, out);
+                status = add_run(context, schema, run, run_suffix, configuration, suffix.all, out);
                 if (status != IV_OK) return status;
             }
         }
@@ -222,7 +223,7 @@ iv_status iv_spec_expand(const iv_spec *spec, iv_spec_expansion *expansion, iv_e
     if (!arena) return iv_fail(error, IV_ENOMEM, "out of memory for the runs of the spec");
     spec_context context = {.arena = arena, .file = "spec", .error = error ? error : &local};
     expansion->memory = arena;
-    iv_status status = spec_expand_within(&context, spec->root, expansion);
+    iv_status status = spec_expand_within(&context, spec->schema, spec->root, expansion);
     if (status != IV_OK) iv_spec_expansion_release(expansion);
     return status;
 }

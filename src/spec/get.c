@@ -55,6 +55,14 @@ const iv_node *iv_spec_element(const iv_node *node, const char *path, size_t ind
     return list && index < list->n_entries ? list->entries[index].node : NULL;
 }
 
+bool iv_spec_is(const iv_node *node, const char *path, const char *word) {
+    return strcmp(iv_spec_string(node, path), word) == 0;
+}
+
+bool iv_spec_is_default(const iv_node *node) {
+    return node->is_default;
+}
+
 bool iv_spec_lists(const iv_node *node, const char *path, const char *word) {
     const iv_node *list = iv_spec_node(node, path);
     for (size_t i = 0; list && i < list->n_entries; i++) {

@@ -1,40 +1,46 @@
+/* A spec from a file or from memory through all the stages. */
 #include "spec/stages.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-iv_status iv_spec_parse(const char *name, const char *text, size_t n_bytes,
-                        const char *const *overrides, size_t n_overrides, iv_spec **spec,
-                        iv_error *error) {
-    iv_error local = {0};
-    iv_node *raw;
+static iv_status check_expanded(spec_context *context, const iv_spec *spec,
+                                iv_schema_list schemas) {
     spec_arena scratch = {0}; /* the trial expansion, which only checking needs */
     iv_spec_expansion expansion = {0};
+    spec_schema schema = spec_schema_of(spec->schema, schemas);
+    iv_spec_check check = {context, spec->schema, &schema, &expansion};
+    context->arena = &scratch;
+    iv_status status = spec_expand_within(context, spec->schema, spec->root, &expansion);
+    if (status == IV_OK) status = spec_check(&check, spec->root);
+    spec_arena_release(&scratch);
+    return status;
+}
+
+/* From the nodes of the file on. */
+static iv_status finish(spec_context *context, iv_spec *spec, iv_node *raw,
+                        const char *const *overrides, size_t n_overrides, iv_schema_list schemas) {
+    for (size_t i = 0; i < n_overrides; i++) {
+        iv_status status = spec_override(context, raw, overrides[i]);
+        if (status != IV_OK) return status;
+    }
+    context->n_nodes = 0; /* what is written out and read back is held to the same number */
+    iv_status status = spec_resolve(context, schemas, raw, &spec->schema, &spec->root);
+    return status == IV_OK ? check_expanded(context, spec, schemas) : status;
+}
+
+/* text: NULL to read the file. */
+static iv_status load(const char *path, const char *text, size_t n_bytes,
+                      const char *const *overrides, size_t n_overrides, iv_schema_list schemas,
+                      iv_spec **spec, iv_error *error) {
+    iv_error local = {0};
+    iv_node *raw;
     *spec = NULL;
     iv_spec *loaded = calloc(1, sizeof *loaded);
     if (!loaded) return iv_fail(error, IV_ENOMEM, "out of memory for the spec");
-
-    spec_context context = {.arena = &loaded->arena, .file = name, .error = error ? error : &local};
-    spec_mark top = {1, 1, NULL};
-    iv_status status = spec_read_text(&context, text, n_bytes, NULL, &raw);
-    if (status == IV_OK && (!raw || raw->kind != SPEC_MAP)) {
-        status = spec_fail(&context, raw ? raw->mark : top,
-                           "%s, expected a map of keys (study, name, dataset, ...)",
-                           !raw                     ? "an empty spec"
-                           : raw->kind == SPEC_LIST ? "a list"
-                                                    : "a single value");
-    }
-    for (size_t i = 0; status == IV_OK && i < n_overrides; i++) {
-        status = spec_override(&context, raw, overrides[i]);
-    }
-    context.n_nodes = 0; /* what is written out and read back is held to the same number */
-    if (status == IV_OK) status = spec_resolve(&context, &spec_builtin_schema, raw, &loaded->root);
-
-    context.arena = &scratch;
-    if (status == IV_OK) status = spec_expand_within(&context, loaded->root, &expansion);
-    if (status == IV_OK) status = spec_check(&context, loaded->root, &expansion);
-    spec_arena_release(&scratch);
+    spec_context context = {.arena = &loaded->arena, .file = path, .error = error ? error : &local};
+    iv_status status = text ? spec_read_named(&context, path, text, n_bytes, &raw)
+                            : spec_read_file(&context, path, &raw);
+    if (status == IV_OK) status = finish(&context, loaded, raw, overrides, n_overrides, schemas);
     if (status != IV_OK) {
         iv_spec_destroy(loaded);
         return status;
@@ -43,33 +49,15 @@ iv_status iv_spec_parse(const char *name, const char *text, size_t n_bytes,
     return IV_OK;
 }
 
-/* Up to one byte more than allowed, so that a longer file shows. */
-static iv_status read_file(const char *path, char **text, size_t *n_bytes, iv_error *error) {
-    iv_status status = IV_OK;
-    *text = malloc(IV_SPEC_MAX_BYTES + 1);
-    if (!*text) return iv_fail(error, IV_ENOMEM, "out of memory for reading %s", path);
-    errno = 0;
-    FILE *file = fopen(path, "rb");
-    *n_bytes = file ? fread(*text, 1, IV_SPEC_MAX_BYTES + 1, file) : 0;
-    if (!file || ferror(file)) {
-        status = iv_fail(error, IV_EINVAL, "%s:1:1: cannot be read (%s), expected a YAML spec",
-                         path, strerror(errno));
-    }
-    if (file) fclose(file);
-    return status;
+iv_status iv_spec_parse(const char *name, const char *text, size_t n_bytes,
+                        const char *const *overrides, size_t n_overrides, iv_schema_list schemas,
+                        iv_spec **spec, iv_error *error) {
+    return load(name, text, n_bytes, overrides, n_overrides, schemas, spec, error);
 }
 
 iv_status iv_spec_load(const char *path, const char *const *overrides, size_t n_overrides,
-                       iv_spec **spec, iv_error *error) {
-    char *text;
-    size_t n_bytes = 0;
-    *spec = NULL;
-    iv_status status = read_file(path, &text, &n_bytes, error);
-    if (status == IV_OK) {
-        status = iv_spec_parse(path, text, n_bytes, overrides, n_overrides, spec, error);
-    }
-    free(text);
-    return status;
+                       iv_schema_list schemas, iv_spec **spec, iv_error *error) {
+    return load(path, NULL, 0, overrides, n_overrides, schemas, spec, error);
 }
 
 void iv_spec_destroy(iv_spec *spec) {
@@ -80,4 +68,8 @@ void iv_spec_destroy(iv_spec *spec) {
 
 const iv_node *iv_spec_root(const iv_spec *spec) {
     return spec->root;
+}
+
+const iv_schema *iv_spec_schema(const iv_spec *spec) {
+    return spec->schema;
 }

@@ -1,3 +1,4 @@
+/* Nodes, the memory they live in, and messages that say where a node came from. */
 #include "spec/node.h"
 
 #include <stdarg.h>
@@ -121,6 +122,45 @@ const iv_node *spec_at(const iv_node *node, const char *path) {
     return node;
 }
 
+bool spec_same_scalar(const iv_node *a, const iv_node *b) {
+    if (a->type == SPEC_TEXT) return strcmp(a->text, b->text) == 0;
+    return a->number == b->number && a->boolean == b->boolean && a->integer == b->integer;
+}
+
+const char *spec_scalar_text(spec_context *context, const iv_node *node) {
+    char number[32];
+    if (node->type == SPEC_TEXT) return node->text;
+    if (node->type == SPEC_BOOLEAN) return node->boolean ? "true" : "false";
+    spec_number_text(node->number, number);
+    const char *text = spec_copy(context, number, strlen(number));
+    return text ? text : "?";
+}
+
+bool spec_is_null(const iv_node *node) {
+    static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
+    if (node->kind != SPEC_SCALAR || node->quoted) return false;
+    for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++) {
+        if (strcmp(node->text, nulls[i]) == 0) return true;
+    }
+    return false;
+}
+
+spec_entry *spec_named(const iv_node *list, const char *path, size_t *taken) {
+    spec_entry *found = NULL;
+    for (size_t i = 0; i < list->n_entries; i++) {
+        const spec_entry *name = spec_find(list->entries[i].node, "name", strlen("name"));
+        if (!name || name->node->kind != SPEC_SCALAR) continue;
+        size_t length = strlen(name->node->text);
+        bool fits = length > 0 && strncmp(name->node->text, path, length) == 0 &&
+                    (path[length] == '.' || path[length] == '\0');
+        if (fits && (!found || length > *taken)) {
+            found = &list->entries[i];
+            *taken = length;
+        }
+    }
+    return found;
+}
+
 iv_status spec_fail(spec_context *context, spec_mark mark, const char *format, ...) {
     char text[sizeof context->error->message];
     va_list arguments;
@@ -130,8 +170,28 @@ iv_status spec_fail(spec_context *context, spec_mark mark, const char *format, .
     if (mark.set_key) {
         return iv_fail(context->error, IV_EINVAL, "--set %s: %s", mark.set_key, text);
     }
-    return iv_fail(context->error, IV_EINVAL, "%s:%u:%u: %s", context->file, mark.line, mark.column,
+    return iv_fail(context->error, IV_EINVAL, "%s:%u:%u: %s", mark.file, mark.line, mark.column,
                    text);
+}
+
+const char *spec_names(spec_context *context, const iv_node *list) {
+    enum { LONGEST = 200 };
+    const char *names = "";
+    for (size_t i = 0; i < list->n_entries && names; i++) {
+        const spec_entry *name = spec_find(list->entries[i].node, "name", strlen("name"));
+        if (!name || name->node->kind != SPEC_SCALAR) continue;
+        if (strlen(names) > LONGEST) return spec_format(context, "%s, ...", names);
+        names = spec_format(context, "%s%s%s", names, *names ? ", " : "",
+                            spec_shown(context, name->node->text));
+    }
+    return names;
+}
+
+const char *spec_place(spec_context *context, spec_mark from, spec_mark mark) {
+    bool elsewhere = strcmp(from.file, mark.file) != 0;
+    const char *place = spec_format(context, "%s%sline %u, column %u", elsewhere ? mark.file : "",
+                                    elsewhere ? ", " : "", mark.line, mark.column);
+    return place ? place : "?";
 }
 
 const char *spec_shown(spec_context *context, const char *text) {

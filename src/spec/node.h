@@ -12,8 +12,10 @@ typedef struct {
 } spec_arena;
 
 typedef struct {
+    const char *file;      /* as called in messages */
     unsigned line, column; /* from 1 */
     const char *set_key;   /* the KEY of --set KEY=VALUE if it came from there, else NULL */
+    unsigned level;        /* 0: of the spec itself; of what it extends one more each */
 } spec_mark;
 
 typedef enum { SPEC_SCALAR, SPEC_LIST, SPEC_MAP } spec_kind;
@@ -50,7 +52,8 @@ struct iv_node {
 /* What the stages of loading share. */
 typedef struct {
     spec_arena *arena;
-    const char *file; /* as called in messages */
+    const char *file; /* that is being read */
+    unsigned level;   /* its marks' */
     iv_error *error;
     size_t n_nodes;
 } spec_context;
@@ -68,8 +71,23 @@ iv_status spec_append(spec_context *context, iv_node *parent, const char *key, s
 spec_entry *spec_find(const iv_node *map, const char *key, size_t key_length); /* or NULL */
 const iv_node *spec_at(const iv_node *node, const char *path);                 /* or NULL */
 
+bool spec_same_scalar(const iv_node *a, const iv_node *b);                /* of one type */
+const char *spec_scalar_text(spec_context *context, const iv_node *node); /* never NULL */
+bool spec_is_null(const iv_node *node); /* a scalar as parsed: nothing, or ~ */
+
+/* The element of a list of maps whose `name` begins `path` and ends with it or at a dot; the
+ * longest of them, or NULL. *taken: bytes of the path it covers. */
+spec_entry *spec_named(const iv_node *list, const char *path, size_t *taken);
+
 /* Fail with IV_EINVAL and "FILE:LINE:COLUMN: ..." or "--set KEY: ...". */
 iv_status spec_fail(spec_context *context, spec_mark mark, const char *format, ...) IV_PRINTF(3, 4);
+
+/* The names of a list's elements, "DA, IR": not more than fit a message. NULL if memory runs out.
+ */
+const char *spec_names(spec_context *context, const iv_node *list);
+
+/* "line 3, column 5", with the file in front if `from` is in another one. */
+const char *spec_place(spec_context *context, spec_mark from, spec_mark mark);
 
 /* A user's text for a message: cut to a line's worth, control characters replaced. Never NULL. */
 const char *spec_shown(spec_context *context, const char *text);

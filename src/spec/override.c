@@ -30,15 +30,19 @@ static iv_status list_entry(spec_context *context, const iv_node *list, const ch
         *entry = &list->entries[index];
         return IV_OK;
     }
+    *entry = spec_named(list, path, taken);
+    if (*entry) return IV_OK;
     const char *part = spec_copy(context, path, *taken);
-    if (!part) return IV_ENOMEM;
+    const char *names = spec_names(context, list);
+    if (!part || !names) return IV_ENOMEM;
     if (list->n_entries == 0) {
         return spec_fail(context, mark,
                          "`%s` indexes an empty list, expected to set the whole list",
                          spec_shown(context, part));
     }
-    return spec_fail(context, mark, "no element `%s` in the list, expected an index from 0 to %zu",
-                     spec_shown(context, part), list->n_entries - 1);
+    return spec_fail(context, mark,
+                     "no element `%s` in the list, expected an index from 0 to %zu%s%s",
+                     spec_shown(context, part), list->n_entries - 1, *names ? " or " : "", names);
 }
 
 /* Find the entry that `path` names below `node`, making the maps on the way. */
@@ -88,7 +92,7 @@ iv_status spec_override(spec_context *context, iv_node *root, const char *assign
     }
     const char *key = spec_copy(context, assignment, (size_t)(equals - assignment));
     if (!key) return IV_ENOMEM;
-    spec_mark mark = {1, 1, spec_shown(context, key)};
+    spec_mark mark = {context->file, 1, 1, spec_shown(context, key), 0};
 
     iv_node *value;
     iv_status status =

@@ -14,11 +14,12 @@ typedef struct {
 } reader;
 
 static spec_mark mark_at(const reader *r, yaml_mark_t mark) {
-    return (spec_mark){(unsigned)mark.line + 1, (unsigned)mark.column + 1, r->set_key};
+    return (spec_mark){r->context->file, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
+                       r->set_key, r->context->level};
 }
 
 static spec_mark mark_of_byte(const reader *r, size_t offset) {
-    spec_mark mark = {1, 1, r->set_key};
+    spec_mark mark = {r->context->file, 1, 1, r->set_key, r->context->level};
     for (size_t i = 0; i < offset && i < r->n_bytes; i++) {
         unsigned char c = (unsigned char)r->text[i];
         bool crlf = c == '\r' && i + 1 < r->n_bytes && r->text[i + 1] == '\n';
@@ -192,7 +193,7 @@ iv_status spec_read_text(spec_context *context, const char *text, size_t n_bytes
     reader r = {.context = context, .text = text, .n_bytes = n_bytes, .set_key = set_key};
     *root = NULL;
     if (n_bytes > IV_SPEC_MAX_BYTES) {
-        return spec_fail(context, (spec_mark){1, 1, set_key},
+        return spec_fail(context, (spec_mark){context->file, 1, 1, set_key, context->level},
                          "more than %d bytes, expected a smaller spec", IV_SPEC_MAX_BYTES);
     }
     iv_status status = check_bytes(&r);

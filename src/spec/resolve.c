@@ -8,11 +8,10 @@
 typedef struct {
     spec_context *context;
     const spec_schema *schema;
-    int studies;          /* bit of the spec's study */
     const iv_node *sweep; /* the resolved top-level sweep, NULL if there is none */
 } resolver;
 
-static iv_status resolve(resolver *r, const spec_key *key, const char *path, const iv_node *raw,
+static iv_status resolve(resolver *r, const iv_key *key, const char *path, const iv_node *raw,
                          iv_node **node);
 
 /* "a" and "b" to "a.b"; the schema's paths are short, so are those of spec keys that passed it. */
@@ -20,8 +19,7 @@ static void join(char *buffer, size_t size, const char *path, const char *name) 
     snprintf(buffer, size, "%s%s%s", path, *path ? "." : "", name);
 }
 
-static iv_status wrong_kind(resolver *r, const spec_key *key, const char *path,
-                            const iv_node *raw) {
+static iv_status wrong_kind(resolver *r, const iv_key *key, const char *path, const iv_node *raw) {
     char expects[640];
     spec_key_expects(r->schema, key, expects, sizeof expects);
     const char *text = raw->kind == SPEC_MAP    ? "is a map"
@@ -35,18 +33,13 @@ static iv_status wrong_kind(resolver *r, const spec_key *key, const char *path,
 
 /* ---------------------------------------------------------------- lists */
 
-static bool same_scalar(const iv_node *a, const iv_node *b) {
-    if (a->type == SPEC_TEXT) return strcmp(a->text, b->text) == 0;
-    return a->number == b->number && a->boolean == b->boolean && a->integer == b->integer;
-}
-
 static int by_integer(const void *a, const void *b) {
     int64_t x = (*(const iv_node *const *)a)->integer, y = (*(const iv_node *const *)b)->integer;
     return (x > y) - (x < y);
 }
 
-static iv_status resolve_list(resolver *r, const spec_key *key, const char *path,
-                              const iv_node *raw, iv_node **node) {
+static iv_status resolve_list(resolver *r, const iv_key *key, const char *path, const iv_node *raw,
+                              iv_node **node) {
     if (raw->kind != SPEC_LIST) return wrong_kind(r, key, path, raw);
     if (!spec_within(spec_interval_of(key->range), (double)raw->n_entries)) {
         return spec_fail(r->context, raw->mark,
@@ -55,7 +48,7 @@ static iv_status resolve_list(resolver *r, const spec_key *key, const char *path
     }
     char element_path[256];
     snprintf(element_path, sizeof element_path, "%s[]", key->path);
-    const spec_key *element_key = spec_key_find(r->schema, element_path, r->studies);
+    const iv_key *element_key = spec_key_find(r->schema, element_path);
     *node = spec_node_new(r->context, SPEC_LIST, raw->mark);
     if (!*node) return r->context->error->status;
     for (size_t i = 0; i < raw->n_entries; i++) {
@@ -64,7 +57,7 @@ static iv_status resolve_list(resolver *r, const spec_key *key, const char *path
         iv_status status = resolve(r, element_key, element_path, raw->entries[i].node, &element);
         if (status != IV_OK) return status;
         for (size_t j = 0; element->kind == SPEC_SCALAR && j < i; j++) {
-            if (same_scalar(element, (*node)->entries[j].node)) {
+            if (spec_same_scalar(element, (*node)->entries[j].node)) {
                 return spec_fail(r->context, element->mark,
                                  "`%s` repeats `%s`, expected each value once", path,
                                  spec_shown(r->context, element->text));
@@ -96,11 +89,11 @@ static iv_status check_seeds_differ(resolver *r, const iv_node *seeds) {
 }
 
 /* N becomes the list 0 .. N-1. */
-static iv_status resolve_seeds(resolver *r, const spec_key *key, const char *path,
-                               const iv_node *raw, iv_node **node) {
-    static const spec_key count = {.path = "seeds", .type = KEY_INTEGER, .range = "[1, 1000]"};
-    static const spec_key seed = {
-        .path = "seeds[]", .type = KEY_INTEGER, .range = "[0, 2147483647]"};
+static iv_status resolve_seeds(resolver *r, const iv_key *key, const char *path, const iv_node *raw,
+                               iv_node **node) {
+    static const iv_key count = {.path = "seeds", .type = IV_KEY_INTEGER, .range = "[1, 1000]"};
+    static const iv_key seed = {
+        .path = "seeds[]", .type = IV_KEY_INTEGER, .range = "[0, 2147483647]"};
     iv_node *n_seeds = NULL;
     size_t n = raw->n_entries;
     iv_status status = IV_OK;
@@ -136,23 +129,22 @@ static iv_status check_known(resolver *r, const char *scope, const char *path, c
     for (size_t i = 0; i < raw->n_entries; i++) {
         bool known = false;
         for (size_t k = 0; !known && k < r->schema->n_keys; k++) {
-            const spec_key *key = &r->schema->keys[k];
-            const char *name = key->studies & r->studies ? spec_child_name(key, scope) : NULL;
+            const iv_key *key = &r->schema->keys[k];
+            const char *name = spec_child_name(key, scope);
             known = name && name[0] != '[' && strcmp(name, raw->entries[i].key) == 0;
         }
         if (!known) {
-            return spec_unknown_key(r->context, r->schema, r->studies, scope, path, 0,
-                                    &raw->entries[i]);
+            return spec_unknown_key(r->context, r->schema, scope, path, 0, &raw->entries[i]);
         }
     }
     return IV_OK;
 }
 
 /* What stands in for a key that is not written: *raw stays NULL if nothing needs to. */
-static iv_status absent(resolver *r, const spec_key *key, const char *path, const iv_node *parent,
+static iv_status absent(resolver *r, const iv_key *key, const char *path, const iv_node *parent,
                         const iv_node **raw) {
-    if (key->flags & KEY_OPTIONAL) return IV_OK;
-    if (key->flags & KEY_REQUIRED) {
+    if (key->flags & IV_KEY_OPTIONAL) return IV_OK;
+    if (key->flags & IV_KEY_REQUIRED) {
         const spec_entry *swept = r->sweep ? spec_find(r->sweep, path, strlen(path)) : NULL;
         if (swept) { /* its first value: the configurations replace it anyway */
             *raw = swept->node->entries[0].node;
@@ -163,7 +155,7 @@ static iv_status absent(resolver *r, const spec_key *key, const char *path, cons
         return spec_fail(r->context, parent->mark, "missing key `%s`, expected %s", path, expects);
     }
     iv_node *preset = NULL;
-    if (key->type == KEY_MAP) {
+    if (key->type == IV_KEY_MAP) {
         preset = spec_node_new(r->context, SPEC_MAP, parent->mark);
     } else {
         iv_status status =
@@ -185,8 +177,8 @@ static iv_status resolve_map(resolver *r, const char *scope, const char *path, c
     if (!*node) return r->context->error->status;
 
     for (size_t k = 0; k < r->schema->n_keys; k++) {
-        const spec_key *key = &r->schema->keys[k];
-        const char *name = key->studies & r->studies ? spec_child_name(key, scope) : NULL;
+        const iv_key *key = &r->schema->keys[k];
+        const char *name = spec_child_name(key, scope);
         if (!name || name[0] == '[') continue;
 
         char child_path[256];
@@ -209,20 +201,20 @@ static iv_status resolve_map(resolver *r, const char *scope, const char *path, c
     return IV_OK;
 }
 
-static iv_status resolve(resolver *r, const spec_key *key, const char *path, const iv_node *raw,
+static iv_status resolve(resolver *r, const iv_key *key, const char *path, const iv_node *raw,
                          iv_node **node) {
     switch (key->type) {
-    case KEY_MAP:
+    case IV_KEY_MAP:
         if (raw->kind != SPEC_MAP) return wrong_kind(r, key, path, raw);
         return resolve_map(r, key->path, path, raw, node);
-    case KEY_LIST: return resolve_list(r, key, path, raw, node);
-    case KEY_SEEDS: return resolve_seeds(r, key, path, raw, node);
-    case KEY_SWEEP: {
+    case IV_KEY_LIST: return resolve_list(r, key, path, raw, node);
+    case IV_KEY_SEEDS: return resolve_seeds(r, key, path, raw, node);
+    case IV_KEY_SWEEP: {
         if (raw->kind != SPEC_MAP) return wrong_kind(r, key, path, raw);
         size_t length = strlen(key->path) - strlen("sweep");
         char scope[128];
         snprintf(scope, sizeof scope, "%.*s", length > 0 ? (int)length - 1 : 0, key->path);
-        return spec_resolve_sweep(r->context, r->schema, r->studies, scope, path, raw, node);
+        return spec_resolve_sweep(r->context, r->schema, scope, path, raw, node);
     }
     default: return spec_resolve_scalar(r->context, r->schema, key, path, raw, node);
     }
@@ -230,25 +222,29 @@ static iv_status resolve(resolver *r, const spec_key *key, const char *path, con
 
 /* The study decides which keys there are, and the sweep which of them need not be written: both
  * come before the rest. */
-iv_status spec_resolve(spec_context *context, const spec_schema *schema, const iv_node *raw,
-                       iv_node **root) {
-    resolver r = {.context = context, .schema = schema, .studies = STUDY_ALL};
-    const spec_key *study_key = spec_key_find(schema, "study", STUDY_ALL);
-    const spec_key *sweep_key = spec_key_find(schema, "sweep", STUDY_ALL);
+iv_status spec_resolve(spec_context *context, iv_schema_list schemas, const iv_node *raw,
+                       const iv_schema **study, iv_node **root) {
+    spec_schema all, schema;
+    iv_status status = spec_schema_of_all(context, schemas, &all);
+    if (status != IV_OK) return status;
+    resolver r = {.context = context, .schema = &all};
     iv_node *node;
 
-    if (study_key) {
-        const spec_entry *study = spec_find(raw, "study", strlen("study"));
-        const iv_node *value = study ? study->node : NULL;
-        iv_status status = value ? IV_OK : check_known(&r, "", "", raw);
-        if (status == IV_OK && !value) status = absent(&r, study_key, "study", raw, &value);
-        if (status == IV_OK) status = resolve(&r, study_key, "study", value, &node);
-        if (status != IV_OK) return status;
-        r.studies = spec_study_bit(node->text);
-    }
+    const spec_entry *written = spec_find(raw, "study", strlen("study"));
+    const iv_key *study_key = spec_key_find(&all, "study");
+    const iv_node *value = written ? written->node : NULL;
+    if (!value) status = check_known(&r, "", "", raw);
+    if (status == IV_OK && !value) status = absent(&r, study_key, "study", raw, &value);
+    if (status == IV_OK) status = resolve(&r, study_key, "study", value, &node);
+    if (status != IV_OK) return status;
+    *study = iv_schema_find(schemas, node->text);
+    schema = spec_schema_of(*study, schemas);
+    r.schema = &schema;
+
     const spec_entry *sweep = spec_find(raw, "sweep", strlen("sweep"));
+    const iv_key *sweep_key = spec_key_find(&schema, "sweep");
     if (sweep_key && sweep) {
-        iv_status status = resolve(&r, sweep_key, "sweep", sweep->node, &node);
+        status = resolve(&r, sweep_key, "sweep", sweep->node, &node);
         if (status != IV_OK) return status;
         r.sweep = node;
     }

@@ -58,32 +58,23 @@ static bool is_name(const char *text) {
     return true;
 }
 
-static bool is_null(const iv_node *node) {
-    static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
-    if (node->quoted) return false;
-    for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++) {
-        if (strcmp(node->text, nulls[i]) == 0) return true;
-    }
-    return false;
-}
-
 static const char *found(spec_context *context, const iv_node *raw) {
     if (raw->kind == SPEC_MAP) return "is a map";
     if (raw->kind == SPEC_LIST) return "is a list";
-    if (is_null(raw)) return "has no value";
+    if (spec_is_null(raw)) return "has no value";
     const char *text = spec_format(context, raw->quoted ? "is the quoted text `%s`" : "is `%s`",
                                    spec_shown(context, raw->text));
     return text ? text : "is wrong";
 }
 
-static iv_status mismatch(spec_context *context, const spec_schema *schema, const spec_key *key,
+static iv_status mismatch(spec_context *context, const spec_schema *schema, const iv_key *key,
                           const char *path, const iv_node *raw) {
     char expects[640], choice[64];
     spec_key_expects(schema, key, expects, sizeof expects);
-    if (key->type == KEY_ENUM && raw->kind == SPEC_SCALAR) {
+    if (key->type == IV_KEY_ENUM && raw->kind == SPEC_SCALAR) {
         size_t best = SIZE_MAX;
         const char *nearest = NULL;
-        for (size_t i = 0; spec_choice(key->choices, i, choice, sizeof choice); i++) {
+        for (size_t i = 0; spec_choice(schema, key, i, choice, sizeof choice); i++) {
             if (spec_nearer(raw->text, choice, &best)) {
                 nearest = spec_copy(context, choice, strlen(choice));
                 if (!nearest) return IV_ENOMEM;
@@ -99,34 +90,34 @@ static iv_status mismatch(spec_context *context, const spec_schema *schema, cons
 }
 
 /* False if the text is not of the key's type or not in its range. */
-static bool convert(const spec_key *key, iv_node *node) {
+static bool convert(const spec_schema *schema, const iv_key *key, iv_node *node) {
     const char *text = node->text;
     spec_interval range = spec_interval_of(key->range);
     char choice[64];
     switch (key->type) {
-    case KEY_INTEGER:
+    case IV_KEY_INTEGER:
         if (node->quoted || !is_integer(text)) return false;
         errno = 0;
         node->type = SPEC_INTEGER;
         node->integer = strtoll(text, NULL, 10);
         node->number = (double)node->integer;
         return errno == 0 && spec_within(range, node->number);
-    case KEY_NUMBER:
+    case IV_KEY_NUMBER:
         if (node->quoted || !is_number(text)) return false;
         node->type = SPEC_NUMBER;
         node->number = strtod(text, NULL) + 0.0; /* -0 reads as 0: they are one value in a name */
         return isfinite(node->number) && spec_within(range, node->number);
-    case KEY_BOOLEAN:
+    case IV_KEY_BOOLEAN:
         node->type = SPEC_BOOLEAN;
         node->boolean = strcmp(text, "true") == 0;
         return !node->quoted && (node->boolean || strcmp(text, "false") == 0);
-    case KEY_STRING:
+    case IV_KEY_STRING:
         node->type = SPEC_TEXT;
-        return !is_null(node) && *text && strlen(text) <= LONGEST_TEXT;
-    case KEY_NAME: node->type = SPEC_TEXT; return !is_null(node) && is_name(text);
-    case KEY_ENUM:
+        return !spec_is_null(node) && *text && strlen(text) <= LONGEST_TEXT;
+    case IV_KEY_NAME: node->type = SPEC_TEXT; return !spec_is_null(node) && is_name(text);
+    case IV_KEY_ENUM:
         node->type = SPEC_TEXT;
-        for (size_t i = 0; spec_choice(key->choices, i, choice, sizeof choice); i++) {
+        for (size_t i = 0; spec_choice(schema, key, i, choice, sizeof choice); i++) {
             if (strcmp(text, choice) == 0) return true;
         }
         return false;
@@ -134,7 +125,7 @@ static bool convert(const spec_key *key, iv_node *node) {
     }
 }
 
-iv_status spec_resolve_scalar(spec_context *context, const spec_schema *schema, const spec_key *key,
+iv_status spec_resolve_scalar(spec_context *context, const spec_schema *schema, const iv_key *key,
                               const char *path, const iv_node *raw, iv_node **node) {
     if (raw->kind != SPEC_SCALAR) return mismatch(context, schema, key, path, raw);
     *node = spec_node_new(context, SPEC_SCALAR, raw->mark);
@@ -142,5 +133,5 @@ iv_status spec_resolve_scalar(spec_context *context, const spec_schema *schema, 
     (*node)->text = raw->text;
     (*node)->quoted = raw->quoted;
     (*node)->is_default = raw->is_default;
-    return convert(key, *node) ? IV_OK : mismatch(context, schema, key, path, raw);
+    return convert(schema, key, *node) ? IV_OK : mismatch(context, schema, key, path, raw);
 }

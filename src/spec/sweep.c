@@ -7,14 +7,13 @@
 typedef struct {
     spec_context *context;
     const spec_schema *schema;
-    int studies;
     const char *scope; /* schema path that keys are relative to */
     const char *path;  /* of the sweep itself, for messages */
     iv_node *flat;
 } sweeper;
 
 /* Path of `key` below `scope`, over any number of levels; NULL if it is not there. */
-static const char *below(const spec_key *key, const char *scope) {
+static const char *below(const iv_key *key, const char *scope) {
     size_t length = strlen(scope);
     if (length == 0) return key->path;
     if (strncmp(key->path, scope, length) != 0 || key->path[length] != '.') return NULL;
@@ -23,13 +22,13 @@ static const char *below(const spec_key *key, const char *scope) {
 
 /* Nearest key, for "did you mean". flags: only keys with one of them (0: any direct child of
  * scope). */
-static const char *nearest(const spec_schema *schema, int studies, const char *scope,
-                           unsigned flags, const char *text) {
+static const char *nearest(const spec_schema *schema, const char *scope, unsigned flags,
+                           const char *text) {
     const char *found = NULL, *elsewhere = NULL;
     size_t best = SIZE_MAX;
     for (size_t k = 0; k < schema->n_keys; k++) {
-        const spec_key *key = &schema->keys[k];
-        if (!(key->studies & studies) || (flags && !(key->flags & flags))) continue;
+        const iv_key *key = &schema->keys[k];
+        if (flags && !(key->flags & flags)) continue;
         const char *name = flags ? below(key, scope) : spec_child_name(key, scope);
         if (name && !strchr(name, '[') && spec_nearer(text, name, &best)) found = name;
 
@@ -40,13 +39,12 @@ static const char *nearest(const spec_schema *schema, int studies, const char *s
     return found ? found : elsewhere;
 }
 
-iv_status spec_unknown_key(spec_context *context, const spec_schema *schema, int studies,
-                           const char *scope, const char *path, unsigned flags,
-                           const spec_entry *entry) {
+iv_status spec_unknown_key(spec_context *context, const spec_schema *schema, const char *scope,
+                           const char *path, unsigned flags, const spec_entry *entry) {
     const char *shown = spec_shown(context, entry->key);
     const char *place = *path ? spec_format(context, " in `%s`", path) : "";
     if (!place) return IV_ENOMEM;
-    const char *match = nearest(schema, studies, scope, flags, entry->key);
+    const char *match = nearest(schema, scope, flags, entry->key);
     if (match) {
         return spec_fail(context, entry->mark, "unknown key `%s`%s, did you mean `%s`?", shown,
                          place, match);
@@ -55,11 +53,10 @@ iv_status spec_unknown_key(spec_context *context, const spec_schema *schema, int
     size_t used = 0;
     list[0] = '\0';
     for (size_t k = 0; k < schema->n_keys && used < sizeof list; k++) {
-        const spec_key *key = &schema->keys[k];
-        if (!(key->studies & studies) || (flags && !(key->flags & flags))) continue;
+        const iv_key *key = &schema->keys[k];
+        if (flags && !(key->flags & flags)) continue;
         const char *name = flags ? below(key, scope) : spec_child_name(key, scope);
         if (!name || strchr(name, '[')) continue;
-        if (spec_key_find(schema, key->path, studies) != key) continue; /* of another study too */
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", name);
     }
     return spec_fail(context, entry->mark, "unknown key `%s`%s, expected one of %s", shown, place,
@@ -67,13 +64,13 @@ iv_status spec_unknown_key(spec_context *context, const spec_schema *schema, int
 }
 
 /* "dataset, model or training": where keys that can be swept at the top are. */
-static void sweepable_places(const spec_schema *schema, int studies, char *buffer, size_t size) {
+static void sweepable_places(const spec_schema *schema, char *buffer, size_t size) {
     const char *last = "";
     size_t used = 0, last_at = 0, n = 0;
     for (size_t k = 0; k < schema->n_keys; k++) {
-        const spec_key *key = &schema->keys[k];
+        const iv_key *key = &schema->keys[k];
         size_t length = strcspn(key->path, ".");
-        if (!(key->studies & studies) || !(key->flags & KEY_SWEEPABLE)) continue;
+        if (!(key->flags & IV_KEY_SWEEPABLE)) continue;
         if (memchr(key->path, '[', length) || strncmp(last, key->path, length + 1) == 0) continue;
         last = key->path;
         last_at = used;
@@ -87,13 +84,13 @@ static void sweepable_places(const spec_schema *schema, int studies, char *buffe
 static bool is_of_runs(const sweeper *s, const char *key_path) {
     char path[128];
     snprintf(path, sizeof path, "runs[].%s", key_path);
-    return strncmp(key_path, "runs.", 5) == 0 || spec_key_find(s->schema, path, s->studies);
+    return strncmp(key_path, "runs.", 5) == 0 || spec_key_find(s->schema, path);
 }
 
 static iv_status add_values(sweeper *s, const char *key_path, const spec_entry *entry) {
     char schema_path[256];
     snprintf(schema_path, sizeof schema_path, "%s%s%s", s->scope, *s->scope ? "." : "", key_path);
-    const spec_key *key = spec_key_find(s->schema, schema_path, s->studies);
+    const iv_key *key = spec_key_find(s->schema, schema_path);
     const iv_node *raw = entry->node;
     if (!*s->scope && is_of_runs(s, key_path)) {
         return spec_fail(s->context, entry->mark,
@@ -103,12 +100,11 @@ static iv_status add_values(sweeper *s, const char *key_path, const spec_entry *
     if (!key || strchr(key_path, '[')) {
         spec_entry named = *entry;
         named.key = key_path;
-        return spec_unknown_key(s->context, s->schema, s->studies, s->scope, s->path, KEY_SWEEPABLE,
-                                &named);
+        return spec_unknown_key(s->context, s->schema, s->scope, s->path, IV_KEY_SWEEPABLE, &named);
     }
-    if (!(key->flags & KEY_SWEEPABLE)) {
+    if (!(key->flags & IV_KEY_SWEEPABLE)) {
         char places[256] = "";
-        sweepable_places(s->schema, s->studies, places, sizeof places);
+        sweepable_places(s->schema, places, sizeof places);
         return spec_fail(s->context, entry->mark,
                          "`%s` cannot be swept here, expected a key of one value%s%s", key_path,
                          *s->scope ? "" : " under ", *s->scope ? "" : places);
@@ -125,8 +121,8 @@ static iv_status add_values(sweeper *s, const char *key_path, const spec_entry *
     const spec_entry *earlier = spec_find(s->flat, key_path, strlen(key_path));
     if (earlier) {
         return spec_fail(s->context, entry->mark,
-                         "duplicate key `%s`, expected once (it is also at line %u, column %u)",
-                         key_path, earlier->mark.line, earlier->mark.column);
+                         "duplicate key `%s`, expected once (it is also at %s)", key_path,
+                         spec_place(s->context, entry->mark, earlier->mark));
     }
     iv_node *list = spec_node_new(s->context, SPEC_LIST, raw->mark);
     if (!list) return s->context->error->status;
@@ -166,10 +162,9 @@ static iv_status flatten(sweeper *s, const char *prefix, const iv_node *map) {
     return IV_OK;
 }
 
-iv_status spec_resolve_sweep(spec_context *context, const spec_schema *schema, int studies,
-                             const char *scope, const char *path, const iv_node *raw,
-                             iv_node **node) {
-    sweeper s = {context, schema, studies, scope, path, NULL};
+iv_status spec_resolve_sweep(spec_context *context, const spec_schema *schema, const char *scope,
+                             const char *path, const iv_node *raw, iv_node **node) {
+    sweeper s = {context, schema, scope, path, NULL};
     s.flat = spec_node_new(context, SPEC_MAP, raw->mark);
     if (!s.flat) return context->error->status;
     *node = s.flat;

@@ -1,84 +1,103 @@
 /* Checkpoints: the whole state of a population in one safetensors file. */
-#include "train/posterior.h"
+#include "train/train.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { MAX_STATES = 1 + IV_MAX_OPTIMIZER_STATES + IV_MAX_POSTERIOR_STATES };
-
-/* The tensors of the file: the parameters, what their optimizer keeps, a posterior's. */
-static size_t list_states(const iv_parameters *p, const iv_optimizer *o,
-                          const iv_posterior *posterior, iv_state list[MAX_STATES]) {
+static size_t count_kept(const iv_state *const *states, size_t n_states) {
     size_t n = 0;
-    list[n++] = (iv_state){"parameters", p->values, p->stride};
-    for (size_t i = 0; i < o->method->n_states; i++)
-        list[n++] = (iv_state){o->method->states[i], o->states[i], p->stride};
-    return n + iv_posterior_states(posterior, list + n);
+    for (size_t s = 0; s < n_states; s++) n += states[s]->n_kept;
+    return n;
 }
 
-iv_status iv_checkpoint_write(const char *path, iv_parameters *p, iv_optimizer *optimizer,
-                              iv_posterior *posterior, const iv_metadata *metadata,
-                              size_t n_metadata) {
-    iv_error *error = iv_context_error(p->context);
-    iv_state states[MAX_STATES];
-    const size_t n_states = list_states(p, optimizer, posterior, states);
-    size_t n = 0;
-    for (size_t i = 0; i < n_states; i++) n += p->n_members * states[i].stride;
-    float *values = malloc(n * sizeof *values);
-    if (!values) return iv_fail(error, IV_ENOMEM, "out of memory for a checkpoint");
+static size_t n_elements(const iv_state *state, const iv_saved *kept) {
+    return state->n_members * kept->view.stride;
+}
 
-    iv_tensor_entry entries[MAX_STATES];
-    iv_status status = IV_OK;
-    float *next = values;
-    for (size_t i = 0; i < n_states && status == IV_OK; i++) {
-        const size_t n_state = p->n_members * states[i].stride;
-        entries[i] = (iv_tensor_entry){.name = states[i].name,
-                                       .rank = 2,
-                                       .shape = {p->n_members, states[i].stride},
-                                       .data = next};
-        status = iv_buffer_read(p->context, states[i].buffer, 0, n_state * sizeof *next, next);
-        next += n_state;
-    }
+iv_status iv_checkpoint_write(const char *path, const iv_state *const *states, size_t n_states,
+                              const iv_metadata *metadata, size_t n_metadata) {
+    iv_context *context = states[0]->context;
+    iv_error *error = iv_context_error(context);
+    size_t n = 0, n_entries = 0;
+    for (size_t s = 0; s < n_states; s++)
+        for (size_t i = 0; i < states[s]->n_kept; i++)
+            n += n_elements(states[s], &states[s]->kept[i]);
+    iv_tensor_entry *entries = calloc(count_kept(states, n_states) + 1, sizeof *entries);
+    float *values = malloc((n + 1) * sizeof *values), *next = values;
+    iv_status status =
+        entries && values ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory for a checkpoint");
+    for (size_t s = 0; s < n_states && status == IV_OK; s++)
+        for (size_t i = 0; i < states[s]->n_kept && status == IV_OK; i++) {
+            const iv_saved *kept = &states[s]->kept[i];
+            entries[n_entries++] =
+                (iv_tensor_entry){.name = kept->name,
+                                  .rank = 2,
+                                  .shape = {states[s]->n_members, kept->view.stride},
+                                  .data = next};
+            const size_t n_kept = n_elements(states[s], kept);
+            status = iv_buffer_read(context, kept->view.buffer, 0, n_kept * sizeof *next, next);
+            next += n_kept;
+        }
     if (status == IV_OK)
-        status = iv_safetensors_write(path, entries, n_states, metadata, n_metadata, error);
+        status = iv_safetensors_write(path, entries, n_entries, metadata, n_metadata, error);
+    free(entries);
     free(values);
     return status;
 }
 
-/* Whether a file has as many tensors of a posterior as this one (may be NULL) has. */
-static bool same_posterior(const iv_safetensors *file, const iv_posterior *posterior) {
-    iv_state states[IV_MAX_POSTERIOR_STATES];
-    size_t n = 0;
-    for (size_t i = 0; i < iv_safetensors_count(file); i++)
-        n += iv_posterior_owns(iv_safetensors_get(file, i)->name);
-    return n == iv_posterior_states(posterior, states);
-}
+/* ------------------------------------------------------------------ reading */
 
-iv_status iv_checkpoint_read(const iv_safetensors *file, iv_parameters *p, iv_optimizer *optimizer,
-                             iv_posterior *posterior) {
-    iv_error *error = iv_context_error(p->context);
-    const iv_optimizer_method *ours = optimizer->method;
-    const iv_optimizer_method *theirs = iv_optimizer_method_of(file);
-    if (iv_safetensors_find(file, "parameters") && theirs != ours)
-        return iv_fail(error, IV_EDATA, "the checkpoint is of another optimizer: %s, not %s",
-                       theirs ? theirs->title : "one that is not known", ours->title);
-    if (!same_posterior(file, posterior))
-        return iv_fail(error, IV_EDATA,
-                       "the checkpoint holds another population: its posterior is of another kind");
-
-    iv_state states[MAX_STATES];
-    const iv_tensor_entry *entries[MAX_STATES];
-    const size_t n_states = list_states(p, optimizer, posterior, states);
-    for (size_t i = 0; i < n_states; i++) {
-        const iv_tensor_entry *entry = entries[i] = iv_safetensors_find(file, states[i].name);
-        if (!entry || entry->rank != 2 || entry->shape[0] != p->n_members ||
-            entry->shape[1] != states[i].stride)
+static iv_status check_state(const iv_safetensors *file, const iv_state *state, iv_error *error) {
+    const char *kind = state->kind_in ? state->kind_in(file) : NULL;
+    if (kind && kind != state->kind)
+        return iv_fail(error, IV_EDATA, "the checkpoint is of another %s: %s, not %s", state->what,
+                       kind, state->kind);
+    for (size_t i = 0; i < state->n_kept; i++) {
+        const iv_saved *kept = &state->kept[i];
+        const iv_tensor_entry *entry = iv_safetensors_find(file, kept->name);
+        if (!entry || entry->rank != 2 || entry->shape[0] != state->n_members ||
+            entry->shape[1] != kept->view.stride)
             return iv_fail(error, IV_EDATA,
                            "the checkpoint holds another population: %s is not %zu x %zu",
-                           states[i].name, p->n_members, states[i].stride);
+                           kept->name, state->n_members, kept->view.stride);
     }
+    return IV_OK;
+}
+
+static bool is_kept(const char *name, const iv_state *const *states, size_t n_states) {
+    for (size_t s = 0; s < n_states; s++)
+        for (size_t i = 0; i < states[s]->n_kept; i++)
+            if (strcmp(states[s]->kept[i].name, name) == 0) return true;
+    return false;
+}
+
+iv_status iv_checkpoint_read(const iv_safetensors *file, const iv_state *const *states,
+                             size_t n_states) {
+    iv_context *context = states[0]->context;
+    iv_error *error = iv_context_error(context);
     iv_status status = IV_OK;
-    for (size_t i = 0; i < n_states && status == IV_OK; i++)
-        status = iv_buffer_write(p->context, states[i].buffer, 0,
-                                 p->n_members * states[i].stride * sizeof(float), entries[i]->data);
+    for (size_t s = 0; s < n_states && status == IV_OK; s++)
+        status = check_state(file, states[s], error);
+    for (size_t i = 0; i < iv_safetensors_count(file) && status == IV_OK; i++) {
+        const char *name = iv_safetensors_get(file, i)->name;
+        if (!is_kept(name, states, n_states))
+            status =
+                iv_fail(error, IV_EDATA,
+                        "the checkpoint holds another population: nothing here is called %s", name);
+    }
+    for (size_t s = 0; s < n_states && status == IV_OK; s++)
+        for (size_t i = 0; i < states[s]->n_kept && status == IV_OK; i++) {
+            const iv_saved *kept = &states[s]->kept[i];
+            status = iv_buffer_write(context, kept->view.buffer, 0,
+                                     n_elements(states[s], kept) * sizeof(float),
+                                     iv_safetensors_find(file, kept->name)->data);
+        }
+    return status;
+}
+
+iv_status iv_states_prepare(const iv_state *const *states, size_t n_states, uint32_t step) {
+    iv_status status = IV_OK;
+    for (size_t s = 0; s < n_states && status == IV_OK; s++)
+        if (states[s]->prepare) status = states[s]->prepare(states[s]->owner, step);
     return status;
 }

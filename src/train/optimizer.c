@@ -1,7 +1,10 @@
-/* Optimizers: one launch updates neighbouring parameters of all members. Kernels: cl/optimizer.cl.
- */
-#include "train/posterior.h"
+/* Optimizers: one launch updates neighbouring parameters of all
+ * members. Kernels: cl/optimizer.cl. */
+#include "train/train.h"
 
+#include <invar/tune.h>
+
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,19 +36,38 @@ static iv_status choose_method(const iv_optimizer_desc *desc, const iv_optimizer
     return iv_fail(error, IV_EINVAL, "there is no optimizer of kind %d", (int)desc->kind);
 }
 
-const iv_optimizer_method *iv_optimizer_method_of(const iv_safetensors *file) {
+/* ------------------------------------------------------------------ what is saved */
+
+/* The method whose tensors a checkpoint has; the one that keeps none comes last. */
+static const char *kind_in(const iv_safetensors *checkpoint) {
     const iv_optimizer_method *const methods[] = {&adam, &sgd_momentum, &sgd};
-    size_t n_own = 0; /* tensors that are not of a posterior */
-    for (size_t i = 0; i < iv_safetensors_count(file); i++)
-        n_own += !iv_posterior_owns(iv_safetensors_get(file, i)->name);
     for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
         size_t found = 0;
         for (size_t i = 0; i < methods[m]->n_states; i++)
-            found += iv_safetensors_find(file, methods[m]->states[i]) != NULL;
-        if (found == methods[m]->n_states && n_own == 1 + found) return methods[m];
+            found += iv_safetensors_find(checkpoint, methods[m]->states[i]) != NULL;
+        if (found == methods[m]->n_states) return methods[m]->title;
     }
     return NULL;
 }
+
+static void declare(iv_optimizer *o) {
+    const iv_parameters *p = o->parameters;
+    for (size_t i = 0; i < o->method->n_states; i++)
+        o->kept[i] = (iv_saved){.name = o->method->states[i], .view = {o->states[i], 0, p->stride}};
+    o->state = (iv_state){.context = p->context,
+                          .n_members = p->n_members,
+                          .kept = o->kept,
+                          .n_kept = o->method->n_states,
+                          .what = "optimizer",
+                          .kind = o->method->title,
+                          .kind_in = kind_in};
+}
+
+const iv_state *iv_optimizer_state(const iv_optimizer *o) {
+    return &o->state;
+}
+
+/* ------------------------------------------------------------------ creating */
 
 /* Rates, and what they are multiplied with when a plan updates. */
 static iv_status create_rates(iv_optimizer *o, const float *rates) {
@@ -107,6 +129,7 @@ iv_status iv_optimizer_create(iv_parameters *parameters, const iv_optimizer_desc
     if (status == IV_OK) status = iv_create_zeros(context, bytes, &o->gradient);
     for (size_t i = 0; i < method->n_states && status == IV_OK; i++)
         status = iv_create_zeros(context, bytes, &o->states[i]);
+    if (status == IV_OK) declare(o);
     if (status != IV_OK)
         iv_optimizer_destroy(o);
     else
@@ -162,8 +185,9 @@ static void arg_adam(iv_launch *launch, const iv_optimizer_desc *desc) {
 static iv_status append_stretch(const iv_optimizer *o, stretch s, iv_sequence *sequence) {
     const iv_parameters *p = o->parameters;
     /* Long runs a work-item on CPUs, neighbours side by side on GPUs. */
-    const bool cpu = iv_context_device(p->context)->type == IV_DEVICE_CPU;
-    const size_t width = cpu ? IV_PARAMETER_VECTOR : 4, chunk = cpu ? 64 : 1;
+    const size_t width = iv_kernel_value(p->context, "optimizer", "VW");
+    const size_t chunk = iv_kernel_value(p->context, "optimizer", "CHUNK");
+    assert(IV_PARAMETER_VECTOR % width == 0);
     char options[48];
     snprintf(options, sizeof options, "-DVW=%zu -DCHUNK=%zu", width, chunk);
     const char *function = o->method == &adam ? "adam" : o->method == &sgd ? "sgd" : "sgd_momentum";
@@ -185,11 +209,11 @@ static iv_status append_stretch(const iv_optimizer *o, stretch s, iv_sequence *s
         iv_arg_float(launch, o->desc.momentum);
     return iv_launch_end_by_member(
         launch, 2, (const size_t[]){(s.n / width + chunk - 1) / chunk, p->n_members},
-        cpu ? (const size_t[]){1, 1} : NULL);
+        chunk > 1 ? (const size_t[]){1, 1} : NULL);
 }
 
-/* The first stretch at or after parameter *i, which moves past it; of no elements after the last.
- */
+/* The first stretch at or after parameter *i, which moves past it;
+ * of no elements after the last. */
 static stretch next_stretch(const iv_optimizer *o, size_t *i) {
     const iv_parameters *p = o->parameters;
     while (*i < p->n_parameters && (p->descs[*i].fixed || o->taken[*i])) ++*i;

@@ -1,10 +1,9 @@
 /* The parameters of a population: one buffer, named tensors in it. */
-#include "train/posterior.h"
+#include "train/train.h"
 
 #include <invar/random.h>
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { ALIGNMENT = 2 * IV_PARAMETER_VECTOR }; /* elements: whole vectors and cache lines */
 
@@ -16,6 +15,23 @@ size_t iv_parameter_elements(const iv_parameter_desc *desc) {
 
 static size_t aligned(size_t n) {
     return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static void declare(iv_parameters *p) {
+    for (size_t i = 0; i < p->n_parameters; i++) {
+        const iv_parameter_desc *desc = &p->descs[i];
+        iv_saved *tensor = &p->exported[i];
+        *tensor =
+            (iv_saved){.name = desc->name, .view = iv_parameters_view(p, i), .rank = desc->rank};
+        for (unsigned k = 0; k < desc->rank; k++) tensor->dims[k] = desc->dims[k];
+    }
+    p->kept = (iv_saved){.name = "parameters", .view = {p->values, 0, p->stride}};
+    p->state = (iv_state){.context = p->context,
+                          .n_members = p->n_members,
+                          .exported = p->exported,
+                          .n_exported = p->n_parameters,
+                          .kept = &p->kept,
+                          .n_kept = 1};
 }
 
 iv_status iv_parameters_create(iv_context *context, size_t n_members,
@@ -30,8 +46,9 @@ iv_status iv_parameters_create(iv_context *context, size_t n_members,
     p->n_parameters = n_parameters;
     p->descs = malloc(n_parameters * sizeof *p->descs);
     p->offsets = malloc(n_parameters * sizeof *p->offsets);
+    p->exported = malloc(n_parameters * sizeof *p->exported);
     iv_status status = IV_OK;
-    if (!p->descs || !p->offsets) {
+    if (!p->descs || !p->offsets || !p->exported) {
         status = iv_fail(error, IV_ENOMEM, "out of memory for parameters");
         goto done;
     }
@@ -44,6 +61,8 @@ iv_status iv_parameters_create(iv_context *context, size_t n_members,
     status = iv_multiply_size(n_members * sizeof(float), p->stride, &bytes, error);
     if (status == IV_OK) status = iv_buffer_create(context, bytes, &p->values);
     if (status == IV_OK) status = iv_buffer_fill(context, p->values, 0, bytes, 0);
+
+    if (status == IV_OK) declare(p);
 
 done:
     if (status != IV_OK)
@@ -58,6 +77,7 @@ void iv_parameters_destroy(iv_parameters *p) {
     iv_buffer_release(p->context, p->values);
     free(p->descs);
     free(p->offsets);
+    free(p->exported);
     free(p);
 }
 
@@ -113,67 +133,6 @@ iv_tensor *iv_parameters_tensor(const iv_parameters *p, iv_graph *graph, size_t 
     return iv_input(graph, IV_F32, p->descs[i].rank, p->descs[i].dims, &view);
 }
 
-iv_status iv_parameters_export(const iv_parameters *p, const iv_posterior *posterior, size_t member,
-                               const char *path, const iv_metadata *metadata, size_t n_metadata) {
-    iv_error *error = iv_context_error(p->context);
-    const size_t n_entries = p->n_parameters + iv_posterior_n_tensors(posterior);
-    float *values = malloc(p->stride * sizeof *values), *of_posterior = NULL;
-    iv_tensor_entry *entries = calloc(n_entries, sizeof *entries);
-    iv_status status = IV_OK;
-    if (!values || !entries) status = iv_fail(error, IV_ENOMEM, "out of memory for a model file");
-    if (status == IV_OK)
-        status = iv_buffer_read(p->context, p->values, member * p->stride * sizeof *values,
-                                p->stride * sizeof *values, values);
-    for (size_t i = 0; i < p->n_parameters && status == IV_OK; i++) {
-        entries[i].name = p->descs[i].name;
-        entries[i].rank = p->descs[i].rank;
-        memcpy(entries[i].shape, p->descs[i].dims, p->descs[i].rank * sizeof(size_t));
-        entries[i].data = values + p->offsets[i];
-    }
-    if (status == IV_OK)
-        status = iv_posterior_export(posterior, member, entries + p->n_parameters, &of_posterior);
-    if (status == IV_OK)
-        status = iv_safetensors_write(path, entries, n_entries, metadata, n_metadata, error);
-    free(of_posterior);
-    free(entries);
-    free(values);
-    return status;
-}
-
-static bool same_shape(const iv_tensor_entry *entry, const iv_parameter_desc *desc) {
-    return entry->rank == desc->rank &&
-           memcmp(entry->shape, desc->dims, desc->rank * sizeof(size_t)) == 0;
-}
-
-static iv_status check_tensors(const iv_parameters *p, const iv_posterior *posterior,
-                               const iv_safetensors *file, const char *path) {
-    iv_error *error = iv_context_error(p->context);
-    const size_t n = p->n_parameters + iv_posterior_n_tensors(posterior);
-    if (iv_safetensors_count(file) != n)
-        return iv_fail(error, IV_EDATA, "%s holds %zu tensors, the model has %zu", path,
-                       iv_safetensors_count(file), n);
-    for (size_t i = 0; i < p->n_parameters; i++) {
-        const iv_tensor_entry *entry = iv_safetensors_find(file, p->descs[i].name);
-        if (!entry || !same_shape(entry, &p->descs[i]))
-            return iv_fail(error, IV_EDATA, "%s: tensor %s is missing or of another shape", path,
-                           p->descs[i].name);
-    }
-    return iv_posterior_check(posterior, file, path);
-}
-
-iv_status iv_parameters_import(iv_parameters *p, iv_posterior *posterior, size_t member,
-                               const char *path) {
-    iv_safetensors *file;
-    iv_status status = iv_safetensors_open(path, &file, iv_context_error(p->context));
-    if (status != IV_OK) return status;
-    status = check_tensors(p, posterior, file, path);
-    for (size_t i = 0; i < p->n_parameters && status == IV_OK; i++) {
-        const iv_tensor_entry *entry = iv_safetensors_find(file, p->descs[i].name);
-        status = iv_buffer_write(p->context, p->values,
-                                 (member * p->stride + p->offsets[i]) * sizeof(float),
-                                 iv_parameter_elements(&p->descs[i]) * sizeof(float), entry->data);
-    }
-    if (status == IV_OK) status = iv_posterior_import(posterior, file, member);
-    iv_safetensors_close(file);
-    return status;
+const iv_state *iv_parameters_state(const iv_parameters *p) {
+    return &p->state;
 }

@@ -1,6 +1,8 @@
 /* Posteriors of an output layer: what they keep, and what host and caller see of it. */
 #include "train/posterior.h"
 
+#include <invar/tune.h>
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -96,6 +98,7 @@ iv_status iv_posterior_create_with(iv_context *context, size_t n_members,
     status = create_mean(p, desc);
     if (status == IV_OK) status = iv_create_zeros(context, n_members * sizeof(float), &p->kl);
     if (status == IV_OK && !desc->point) status = create_factor(p, desc->seeds);
+    if (status == IV_OK) iv_posterior_declare(p);
     if (status != IV_OK)
         iv_posterior_destroy(p);
     else
@@ -105,8 +108,8 @@ iv_status iv_posterior_create_with(iv_context *context, size_t n_members,
 
 iv_status iv_posterior_create(iv_context *context, size_t n_members, const iv_posterior_desc *desc,
                               iv_posterior **out) {
-    const bool cpu = iv_context_device(context)->type == IV_DEVICE_CPU;
-    return iv_posterior_create_with(context, n_members, desc, cpu ? 1 : 64, out);
+    return iv_posterior_create_with(context, n_members, desc,
+                                    iv_kernel_value(context, "posterior", "LANES"), out);
 }
 
 void iv_posterior_destroy(iv_posterior *p) {

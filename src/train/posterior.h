@@ -6,7 +6,10 @@
 
 #include <invar/posterior.h>
 
-enum { IV_POSTERIOR_PIECE = 16 }; /* rows of L are whole pieces: cl/posterior.cl */
+enum {
+    IV_POSTERIOR_PIECE = 16, /* rows of L are whole pieces: cl/posterior.cl */
+    IV_MAX_POSTERIOR_STATES = 2 * (1 + IV_MAX_OPTIMIZER_STATES),
+};
 
 struct iv_posterior {
     iv_context *context;
@@ -29,6 +32,9 @@ struct iv_posterior {
     iv_sequence *prepare;
 
     cl_mem kl; /* [R] */
+
+    iv_saved exported[2], kept[IV_MAX_POSTERIOR_STATES];
+    iv_state state;
 };
 
 /* iv_posterior_create with a choice of kernels: `lanes` work-items share a row, 1 or 64. */
@@ -42,37 +48,11 @@ iv_status iv_posterior_append_diagonal(const iv_posterior *posterior, iv_sequenc
 /* Append the draw of W for the sequence's step: the start of a training step. */
 iv_status iv_posterior_append_prepare(const iv_posterior *posterior, iv_sequence *sequence);
 
-/* Where entry (i, j) of the L of a class lies, j <= i, in elements; of i = H, j = 0: their number.
- */
+/* Where entry (i, j) of the L of a class lies, j <= i, in elements;
+ * of i = H, j = 0: their number. */
 size_t iv_posterior_entry(size_t i, size_t j);
 
-/* ------------------------------------------------------------------ files */
-
-/* Whether a tensor of a checkpoint is a posterior's. */
-bool iv_posterior_owns(const char *name);
-
-/* How many tensors a model file has of a posterior (may be NULL). */
-size_t iv_posterior_n_tensors(const iv_posterior *posterior);
-
-/* Add one member's tensors to those of a model file. *values, to free, holds what they point to. */
-iv_status iv_posterior_export(const iv_posterior *posterior, size_t member,
-                              iv_tensor_entry *entries, float **values);
-
-/* Check a model file's tensors, or read one member's from them. */
-iv_status iv_posterior_check(const iv_posterior *posterior, const iv_safetensors *file,
-                             const char *path);
-iv_status iv_posterior_import(iv_posterior *posterior, const iv_safetensors *file, size_t member);
-
-/* A tensor of a checkpoint: a buffer [R, stride]. */
-typedef struct {
-    const char *name;
-    cl_mem buffer;
-    size_t stride;
-} iv_state;
-
-enum { IV_MAX_POSTERIOR_STATES = 2 * (1 + IV_MAX_OPTIMIZER_STATES) };
-
-/* All that a posterior (may be NULL) keeps from step to step; how many there are. */
-size_t iv_posterior_states(const iv_posterior *posterior, iv_state *states);
+/* Say what is saved, once all buffers are there. */
+void iv_posterior_declare(iv_posterior *posterior);
 
 #endif

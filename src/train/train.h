@@ -11,9 +11,12 @@ struct iv_parameters {
     size_t n_members;
     iv_parameter_desc *descs;
     size_t n_parameters;
-    size_t *offsets; /* [n_parameters] of each tensor in a member, in elements */
-    size_t stride;   /* elements of a member, padding included */
-    cl_mem values;   /* [n_members, stride] */
+    size_t *offsets;    /* [n_parameters] of each tensor in a member, in elements */
+    size_t stride;      /* elements of a member, padding included */
+    cl_mem values;      /* [n_members, stride] */
+    iv_saved *exported; /* [n_parameters] */
+    iv_saved kept;      /* all of them as they lie */
+    iv_state state;
 };
 
 enum { IV_MAX_OPTIMIZER_STATES = 2 };
@@ -34,13 +37,12 @@ struct iv_optimizer {
     bool *taken;            /* [n_parameters] updated by the plan */
     cl_mem gradient;        /* [n_members, stride] like the values */
     cl_mem states[IV_MAX_OPTIMIZER_STATES];
+    iv_saved kept[IV_MAX_OPTIMIZER_STATES];
+    iv_state state;
 };
 
 /* Device memory set to zero. */
 iv_status iv_create_zeros(iv_context *context, size_t bytes, cl_mem *buffer);
-
-/* The method that keeps the states in a file, if any does. */
-const iv_optimizer_method *iv_optimizer_method_of(const iv_safetensors *file);
 
 size_t iv_parameter_elements(const iv_parameter_desc *desc);
 

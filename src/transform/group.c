@@ -1,78 +1,236 @@
-/* Rotations and shifts of square images as tables of pixel indices. */
+/* Exact groups of square images as tables of pixel indices.
+ *
+ * A new kind is a name in iv_group_kind and a row of the table below, with the function that fills
+ * an element's map. Nothing else in the library tells kinds apart.
+ */
 #include <invar/transform.h>
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The pixel that lands at (row, column) of a square turned counter-clockwise `quarters` times. */
-static size_t rotated_source(size_t side, size_t quarters, size_t row, size_t column) {
-    for (size_t i = 0; i < quarters; i++) {
-        const size_t turned_row = column;
-        column = side - 1 - row;
+enum { MOST_PIXELS = 65535 }; /* a uint16_t counts them */
+
+/* ------------------------------------------------------------------ rotation */
+
+static size_t order_elements(size_t order, iv_group_axes axes) {
+    (void)axes;
+    return order;
+}
+
+/* The pixel that lands at (row, column) of an image turned counter-clockwise `quarters` times; each
+ * quarter swaps height and width. */
+static size_t rotated_source(size_t height, size_t width, size_t quarters, size_t row,
+                             size_t column) {
+    for (size_t left = quarters; left > 0; left--) {
+        const size_t width_before = left % 2 ? width : height, turned_row = column;
+        column = width_before - 1 - row;
         row = turned_row;
     }
-    return row * side + column;
+    return row * width + column;
 }
 
-static size_t shifted_source(size_t side, size_t down, size_t right, size_t row, size_t column) {
-    return (row + side - down) % side * side + (column + side - right) % side;
+static void map_rotation(const iv_group *group, size_t element, uint16_t *source) {
+    const size_t height = group->padded.height, width = group->padded.width;
+    const size_t quarters = element * 4 / group->order;
+    for (size_t row = 0; row < height; row++)
+        for (size_t column = 0; column < width; column++)
+            source[row * width + column] =
+                (uint16_t)rotated_source(height, width, quarters, row, column);
 }
 
+static const char *why_no_rotation(size_t order, size_t height, size_t width) {
+    return order == 4 && height != width ? "a quarter turn changes height and width of images that "
+                                           "are not square"
+                                         : NULL;
+}
+
+/* ------------------------------------------------------------------ shift */
+
+static size_t shift_elements(size_t order, iv_group_axes axes) {
+    return axes == IV_AXES_XY ? order * order : order;
+}
+
+static void map_shift(const iv_group *group, size_t element, uint16_t *source) {
+    const size_t height = group->padded.height, width = group->padded.width;
+    const size_t step_down = height / group->order, step_right = width / group->order;
+    size_t down = 0, right = 0;
+    if (group->axes == IV_AXES_XY) {
+        down = element / group->order * step_down;
+        right = element % group->order * step_right;
+    } else if (group->axes == IV_AXES_Y) {
+        down = element * step_down;
+    } else {
+        right = element * step_right;
+    }
+    for (size_t row = 0; row < height; row++)
+        for (size_t column = 0; column < width; column++)
+            source[row * width + column] = (uint16_t)((row + height - down) % height * width +
+                                                      (column + width - right) % width);
+}
+
+/* ------------------------------------------------------------------ kinds */
+
+static const iv_group_kind_info kinds[] = {
+    [IV_GROUP_ROTATION] =
+        {
+            .name = "rotation",
+            .doc = "turns by multiples of 360 degrees over the order",
+            .orders = {2, 4},
+            .why = "others do not map square pixels onto each other",
+            .why_not = why_no_rotation,
+            .n_elements = order_elements,
+            .map = map_rotation,
+        },
+    [IV_GROUP_SHIFT] =
+        {
+            .name = "shift",
+            .doc = "cyclic shifts by multiples of the side over the order, along each of its axes",
+            .why = "a step is at least one pixel and less than the side",
+            .has_axes = true,
+            .pads = true,
+            .n_elements = shift_elements,
+            .map = map_shift,
+        },
+};
+
+const iv_group_kind_info *iv_group_kind_get(size_t i) {
+    return i < sizeof kinds / sizeof *kinds ? &kinds[i] : NULL;
+}
+
+const iv_group_kind_info *iv_group_kind_find(const char *name) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ orders and sizes */
+
+static const iv_group_kind_info *row_of(iv_group_kind kind) {
+    const iv_group_kind_info *info = iv_group_kind_get((size_t)kind);
+    assert(info);
+    return info;
+}
+
+enum { MOST_ORDERS = sizeof kinds->orders / sizeof *kinds->orders };
+
+static size_t smaller_side(iv_image_shape shape) {
+    return shape.height < shape.width ? shape.height : shape.width;
+}
+
+static const char *why_not(const iv_group_kind_info *info, size_t order, iv_image_shape shape) {
+    return info->why_not ? info->why_not(order, shape.height, shape.width) : NULL;
+}
+
+static bool order_exists(const iv_group_kind_info *info, size_t order, iv_image_shape shape) {
+    if (info->orders[0] == 0) return order >= 2 && order <= smaller_side(shape);
+    for (size_t i = 0; i < MOST_ORDERS && info->orders[i] > 0; i++)
+        if (info->orders[i] == order) return !why_not(info, order, shape);
+    return false;
+}
+
+/* The orders that exist; if those of the kind are more, why not all of them. */
+static void say_expected(const iv_group_kind_info *info, iv_image_shape shape, char *text) {
+    char orders[64] = "";
+    const char *why = info->why;
+    size_t fitting[MOST_ORDERS], n = 0;
+    int length = 0;
+    for (size_t i = 0; i < MOST_ORDERS && info->orders[i] > 0; i++) {
+        const char *reason = why_not(info, info->orders[i], shape);
+        if (reason)
+            why = reason;
+        else
+            fitting[n++] = info->orders[i];
+    }
+    if (info->orders[0] == 0) snprintf(orders, sizeof orders, "2 to %zu", smaller_side(shape));
+    for (size_t i = 0; i < n; i++)
+        length += snprintf(orders + length, sizeof orders - (size_t)length, "%s%zu",
+                           i == 0       ? ""
+                           : i + 1 == n ? " or "
+                                        : ", ",
+                           fitting[i]);
+    snprintf(text, IV_GROUP_EXPECTED, "%s for a %s: %s", orders, info->name, why);
+}
+
+bool iv_group_order_allowed(iv_group_kind kind, size_t order, iv_image_shape shape,
+                            char expected[IV_GROUP_EXPECTED]) {
+    const iv_group_kind_info *info = row_of(kind);
+    const bool allowed = order_exists(info, order, shape);
+    if (!allowed && expected) say_expected(info, shape, expected);
+    return allowed;
+}
+
+size_t iv_group_elements(iv_group_kind kind, size_t order, iv_group_axes axes) {
+    return row_of(kind)->n_elements(order, axes);
+}
+
+size_t iv_group_side(iv_group_kind kind, size_t order, size_t image_side) {
+    return image_side + (row_of(kind)->pads ? (order - image_side % order) % order : 0);
+}
+
+iv_image_shape iv_group_padded(iv_group_kind kind, size_t order, iv_image_shape shape) {
+    return (iv_image_shape){shape.planes, iv_group_side(kind, order, shape.height),
+                            iv_group_side(kind, order, shape.width)};
+}
+
+/* ------------------------------------------------------------------ groups */
+
+/* A plane's map, and the same in every plane. */
 static void fill_tables(iv_group *group) {
-    const size_t step = group->side / group->order;
+    const size_t of_plane = group->padded.height * group->padded.width;
     for (size_t g = 0; g < group->n_elements; g++) {
         uint16_t *source = group->source + g * group->n_pixels;
         uint16_t *inverse = group->inverse + g * group->n_pixels;
-        size_t down = 0, right = 0;
-        if (group->axes == IV_AXES_XY) {
-            down = g / group->order * step;
-            right = g % group->order * step;
-        } else if (group->axes == IV_AXES_Y) {
-            down = g * step;
-        } else {
-            right = g * step;
-        }
-        for (size_t row = 0; row < group->side; row++)
-            for (size_t column = 0; column < group->side; column++) {
-                const size_t p = row * group->side + column;
-                const size_t q =
-                    group->kind == IV_GROUP_ROTATION
-                        ? rotated_source(group->side, g * 4 / group->order, row, column)
-                        : shifted_source(group->side, down, right, row, column);
-                source[p] = (uint16_t)q;
-                inverse[q] = (uint16_t)p;
-            }
+        row_of(group->kind)->map(group, g, source);
+        for (size_t p = of_plane; p < group->n_pixels; p++)
+            source[p] = (uint16_t)(source[p - of_plane] + of_plane);
+        for (size_t p = 0; p < group->n_pixels; p++) inverse[source[p]] = (uint16_t)p;
     }
 }
 
-iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes, size_t image_side,
-                          iv_group **out, iv_error *error) {
+static iv_status check_shape(iv_group_kind kind, size_t order, iv_image_shape shape,
+                             iv_error *error) {
+    const bool bounded = shape.planes <= MOST_PIXELS && shape.height <= MOST_PIXELS &&
+                         shape.width <= MOST_PIXELS && order <= MOST_PIXELS;
+    const iv_image_shape padded = bounded ? iv_group_padded(kind, order, shape) : shape;
+    const uint64_t area = bounded ? (uint64_t)padded.height * padded.width : 0;
+    if (area > 0 && area <= MOST_PIXELS && shape.planes > 0 && area * shape.planes <= MOST_PIXELS)
+        return IV_OK;
+    return iv_fail(error, IV_EINVAL,
+                   "images of %zu x %zu x %zu (planes, height, width), with padding %zu x %zu "
+                   "each: expected 1 to %d values, such as 255 x 255 in grey or 147 x 147 in "
+                   "colour",
+                   shape.planes, shape.height, shape.width, padded.height, padded.width,
+                   MOST_PIXELS);
+}
+
+iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes,
+                          iv_image_shape shape, iv_group **out, iv_error *error) {
+    char expected[IV_GROUP_EXPECTED];
+    const iv_group_kind_info *info = iv_group_kind_get((size_t)kind);
     *out = NULL;
-    if (kind == IV_GROUP_ROTATION && order != 2 && order != 4)
-        return iv_fail(error, IV_EINVAL,
-                       "rotation of order %zu is not exact on a square grid: use 2 or 4", order);
-    if (kind == IV_GROUP_SHIFT && (order < 2 || order > image_side))
-        return iv_fail(error, IV_EINVAL, "shift of order %zu: use 2 to %zu, the image's side",
-                       order, image_side);
-
-    if (kind == IV_GROUP_SHIFT && (axes < IV_AXES_X || axes > IV_AXES_XY))
-        return iv_fail(error, IV_EINVAL, "shift along axes %d: use x, y or both", (int)axes);
-
-    const size_t padding = kind == IV_GROUP_SHIFT ? (order - image_side % order) % order : 0;
-    if (image_side == 0 || image_side > 255 || image_side + padding > 255)
-        return iv_fail(error, IV_EINVAL, "images of side %zu: the side, padded, must be 1 to 255",
-                       image_side);
+    if (!info) return iv_fail(error, IV_EINVAL, "there is no kind of group %d", (int)kind);
+    if (!iv_group_order_allowed(kind, order, shape, expected))
+        return iv_fail(error, IV_EINVAL, "%s of order %zu on images of %zu x %zu: use %s",
+                       info->name, order, shape.height, shape.width, expected);
+    if (info->has_axes && (axes < IV_AXES_X || axes > IV_AXES_XY))
+        return iv_fail(error, IV_EINVAL, "%s along axes %d: use x, y or both", info->name,
+                       (int)axes);
+    const iv_status status = check_shape(kind, order, shape, error);
+    if (status != IV_OK) return status;
 
     iv_group *group = calloc(1, sizeof *group);
     if (!group) return iv_fail(error, IV_ENOMEM, "out of memory for a group's tables");
     group->kind = kind;
     group->order = order;
     group->axes = axes;
-    group->image_side = image_side;
-    group->pad_before = padding / 2;
-    group->side = image_side + padding;
-    group->n_pixels = group->side * group->side;
-    group->n_elements = kind == IV_GROUP_SHIFT && axes == IV_AXES_XY ? order * order : order;
+    group->image = shape;
+    group->padded = iv_group_padded(kind, order, shape);
+    group->pad_top = (group->padded.height - shape.height) / 2;
+    group->pad_left = (group->padded.width - shape.width) / 2;
+    group->n_pixels = iv_image_values(group->padded);
+    group->n_elements = iv_group_elements(kind, order, axes);
     group->source = malloc(group->n_elements * group->n_pixels * sizeof *group->source);
     group->inverse = malloc(group->n_elements * group->n_pixels * sizeof *group->inverse);
     if (!group->source || !group->inverse) {
@@ -92,11 +250,11 @@ void iv_group_destroy(iv_group *group) {
 }
 
 void iv_group_pad(const iv_group *group, const uint8_t *images, size_t n_images, uint8_t *padded) {
-    const size_t image_pixels = group->image_side * group->image_side;
+    const iv_image_shape from = group->image, to = group->padded;
     memset(padded, 0, n_images * group->n_pixels);
-    for (size_t i = 0; i < n_images; i++)
-        for (size_t row = 0; row < group->image_side; row++)
-            memcpy(padded + i * group->n_pixels + (row + group->pad_before) * group->side +
-                       group->pad_before,
-                   images + i * image_pixels + row * group->image_side, group->image_side);
+    for (size_t i = 0; i < n_images * from.planes; i++)
+        for (size_t row = 0; row < from.height; row++)
+            memcpy(padded + i * to.height * to.width + (row + group->pad_top) * to.width +
+                       group->pad_left,
+                   images + (i * from.height + row) * from.width, from.width);
 }

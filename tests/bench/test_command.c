@@ -1,16 +1,11 @@
 /* `invar bench` as a user runs it. Nothing here depends on how fast the machine is. */
-#include "../cli/process.h"
+#include "../kit/json.h"
+#include "../kit/process.h"
 
 #include "samples.h"
 
-#include <jansson.h>
-
-static json_t *load(const char *path) {
-    json_error_t reason;
-    json_t *root = json_load_file(path, 0, &reason);
-    if (!root) fail_msg("%s: %s", path, reason.text);
-    return root;
-}
+#include <signal.h>
+#include <time.h>
 
 /* One item of each suite, so that the test stays short. */
 static void every_suite_leaves_finite_numbers(void **state) {
@@ -31,7 +26,7 @@ static void every_suite_leaves_finite_numbers(void **state) {
                       "--json", path, NULL);
     assert_status(&o, 0);
 
-    json_t *root = load(path);
+    json_t *root = read_json(path);
     json_t *devices = json_object_get(root, "devices");
     assert_int_equal(json_array_size(devices), 1);
     json_t *device = json_array_get(devices, 0);
@@ -59,7 +54,7 @@ static void only_the_items_asked_for_are_measured(void **state) {
     const char *path = in_scratch(state, "bench.json");
     invar_succeeds(state,
                    ARGUMENTS("bench", "gemm/128x80x80-nt-x4", "--time", "0.01", "--json", path));
-    json_t *root = load(path);
+    json_t *root = read_json(path);
     json_t *items = json_object_get(json_array_get(json_object_get(root, "devices"), 0), "items");
     assert_int_equal(json_array_size(items), 1);
     json_t *item = json_array_get(items, 0);
@@ -73,11 +68,54 @@ static void only_the_items_asked_for_are_measured(void **state) {
     json_decref(root);
 }
 
+/* How many items of the first device a file holds that may not be there yet. */
+static size_t count_items(const char *path) {
+    json_t *root = json_load_file(path, 0, NULL);
+    const size_t n = json_array_size(
+        json_object_get(json_array_get(json_object_get(root, "devices"), 0), "items"));
+    json_decref(root);
+    return n;
+}
+
+static void a_process_that_dies_leaves_what_it_measured(void **state) {
+    const char *path = in_scratch(state, "bench.json");
+    const process running =
+        invar_start(state, ARGUMENTS("bench", "peak", "gemm", "--time", "0.2", "--json", path));
+    for (int i = 0; i < 6000 && count_items(path) < 2; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    assert_int_equal(kill(running.pid, SIGKILL), 0);
+    outcome o = invar_wait(&running);
+    assert_int_equal(o.status, -SIGKILL);
+    const size_t n = count_items(path);
+    assert_true(n >= 2);
+
+    /* The file is whole, and can be compared with itself. */
+    outcome compared = invar(state, "bench", "--compare", path, path, NULL);
+    assert_status(&compared, 0);
+    assert_contains(compared.out, "peak/");
+    outcome_free(&compared);
+    /* Whatever was shown is in it. */
+    size_t n_shown = 0;
+    for (const char *s = o.out; (s = strstr(s, "\npeak/")); s++) n_shown++;
+    for (const char *s = o.out; (s = strstr(s, "\ngemm/")); s++) n_shown++;
+    assert_true(n_shown <= n);
+    outcome_free(&o);
+}
+
+static void measurements_that_cannot_be_kept_end_with_the_first_item(void **state) {
+    outcome o = invar(state, "bench", "peak", "--time", "0.01", "--json",
+                      in_scratch(state, "no/such/folder.json"), NULL);
+    assert_status(&o, 1);
+    assert_contains(o.err, "no/such/folder.json");
+    assert_lacks(o.out, "peak/triad");
+    outcome_free(&o);
+}
+
 static void all_devices_are_measured_in_turn(void **state) {
     const char *path = in_scratch(state, "bench.json");
     invar_succeeds(state, ARGUMENTS("bench", "peak/launch-and-wait", "--device", "all", "--time",
                                     "0.01", "--json", path));
-    json_t *root = load(path);
+    json_t *root = read_json(path);
     assert_true(json_array_size(json_object_get(root, "devices")) >= 1);
     json_decref(root);
 }
@@ -142,6 +180,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(every_suite_leaves_finite_numbers),
         SCRATCH_TEST(only_the_items_asked_for_are_measured),
+        SCRATCH_TEST(a_process_that_dies_leaves_what_it_measured),
+        SCRATCH_TEST(measurements_that_cannot_be_kept_end_with_the_first_item),
         SCRATCH_TEST(all_devices_are_measured_in_turn),
         SCRATCH_TEST(an_unknown_suite_is_bad_usage),
         SCRATCH_TEST(a_part_that_fits_no_item_is_bad_usage),

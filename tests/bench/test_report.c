@@ -1,13 +1,6 @@
 /* Reports as JSON, and what comparing two of them says. The files are read back with jansson, and
  * the numbers of the comparison are worked out by hand. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "../report/scratch.h"
+#include "../kit/files.h"
 #include "samples.h"
 
 #include <invar/bench.h>
@@ -45,7 +38,7 @@ static void write_one(void **state, const char *device_name, const char **path) 
     report.n_devices = 1;
     *path = in_scratch(state, "report.json");
     iv_error error = {0};
-    assert_ok(iv_bench_report_write(&report, *path, &error), &error);
+    assert_ok(&error, iv_bench_report_write(&report, *path, &error));
 }
 
 static void a_report_has_the_documented_keys(void **state) {
@@ -99,7 +92,7 @@ static void a_report_reads_back_as_it_was_written(void **state) {
     write_one(state, "D", &path);
     iv_bench_report report;
     iv_error error = {0};
-    assert_ok(iv_bench_report_read(path, &report, &error), &error);
+    assert_ok(&error, iv_bench_report_read(path, &report, &error));
     assert_int_equal(report.n_devices, 1);
     const iv_bench_device *device = &report.devices[0];
     assert_string_equal(device->name, "D");
@@ -177,7 +170,7 @@ static void read_samples(void **state, iv_bench_report reports[2], iv_bench_colu
         const char *path = in_scratch(state, i ? "b.json" : "a.json");
         iv_error error = {0};
         spill(path, texts[i]);
-        assert_ok(iv_bench_report_read(path, &reports[i], &error), &error);
+        assert_ok(&error, iv_bench_report_read(path, &reports[i], &error));
         columns[i] = (iv_bench_column){.device = &reports[i].devices[0]};
     }
 }
@@ -211,7 +204,7 @@ static void the_table_shows_values_and_ratios(void **state) {
     read_samples(state, reports, columns);
     char *table, words[8][32];
     iv_error error = {0};
-    assert_ok(iv_bench_compare_table(columns, 2, &table, &error), &error);
+    assert_ok(&error, iv_bench_compare_table(columns, 2, &table, &error));
     assert_contains(table, "[1] Slow\n[2] Fast <&\"\n");
 
     assert_true(words_of_line(table, "gemm/a", words) >= 5);

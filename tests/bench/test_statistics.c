@@ -1,10 +1,5 @@
 /* Quantiles and spread against values worked out by hand and by NumPy. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/bench.h>
 

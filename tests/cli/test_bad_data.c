@@ -1,6 +1,6 @@
 /* Image files that are missing or damaged: exit status 4, the path and what to do, and no run
  * directory. */
-#include "process.h"
+#include "../kit/process.h"
 #include "tiny_spec.h"
 
 #include <zlib.h>

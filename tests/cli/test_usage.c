@@ -1,9 +1,9 @@
 /* What the command line says to people who ask, and to those who mistype. */
-#include "process.h"
+#include "../kit/process.h"
 #include "tiny_spec.h"
 
-static const char *const commands[] = {"run",    "check",   "resume", "eval",
-                                       "report", "devices", "data",   "bench"};
+static const char *const commands[] = {"run",     "check", "resume", "eval", "report",
+                                       "devices", "data",  "bench",  "tune"};
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static void help_lists_every_command(void **state) {
@@ -43,12 +43,93 @@ static void the_version_names_the_program_its_commit_and_opencl(void **state) {
     outcome_free(&o);
 }
 
+static void the_short_forms_say_the_same(void **state) {
+    outcome whole = invar(state, "--version", NULL), brief = invar(state, "-V", NULL);
+    assert_status(&brief, 0);
+    assert_string_equal(brief.out, whole.out);
+    outcome_free(&whole);
+    outcome_free(&brief);
+    for (size_t k = 0; k < N_COMMANDS; k++) {
+        whole = invar(state, commands[k], "--help", NULL);
+        brief = invar(state, "help", commands[k], NULL);
+        assert_status(&brief, 0);
+        assert_string_equal(brief.out, whole.out);
+        outcome_free(&whole);
+        outcome_free(&brief);
+    }
+    invar_fails(state, ARGUMENTS("help", "rnu"), 2, "did you mean `run`?", NULL);
+}
+
+/* Every option that --help shows is one that the command reads, with or without a value as shown.
+ */
+static void options_are_what_help_says(void **state) {
+    size_t n_options = 0;
+    for (size_t k = 0; k < N_COMMANDS; k++) {
+        outcome help = invar(state, commands[k], "--help", NULL);
+        for (const char *line = help.out; (line = strstr(line, "\n    --")); line++) {
+            char option[64], argument[80], expected[128];
+            const size_t length = strcspn(line + 5, " \n");
+            snprintf(option, sizeof option, "%.*s", (int)length, line + 5);
+            const bool takes_value =
+                line[5 + length] == ' ' && line[6 + length] >= 'A' && line[6 + length] <= 'Z';
+            snprintf(argument, sizeof argument, "%s%s", option, takes_value ? "" : "=1");
+            snprintf(expected, sizeof expected, "%s %s value", option,
+                     takes_value ? "needs a" : "takes no");
+            invar_fails(state, ARGUMENTS(commands[k], argument), 2, expected, NULL);
+            n_options++;
+        }
+        outcome_free(&help);
+    }
+    assert_true(n_options >= 20);
+}
+
 static void no_command_is_bad_usage(void **state) {
     invar_fails(state, ARGUMENTS(NULL), 2, "usage: invar COMMAND", NULL);
 }
 
 static void an_unknown_command_is_bad_usage(void **state) {
     invar_fails(state, ARGUMENTS("trian"), 2, "there is no command \"trian\"", NULL);
+}
+
+static void a_misspelt_command_is_answered_with_the_nearest(void **state) {
+    static const char *const words[][2] = {{"rnu", "run"},        {"runn", "run"},
+                                           {"chek", "check"},     {"reprot", "report"},
+                                           {"device", "devices"}, {"resmue", "resume"}};
+    char expected[64];
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        snprintf(expected, sizeof expected, "did you mean `%s`?", words[i][1]);
+        invar_fails(state, ARGUMENTS(words[i][0]), 2, expected, NULL);
+    }
+    /* Where none is near, all are named. */
+    outcome o = invar(state, "optimize", NULL);
+    assert_status(&o, 2);
+    assert_lacks(o.err, "did you mean");
+    for (size_t k = 0; k < N_COMMANDS; k++) assert_contains(o.err, commands[k]);
+    outcome_free(&o);
+}
+
+static void a_misspelt_option_is_answered_with_the_nearest(void **state) {
+    static const char *const words[][3] = {
+        {"run", "--sets", "--set"},          {"run", "--seed=3", "--seeds"},
+        {"run", "-device", "--device"},      {"check", "--devcie", "--device"},
+        {"resume", "--quite", "--quiet"},    {"eval", "--dta", "--data"},
+        {"report", "--outt", "--out"},       {"devices", "--jsno", "--json"},
+        {"bench", "--compair", "--compare"}, {"tune", "--tiem", "--time"},
+        {"data", "--image", "--images"},     {"run", "--hepl", "--help"}};
+    char expected[64];
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        snprintf(expected, sizeof expected, "did you mean `%s`?", words[i][2]);
+        invar_fails(state, ARGUMENTS(words[i][0], words[i][1], "x"), 2, words[i][1], expected,
+                    NULL);
+    }
+    outcome o = invar(state, "run", "--nonsense", NULL);
+    assert_lacks(o.err, "did you mean");
+    outcome_free(&o);
+}
+
+static void two_dashes_end_the_options(void **state) {
+    invar_fails(state, ARGUMENTS("report", "--", "--out"), 4, "--out", NULL);
+    invar_fails(state, ARGUMENTS("eval", "--", "-h"), 4, "-h", NULL);
 }
 
 static void an_unknown_option_is_bad_usage(void **state) {
@@ -170,6 +251,22 @@ static void an_unknown_device_is_refused_with_those_there_are(void **state) {
     assert_false(exists(in_scratch(state, "run")));
 }
 
+/* ------------------------------------------------------------------ data */
+
+static void verifying_names_what_replaces_missing_files(void **state) {
+    outcome o = invar(state, "data", "verify", "mnist", "--data", *state, NULL);
+    assert_status(&o, 4);
+    assert_contains(o.err, "4 files missing");
+    assert_contains(o.err, "`invar data fetch mnist` replaces");
+    assert_lacks(o.err, "cifar");
+    outcome_free(&o);
+
+    o = invar(state, "data", "verify", "cifar10", "fashion-mnist", "--data", *state, NULL);
+    assert_status(&o, 4);
+    assert_contains(o.err, "`invar data fetch fashion-mnist cifar10` replaces");
+    outcome_free(&o);
+}
+
 /* ------------------------------------------------------------------ standard output */
 
 static void print_to_a_full_disk(void) {
@@ -189,8 +286,13 @@ int main(void) {
         SCRATCH_TEST(help_lists_every_command),
         SCRATCH_TEST(every_command_explains_itself),
         SCRATCH_TEST(the_version_names_the_program_its_commit_and_opencl),
+        SCRATCH_TEST(the_short_forms_say_the_same),
+        SCRATCH_TEST(options_are_what_help_says),
         SCRATCH_TEST(no_command_is_bad_usage),
         SCRATCH_TEST(an_unknown_command_is_bad_usage),
+        SCRATCH_TEST(a_misspelt_command_is_answered_with_the_nearest),
+        SCRATCH_TEST(a_misspelt_option_is_answered_with_the_nearest),
+        SCRATCH_TEST(two_dashes_end_the_options),
         SCRATCH_TEST(an_unknown_option_is_bad_usage),
         SCRATCH_TEST(a_missing_argument_is_bad_usage),
         SCRATCH_TEST(an_argument_too_many_is_bad_usage),
@@ -200,6 +302,7 @@ int main(void) {
         SCRATCH_TEST(a_bad_override_is_refused_with_its_key),
         SCRATCH_TEST(without_a_device_nothing_begins),
         SCRATCH_TEST(an_unknown_device_is_refused_with_those_there_are),
+        SCRATCH_TEST(verifying_names_what_replaces_missing_files),
         SCRATCH_TEST(output_that_cannot_be_written_is_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /* The built-in sets: what they promise, and that the digits are what a classifier can learn. */
-#include "fixture.h"
+#include "../kit/files.h"
+
+#include <invar/data.h>
 
 #include <openssl/evp.h>
 
@@ -10,7 +12,7 @@ enum { SIDE = 28, IMAGE = SIDE * SIDE };
 static iv_dataset make(uint32_t seed, size_t n_images) {
     iv_dataset dataset;
     iv_error error = {0};
-    assert_ok(iv_digits_make(seed, n_images, &dataset, &error), &error);
+    assert_ok(&error, iv_digits_make(seed, n_images, &dataset, &error));
     return dataset;
 }
 
@@ -49,9 +51,9 @@ static void every_class_is_equally_likely(void **state) {
     iv_dataset_clear(&dataset);
 }
 
-/* Ink in the middle, as bright as MNIST's (mean 0.13, deviation 0.31) within a factor of about one
- * and a half, and hardly any on the outermost pixels, so that small turns and shifts lose nothing.
- */
+/* Ink in the middle, as bright as MNIST's (mean 0.13, deviation 0.31) within a factor
+ * of about one and a half, and hardly any on the outermost pixels, so that small
+ * turns and shifts lose nothing. */
 static void digits_look_like_mnists(void **state) {
     (void)state;
     iv_dataset dataset = make(0, 2000);
@@ -106,7 +108,7 @@ static void noise_is_uniform_and_unrelated_to_its_labels(void **state) {
     iv_dataset dataset;
     iv_error error = {0};
     double counts[256] = {0}, chi_square = 0;
-    assert_ok(iv_noise_make(0, N, &dataset, &error), &error);
+    assert_ok(&error, iv_noise_make(0, N, &dataset, &error));
     for (size_t i = 0; i < (size_t)N * IMAGE; i++) counts[dataset.pixels[i]]++;
     const double expected = (double)N * IMAGE / 256;
     for (int i = 0; i < 256; i++)
@@ -121,12 +123,12 @@ static void built_in_sets_load_by_name_without_a_directory(void **state) {
     (void)state;
     iv_dataset dataset, same = make(0, 30);
     iv_error error = {0};
-    assert_ok(iv_dataset_load(NULL, "digits", 30, &dataset, &error), &error);
+    assert_ok(&error, iv_dataset_load(NULL, "digits", 30, &dataset, &error));
     assert_string_equal(dataset.name, "digits");
     assert_memory_equal(dataset.pixels, same.pixels, 30 * IMAGE);
     iv_dataset_clear(&dataset);
     iv_dataset_clear(&same);
-    assert_ok(iv_dataset_load("/nowhere", "noise", 0, &dataset, &error), &error);
+    assert_ok(&error, iv_dataset_load("/nowhere", "noise", 0, &dataset, &error));
     assert_int_equal(dataset.n_images, 20000);
     iv_dataset_clear(&dataset);
 }
@@ -135,8 +137,8 @@ static void impossible_numbers_of_images_are_refused(void **state) {
     (void)state;
     iv_dataset dataset;
     iv_error error = {0};
-    assert_fails(iv_digits_make(0, 0, &dataset, &error), IV_EINVAL, &error, "digits", NULL);
-    assert_fails(iv_noise_make(0, SIZE_MAX, &dataset, &error), IV_EINVAL, &error, "noise", NULL);
+    assert_fails(&error, iv_digits_make(0, 0, &dataset, &error), IV_EINVAL, "digits");
+    assert_fails(&error, iv_noise_make(0, SIZE_MAX, &dataset, &error), IV_EINVAL, "noise");
 }
 
 int main(void) {

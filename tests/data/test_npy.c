@@ -1,19 +1,7 @@
 /* NumPy files: the bytes that NumPy's documentation prescribes, and what is refused. */
-#include "fixture.h"
+#include "../kit/process.h"
 
-static char *folder;
-
-static int make_it(void **state) {
-    (void)state;
-    folder = make_folder();
-    return 0;
-}
-
-static int remove_it(void **state) {
-    (void)state;
-    remove_folder(folder);
-    return 0;
-}
+#include <invar/data.h>
 
 /* numpy.save of arange(6, dtype='<i4').reshape(2, 3): format 1.0, header padded to 128 bytes in
  * all. */
@@ -37,8 +25,8 @@ static void an_array_is_written_as_numpy_writes_it(void **state) {
     char expected[256];
     size_t n_bytes;
     const iv_array array = {IV_ARRAY_INT32, 2, {2, 3}, values};
-    assert_ok(iv_npy_write(in(folder, "a.npy"), &array, &error), &error);
-    assert_ok(iv_read_file(in(folder, "a.npy"), 1000, &bytes, &n_bytes, &error), &error);
+    assert_ok(&error, iv_npy_write(in(scratch, "a.npy"), &array, &error));
+    assert_ok(&error, iv_read_file(in(scratch, "a.npy"), 1000, &bytes, &n_bytes, &error));
     assert_int_equal(n_bytes, compose("{'descr': '<i4', 'fortran_order': False, 'shape': (2, 3), }",
                                       six_integers, sizeof six_integers, expected));
     assert_memory_equal(bytes, expected, n_bytes);
@@ -61,8 +49,8 @@ static void every_type_and_rank_is_read_back(void **state) {
         size_t n_bytes = array.type == IV_ARRAY_UINT8 ? 1 : 4;
         for (unsigned k = 0; k < array.rank; k++) n_bytes *= array.shape[k];
         array.data = values;
-        assert_ok(iv_npy_write(in(folder, "a.npy"), &array, &error), &error);
-        assert_ok(iv_npy_read(in(folder, "a.npy"), &read, &error), &error);
+        assert_ok(&error, iv_npy_write(in(scratch, "a.npy"), &array, &error));
+        assert_ok(&error, iv_npy_read(in(scratch, "a.npy"), &read, &error));
         assert_int_equal(read.type, array.type);
         assert_int_equal(read.rank, array.rank);
         assert_memory_equal(read.shape, array.shape, array.rank * sizeof *array.shape);
@@ -79,9 +67,9 @@ static void the_data_starts_at_a_multiple_of_64(void **state) {
     for (array.rank = 1; array.rank <= 8; array.rank++) {
         struct stat found;
         array.shape[0] = 0;
-        const iv_status status = iv_npy_write(in(folder, "a.npy"), &array, &error);
-        assert_ok(status, &error);
-        assert_int_equal(stat(in(folder, "a.npy"), &found), 0);
+        const iv_status status = iv_npy_write(in(scratch, "a.npy"), &array, &error);
+        assert_ok(&error, status);
+        assert_int_equal(stat(in(scratch, "a.npy"), &found), 0);
         assert_int_equal(found.st_size % 64, 0);
     }
 }
@@ -91,8 +79,8 @@ static void assert_refused(const char *dictionary, size_t data_bytes) {
     iv_array array;
     iv_error error = {0};
     const size_t n_bytes = compose(dictionary, six_integers, data_bytes, bytes);
-    write_bytes(in(folder, "a.npy"), bytes, n_bytes);
-    assert_fails(iv_npy_read(in(folder, "a.npy"), &array, &error), IV_EDATA, &error, "a.npy", NULL);
+    write_bytes(in(scratch, "a.npy"), bytes, n_bytes);
+    assert_fails(&error, iv_npy_read(in(scratch, "a.npy"), &array, &error), IV_EDATA, "a.npy");
     assert_null(array.data);
 }
 
@@ -107,8 +95,8 @@ static void other_spellings_of_the_header_are_read(void **state) {
         iv_array array;
         iv_error error = {0};
         const size_t n_bytes = compose(dictionaries[i], six_integers, sizeof six_integers, bytes);
-        write_bytes(in(folder, "a.npy"), bytes, n_bytes);
-        assert_ok(iv_npy_read(in(folder, "a.npy"), &array, &error), &error);
+        write_bytes(in(scratch, "a.npy"), bytes, n_bytes);
+        assert_ok(&error, iv_npy_read(in(scratch, "a.npy"), &array, &error));
         assert_true(array.rank == 1 && array.shape[0] == 6 && ((int32_t *)array.data)[5] == 5);
         free(array.data);
     }
@@ -151,9 +139,8 @@ static void every_truncated_file_is_refused(void **state) {
     for (size_t n = 0; n < n_bytes; n++) {
         iv_array array;
         iv_error error = {0};
-        write_bytes(in(folder, "a.npy"), bytes, n);
-        assert_fails(iv_npy_read(in(folder, "a.npy"), &array, &error), IV_EDATA, &error, "a.npy",
-                     NULL);
+        write_bytes(in(scratch, "a.npy"), bytes, n);
+        assert_fails(&error, iv_npy_read(in(scratch, "a.npy"), &array, &error), IV_EDATA, "a.npy");
     }
 }
 
@@ -162,32 +149,28 @@ static void numpy_reads_what_is_written(void **state) {
     (void)state;
     char command[2048];
     iv_error error = {0};
-    if (system("python3 -c 'import numpy' >/dev/null 2>&1") != 0) {
-        print_message("# skipped: no python3 with NumPy here\n");
-        return;
-    }
+    const char *python = python_with("numpy");
+    if (!python) SKIP_BECAUSE("no python3 with NumPy here");
     float values[] = {0.5f, -1.25f, 3e30f, 1e-40f};
     const iv_array array = {IV_ARRAY_FLOAT32, 2, {2, 2}, values};
-    assert_ok(iv_npy_write(in(folder, "a.npy"), &array, &error), &error);
+    assert_ok(&error, iv_npy_write(in(scratch, "a.npy"), &array, &error));
     snprintf(command, sizeof command,
-             "python3 -c \"import numpy as n; a = n.load('%s'); "
+             "%s -c \"import numpy as n; a = n.load('%s'); "
              "assert a.dtype == n.float32 and a.flags.c_contiguous; "
              "assert (a == n.float32([[0.5, -1.25], [3e30, 1e-40]])).all()\"",
-             in(folder, "a.npy"));
+             python, in(scratch, "a.npy"));
     assert_int_equal(system(command), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_it, remove_it)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(an_array_is_written_as_numpy_writes_it),
-        TEST(every_type_and_rank_is_read_back),
-        TEST(the_data_starts_at_a_multiple_of_64),
-        TEST(other_spellings_of_the_header_are_read),
-        TEST(other_headers_are_refused),
-        TEST(every_truncated_file_is_refused),
-        TEST(numpy_reads_what_is_written),
+        SCRATCH_TEST(an_array_is_written_as_numpy_writes_it),
+        SCRATCH_TEST(every_type_and_rank_is_read_back),
+        SCRATCH_TEST(the_data_starts_at_a_multiple_of_64),
+        SCRATCH_TEST(other_spellings_of_the_header_are_read),
+        SCRATCH_TEST(other_headers_are_refused),
+        SCRATCH_TEST(every_truncated_file_is_refused),
+        SCRATCH_TEST(numpy_reads_what_is_written),
     };
     return cmocka_run_group_tests_name("NumPy files", tests, NULL, NULL);
 }

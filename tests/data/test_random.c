@@ -1,7 +1,8 @@
 /* Random numbers on the host: the library's known answers, exactness, and the laws they must
  * follow. */
-#include "fixture.h"
+#include "../kit/files.h"
 
+#include <invar/data.h>
 #include <invar/random.h>
 
 #include <math.h>
@@ -119,8 +120,8 @@ static void normals_are_those_of_the_formula(void **state) {
     }
 }
 
-/* Shares of 400000 numbers in 40 cells that the normal law makes equally likely, and of the pairs.
- */
+/* Shares of 400000 numbers in 40 cells that the normal law makes
+ * equally likely, and of the pairs. */
 static void normals_follow_the_normal_law_and_pairs_are_independent(void **state) {
     (void)state;
     enum { CELLS = 40, DRAWS = 200000 };

@@ -1,15 +1,8 @@
 /* Random numbers in kernels: the same bits as on the host. */
-#include "fixture.h"
+#include "../kit/device.h"
 
+#include <invar/data.h>
 #include <invar/random.h>
-#include <invar/runtime.h>
-
-static iv_context *open_device(void) {
-    iv_error error = {0};
-    iv_context *context = NULL;
-    assert_ok(iv_context_create(NULL, false, &context, &error), &error);
-    return context;
-}
 
 static void host_row(uint32_t seed, uint32_t stream, uint32_t step, uint32_t bound, uint32_t n,
                      uint32_t index, uint32_t row[10]) {
@@ -30,8 +23,8 @@ static void compare_words(iv_context *context, uint32_t seed, uint32_t stream, u
     cl_mem out = NULL;
     const size_t bytes = 10 * sizeof(uint32_t) * n, global = n;
     uint32_t *rows = malloc(bytes);
-    assert_ok(iv_sequence_create(context, &sequence), iv_context_error(context));
-    assert_ok(iv_buffer_create(context, bytes, &out), iv_context_error(context));
+    assert_ok(context, iv_sequence_create(context, &sequence));
+    assert_ok(context, iv_buffer_create(context, bytes, &out));
     iv_launch *launch = iv_launch_begin(sequence, "random_fill", "random_words", NULL);
     iv_arg_buffer(launch, out);
     iv_arg_uint(launch, seed);
@@ -39,9 +32,9 @@ static void compare_words(iv_context *context, uint32_t seed, uint32_t stream, u
     iv_arg_uint(launch, step);
     iv_arg_uint(launch, bound);
     iv_arg_uint(launch, n);
-    assert_ok(iv_launch_end(launch, 1, &global, NULL), iv_context_error(context));
-    assert_ok(iv_sequence_run(sequence, 0), iv_context_error(context));
-    assert_ok(iv_buffer_read(context, out, 0, bytes, rows), iv_context_error(context));
+    assert_ok(context, iv_launch_end(launch, 1, &global, NULL));
+    assert_ok(context, iv_sequence_run(sequence, 0));
+    assert_ok(context, iv_buffer_read(context, out, 0, bytes, rows));
     for (uint32_t i = 0; i < n; i++) {
         uint32_t expected[10];
         host_row(seed, stream, step, bound, n, i, expected);
@@ -54,7 +47,7 @@ static void compare_words(iv_context *context, uint32_t seed, uint32_t stream, u
 
 static void device_draws_the_hosts_bits(void **state) {
     (void)state;
-    iv_context *context = open_device();
+    iv_context *context = open_context(false);
     compare_words(context, 0, IV_STREAM_TEST, 0, 10, 1);
     compare_words(context, 1, IV_STREAM_BATCH_ORDER, 3, 4, 2);
     compare_words(context, 0xffffffffU, IV_STREAM_TEST, 0xffffffffU, 0xffffffffU, 257);
@@ -68,15 +61,14 @@ static void initial_parameters_are_the_hosts(void **state) {
     enum { MEMBERS = 3, N = 101 };
     const uint32_t seeds[MEMBERS] = {4, 5, 4000000000U};
     const float bound = 0.0357f;
-    iv_context *context = open_device();
+    iv_context *context = open_context(false);
     iv_sequence *sequence = NULL;
     cl_mem out = NULL, seed_buffer = NULL;
     float values[MEMBERS][N];
-    assert_ok(iv_sequence_create(context, &sequence), iv_context_error(context));
-    assert_ok(iv_buffer_create(context, sizeof values, &out), iv_context_error(context));
-    assert_ok(iv_buffer_create(context, sizeof seeds, &seed_buffer), iv_context_error(context));
-    assert_ok(iv_buffer_write(context, seed_buffer, 0, sizeof seeds, seeds),
-              iv_context_error(context));
+    assert_ok(context, iv_sequence_create(context, &sequence));
+    assert_ok(context, iv_buffer_create(context, sizeof values, &out));
+    assert_ok(context, iv_buffer_create(context, sizeof seeds, &seed_buffer));
+    assert_ok(context, iv_buffer_write(context, seed_buffer, 0, sizeof seeds, seeds));
 
     const size_t global[] = {(N + 3) / 4, MEMBERS};
     iv_launch *launch = iv_launch_begin(sequence, "random_fill", "uniform_fill", NULL);
@@ -87,9 +79,9 @@ static void initial_parameters_are_the_hosts(void **state) {
     iv_arg_uint(launch, N);
     iv_arg_uint(launch, MEMBERS);
     iv_arg_float(launch, bound);
-    assert_ok(iv_launch_end(launch, 2, global, NULL), iv_context_error(context));
-    assert_ok(iv_sequence_run(sequence, 0), iv_context_error(context));
-    assert_ok(iv_buffer_read(context, out, 0, sizeof values, values), iv_context_error(context));
+    assert_ok(context, iv_launch_end(launch, 2, global, NULL));
+    assert_ok(context, iv_sequence_run(sequence, 0));
+    assert_ok(context, iv_buffer_read(context, out, 0, sizeof values, values));
 
     for (uint32_t r = 0; r < MEMBERS; r++)
         for (uint32_t i = 0; i < N; i++) {
@@ -105,14 +97,7 @@ static void initial_parameters_are_the_hosts(void **state) {
 }
 
 int main(void) {
-    iv_error error = {0};
-    iv_context *context = NULL;
-    if (iv_context_create(NULL, false, &context, &error) == IV_ENODEVICE) {
-        printf("1..0 # SKIP %s\n", error.message);
-        return 0;
-    }
-    iv_context_destroy(context);
-
+    if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(device_draws_the_hosts_bits),
         cmocka_unit_test(initial_parameters_are_the_hosts),

@@ -1,21 +1,9 @@
 /* safetensors: the bytes that the format's description prescribes, and what is refused. */
-#include "fixture.h"
+#include "../kit/process.h"
+
+#include <invar/data.h>
 
 #include <math.h>
-
-static char *folder;
-
-static int make_it(void **state) {
-    (void)state;
-    folder = make_folder();
-    return 0;
-}
-
-static int remove_it(void **state) {
-    (void)state;
-    remove_folder(folder);
-    return 0;
-}
 
 static size_t compose(const char *header, const void *data, size_t data_bytes, uint8_t *out) {
     const size_t length = strlen(header);
@@ -36,8 +24,8 @@ static void tensors_are_written_as_the_format_says(void **state) {
     const iv_metadata metadata = {"k", "v \"1\""};
     uint8_t *bytes, expected[512];
     size_t n_bytes;
-    assert_ok(iv_safetensors_write(in(folder, "m"), tensors, 2, &metadata, 1, &error), &error);
-    assert_ok(iv_read_file(in(folder, "m"), 1000, &bytes, &n_bytes, &error), &error);
+    assert_ok(&error, iv_safetensors_write(in(scratch, "m"), tensors, 2, &metadata, 1, &error));
+    assert_ok(&error, iv_read_file(in(scratch, "m"), 1000, &bytes, &n_bytes, &error));
     const char *header = "{\"__metadata__\":{\"k\":\"v \\\"1\\\"\"},"
                          "\"w\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
                          "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}";
@@ -59,8 +47,8 @@ static void what_is_written_is_read_back(void **state) {
                                        {"gewölbt", 1, {2}, values + 9}};
     const iv_metadata metadata[] = {{"run", "{\"seed\": 1}"}, {"", ""}};
     iv_safetensors *file;
-    assert_ok(iv_safetensors_write(in(folder, "m"), tensors, 4, metadata, 2, &error), &error);
-    assert_ok(iv_safetensors_open(in(folder, "m"), &file, &error), &error);
+    assert_ok(&error, iv_safetensors_write(in(scratch, "m"), tensors, 4, metadata, 2, &error));
+    assert_ok(&error, iv_safetensors_open(in(scratch, "m"), &file, &error));
     assert_int_equal(iv_safetensors_count(file), 4);
     assert_null(iv_safetensors_get(file, 4));
     for (int i = 0; i < 4; i++) {
@@ -81,8 +69,8 @@ static void what_is_written_is_read_back(void **state) {
     assert_null(iv_safetensors_metadata(file, "none"));
     iv_safetensors_close(file);
 
-    assert_ok(iv_safetensors_write(in(folder, "m"), NULL, 0, NULL, 0, &error), &error);
-    assert_ok(iv_safetensors_open(in(folder, "m"), &file, &error), &error);
+    assert_ok(&error, iv_safetensors_write(in(scratch, "m"), NULL, 0, NULL, 0, &error));
+    assert_ok(&error, iv_safetensors_open(in(scratch, "m"), &file, &error));
     assert_int_equal(iv_safetensors_count(file), 0);
     assert_null(iv_safetensors_metadata(file, "run"));
     iv_safetensors_close(file);
@@ -95,14 +83,14 @@ static void bad_names_are_not_written(void **state) {
     for (int i = 0; i < 4; i++) {
         iv_error error = {0};
         const iv_tensor_entry tensors[] = {{"a", 0, {0}, &value}, {names[i], 0, {0}, &value}};
-        assert_fails(iv_safetensors_write(in(folder, "m"), tensors, 2, NULL, 0, &error), IV_EINVAL,
-                     &error, NULL);
+        assert_fails(&error, iv_safetensors_write(in(scratch, "m"), tensors, 2, NULL, 0, &error),
+                     IV_EINVAL, "");
     }
     iv_error error = {0};
     const iv_metadata metadata = {"k", "\xff"};
-    assert_fails(iv_safetensors_write(in(folder, "m"), NULL, 0, &metadata, 1, &error), IV_EINVAL,
-                 &error, "UTF-8", NULL);
-    assert_int_equal(count_files(folder), 0);
+    assert_fails(&error, iv_safetensors_write(in(scratch, "m"), NULL, 0, &metadata, 1, &error),
+                 IV_EINVAL, "UTF-8");
+    assert_int_equal(count_entries(scratch), 0);
 }
 
 static void assert_opens(const char *header, size_t data_bytes, int good) {
@@ -110,13 +98,13 @@ static void assert_opens(const char *header, size_t data_bytes, int good) {
     iv_safetensors *file;
     iv_error error = {0};
     const size_t n_bytes = compose(header, three_floats, data_bytes, bytes);
-    write_bytes(in(folder, "m"), bytes, n_bytes);
-    const iv_status status = iv_safetensors_open(in(folder, "m"), &file, &error);
+    write_bytes(in(scratch, "m"), bytes, n_bytes);
+    const iv_status status = iv_safetensors_open(in(scratch, "m"), &file, &error);
     if (good) {
-        assert_ok(status, &error);
+        assert_ok(&error, status);
     } else {
         if (status == IV_OK) fail_msg("was read: %s", header);
-        assert_fails(status, IV_EDATA, &error, "/m", NULL);
+        assert_fails(&error, status, IV_EDATA, "/m");
         assert_null(file);
     }
     iv_safetensors_close(file);
@@ -176,9 +164,8 @@ static void every_truncated_file_is_refused(void **state) {
     for (size_t n = 0; n < n_bytes; n++) {
         iv_safetensors *file;
         iv_error error = {0};
-        write_bytes(in(folder, "m"), bytes, n);
-        assert_fails(iv_safetensors_open(in(folder, "m"), &file, &error), IV_EDATA, &error, "/m",
-                     NULL);
+        write_bytes(in(scratch, "m"), bytes, n);
+        assert_fails(&error, iv_safetensors_open(in(scratch, "m"), &file, &error), IV_EDATA, "/m");
     }
 }
 
@@ -190,9 +177,9 @@ static void a_nonsensical_header_length_is_refused(void **state) {
         iv_safetensors *file;
         iv_error error = {0};
         bytes[i] = 0xff;
-        write_bytes(in(folder, "m"), bytes, n_bytes);
-        assert_fails(iv_safetensors_open(in(folder, "m"), &file, &error), IV_EDATA, &error,
-                     "header", NULL);
+        write_bytes(in(scratch, "m"), bytes, n_bytes);
+        assert_fails(&error, iv_safetensors_open(in(scratch, "m"), &file, &error), IV_EDATA,
+                     "header");
         bytes[i] = 0;
     }
 }
@@ -202,36 +189,31 @@ static void the_reference_implementation_reads_what_is_written(void **state) {
     (void)state;
     char command[2048];
     iv_error error = {0};
-    if (system("python3 -c 'import numpy, safetensors.numpy' >/dev/null 2>&1") != 0) {
-        print_message("# skipped: no python3 with safetensors here\n");
-        return;
-    }
+    const char *python = python_with("numpy, safetensors.numpy");
+    if (!python) SKIP_BECAUSE("no python3 with safetensors here");
     const float values[] = {1, 2, 3, 4, 5, 6};
     const iv_tensor_entry tensors[] = {{"b", 2, {2, 2}, values}, {"a", 1, {2}, values + 4}};
     const iv_metadata metadata = {"run", "{}"};
-    assert_ok(iv_safetensors_write(in(folder, "m"), tensors, 2, &metadata, 1, &error), &error);
-    snprintf(
-        command, sizeof command,
-        "python3 -c \"from safetensors import safe_open; from safetensors.numpy import load_file; "
-        "m = load_file('%s'); assert m['b'].tolist() == [[1, 2], [3, 4]]; "
-        "assert m['a'].tolist() == [5, 6] and len(m) == 2; "
-        "assert safe_open('%s', 'np').metadata() == {'run': '{}'}\"",
-        in(folder, "m"), in(folder, "m"));
+    assert_ok(&error, iv_safetensors_write(in(scratch, "m"), tensors, 2, &metadata, 1, &error));
+    snprintf(command, sizeof command,
+             "%s -c \"from safetensors import safe_open; from safetensors.numpy import load_file; "
+             "m = load_file('%s'); assert m['b'].tolist() == [[1, 2], [3, 4]]; "
+             "assert m['a'].tolist() == [5, 6] and len(m) == 2; "
+             "assert safe_open('%s', 'np').metadata() == {'run': '{}'}\"",
+             python, in(scratch, "m"), in(scratch, "m"));
     assert_int_equal(system(command), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_it, remove_it)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(tensors_are_written_as_the_format_says),
-        TEST(what_is_written_is_read_back),
-        TEST(bad_names_are_not_written),
-        TEST(other_orders_and_spaces_are_read),
-        TEST(wrong_headers_are_refused),
-        TEST(every_truncated_file_is_refused),
-        TEST(a_nonsensical_header_length_is_refused),
-        TEST(the_reference_implementation_reads_what_is_written),
+        SCRATCH_TEST(tensors_are_written_as_the_format_says),
+        SCRATCH_TEST(what_is_written_is_read_back),
+        SCRATCH_TEST(bad_names_are_not_written),
+        SCRATCH_TEST(other_orders_and_spaces_are_read),
+        SCRATCH_TEST(wrong_headers_are_refused),
+        SCRATCH_TEST(every_truncated_file_is_refused),
+        SCRATCH_TEST(a_nonsensical_header_length_is_refused),
+        SCRATCH_TEST(the_reference_implementation_reads_what_is_written),
     };
     return cmocka_run_group_tests_name("safetensors", tests, NULL, NULL);
 }

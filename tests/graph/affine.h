@@ -8,9 +8,6 @@
 
 #include <invar/affine.h>
 
-/* Attributes of the ops that say how many work-items a group has. */
-enum { AFFINE_SAMPLES_LANES = 2, AFFINE_BATCH_LANES = 5 };
-
 /* Seeds of the trial's members, and uint [R, 1] on the device. */
 uint32_t affine_seed(const trial *t, size_t member);
 iv_view trial_affine_seeds(trial *t);
@@ -32,10 +29,5 @@ iv_affine_image_source trial_affine_images(trial *t, iv_image_shape shape, size_
                                            size_t first, bool shuffle);
 int32_t trial_transformation(const trial *t, size_t member);
 uint8_t affine_byte(size_t row, size_t i);
-
-oracle oracle_affine_samples, oracle_affine_samples_gradient, oracle_affine_image_batch;
-
-void build_affine_samples(trial *t, size_t variant, example *x);
-void build_affine_image_batch(trial *t, size_t variant, example *x);
 
 #endif

@@ -3,8 +3,6 @@
 #include "affine.h"
 #include "signals.h"
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 layout lies(size_t i) {
     return (layout)(i % 3);
 }
@@ -22,7 +20,7 @@ void add_wrt(example *x, iv_tensor *tensor, bool takes_products) {
 
 /* ------------------------------------------------------------------ layers */
 
-static void build_linear(trial *t, size_t variant, example *x) {
+EXAMPLES(linear, 8, 4) {
     static const struct {
         unsigned rank;
         size_t dims[3], outputs;
@@ -48,7 +46,7 @@ static const struct {
 } plain_shapes[] = {{1, {1}}, {2, {2, 3}},   {3, {2, 3, 5}},
                     {1, {7}}, {2, {13, 67}}, {4, {2, 1, 3, 9}}};
 
-static void build_activate(trial *t, size_t variant, example *x) {
+EXAMPLES(activate, 12, 4) {
     const size_t shape = variant % 6;
     iv_tensor *input = trial_floats(t, lies(variant), plain_shapes[shape].rank,
                                     plain_shapes[shape].dims, -3.0, 3.0);
@@ -57,7 +55,7 @@ static void build_activate(trial *t, size_t variant, example *x) {
     add_wrt(x, input, plain_shapes[shape].rank < IV_MAX_RANK);
 }
 
-static void build_add(trial *t, size_t variant, example *x) {
+EXAMPLES(add, 6, 4) {
     const unsigned rank = plain_shapes[variant].rank;
     iv_tensor *a = trial_floats(t, lies(variant), rank, plain_shapes[variant].dims, -1.0, 1.0);
     iv_tensor *b = trial_floats(t, lies(variant + 1), rank, plain_shapes[variant].dims, -1.0, 1.0);
@@ -67,7 +65,7 @@ static void build_add(trial *t, size_t variant, example *x) {
     add_wrt(x, b, rank < IV_MAX_RANK);
 }
 
-static void build_scale(trial *t, size_t variant, example *x) {
+EXAMPLES(scale, 6, 3) {
     iv_tensor *input = trial_floats(t, lies(variant), plain_shapes[variant].rank,
                                     plain_shapes[variant].dims, -1.0, 1.0);
     iv_tensor *factor = trial_floats(t, lies(variant + 1), 1, DIMS(1), 0.5, 2.0);
@@ -77,7 +75,7 @@ static void build_scale(trial *t, size_t variant, example *x) {
 
 /* Sums of slices: the gradient is put together from parts, with and without gaps, or added up where
  * parts overlap or are too many for one node. */
-static void build_slices(trial *t, size_t variant, example *x) {
+EXAMPLES(slice, 5, 5) {
     static const size_t firsts[][6] = {
         {0, 2, 99}, {0, 3, 99}, {2, 1, 99}, {2, 99}, {5, 0, 2, 3, 4, 99}};
     const size_t n = 7;
@@ -96,7 +94,7 @@ static void build_slices(trial *t, size_t variant, example *x) {
 }
 
 /* Whole vectors and single rows, which lose their axis. */
-static void build_row(trial *t, size_t variant, example *x) {
+EXAMPLES(row, 3, 3) {
     const unsigned rank = variant == 2 ? 1 : 2;
     iv_tensor *whole = trial_floats(t, lies(variant), rank, DIMS(6, 5), -1.0, 1.0);
     add_output(x, iv_activate(t->graph, iv_slice(t->graph, whole, variant, variant == 0 ? 1 : 3),
@@ -104,7 +102,7 @@ static void build_row(trial *t, size_t variant, example *x) {
     add_wrt(x, whole, rank > 1);
 }
 
-static void build_reshape(trial *t, size_t variant, example *x) {
+EXAMPLES(reshape, 4, 4) {
     static const struct {
         unsigned rank;
         size_t dims[4];
@@ -127,7 +125,7 @@ static const known_group *group_of(trial *t, size_t variant) {
     }
 }
 
-static void build_orbit(trial *t, size_t variant, example *x) {
+EXAMPLES(orbit, 5, 3) {
     const known_group *g = group_of(t, variant);
     const size_t dims[] = {1 + variant, g->group->n_pixels};
     iv_tensor *input = trial_floats(t, lies(variant), 2, dims, -1.0, 1.0);
@@ -135,7 +133,7 @@ static void build_orbit(trial *t, size_t variant, example *x) {
     add_wrt(x, input, true);
 }
 
-static void build_orbit_mean(trial *t, size_t variant, example *x) {
+EXAMPLES(orbit_mean, 6, 4) {
     static const size_t dims[][3] = {{2, 1, 1}, {4, 3, 5},  {9, 2, 7},
                                      {1, 3, 2}, {3, 7, 33}, {64, 2, 3}};
     iv_tensor *input = trial_floats(t, lies(variant), 3, dims[variant], -1.0, 1.0);
@@ -143,7 +141,7 @@ static void build_orbit_mean(trial *t, size_t variant, example *x) {
     add_wrt(x, input, true);
 }
 
-static void build_orbit_mean_of_features(trial *t, size_t variant, example *x) {
+EXAMPLES(orbit_mean_of_features, 6, 4) {
     static const struct {
         size_t rows, elements, features;
     } sizes[] = {{1, 2, 1}, {3, 4, 5}, {2, 9, 16}, {5, 1, 3}, {7, 3, 32}, {3, 64, 2}};
@@ -155,7 +153,7 @@ static void build_orbit_mean_of_features(trial *t, size_t variant, example *x) {
 }
 
 /* Activations between products and before a mean: compiled into their neighbours. */
-static void build_activated_layers(trial *t, size_t variant, example *x) {
+EXAMPLES(activated_layers, 8, 4) {
     const iv_activation activation = (iv_activation)(IV_ACTIVATION_RELU + variant % 4);
     iv_tensor *input = trial_floats(t, lies(variant), 2, DIMS(3, 5), -1.0, 1.0);
     iv_tensor *w[] = {trial_floats(t, lies(variant + 1), 2, DIMS(18, 5), -1.0, 1.0),
@@ -166,14 +164,14 @@ static void build_activated_layers(trial *t, size_t variant, example *x) {
     add_wrt(x, w[0], false);
 }
 
-static void build_activated_orbit_mean(trial *t, size_t variant, example *x) {
+EXAMPLES(activated_orbit_mean, 8, 4) {
     const iv_activation activation = (iv_activation)(IV_ACTIVATION_RELU + variant % 4);
     iv_tensor *input = trial_floats(t, lies(variant), 3, DIMS(4, 3, 5), -2.0, 2.0);
     add_output(x, iv_orbit_mean(t->graph, iv_activate(t->graph, input, activation)));
     add_wrt(x, input, true);
 }
 
-static void build_metrics(trial *t, size_t variant, example *x) {
+EXAMPLES(orbit_accuracy, 5, 4) {
     static const size_t dims[][3] = {{2, 1, 2}, {4, 3, 10}, {9, 2, 3}, {2, 5, 1}, {4, 67, 10}};
     const size_t *d = dims[variant];
     const double spread = variant == 4 ? 20.0 : 3.0;
@@ -185,7 +183,7 @@ static void build_metrics(trial *t, size_t variant, example *x) {
 }
 
 /* Logits that hardly differ along the orbit: the divergence is far below its terms. */
-static void build_near_invariance(trial *t, size_t variant, example *x) {
+EXAMPLES(near_invariance, 2, 1) {
     const size_t G = 4, B = 3, C = 10;
     iv_tensor *logits = trial_floats(t, lies(variant), 3, DIMS(G, B, C), -3.0, 3.0);
     const double spread = variant == 0 ? 1e-3 : 1e-1;
@@ -198,7 +196,7 @@ static void build_near_invariance(trial *t, size_t variant, example *x) {
     add_output(x, iv_orbit_distribution_invariance(t->graph, logits));
 }
 
-static void build_saliency(trial *t, size_t variant, example *x) {
+EXAMPLES(orbit_saliency_similarity, 5, 3) {
     const known_group *g = group_of(t, variant);
     const size_t dims[] = {g->group->n_elements, 1 + variant, g->group->n_pixels};
     const double spread = variant % 2 ? 1e-30 : 1.0; /* its square underflows */
@@ -212,7 +210,7 @@ static void build_saliency(trial *t, size_t variant, example *x) {
 
 static const size_t logit_shapes[][2] = {{1, 1}, {2, 3}, {5, 10}, {3, 1}, {67, 10}, {130, 7}};
 
-static void build_cross_entropy(trial *t, size_t variant, example *x) {
+EXAMPLES(cross_entropy, 6, 4) {
     const double spread = variant == 2 ? 60.0 : 3.0;
     const size_t *dims = logit_shapes[variant];
     iv_tensor *logits = trial_floats(t, lies(variant), 2, dims, -spread, spread);
@@ -222,7 +220,7 @@ static void build_cross_entropy(trial *t, size_t variant, example *x) {
     add_wrt(x, logits, false);
 }
 
-static void build_logit_distance(trial *t, size_t variant, example *x) {
+EXAMPLES(logit_distance, 6, 4) {
     const size_t *dims = logit_shapes[variant];
     iv_tensor *a = trial_floats(t, lies(variant), 2, dims, -3.0, 3.0);
     iv_tensor *b = trial_floats(t, lies(variant + 1), 2, dims, -3.0, 3.0);
@@ -232,7 +230,7 @@ static void build_logit_distance(trial *t, size_t variant, example *x) {
 }
 
 /* (CE(p) + w D(p, q)) + v D(q, p): the same distance with either order, a sum within a sum. */
-static void build_weighted_sum(trial *t, size_t variant, example *x) {
+EXAMPLES(weighted_sum, 6, 3) {
     const size_t *dims = logit_shapes[variant];
     iv_tensor *p = trial_floats(t, lies(variant), 2, dims, -2.0, 2.0);
     iv_tensor *q = trial_floats(t, lies(variant + 1), 2, dims, -2.0, 2.0);
@@ -248,7 +246,7 @@ static void build_weighted_sum(trial *t, size_t variant, example *x) {
 }
 
 /* Sums of losses that the gradient reaches along several ways: 2 a + w a, scaled. */
-static void build_repeated_loss(trial *t, size_t variant, example *x) {
+EXAMPLES(repeated_loss, 6, 3) {
     const size_t *dims = logit_shapes[variant];
     iv_tensor *p = trial_floats(t, lies(variant), 2, dims, -2.0, 2.0);
     iv_tensor *labels = trial_classes(t, lies(variant + 2), dims[0], dims[1]);
@@ -260,7 +258,7 @@ static void build_repeated_loss(trial *t, size_t variant, example *x) {
     add_wrt(x, p, false);
 }
 
-static void build_class_logit(trial *t, size_t variant, example *x) {
+EXAMPLES(class_logit_sum, 6, 4) {
     const size_t *dims = logit_shapes[variant];
     const bool orbit = variant % 2;
     const size_t shape[] = {orbit ? 4 : dims[0], orbit ? dims[0] : dims[1], dims[1]};
@@ -274,7 +272,7 @@ static void build_class_logit(trial *t, size_t variant, example *x) {
     add_wrt(x, logits, false);
 }
 
-static void build_jacobian(trial *t, size_t variant, example *x) {
+EXAMPLES(jacobian, 6, 3) {
     const size_t *dims = logit_shapes[variant];
     iv_tensor *input = trial_floats(t, lies(variant), 2, DIMS(dims[0], 6), -1.0, 1.0);
     iv_tensor *w = trial_floats(t, lies(variant + 1), 2, DIMS(dims[1], 6), -1.0, 1.0);
@@ -282,7 +280,7 @@ static void build_jacobian(trial *t, size_t variant, example *x) {
 }
 
 /* The four ways of taking a batch, shuffled or not; steps are the test's. */
-static void build_image_batch(trial *t, size_t variant, example *x) {
+EXAMPLES(image_batch, 8, 8) {
     const known_group *g = group_of(t, variant % 2);
     iv_tensor *images, *labels;
     trial_image_batch(t, g, 11, 7, variant % 3 + 1, (iv_copies)(variant % 4), variant < 4, &images,
@@ -292,45 +290,18 @@ static void build_image_batch(trial *t, size_t variant, example *x) {
     add_output(x, labels);
 }
 
-const example_family example_families[] = {
-    {"linear", build_linear, 8, 4},
-    {"activate", build_activate, 12, 4},
-    {"add", build_add, 6, 4},
-    {"scale", build_scale, 6, 3},
-    {"slices", build_slices, 5, 5},
-    {"row", build_row, 3, 3},
-    {"reshape", build_reshape, 4, 4},
-    {"orbit", build_orbit, 5, 3},
-    {"orbit_mean", build_orbit_mean, 6, 4},
-    {"orbit_mean_of_features", build_orbit_mean_of_features, 6, 4},
-    {"activated_layers", build_activated_layers, 8, 4},
-    {"activated_orbit_mean", build_activated_orbit_mean, 8, 4},
-    {"metrics", build_metrics, 5, 4},
-    {"near_invariance", build_near_invariance, 2, 1},
-    {"saliency", build_saliency, 5, 3},
-    {"cross_entropy", build_cross_entropy, 6, 4},
-    {"logit_distance", build_logit_distance, 6, 4},
-    {"weighted_sum", build_weighted_sum, 6, 3},
-    {"repeated_loss", build_repeated_loss, 6, 3},
-    {"class_logit", build_class_logit, 6, 4},
-    {"jacobian", build_jacobian, 6, 3},
-    {"rich", build_rich, 12, 6},
-    {"rich_layer", build_rich_layer, 3, 2},
-    {"mean_square", build_mean_square, 6, 4},
-    {"pair_loss", build_pair_loss, 6, 3},
-    {"square_error_sums", build_square_error_sums, 6, 4},
-    {"pair_sums", build_pair_sums, 6, 4},
-    {"image_batch", build_image_batch, 8, 8},
-    {"signal_batch", build_signal_batch, 4, 4},
-    {"pair_batch", build_pair_batch, 8, 4},
-    {"warp_inputs", build_warp_inputs, 9, 6},
-    {"warp_filters", build_warp_filters, 9, 5},
-    {"filter_products", build_filter_products, 4, 3},
-    {"invariant_layer", build_invariant_layer, 4, 2},
-    {"transform_points", build_transform_points, 4, 3},
-    {"blur", build_blur, 9, 5},
-    {"feature_mean", build_feature_mean, 12, 8},
-    {"affine_samples", build_affine_samples, 6, 3},
-    {"affine_image_batch", build_affine_image_batch, 8, 3},
-    {NULL, NULL, 0, 0},
+const example_family *const example_families[] = {
+#define OP(name) &examples_##name,
+#define PART(name)
+#include "graph/ops/ops.def"
+    &examples_row,
+    &examples_orbit_mean_of_features,
+    &examples_activated_layers,
+    &examples_activated_orbit_mean,
+    &examples_near_invariance,
+    &examples_repeated_loss,
+    &examples_jacobian,
+    &examples_rich_layer,
+    &examples_invariant_layer,
+    NULL,
 };

@@ -26,24 +26,24 @@ layout lies(size_t i);
 void add_output(example *x, iv_tensor *tensor);
 void add_wrt(example *x, iv_tensor *tensor, bool takes_products);
 
-/* Of the autoencoder study. */
-void build_rich(trial *t, size_t variant, example *x);
-void build_rich_layer(trial *t, size_t variant, example *x);
-void build_mean_square(trial *t, size_t variant, example *x);
-void build_pair_loss(trial *t, size_t variant, example *x);
-void build_square_error_sums(trial *t, size_t variant, example *x);
-void build_pair_sums(trial *t, size_t variant, example *x);
+/* Define the examples of a name: EXAMPLES(name, how many, how many in small runs) { ... } with a
+ * body that builds number `variant` in trial `t` and says in `x` what to look at. */
+#define EXAMPLES(name, n_variants, n_small)                                                        \
+    static void build_##name(trial *t, size_t variant, example *x);                                \
+    const example_family examples_##name = {#name, build_##name, n_variants, n_small};             \
+    static void build_##name(trial *t, size_t variant, example *x)
 
-/* Of learned transformations: warps, products with warped filters, and features. */
-void build_warp_inputs(trial *t, size_t variant, example *x);
-void build_warp_filters(trial *t, size_t variant, example *x);
-void build_filter_products(trial *t, size_t variant, example *x);
-void build_invariant_layer(trial *t, size_t variant, example *x);
-void build_transform_points(trial *t, size_t variant, example *x);
-void build_blur(trial *t, size_t variant, example *x);
-void build_feature_mean(trial *t, size_t variant, example *x);
+/* One for each op but those that are parts of others' examples: a missing one does not link. */
+#define OP(name) extern const example_family examples_##name;
+#define PART(name)
+#include "graph/ops/ops.def"
 
-/* Ends with a family without a name. */
-extern const example_family example_families[];
+/* Of several ops together. */
+extern const example_family examples_row, examples_orbit_mean_of_features,
+    examples_activated_layers, examples_activated_orbit_mean, examples_near_invariance,
+    examples_repeated_loss, examples_jacobian, examples_rich_layer, examples_invariant_layer;
+
+/* All of them; ends with NULL. */
+extern const example_family *const example_families[];
 
 #endif

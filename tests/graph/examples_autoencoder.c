@@ -1,8 +1,6 @@
 /* The graphs that the ops of the autoencoder study are tested in. */
 #include "examples.h"
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 enum { STEP_OF_TESTS = 5 }; /* so that some batches end past the last sample */
 
 /* Central differences want a smooth function: r is at least 0.5. */
@@ -15,7 +13,7 @@ static void keep_away_from_zero(trial *t, const iv_tensor *x) {
 }
 
 /* Pairs one by one, by vectors of 4 and of 8, with and without something left over. */
-void build_rich(trial *t, size_t variant, example *x) {
+EXAMPLES(rich, 12, 6) {
     static const struct {
         unsigned rank;
         size_t dims[2], n, pairs;
@@ -35,7 +33,7 @@ void build_rich(trial *t, size_t variant, example *x) {
 }
 
 /* A whole layer: the gradient reaches its input directly and through X. */
-void build_rich_layer(trial *t, size_t variant, example *x) {
+EXAMPLES(rich_layer, 3, 2) {
     const size_t B = 2 + 7 * variant, N = 4 + 3 * variant, M = 2 * N;
     iv_tensor *o = trial_floats(t, lies(variant), 2, DIMS(B, N), -1.0, 1.0);
     iv_tensor *w = trial_floats(t, lies(variant + 1), 2, DIMS(M, N), -0.1, 0.1);
@@ -48,7 +46,7 @@ void build_rich_layer(trial *t, size_t variant, example *x) {
     add_wrt(x, b, false);
 }
 
-void build_mean_square(trial *t, size_t variant, example *x) {
+EXAMPLES(mean_square, 6, 4) {
     static const size_t shapes[][2] = {{1, 1}, {2, 3}, {16, 16}, {26, 10}, {67, 13}, {128, 20}};
     iv_tensor *a = trial_floats(t, lies(variant), 2, shapes[variant], -3.0, 3.0);
     iv_tensor *b = trial_floats(t, lies(variant + 1), 2, shapes[variant], -3.0, 3.0);
@@ -83,7 +81,7 @@ static pair_inputs inputs_of_pairs(trial *t, size_t variant) {
     return in;
 }
 
-void build_pair_loss(trial *t, size_t variant, example *x) {
+EXAMPLES(pair_loss, 6, 3) {
     const pair_inputs in = inputs_of_pairs(t, variant);
     iv_tensor *loss = iv_pair_loss(t->graph, in.z, pair_shapes[variant].n_invariant, in.squares,
                                    in.delta, in.alpha);
@@ -102,7 +100,7 @@ static size_t rows_of(size_t batch, size_t variant) {
     }
 }
 
-void build_square_error_sums(trial *t, size_t variant, example *x) {
+EXAMPLES(square_error_sums, 6, 4) {
     static const size_t shapes[][2] = {{1, 1}, {7, 3}, {64, 10}, {5, 2}, {200, 1}, {67, 30}};
     const size_t *dims = shapes[variant];
     iv_tensor *a = trial_floats(t, lies(variant), 2, dims, -3.0, 3.0);
@@ -110,7 +108,7 @@ void build_square_error_sums(trial *t, size_t variant, example *x) {
     add_output(x, iv_square_error_sums(t->graph, a, b, rows_of(dims[0], variant)));
 }
 
-void build_pair_sums(trial *t, size_t variant, example *x) {
+EXAMPLES(pair_sums, 6, 4) {
     const pair_shape *s = &pair_shapes[variant];
     const pair_inputs in = inputs_of_pairs(t, variant);
     add_output(x, iv_pair_sums(t->graph, in.z, s->n_invariant, in.squares, in.delta, in.alpha,

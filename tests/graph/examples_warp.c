@@ -3,8 +3,6 @@
 
 #include <invar/affine.h>
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 /* Below, at and above a vector's width; one row, one column, one pixel; planes; more images and
  * samples than a work-item takes at once. */
 static const struct {
@@ -53,7 +51,7 @@ static iv_tensor *transformations(trial *t, layout where, size_t S, iv_image_sha
     return tensor;
 }
 
-void build_warp_inputs(trial *t, size_t variant, example *x) {
+EXAMPLES(warp_inputs, 9, 6) {
     const iv_image_shape shape = cases[variant].shape;
     iv_tensor *images =
         trial_floats(t, lies(variant), 2, DIMS(cases[variant].images, values_of(shape)), -1.0, 1.0);
@@ -62,7 +60,7 @@ void build_warp_inputs(trial *t, size_t variant, example *x) {
     add_wrt(x, T, false);
 }
 
-void build_warp_filters(trial *t, size_t variant, example *x) {
+EXAMPLES(warp_filters, 9, 5) {
     const iv_image_shape shape = cases[variant].shape;
     iv_tensor *filters = trial_floats(t, lies(variant + 2), 2,
                                       DIMS(cases[variant].images, values_of(shape)), -1.0, 1.0);
@@ -73,7 +71,7 @@ void build_warp_filters(trial *t, size_t variant, example *x) {
 }
 
 /* The products that both sides of the warp lead to, and the features of them. */
-void build_filter_products(trial *t, size_t variant, example *x) {
+EXAMPLES(filter_products, 4, 3) {
     static const struct {
         size_t S, B, D, H;
     } sizes[] = {{1, 1, 1, 1}, {2, 3, 4, 5}, {3, 5, 7, 2}, {4, 17, 12, 18}};
@@ -88,7 +86,7 @@ void build_filter_products(trial *t, size_t variant, example *x) {
 }
 
 /* A whole layer, from transformations to features. */
-void build_invariant_layer(trial *t, size_t variant, example *x) {
+EXAMPLES(invariant_layer, 4, 2) {
     const iv_image_shape shape = {1, 3, 4};
     iv_tensor *images = trial_floats(t, lies(variant), 2, DIMS(3, 12), -1.0, 1.0);
     iv_tensor *w = trial_floats(t, lies(variant + 1), 2, DIMS(5, 12), -1.0, 1.0);
@@ -104,7 +102,7 @@ void build_invariant_layer(trial *t, size_t variant, example *x) {
     add_wrt(x, T, false);
 }
 
-void build_transform_points(trial *t, size_t variant, example *x) {
+EXAMPLES(transform_points, 4, 3) {
     static const size_t sizes[][2] = {{1, 1}, {2, 3}, {9, 5}, {70, 2}};
     iv_tensor *points = trial_floats(t, lies(variant), 2, DIMS(sizes[variant][0], 2), -2.0, 2.0);
     iv_tensor *T = trial_floats(t, lies(variant + 1), 2, DIMS(sizes[variant][1], 6), -2.0, 2.0);
@@ -112,7 +110,7 @@ void build_transform_points(trial *t, size_t variant, example *x) {
     add_wrt(x, T, false);
 }
 
-void build_blur(trial *t, size_t variant, example *x) {
+EXAMPLES(blur, 9, 5) {
     static const float sigmas[] = {1.0f, 0.5f, 2.0f, 0.1f, 5.0f, 1.0f, 0.17f, 3.0f, 40.0f};
     const iv_image_shape shape = cases[variant].shape;
     iv_tensor *images =
@@ -121,7 +119,7 @@ void build_blur(trial *t, size_t variant, example *x) {
     add_wrt(x, images, false);
 }
 
-void build_feature_mean(trial *t, size_t variant, example *x) {
+EXAMPLES(feature_mean, 12, 8) {
     static const size_t dims[][3] = {{1, 1, 1},  {3, 2, 5},   {2, 3, 7},
                                      {5, 1, 16}, {2, 25, 41}, {1, 4, 9}};
     const bool cosine = variant % 2;

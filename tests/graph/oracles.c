@@ -5,7 +5,7 @@
 
 /* ------------------------------------------------------------------ element-wise */
 
-static void oracle_add(const evaluation *e, const node *n, const array *const *in, array *out) {
+void oracle_add(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
     (void)n;
     for (size_t i = 0; i < out->n; i++) {
@@ -15,7 +15,7 @@ static void oracle_add(const evaluation *e, const node *n, const array *const *i
     }
 }
 
-static void oracle_scale(const evaluation *e, const node *n, const array *const *in, array *out) {
+void oracle_scale(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
     (void)n;
     const double factor = in[1]->value[0];
@@ -42,10 +42,9 @@ static double activation_of(iv_activation activation, double x) {
 }
 
 /* No slope is larger than SELU's at 0 from below; those of the others are at most 1. */
-static void oracle_activate(const evaluation *e, const node *n, const array *const *in,
-                            array *out) {
+void oracle_activate(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
-    const iv_activation activation = (iv_activation)n->attributes[0];
+    const iv_activation activation = ((const own_activate *)n->own)->activation;
     const double slope = activation == IV_ACTIVATION_SELU ? selu_lambda * selu_alpha : 1.0;
     for (size_t i = 0; i < out->n; i++) {
         out->value[i] = activation_of(activation, in[0]->value[i]);
@@ -79,17 +78,17 @@ static double slope_at(iv_activation activation, double y, double y_error, doubl
 
 /* Where the error of y leaves its sign open, the side of a ReLU or a SELU is. A y of exactly 0 is
  * one that ReLU cut, unless its input was within the error. */
-static void oracle_activation_gradient(const evaluation *e, const node *n, const array *const *in,
-                                       array *out) {
+void oracle_activation_gradient(const evaluation *e, const node *n, const array *const *in,
+                                array *out) {
     (void)e;
     const size_t columns = iv_columns(n->inputs[1]);
     const size_t n_products = in[0]->n / in[1]->n;
     for (size_t i = 0; i < out->n; i++) {
         const size_t row = i / columns / n_products, column = i % columns;
         double slope_error = 0.0;
-        const double slope =
-            slope_at((iv_activation)n->attributes[0], in[1]->value[row * columns + column],
-                     in[1]->error[row * columns + column], &slope_error);
+        const double slope = slope_at(((const own_activate *)n->own)->activation,
+                                      in[1]->value[row * columns + column],
+                                      in[1]->error[row * columns + column], &slope_error);
         out->value[i] = in[0]->value[i] * slope;
         out->error[i] = in[0]->error[i] * (fabs(slope) + slope_error) +
                         fabs(in[0]->value[i]) * slope_error + UNDERFLOW;
@@ -98,27 +97,28 @@ static void oracle_activation_gradient(const evaluation *e, const node *n, const
 
 /* ------------------------------------------------------------------ shared memory */
 
-static void oracle_slice(const evaluation *e, const node *n, const array *const *in, array *out) {
+void oracle_slice(const evaluation *e, const node *n, const array *const *in, array *out) {
+    const own_slice *own = n->own;
     (void)e;
-    memcpy(out->value, in[0]->value + n->attributes[0], out->n * sizeof(double));
-    memcpy(out->error, in[0]->error + n->attributes[0], out->n * sizeof(double));
+    memcpy(out->value, in[0]->value + own->first, out->n * sizeof(double));
+    memcpy(out->error, in[0]->error + own->first, out->n * sizeof(double));
 }
 
-static void oracle_reshape(const evaluation *e, const node *n, const array *const *in, array *out) {
+void oracle_reshape(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
     (void)n;
     memcpy(out->value, in[0]->value, out->n * sizeof(double));
     memcpy(out->error, in[0]->error, out->n * sizeof(double));
 }
 
-static void oracle_concatenate(const evaluation *e, const node *n, const array *const *in,
-                               array *out) {
+void oracle_concatenate(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
+    const own_concatenate *own = n->own;
     for (size_t k = 0; k < n->n_inputs; k++) {
-        assert_true(n->attributes[1 + k] + in[k]->n <= out->n);
+        assert_true(own->places[k] + in[k]->n <= out->n);
         for (size_t i = 0; i < in[k]->n; i++) {
-            out->value[n->attributes[1 + k] + i] += in[k]->value[i];
-            out->error[n->attributes[1 + k] + i] += in[k]->error[i];
+            out->value[own->places[k] + i] += in[k]->value[i];
+            out->error[own->places[k] + i] += in[k]->error[i];
         }
     }
 }
@@ -151,7 +151,7 @@ static void multiply(matrix a, matrix b, const array *bias, size_t m, size_t n, 
         }
 }
 
-static void oracle_linear(const evaluation *e, const node *n, const array *const *in, array *out) {
+void oracle_linear(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
     const size_t outputs = n->inputs[1]->dims[0], features = n->inputs[1]->dims[1];
     multiply((matrix){in[0], features, 1}, (matrix){in[1], 1, features}, in[2], in[0]->n / features,
@@ -159,8 +159,8 @@ static void oracle_linear(const evaluation *e, const node *n, const array *const
 }
 
 /* dx = dy w */
-static void oracle_linear_input_gradient(const evaluation *e, const node *n, const array *const *in,
-                                         array *out) {
+void oracle_linear_input_gradient(const evaluation *e, const node *n, const array *const *in,
+                                  array *out) {
     (void)e;
     const size_t outputs = n->inputs[1]->dims[0], features = n->inputs[1]->dims[1];
     multiply((matrix){in[0], outputs, 1}, (matrix){in[1], features, 1}, NULL, in[0]->n / outputs,
@@ -168,8 +168,8 @@ static void oracle_linear_input_gradient(const evaluation *e, const node *n, con
 }
 
 /* dw = dy^T x, db = the sum of dy's rows */
-static void oracle_linear_weight_gradient(const evaluation *e, const node *n,
-                                          const array *const *in, array *out) {
+void oracle_linear_weight_gradient(const evaluation *e, const node *n, const array *const *in,
+                                   array *out) {
     (void)e;
     const size_t outputs = n->outputs[0]->dims[0], features = n->outputs[0]->dims[1];
     const size_t rows = in[1]->n / features;
@@ -187,55 +187,8 @@ static const struct {
     const iv_op *op;
     oracle *oracle;
 } oracles[] = {
-    {&op_add, oracle_add},
-    {&op_scale, oracle_scale},
-    {&op_activate, oracle_activate},
-    {&op_activation_gradient, oracle_activation_gradient},
-    {&op_slice, oracle_slice},
-    {&op_reshape, oracle_reshape},
-    {&op_concatenate, oracle_concatenate},
-    {&op_linear, oracle_linear},
-    {&op_linear_input_gradient, oracle_linear_input_gradient},
-    {&op_linear_weight_gradient, oracle_linear_weight_gradient},
-    {&op_orbit, oracle_orbit},
-    {&op_orbit_gradient, oracle_orbit_gradient},
-    {&op_orbit_mean, oracle_orbit_mean},
-    {&op_orbit_mean_gradient, oracle_orbit_mean_gradient},
-    {&op_image_batch, oracle_image_batch},
-    {&op_cross_entropy, oracle_cross_entropy},
-    {&op_logit_distance, oracle_logit_distance},
-    {&op_difference_gradient, oracle_difference_gradient},
-    {&op_weighted_sum, oracle_weighted_sum},
-    {&op_rich, oracle_rich},
-    {&op_rich_gradient, oracle_rich_gradient},
-    {&op_mean_square, oracle_mean_square},
-    {&op_square_error_sums, oracle_square_error_sums},
-    {&op_pair_loss, oracle_pair_loss},
-    {&op_pair_sums, oracle_pair_sums},
-    {&op_class_logit_sum, oracle_class_logit_sum},
-    {&op_class_logit_gradient, oracle_class_logit_gradient},
-    {&op_argmax, oracle_argmax},
-    {&op_orbit_accuracy, oracle_orbit_accuracy},
-    {&op_orbit_logit_invariance, oracle_orbit_logit_invariance},
-    {&op_orbit_distribution_invariance, oracle_orbit_distribution_invariance},
-    {&op_orbit_saliency_similarity, oracle_orbit_saliency_similarity},
-    {&op_identity_seed, oracle_identity_seed},
-    {&op_signal_batch, oracle_signal_batch},
-    {&op_pair_batch, oracle_pair_batch},
-    {&op_warp_inputs, oracle_warp_inputs},
-    {&op_warp_filters, oracle_warp_filters},
-    {&op_warp_filters_gradient, oracle_warp_filters_gradient},
-    {&op_warp_slopes, oracle_warp_slopes},
-    {&op_filter_products, oracle_filter_products},
-    {&op_filter_products_gradient, oracle_filter_products_gradient},
-    {&op_transform_points, oracle_transform_points},
-    {&op_transform_points_gradient, oracle_transform_points_gradient},
-    {&op_blur, oracle_blur},
-    {&op_feature_mean, oracle_feature_mean},
-    {&op_feature_mean_gradient, oracle_feature_mean_gradient},
-    {&op_affine_samples, oracle_affine_samples},
-    {&op_affine_samples_gradient, oracle_affine_samples_gradient},
-    {&op_affine_image_batch, oracle_affine_image_batch},
+#define OP(name) {&op_##name, oracle_##name},
+#include "graph/ops/ops.def"
 };
 
 oracle *oracle_of(const iv_op *op) {

@@ -9,6 +9,8 @@
 
 #include "trial.h"
 
+#include "graph/ops/own.h"
+
 #define UNIT_ROUNDOFF 0x1p-24
 
 /* OpenCL 1.2, table 7.4, in unit roundoffs (half an ulp): 2.5 ulp for x / y, 3 ulp for sqrt, exp,
@@ -40,7 +42,7 @@ typedef struct {
 
 typedef void oracle(const evaluation *e, const node *n, const array *const *in, array *out);
 
-/* NULL if there is none: a new op needs an entry in oracles.c. */
+/* NULL if the op is not in ops.def. */
 oracle *oracle_of(const iv_op *op);
 
 evaluation *evaluation_begin(const trial *t, size_t member, uint32_t step);
@@ -57,22 +59,12 @@ void assert_tensor_agrees(trial *t, const iv_tensor *tensor, uint32_t step);
 void assert_gradient_agrees(trial *t, const iv_tensor *y, const iv_tensor *seed, iv_tensor *x,
                             const iv_tensor *gradient, uint32_t step);
 
-oracle oracle_orbit, oracle_orbit_gradient, oracle_orbit_mean, oracle_orbit_mean_gradient,
-    oracle_image_batch, oracle_cross_entropy, oracle_logit_distance, oracle_difference_gradient,
-    oracle_weighted_sum, oracle_class_logit_sum, oracle_class_logit_gradient, oracle_argmax,
-    oracle_orbit_accuracy, oracle_orbit_logit_invariance, oracle_orbit_distribution_invariance,
-    oracle_orbit_saliency_similarity, oracle_identity_seed;
-
-oracle oracle_rich, oracle_rich_gradient, oracle_mean_square, oracle_square_error_sums,
-    oracle_pair_loss, oracle_pair_sums;
+/* One for each op: a missing one does not link. */
+#define OP(name) oracle oracle_##name;
+#include "graph/ops/ops.def"
 
 /* Of cl/feature_mean.cl, absolute, for |z| up to 1e4: the reduction is off by one rounding of
  * numbers up to 0.8, the polynomials by 1.5 unit roundoffs and the rounding of their last steps. */
 #define COSINE_ERROR (4 * UNIT_ROUNDOFF)
-
-oracle oracle_warp_inputs, oracle_warp_filters, oracle_warp_filters_gradient, oracle_warp_slopes,
-    oracle_filter_products, oracle_filter_products_gradient, oracle_transform_points,
-    oracle_transform_points_gradient, oracle_blur, oracle_feature_mean,
-    oracle_feature_mean_gradient;
 
 #endif

@@ -97,25 +97,28 @@ void known_exponential(const double a[6], const double d[6], double t[6], double
 
 /* ------------------------------------------------------------------ samples */
 
-enum { STREAM, N_SAMPLES }; /* attributes; views[1] are points */
-
-/* Pairs of floats have errors below 2^-46 of an operation, some 2^-43 of a product of maps, and at
- * most 10 squarings double that; norms on the way enter twice, and once more with the derivative.
- */
+/* Pairs of floats have errors below 2^-46 of an operation, some 2^-43 of a product
+ * of maps, and at most 10 squarings double that; norms on the way enter twice, and
+ * once more with the derivative. */
 #define PAIR_ERROR 0x1p-33
+
+static const iv_affine_draws *draws_of(const node *n) {
+    const own_affine_samples *own = n->own;
+    return &own->draws;
+}
 
 static void known_eps(const evaluation *e, const node *n, size_t s, double eps[6]) {
     uint32_t words[8];
-    const uint32_t seed = affine_seed(e->t, e->member), stream = (uint32_t)n->attributes[STREAM];
+    const uint32_t seed = affine_seed(e->t, e->member), stream = draws_of(n)->stream;
     iv_philox(seed, stream, e->step, 2 * (uint32_t)s, words);
     iv_philox(seed, stream, e->step, 2 * (uint32_t)s + 1, words + 4);
     for (size_t i = 0; i < 6; i++)
-        eps[i] = n->views[1].buffer ? affine_point(e->t, e->member, s, i)
-                                    : iv_uniform_symmetric(words[i]);
+        eps[i] = draws_of(n)->points.buffer ? affine_point(e->t, e->member, s, i)
+                                            : iv_uniform_symmetric(words[i]);
 }
 
 void oracle_affine_samples(const evaluation *e, const node *n, const array *const *in, array *out) {
-    for (size_t s = 0; s < n->attributes[N_SAMPLES]; s++) {
+    for (size_t s = 0; s < draws_of(n)->n_samples; s++) {
         double eps[6], a[6], t[6], growth;
         known_eps(e, n, s, eps);
         for (size_t i = 0; i < 6; i++) a[i] = eps[i] * in[0]->value[i];
@@ -132,7 +135,7 @@ void oracle_affine_samples(const evaluation *e, const node *n, const array *cons
 /* in: dL/dT [S, 6], eta, learned. */
 void oracle_affine_samples_gradient(const evaluation *e, const node *n, const array *const *in,
                                     array *out) {
-    for (size_t s = 0; s < n->attributes[N_SAMPLES]; s++) {
+    for (size_t s = 0; s < draws_of(n)->n_samples; s++) {
         double eps[6], a[6];
         known_eps(e, n, s, eps);
         for (size_t i = 0; i < 6; i++) a[i] = eps[i] * in[1]->value[i];
@@ -158,8 +161,6 @@ void oracle_affine_samples_gradient(const evaluation *e, const node *n, const ar
 
 /* ------------------------------------------------------------------ images */
 
-/* attributes; views[1] are the seeds of a shuffled order */
-enum { HEIGHT, WIDTH, FIRST, COUNT, MEAN = 6 };
 enum { N_CLASSES = 5 };
 
 uint8_t affine_byte(size_t row, size_t i) {
@@ -242,16 +243,17 @@ static double interpolate(size_t row, iv_image_shape shape, size_t plane, double
 }
 
 static size_t row_of_batch(const evaluation *e, const node *n, size_t b) {
+    const iv_affine_image_source *source = &((const own_affine_image_batch *)n->own)->source;
     const uint32_t batch = (uint32_t)n->outputs[0]->dims[0];
-    const uint32_t count = (uint32_t)n->attributes[COUNT];
+    const uint32_t count = (uint32_t)source->n_samples;
     uint32_t i = e->step * batch + (uint32_t)b;
-    if (n->views[1].buffer)
+    if (source->shuffle)
         i = iv_shuffle(affine_seed(e->t, e->member), IV_STREAM_BATCH_ORDER,
                        e->step / (count / batch), count,
                        e->step % (count / batch) * batch + (uint32_t)b);
     else if (i >= count)
         i = count - 1;
-    return n->attributes[FIRST] + i;
+    return source->first + i;
 }
 
 /* A position's parts are products of a sine or cosine (4 ulp), a power (3 ulp) and a coordinate,
@@ -269,13 +271,12 @@ void oracle_affine_image_batch(const evaluation *e, const node *n, const array *
                                array *out) {
     (void)in;
     const size_t D = n->outputs[0]->dims[1], batch = n->outputs[0]->dims[0];
-    const size_t n_pixels = n->attributes[HEIGHT] * n->attributes[WIDTH];
-    const iv_image_shape shape = {D / n_pixels, n->attributes[HEIGHT], n->attributes[WIDTH]};
+    const iv_affine_image_source *source = &((const own_affine_image_batch *)n->own)->source;
+    const iv_image_shape shape = source->shape;
+    const size_t n_pixels = shape.height * shape.width;
     const double to_x = 0.5 * (double)(shape.width - 1), to_y = 0.5 * (double)(shape.height - 1);
     const int32_t kind = trial_transformation(e->t, e->member);
-    const uint32_t bits = (uint32_t)n->attributes[MEAN];
-    float mean;
-    memcpy(&mean, &bits, sizeof mean);
+    const float mean = source->mean;
     for (size_t b = 0; b < batch; b++) {
         const size_t row = row_of_batch(e, n, b);
         out[1].value[b] = (double)(row % N_CLASSES);
@@ -298,7 +299,7 @@ void oracle_affine_image_batch(const evaluation *e, const node *n, const array *
 
 /* ------------------------------------------------------------------ examples */
 
-void build_affine_samples(trial *t, size_t variant, example *x) {
+EXAMPLES(affine_samples, 6, 3) {
     static const size_t n_samples[] = {1, 3, 8, 5, 33, 256};
     static const double lengths[] = {0.5, 1e-3, 3.0, 0.0, 20.0, 1.0};
     const size_t six = 6, S = n_samples[variant];
@@ -318,7 +319,7 @@ void build_affine_samples(trial *t, size_t variant, example *x) {
     add_wrt(x, eta, false);
 }
 
-void build_affine_image_batch(trial *t, size_t variant, example *x) {
+EXAMPLES(affine_image_batch, 8, 3) {
     static const iv_image_shape shapes[] = {{1, 3, 3}, {1, 6, 5}, {3, 4, 7}, {1, 28, 28}};
     t->first_member = 2 * variant;
     iv_affine_image_source source =

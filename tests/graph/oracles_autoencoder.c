@@ -105,8 +105,8 @@ void oracle_rich(const evaluation *e, const node *n, const array *const *in, arr
 /* The derivative by the quotient rule, from r, a, b and what arrives at r, a, b, a b:
  * d even = dr a + (da' (1 - a^2) - db' a b) / r with da' = da + dab b, db' = db + dab a. Its bound
  * is that of dr a + (b (da' b - db' a) + k da') / r, k = 1 - a^2 - b^2 = 1e-12 / r^2: in the
- * quotient rule terms cancel that need not; it rounds to doubles, a few DBL_EPSILON of its terms.
- */
+ * quotient rule terms cancel that need not. It rounds to doubles: a few DBL_EPSILON of its
+ * terms. */
 static number rich_derivative(number dr, number a, number b, number da, number db, number r) {
     const number inverse = invert(r);
     const number k = multiply(exactly(RICH_EPSILON), multiply(inverse, inverse));
@@ -168,7 +168,8 @@ void oracle_square_error_sums(const evaluation *e, const node *n, const array *c
     const size_t B = n->inputs[0]->dims[0], C = n->inputs[0]->dims[1];
     for (size_t c = 0; c < C; c++) {
         running_sum sum = {0.0, 0.0, 0};
-        for (size_t row = 0; row < valid_rows(e, B, n->attributes[0]); row++)
+        for (size_t row = 0;
+             row < valid_rows(e, B, ((const own_square_error_sums *)n->own)->n_rows); row++)
             count(&sum, square_of_difference(at(in[0], row * C + c), at(in[1], row * C + c)));
         put(out, c, total(&sum));
     }
@@ -186,7 +187,7 @@ static pair pair_at(const node *n, const array *const *in, size_t i) {
     const size_t B = n->inputs[0]->dims[1], C = n->inputs[0]->dims[2];
     const number square = at(in[1], i), delta = at(in[2], 0), alpha = at(in[3], 0);
     running_sum sum = {0.0, 0.0, 0};
-    for (size_t c = 0; c < n->attributes[0]; c++)
+    for (size_t c = 0; c < ((const own_pairs *)n->own)->n_invariant; c++)
         count(&sum, square_of_difference(at(in[0], i * C + c), at(in[0], (B + i) * C + c)));
 
     const number q = total(&sum);
@@ -212,7 +213,7 @@ void oracle_pair_loss(const evaluation *e, const node *n, const array *const *in
         /* dL/dq = 2 / B (u - v) alpha v^2 */
         const number slope = multiply(multiply(at(in[3], 0), rounded(2.0 / (double)B, 0.0)),
                                       multiply(p.difference, multiply(p.v, p.v)));
-        for (size_t c = 0; c < n->attributes[0]; c++) {
+        for (size_t c = 0; c < ((const own_pairs *)n->own)->n_invariant; c++) {
             const size_t first = i * C + c, partner = (B + i) * C + c;
             const number d = multiply(
                 slope, multiply(exactly(2.0), subtract(at(in[0], first), at(in[0], partner))));
@@ -225,7 +226,8 @@ void oracle_pair_loss(const evaluation *e, const node *n, const array *const *in
 
 void oracle_pair_sums(const evaluation *e, const node *n, const array *const *in, array *out) {
     running_sum sums[IV_N_PAIR_SUMS] = {{0.0, 0.0, 0}};
-    for (size_t i = 0; i < valid_rows(e, n->inputs[0]->dims[1], n->attributes[1]); i++) {
+    for (size_t i = 0;
+         i < valid_rows(e, n->inputs[0]->dims[1], ((const own_pairs *)n->own)->n_rows); i++) {
         const pair p = pair_at(n, in, i);
         const number square = at(in[1], i), distance = square_root(p.q);
         const bool same = square.value == 0.0;

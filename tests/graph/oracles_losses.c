@@ -96,7 +96,8 @@ void oracle_logit_distance(const evaluation *e, const node *n, const array *cons
 void oracle_difference_gradient(const evaluation *e, const node *n, const array *const *in,
                                 array *out) {
     (void)e;
-    const double scale = (double)n->attributes[0] / (double)n->attributes[1];
+    const own_difference_gradient *own = n->own;
+    const double scale = (double)own->numerator / (double)own->denominator;
     const number weight = in[2] ? at(in[2], 0) : (number){1.0, 0.0};
     for (size_t i = 0; i < out->n; i++) {
         const number a = at(in[0], i), b = at(in[1], i);
@@ -263,9 +264,10 @@ static number cosine(const array *a, size_t x, size_t y, const uint16_t *back, s
 void oracle_orbit_saliency_similarity(const evaluation *e, const node *n, const array *const *in,
                                       array *out) {
     const size_t G = n->inputs[0]->dims[0], B = n->inputs[0]->dims[1], D = n->inputs[0]->dims[2];
+    const own_orbit_metric *own = n->own;
     const known_group *known = NULL;
     for (size_t i = 0; i < e->t->n_groups; i++)
-        if (e->t->groups[i].inverse == n->tables[0]) known = &e->t->groups[i];
+        if (e->t->groups[i].inverse == own->inverse) known = &e->t->groups[i];
     assert_non_null(known);
     number terms[MAX_ELEMENTS];
     for (size_t b = 0; b < B; b++) {

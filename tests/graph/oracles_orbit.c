@@ -19,7 +19,7 @@ static const iv_group *group_of(const trial *t, cl_mem table, const uint16_t **h
 /* y[g][b][p] = x[b][source[g][p]] */
 void oracle_orbit(const evaluation *e, const node *n, const array *const *in, array *out) {
     const uint16_t *table, *opposite;
-    const iv_group *group = group_of(e->t, n->tables[0], &table, &opposite);
+    const iv_group *group = group_of(e->t, ((const own_orbit *)n->own)->source, &table, &opposite);
     for (size_t i = 0; i < out->n; i++) {
         const size_t g = i / in[0]->n, b = i % in[0]->n / group->n_pixels, p = i % group->n_pixels;
         const size_t from = b * group->n_pixels + table[g * group->n_pixels + p];
@@ -31,7 +31,7 @@ void oracle_orbit(const evaluation *e, const node *n, const array *const *in, ar
 /* Where each pixel of y goes back to: with the opposite of the table that the op reads. */
 void oracle_orbit_gradient(const evaluation *e, const node *n, const array *const *in, array *out) {
     const uint16_t *table, *opposite;
-    const iv_group *group = group_of(e->t, n->tables[0], &table, &opposite);
+    const iv_group *group = group_of(e->t, ((const own_orbit *)n->own)->source, &table, &opposite);
     double *magnitude = calloc(out->n, sizeof *magnitude);
     assert_non_null(magnitude);
     for (size_t i = 0; i < in[0]->n; i++) {

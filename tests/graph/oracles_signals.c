@@ -187,10 +187,11 @@ void assert_refused(trial *t, iv_status status, const char *part) {
 
 /* Signal for position b of this step's batch.  x [d] */
 static void signal_of(const evaluation *e, const node *n, size_t b, size_t d, float *x) {
-    const uint32_t batch = (uint32_t)n->attributes[SIGNAL_BATCH];
-    const uint32_t count = (uint32_t)n->attributes[SIGNAL_COUNT];
+    const own_signals *own = n->own;
+    const uint32_t batch = (uint32_t)own->batch;
+    const uint32_t count = (uint32_t)own->set.count;
     uint32_t i = e->step * batch + (uint32_t)b;
-    if (n->attributes[SIGNAL_SHUFFLE])
+    if (own->shuffle)
         i = iv_shuffle(member_seed(e->t, e->member), IV_STREAM_BATCH_ORDER,
                        e->step / (count / batch), count,
                        e->step % (count / batch) * batch + (uint32_t)b);
@@ -216,9 +217,9 @@ void oracle_signal_batch(const evaluation *e, const node *n, const array *const 
 /* y, for x of position b: returns how many entries from the first one on are a copy. */
 static size_t partner_of(const evaluation *e, const node *n, size_t b, size_t d,
                          const int32_t *cycle, const float *x, float *y) {
-    const iv_distortion distortion = (iv_distortion)n->attributes[SIGNAL_DISTORTION];
-    const uint32_t stream =
-        n->attributes[SIGNAL_FRESH] ? IV_STREAM_EVALUATION : IV_STREAM_TRANSFORMATION;
+    const own_signals *own = n->own;
+    const iv_distortion distortion = own->pairs.distortion;
+    const uint32_t stream = own->fresh ? IV_STREAM_EVALUATION : IV_STREAM_TRANSFORMATION;
     uint32_t words[IV_MAX_SIGNAL];
     for (uint32_t block = 0; block < IV_MAX_SIGNAL / 4; block++)
         iv_philox(member_seed(e->t, e->member), stream, e->step, (uint32_t)b * 64 + block,
@@ -247,7 +248,8 @@ static size_t partner_of(const evaluation *e, const node *n, size_t b, size_t d,
 
 void oracle_pair_batch(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)in;
-    const size_t d = iv_columns(n->outputs[0]), batch = n->attributes[SIGNAL_BATCH];
+    const own_signals *own = n->own;
+    const size_t d = iv_columns(n->outputs[0]), batch = own->batch;
     int32_t cycle[IV_MAX_SIGNAL];
     known_cycle(member_set(e->t, e->member), d, cycle);
     for (size_t b = 0; b < batch; b++) {
@@ -258,14 +260,14 @@ void oracle_pair_batch(const evaluation *e, const node *n, const array *const *i
             out[0].value[b * d + j] = x[j];
             out[0].value[(batch + b) * d + j] = y[j];
         }
-        out[1].value[b] = known_distance((iv_distortion)n->attributes[SIGNAL_DISTORTION], x, y, d,
-                                         cycle, same, &out[1].error[b]);
+        out[1].value[b] =
+            known_distance(own->pairs.distortion, x, y, d, cycle, same, &out[1].error[b]);
     }
 }
 
 /* ------------------------------------------------------------------ examples */
 
-void build_signal_batch(trial *t, size_t variant, example *x) {
+EXAMPLES(signal_batch, 4, 4) {
     static const size_t sizes[] = {2, 5, 10, 7};
     const iv_code code = variant % 2 ? IV_CODE_MODULUS_PHASE : IV_CODE_MODULUS_SINE_COSINE;
     iv_signal_set set;
@@ -277,7 +279,7 @@ void build_signal_batch(trial *t, size_t variant, example *x) {
     x->n_outputs = 2;
 }
 
-void build_pair_batch(trial *t, size_t variant, example *x) {
+EXAMPLES(pair_batch, 8, 4) {
     static const size_t sizes[] = {2, 6, 5, 7, 10, 9, 20, 31};
     const size_t d = sizes[variant];
     iv_signal_set set;

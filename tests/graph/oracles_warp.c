@@ -53,9 +53,9 @@ static double position(const double *t, const double *t_error, double x, double 
 /* All entries of A(T); t, t_error [6]. A weight is at most as wrong as its position, and by four
  * roundings of numbers up to 1. */
 static warp_matrix matrix_of(const node *n, const double *t, const double *t_error) {
-    warp_matrix a = {.height = n->attributes[IMAGE_HEIGHT],
-                     .width = n->attributes[IMAGE_WIDTH],
-                     .planes = n->attributes[IMAGE_PLANES]};
+    const own_warp *own = n->own;
+    warp_matrix a = {
+        .height = own->shape.height, .width = own->shape.width, .planes = own->shape.planes};
     a.pixels = a.height * a.width;
     a.entries = malloc(9 * a.pixels * sizeof *a.entries);
     assert_non_null(a.entries);
@@ -250,10 +250,9 @@ void oracle_transform_points_gradient(const evaluation *e, const node *n, const 
  * adds up at most `side` numbers along each axis. */
 void oracle_blur(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
-    const int height = (int)n->attributes[IMAGE_HEIGHT], width = (int)n->attributes[IMAGE_WIDTH];
-    float sigma;
-    const uint32_t bits = (uint32_t)n->attributes[IMAGE_ATTRIBUTES];
-    memcpy(&sigma, &bits, sizeof sigma);
+    const own_blur *own = n->own;
+    const int height = (int)own->shape.height, width = (int)own->shape.width;
+    const float sigma = own->sigma;
     double sum = 0.0, largest = 0.0;
     for (int k = -10000; k <= 10000; k++) sum += exp(-0.5 * k * k / (double)sigma / (double)sigma);
     for (size_t i = 0; i < in[0]->n; i++) largest = fmax(largest, fabs(in[0]->value[i]));
@@ -277,7 +276,7 @@ void oracle_blur(const evaluation *e, const node *n, const array *const *in, arr
 /* ------------------------------------------------------------------ features */
 
 static bool is_cosine(const node *n) {
-    return n->attributes[0] == IV_FEATURE_COSINE;
+    return ((const own_feature_mean *)n->own)->feature == IV_FEATURE_COSINE;
 }
 
 /* Slopes of both features are at most 1. */

@@ -39,9 +39,4 @@ cl_mem trial_cycles(trial *t, iv_distortion distortion, size_t d);
 /* IV_EINVAL, with `part` in the message, which is then forgotten. */
 void assert_refused(trial *t, iv_status status, const char *part);
 
-oracle oracle_signal_batch, oracle_pair_batch;
-
-void build_signal_batch(trial *t, size_t variant, example *x);
-void build_pair_batch(trial *t, size_t variant, example *x);
-
 #endif

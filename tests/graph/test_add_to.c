@@ -2,8 +2,6 @@
  * products that do it in their epilogue and for what has to wait for other readers. */
 #include "trial.h"
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 enum { MEMBERS = 3, ROWS = 7, WIDTH = 13, MAX_TARGETS = 5 };
 
 typedef enum {

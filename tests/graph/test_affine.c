@@ -85,8 +85,8 @@ static void single_generators_have_their_closed_forms_to_the_last_place(void **s
     trial_end(*state, x.t);
 }
 
-/* T = I exactly, and its derivative along generator i is eps_i G_i: sums of S terms rounded once.
- */
+/* T = I exactly, and its derivative along generator i is eps_i
+ * G_i: sums of S terms rounded once. */
 static void at_zero_maps_are_the_identity_and_slopes_the_generators(void **state) {
     static const double generators[6][6] = {{0, 0, 1, 0, 0, 0},  {0, 0, 0, 0, 0, 1},
                                             {0, -1, 0, 1, 0, 0}, {1, 0, 0, 0, 0, 0},
@@ -215,15 +215,15 @@ static void samples_that_cannot_be_are_refused(void **state) {
     }
 }
 
-/* Groups as on GPUs, fewer and more than samples: a sample's terms and their order stay the same.
- */
+/* Groups as on GPUs, fewer and more than samples: a sample's terms
+ * and their order stay the same. */
 static void any_work_group_gives_the_same_gradient(void **state) {
     static const size_t lanes[] = {1, 8, 64};
     float *first = NULL;
     for (size_t i = 0; i < 3; i++) {
         sampled x = sample(state, 3, 0, IV_STREAM_TRANSFORMATION, false);
         for (size_t r = 0; r < 3; r++) set_eta(&x, r, some_eta);
-        x.gradient->producer->attributes[AFFINE_SAMPLES_LANES] = lanes[i];
+        ((own_affine_samples *)x.gradient->producer->own)->lanes = lanes[i];
         run(&x, 2);
         float *gradient = trial_read(x.t, x.gradient);
         if (!first) first = gradient;
@@ -252,7 +252,7 @@ static gathered gather(void **state, size_t n_members, size_t first_member, bool
         trial_affine_images(x.t, (iv_image_shape){2, SIDE, SIDE}, N_POOL, FIRST, shuffle);
     source.mean = lanes ? 0.43f : 0.0f; /* elsewhere a CPU's form alone has one */
     iv_affine_image_batch(x.t->graph, &source, BATCH, &x.images, &x.labels);
-    if (lanes) x.images->producer->attributes[AFFINE_BATCH_LANES] = lanes;
+    if (lanes) ((own_affine_image_batch *)x.images->producer->own)->lanes = lanes;
     iv_tensor *outputs[] = {x.images, x.labels};
     assert_ok(x.t->context, iv_graph_compile(x.t->graph, outputs, 2, &x.t->plan));
     return x;

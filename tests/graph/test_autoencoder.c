@@ -6,8 +6,6 @@
 
 #include <float.h>
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 /* ------------------------------------------------------------------ the rich layer */
 
 /* Pairs that vanish, that 1e-12 dominates, that lie on an axis, and large ones. */
@@ -224,14 +222,15 @@ static void check_kernels(program *p, builder *build, size_t variant) {
 /* CPUs and GPUs get different kernels, and any device can run either. */
 static void kernels_for_the_other_kind_of_device_agree_with_the_oracles(void **state) {
     program *p = *state;
-    static builder *const builders[] = {build_rich, build_mean_square, build_pair_loss,
-                                        build_square_error_sums, build_pair_sums};
+    static const example_family *const families[] = {
+        &examples_rich, &examples_mean_square, &examples_pair_loss, &examples_square_error_sums,
+        &examples_pair_sums};
     iv_device_type *type = (iv_device_type *)&iv_context_device(p->context)->type;
     const iv_device_type original = *type;
     *type = original == IV_DEVICE_CPU ? IV_DEVICE_GPU : IV_DEVICE_CPU;
-    for (size_t k = 0; k < sizeof builders / sizeof *builders; k++)
+    for (size_t k = 0; k < sizeof families / sizeof *families; k++)
         for (size_t variant = 0; variant < (is_small_run() ? 4 : 6); variant++)
-            check_kernels(p, builders[k], variant);
+            check_kernels(p, families[k]->build, variant);
     *type = original;
 }
 

@@ -1,8 +1,6 @@
 /* Mistakes in building a graph: every builder refuses what it cannot compute, and says why. */
 #include "trial.h"
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 /* Tensors to make mistakes with. */
 typedef struct {
     trial *t;
@@ -93,6 +91,7 @@ static iv_tensor *batch(stock *s, size_t size, size_t n_samples, bool shuffle) {
 }
 MISTAKE(batch_of_nothing, batch(s, 0, 7, false))
 MISTAKE(batch_of_more_than_an_epoch, batch(s, 8, 7, true))
+MISTAKE(shuffled_batch_without_seeds, batch(s, 3, 7, true))
 
 static iv_tensor *gradient_of(stock *s, iv_tensor *y, iv_tensor *x) {
     iv_tensor *gradient = NULL;
@@ -227,6 +226,7 @@ static const mistake mistakes[] = {
     ENTRY(jacobian_of_other_rows, "Jacobian: needs logits [B, C] of inputs [B, D]"),
     ENTRY(batch_of_nothing, "a batch of 0 from 7 samples"),
     ENTRY(batch_of_more_than_an_epoch, "a batch of 8 from 7 samples"),
+    ENTRY(shuffled_batch_without_seeds, "a shuffled order needs seeds"),
     ENTRY(twice_placed, "already has another place"),
     ENTRY(placed_slice, "a slice lies in its base's memory"),
     ENTRY(added_slice, "a slice lies in its base's memory"),

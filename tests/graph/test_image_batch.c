@@ -171,6 +171,92 @@ static void images_with_zeros_give_the_same_bits_in_other_launches(void **state)
     trial_end(*state, t);
 }
 
+/* Without a group and without a list of rows; the host draws with random.h, and the bits are those
+ * that a table of the identity gives. */
+static void plain_images_need_no_tables(void **state) {
+    enum { N_PIXELS = 21, FIRST = 4 };
+    program *p = *state;
+    trial *t = trial_begin(p, MEMBERS);
+    uint8_t pixels[N_POOL * N_PIXELS], labels[N_POOL];
+    uint16_t identity[N_PIXELS];
+    int32_t rows[N_SAMPLES];
+    const uint32_t seeds[MEMBERS] = {11, 12, 13};
+    for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * i % 251);
+    for (size_t i = 0; i < N_POOL; i++) labels[i] = (uint8_t)(i * 7 % 10);
+    for (size_t i = 0; i < N_PIXELS; i++) identity[i] = (uint16_t)i;
+    for (size_t i = 0; i < N_SAMPLES; i++) rows[i] = (int32_t)(FIRST + i);
+    for (int shuffle = 0; shuffle < 2; shuffle++) {
+        const iv_image_source plain = {
+            .pixels = trial_upload(t, pixels, sizeof pixels),
+            .labels = trial_upload(t, labels, sizeof labels),
+            .indices = {NULL, FIRST, 0},
+            .n_samples = N_SAMPLES,
+            .n_pixels = N_PIXELS,
+            .seeds = {shuffle ? trial_upload(t, seeds, sizeof seeds) : NULL, 0, 1},
+            .shuffle = shuffle};
+        iv_image_source tables = plain;
+        tables.indices = (iv_view){trial_upload(t, rows, sizeof rows), 0, 0};
+        tables.source = trial_upload(t, identity, sizeof identity);
+        tables.n_elements = 1;
+        iv_tensor *outputs[4];
+        iv_image_batch(t->graph, &plain, BATCH, IV_COPIES_IDENTITY, &outputs[0], &outputs[1]);
+        iv_image_batch(t->graph, &tables, BATCH, IV_COPIES_IDENTITY, &outputs[2], &outputs[3]);
+        iv_plan *plan;
+        assert_ok(t->context, iv_graph_compile(t->graph, outputs, 4, &plan));
+        for (uint32_t step = 0; step < 6; step++) {
+            float got[2][MEMBERS * BATCH * N_PIXELS];
+            int32_t classes[2][MEMBERS * BATCH];
+            assert_ok(t->context, iv_plan_run(plan, step));
+            for (int k = 0; k < 2; k++) {
+                assert_ok(t->context, iv_plan_read(plan, outputs[2 * k], got[k]));
+                assert_ok(t->context, iv_plan_read(plan, outputs[2 * k + 1], classes[k]));
+            }
+            assert_memory_equal(got[0], got[1], sizeof got[0]);
+            assert_memory_equal(classes[0], classes[1], sizeof classes[0]);
+            for (uint32_t i = 0; i < MEMBERS * BATCH; i++) {
+                const uint32_t n_batches = N_SAMPLES / BATCH, b = i % BATCH;
+                const uint32_t sample =
+                    shuffle ? iv_shuffle(seeds[i / BATCH], IV_STREAM_BATCH_ORDER, step / n_batches,
+                                         N_SAMPLES, step % n_batches * BATCH + b)
+                    : step * BATCH + b < N_SAMPLES ? step * BATCH + b
+                                                   : N_SAMPLES - 1;
+                assert_int_equal(classes[0][i], labels[FIRST + sample]);
+                for (size_t k = 0; k < N_PIXELS; k++) {
+                    const float expected = (float)pixels[(FIRST + sample) * N_PIXELS + k] / 255.0f;
+                    assert_memory_equal(&got[0][i * N_PIXELS + k], &expected, sizeof expected);
+                }
+            }
+        }
+        iv_plan_destroy(plan);
+    }
+    trial_end(*state, t);
+}
+
+/* Every copy is the image; nothing is drawn, so that no seeds are needed. */
+static void every_copy_of_a_plain_image_is_the_image(void **state) {
+    static const uint8_t pixels[] = {0, 51, 255, 102, 204, 153}, labels[] = {3, 8, 5};
+    static const size_t n_copies[] = {1, 1, 2, 1};
+    trial *t = trial_begin(*state, 1);
+    const iv_image_source source = {.pixels = trial_upload(t, pixels, sizeof pixels),
+                                    .labels = trial_upload(t, labels, sizeof labels),
+                                    .n_samples = 3,
+                                    .n_pixels = 2};
+    for (int copies = IV_COPIES_IDENTITY; copies <= IV_COPIES_ORBIT; copies++) {
+        iv_tensor *outputs[2];
+        float values[12];
+        iv_plan *plan;
+        iv_image_batch(t->graph, &source, 3, (iv_copies)copies, &outputs[0], &outputs[1]);
+        assert_ok(t->context, iv_graph_compile(t->graph, outputs, 2, &plan));
+        assert_int_equal(iv_dim(outputs[0], 0), n_copies[copies]);
+        assert_ok(t->context, iv_plan_run(plan, 0));
+        assert_ok(t->context, iv_plan_read(plan, outputs[0], values));
+        for (size_t i = 0; i < n_copies[copies] * 6; i++)
+            assert_true(values[i] == (float)pixels[i % 6] / 255.0f);
+        iv_plan_destroy(plan);
+    }
+    trial_end(*state, t);
+}
+
 int main(void) {
     if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
@@ -179,6 +265,8 @@ int main(void) {
         cmocka_unit_test(an_epoch_visits_whole_batches_of_distinct_samples),
         cmocka_unit_test(every_byte_becomes_the_float_nearest_to_its_255th),
         cmocka_unit_test(random_copies_take_every_element),
+        cmocka_unit_test(plain_images_need_no_tables),
+        cmocka_unit_test(every_copy_of_a_plain_image_is_the_image),
         cmocka_unit_test(images_with_zeros_give_the_same_bits_in_other_launches),
     };
     return cmocka_run_group_tests_name("image batch", tests, open_program, close_program);

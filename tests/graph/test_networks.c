@@ -2,8 +2,6 @@
  * maps, against central differences in double precision. */
 #include "oracles.h"
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 enum { N_LAYERS = 3, HIDDEN = 5, CLASSES = 4, BATCH = 3, MEMBERS = 2, STEP_NUMBER = 9 };
 
 typedef struct {

@@ -1,5 +1,5 @@
-/* Every op against an oracle in double precision, and every derivative against central differences.
- */
+/* Every op against an oracle in double precision, and every
+ * derivative against central differences. */
 #include "examples.h"
 #include "oracles.h"
 
@@ -84,29 +84,29 @@ static size_t n_variants(const example_family *family) {
 }
 
 static void outputs_agree_with_the_oracles(void **state) {
-    for (const example_family *family = example_families; family->name; family++)
-        for (size_t variant = 0; variant < n_variants(family); variant++) {
-            check_forward(*state, family, variant, 1);
-            check_forward(*state, family, variant, 3);
+    for (const example_family *const *family = example_families; *family; family++)
+        for (size_t variant = 0; variant < n_variants(*family); variant++) {
+            check_forward(*state, *family, variant, 1);
+            check_forward(*state, *family, variant, 3);
         }
 }
 
 static void vector_jacobian_products_agree_with_central_differences(void **state) {
-    for (const example_family *family = example_families; family->name; family++)
-        for (size_t variant = 0; variant < n_variants(family); variant++)
-            check_products(*state, family, variant, variant % 2 ? 1 : 3, 1);
+    for (const example_family *const *family = example_families; *family; family++)
+        for (size_t variant = 0; variant < n_variants(*family); variant++)
+            check_products(*state, *family, variant, variant % 2 ? 1 : 3, 1);
 }
 
 static void several_products_at_once_agree_with_central_differences(void **state) {
-    for (const example_family *family = example_families; family->name; family++)
-        for (size_t variant = 0; variant < n_variants(family); variant++)
-            check_products(*state, family, variant, variant % 2 ? 3 : 1, N_PRODUCTS);
+    for (const example_family *const *family = example_families; *family; family++)
+        for (size_t variant = 0; variant < n_variants(*family); variant++)
+            check_products(*state, *family, variant, variant % 2 ? 3 : 1, N_PRODUCTS);
 }
 
 static void gradients_of_losses_agree_with_central_differences(void **state) {
-    for (const example_family *family = example_families; family->name; family++)
-        for (size_t variant = 0; variant < n_variants(family); variant++)
-            check_gradient(*state, family, variant, 2);
+    for (const example_family *const *family = example_families; *family; family++)
+        for (size_t variant = 0; variant < n_variants(*family); variant++)
+            check_gradient(*state, *family, variant, 2);
 }
 
 /* Runs last: what the others compared. */
@@ -114,8 +114,6 @@ static void every_op_of_the_table_has_been_compared(void **state) {
     (void)state;
     for (size_t k = 0; iv_ops[k]; k++) {
         assert_true(k < MAX_OPS);
-        if (!oracle_of(iv_ops[k]))
-            fail_msg("%s has no oracle: add one to tests/graph/oracles.c", iv_ops[k]->name);
         if (!was_compared[k])
             fail_msg("%s is in no example: add one to tests/graph/examples.c", iv_ops[k]->name);
     }

@@ -1,8 +1,6 @@
 /* What compiling promises: nothing needless, shared memory, fusion, replays, early refusals. */
 #include "oracles.h"
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 static iv_sequence *list_of(const trial *t) {
     return iv_plan_sequence(t->plan);
 }

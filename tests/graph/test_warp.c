@@ -8,8 +8,6 @@
 
 #include <float.h>
 
-#define DIMS(...) ((const size_t[]){__VA_ARGS__})
-
 /* Both kinds of kernels run on any device. */
 static void with_either_kind_of_kernels(program *p, void (*check)(program *p)) {
     iv_device_type *type = (iv_device_type *)&iv_context_device(p->context)->type;
@@ -75,8 +73,8 @@ static void check_translation(program *p) {
                 const int row = i + down, column = j + right;
                 const bool inside = row >= 0 && row < HEIGHT && column >= 0 && column < WIDTH;
                 const double expected = inside ? trial_values(t, x, 0)[row * WIDTH + column] : 0.0;
-                /* four values up to 1, weights off by the positions: up to 5, four roundings each
-                 */
+                /* four values up to 1, weights off by the positions:
+                 * up to 5, four roundings each */
                 assert_true(fabs(got[i * WIDTH + j] - expected) <= 4 * 2 * 4 * 5 * UNIT_ROUNDOFF);
             }
         free(got);
@@ -345,20 +343,15 @@ static void check_kernels(program *p, builder *build, size_t variant) {
 
 static void kernels_for_the_other_kind_of_device_agree_with_the_oracles(void **state) {
     program *p = *state;
-    static const struct {
-        builder *build;
-        size_t n_variants, n_small;
-    } families[] = {{build_warp_inputs, 9, 6},
-                    {build_warp_filters, 9, 5},
-                    {build_blur, 9, 5},
-                    {build_feature_mean, 12, 8}};
+    static const example_family *const families[] = {&examples_warp_inputs, &examples_warp_filters,
+                                                     &examples_blur, &examples_feature_mean};
     iv_device_type *type = (iv_device_type *)&iv_context_device(p->context)->type;
     const iv_device_type original = *type;
     *type = original == IV_DEVICE_CPU ? IV_DEVICE_GPU : IV_DEVICE_CPU;
     for (size_t k = 0; k < sizeof families / sizeof *families; k++) {
-        const size_t n = is_small_run() ? families[k].n_small : families[k].n_variants;
+        const size_t n = is_small_run() ? families[k]->n_small : families[k]->n_variants;
         for (size_t variant = 0; variant < n; variant++)
-            check_kernels(p, families[k].build, variant);
+            check_kernels(p, families[k]->build, variant);
     }
     *type = original;
 }

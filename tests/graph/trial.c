@@ -1,26 +1,7 @@
 /* Graphs under test: their inputs, groups, images; running them; guarded buffers. */
 #include "trial.h"
 
-#include <stdio.h>
-
 enum { OFFSET = 5, GAP = 3, GUARD = 0x12345678, N_LABELS = 4 };
-
-bool no_device_to_test(void) {
-    iv_error error = {0};
-    iv_context *context = NULL;
-    const iv_status status = iv_context_create(NULL, false, &context, &error);
-    iv_context_destroy(context);
-    if (status == IV_ENODEVICE) printf("1..0 # SKIP %s\n", error.message);
-    return status == IV_ENODEVICE;
-}
-
-bool is_small_run(void) {
-    return getenv("INVAR_TEST_SMALL") != NULL;
-}
-
-void assert_ok(iv_context *context, iv_status status) {
-    if (status != IV_OK) fail_msg("status %d: %s", (int)status, iv_context_error(context)->message);
-}
 
 static void destroy(void *object) {
     trial *t = object;
@@ -36,52 +17,12 @@ static void destroy(void *object) {
     free(t);
 }
 
-int open_program(void **state) {
-    iv_error error = {0};
-    program *p = calloc(1, sizeof *p);
-    if (!p || iv_context_create(NULL, false, &p->context, &error) != IV_OK) {
-        print_message("# %s\n", error.message);
-        free(p);
-        return -1;
-    }
-    /* Oclgrind takes what CLBlast's kernels compute in registers past the edge of a matrix for
-     * reads of uninitialised memory. */
-    if (strstr(iv_context_device(p->context)->name, "Oclgrind"))
-        setenv("INVAR_GEMM_ENGINE", "panel", 0);
-    *state = p;
-    return 0;
-}
-
-int close_program(void **state) {
-    program *p = *state;
-    while (p->kept) {
-        kept *first = p->kept;
-        p->kept = first->next;
-        first->destroy(first->object);
-        free(first);
-    }
-    iv_context_destroy(p->context);
-    free(p);
-    return 0;
-}
-
-void program_release(program *p, void (*destroy_object)(void *object), void *object) {
-    if (!is_small_run()) {
-        destroy_object(object);
-        return;
-    }
-    kept *first = malloc(sizeof *first);
-    assert_non_null(first);
-    *first = (kept){destroy_object, object, p->kept};
-    p->kept = first;
-}
-
 trial *trial_begin(program *p, size_t n_members) {
     trial *t = calloc(1, sizeof *t);
     assert_non_null(t);
     t->context = p->context;
     t->n_members = n_members;
-    t->seed = ++p->n_trials;
+    t->seed = ++p->n_draws;
     assert_ok(p->context, iv_graph_create(p->context, n_members, &t->graph));
     return t;
 }
@@ -105,9 +46,8 @@ static cl_mem new_buffer(trial *t, size_t bytes) {
 }
 
 cl_mem trial_upload(trial *t, const void *data, size_t bytes) {
-    const cl_mem buffer = new_buffer(t, bytes);
-    assert_ok(t->context, iv_buffer_write(t->context, buffer, 0, bytes, data));
-    return buffer;
+    assert_true(t->n_buffers < 2 * TRIAL_MAX);
+    return t->buffers[t->n_buffers++] = upload(t->context, data, bytes);
 }
 
 /* ------------------------------------------------------------------ inputs and outputs */
@@ -182,8 +122,9 @@ const known_group *trial_group(trial *t, iv_group_kind kind, size_t order, iv_gr
                                size_t image_side) {
     assert_true(t->n_groups < 2);
     known_group *g = &t->groups[t->n_groups++];
-    assert_ok(t->context, iv_group_create(kind, order, axes, image_side, &g->group,
-                                          iv_context_error(t->context)));
+    assert_ok(t->context,
+              iv_group_create(kind, order, axes, (iv_image_shape){1, image_side, image_side},
+                              &g->group, iv_context_error(t->context)));
     const size_t bytes = g->group->n_elements * g->group->n_pixels * sizeof(uint16_t);
     g->source = trial_upload(t, g->group->source, bytes);
     g->inverse = trial_upload(t, g->group->inverse, bytes);

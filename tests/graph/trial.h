@@ -1,25 +1,18 @@
 /* What the tests of the graph share: a graph under test with inputs that the host knows too.
  *
  * A trial owns everything that it makes. Small runs (INVAR_TEST_SMALL=1) keep it until the program
- * ends: Oclgrind 21.10 takes a new buffer for one that was released before, if it is smaller, and
- * then reports reads past the end of that as uninitialised. */
+ * ends. */
 #ifndef INVAR_TESTS_GRAPH_TRIAL_H
 #define INVAR_TESTS_GRAPH_TRIAL_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../kit/device.h"
 
 #include "graph/graph.h"
 
 #include <invar/random.h>
+#include <invar/transform.h>
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { TRIAL_MAX = 48 };
 
@@ -79,32 +72,6 @@ typedef struct {
     size_t n_buffers;
 } trial;
 
-/* Something to destroy when the program ends. */
-typedef struct kept {
-    void (*destroy)(void *object);
-    void *object;
-    struct kept *next;
-} kept;
-
-/* The context of a test program, and what it keeps, the last one first. */
-typedef struct {
-    iv_context *context;
-    kept *kept;
-    uint32_t n_trials;
-} program;
-
-/* For main: true, with TAP that says so, where there is no device to test on. */
-bool no_device_to_test(void);
-int open_program(void **state); /* group set-up and tear-down of cmocka: *state is a program */
-int close_program(void **state);
-bool is_small_run(void);
-
-/* A success, or the context's message in the test's report. */
-void assert_ok(iv_context *context, iv_status status);
-
-/* Destroy something with device memory, in small runs when the program ends, the last one first. */
-void program_release(program *p, void (*destroy)(void *object), void *object);
-
 trial *trial_begin(program *p, size_t n_members);
 void trial_end(program *p, trial *t);
 
@@ -139,8 +106,8 @@ void trial_image_batch(trial *t, const known_group *group, size_t n_pool, size_t
 void trial_run(trial *t, iv_tensor *const *outputs, size_t n_outputs, uint32_t step);
 void trial_write_inputs(trial *t);
 
-/* [R, elements] of an output (float or int32 bits), to free; fails if a guarded gap was written to.
- */
+/* [R, elements] of an output (float or int32 bits), to free; fails
+ * if a guarded gap was written to. */
 float *trial_read(trial *t, const iv_tensor *tensor);
 
 #endif

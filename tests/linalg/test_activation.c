@@ -3,7 +3,7 @@
  * The products are [m, 1] times a row of ones, so that every column of C gets the same sum, x,
  * without rounding: what is left is the epilogue's own error, and columns must agree to the last
  * bit, whether they lie in a whole vector or at the edge. INVAR_TEST_SMALL=1 takes fewer values. */
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include "linalg/gemm.h"
 
@@ -39,20 +39,17 @@ static size_t n_columns(void) {
 
 /* Oclgrind takes what CLBlast's kernels compute in registers past the edge of a matrix for reads of
  * uninitialised memory. */
-static bool is_testable(const fixture *f, const iv_gemm_choice *choice) {
+static bool is_testable(const program *f, const iv_gemm_choice *choice) {
     return choice->engine != IV_ENGINE_CLBLAST ||
            !strstr(iv_context_device(f->context)->name, "Oclgrind");
 }
 
-static iv_view upload(fixture *f, iv_sequence *sequence, const float *values, size_t n) {
-    iv_view view = {NULL, 0, n};
-    assert_ok(f, iv_sequence_buffer(sequence, n * sizeof *values, &view.buffer));
-    assert_ok(f, iv_buffer_write(f->context, view.buffer, 0, n * sizeof *values, values));
-    return view;
+static iv_view put(const program *f, iv_sequence *sequence, const float *values, size_t n) {
+    return (iv_view){sequence_upload(f->context, sequence, values, n * sizeof *values), 0, n};
 }
 
 /* c [m, columns] = gate(activation(x)), x [m]; gates [m], one for a whole row, or NULL. To free. */
-static float *apply(fixture *f, const iv_gemm_choice *choice, const float *x, size_t m,
+static float *apply(program *f, const iv_gemm_choice *choice, const float *x, size_t m,
                     iv_activation activation, const float *gates, iv_activation gate_activation) {
     const size_t columns = n_columns(), n = m * columns;
     float *c = malloc(n * sizeof *c), *ones = malloc(columns * sizeof *ones);
@@ -64,18 +61,18 @@ static float *apply(fixture *f, const iv_gemm_choice *choice, const float *x, si
                          .n = columns,
                          .k = 1,
                          .batch = 1,
-                         .a = upload(f, sequence, x, m),
-                         .b = upload(f, sequence, ones, columns),
+                         .a = put(f, sequence, x, m),
+                         .b = put(f, sequence, ones, columns),
                          .lda = 1,
                          .ldb = columns,
                          .ldc = columns,
                          .activation = activation,
                          .gate_activation = gate_activation};
-    if (gates) desc.gate = upload(f, sequence, c, n);
-    desc.c = upload(f, sequence, c, n);
-    assert_ok(f, iv_gemm_append(sequence, &desc, choice));
-    assert_ok(f, iv_sequence_run(sequence, 0));
-    assert_ok(f, iv_buffer_read(f->context, desc.c.buffer, 0, n * sizeof *c, c));
+    if (gates) desc.gate = put(f, sequence, c, n);
+    desc.c = put(f, sequence, c, n);
+    assert_ok(f->context, iv_gemm_append(sequence, &desc, choice));
+    assert_ok(f->context, iv_sequence_run(sequence, 0));
+    assert_ok(f->context, iv_buffer_read(f->context, desc.c.buffer, 0, n * sizeof *c, c));
     end_sequence(f, sequence);
     free(ones);
     return c;
@@ -172,7 +169,7 @@ static void assert_columns_agree(const float *c, size_t m, const float *x) {
 
 /* ------------------------------------------------------------------ claims */
 
-static void check_activation(fixture *f, iv_activation activation) {
+static void check_activation(program *f, iv_activation activation) {
     float x[MAX_VALUES];
     const size_t m = make_values(x), columns = n_columns();
     for (size_t k = 0; k < N_CHOICES; k++) {
@@ -206,7 +203,7 @@ static void tanh_agrees_with_double_precision(void **state) {
 }
 
 static void bits_do_not_depend_on_the_width_of_vectors(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     float x[MAX_VALUES];
     const size_t m = make_values(x), columns = n_columns();
     for (int a = IV_ACTIVATION_RELU; a <= IV_ACTIVATION_TANH; a++) {
@@ -236,7 +233,7 @@ static float output_at(iv_activation activation, size_t i, size_t n) {
 }
 
 static void gates_multiply_by_the_derivative(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     const size_t m = is_small_run() ? 64 : 1001, columns = n_columns();
     float d[1001], y[1001];
     for (int a = IV_ACTIVATION_RELU; a <= IV_ACTIVATION_TANH; a++) {
@@ -263,7 +260,7 @@ static void gates_multiply_by_the_derivative(void **state) {
     }
 }
 
-static void assert_refused(const fixture *f, iv_status status, const char *part) {
+static void assert_refused(const program *f, iv_status status, const char *part) {
     iv_error *error = iv_context_error(f->context);
     assert_int_equal(status, IV_EINVAL);
     if (!strstr(error->message, part))
@@ -272,17 +269,17 @@ static void assert_refused(const fixture *f, iv_status status, const char *part)
 }
 
 static void unknown_activations_and_gates_of_none_are_refused(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     const float one = 1.0f;
     iv_sequence *sequence = begin_sequence(f);
-    const iv_view view = upload(f, sequence, &one, 1);
+    const iv_view view = put(f, sequence, &one, 1);
     const iv_gemm_desc good = {.m = 1,
                                .n = 1,
                                .k = 1,
                                .batch = 1,
                                .a = view,
                                .b = view,
-                               .c = upload(f, sequence, &one, 1),
+                               .c = put(f, sequence, &one, 1),
                                .lda = 1,
                                .ldb = 1,
                                .ldc = 1};
@@ -309,5 +306,5 @@ int main(void) {
         cmocka_unit_test(gates_multiply_by_the_derivative),
         cmocka_unit_test(unknown_activations_and_gates_of_none_are_refused),
     };
-    return cmocka_run_group_tests_name("activation", tests, open_device, close_device);
+    return cmocka_run_group_tests_name("activation", tests, open_any_engine, close_program);
 }

@@ -1,5 +1,5 @@
 /* Cholesky factors and triangular solves against double precision and LAPACK. */
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include <invar/linalg.h>
 #include <invar/random.h>
@@ -10,27 +10,12 @@
 
 #define UNIT_ROUNDOFF 5.96e-8
 
-static float *new_floats(size_t n) {
-    float *values = calloc(n, sizeof *values);
-    assert_non_null(values);
-    return values;
-}
-
-static double *new_doubles(size_t n) {
-    double *values = calloc(n, sizeof *values);
-    assert_non_null(values);
-    return values;
-}
-
-static cl_mem upload(const fixture *f, iv_sequence *sequence, const float *values, size_t n) {
-    cl_mem buffer = NULL;
-    assert_ok(f, iv_sequence_buffer(sequence, n * sizeof *values, &buffer));
-    assert_ok(f, iv_buffer_write(f->context, buffer, 0, n * sizeof *values, values));
-    return buffer;
+static cl_mem put(const program *f, iv_sequence *sequence, const float *values, size_t n) {
+    return sequence_upload(f->context, sequence, values, n * sizeof *values);
 }
 
 /* Uniform on [-1, 1). */
-static void draw(fixture *f, float *values, size_t n) {
+static void draw(program *f, float *values, size_t n) {
     f->n_draws++;
     for (size_t i = 0; i < n; i++) {
         uint32_t words[4];
@@ -41,7 +26,7 @@ static void draw(fixture *f, float *values, size_t n) {
 
 /* A = R R^T / n + I / 100, rows lda apart: symmetric positive definite with a condition number of
  * a hundred or so. Above the diagonal, and past the end of rows, NaN, which nothing may read. */
-static void make_positive_definite(fixture *f, float *a, size_t n, size_t lda) {
+static void make_positive_definite(program *f, float *a, size_t n, size_t lda) {
     float *root = new_floats(n * n);
     draw(f, root, n * n);
     for (size_t i = 0; i < n * lda; i++) a[i] = NAN;
@@ -57,16 +42,16 @@ static void make_positive_definite(fixture *f, float *a, size_t n, size_t lda) {
 /* ------------------------------------------------------------------ factors */
 
 /* a [batch, n, lda] in place. Returns what iv_cholesky_check does. */
-static iv_status factorise(fixture *f, float *a, size_t n, size_t lda, size_t batch) {
+static iv_status factorise(program *f, float *a, size_t n, size_t lda, size_t batch) {
     iv_sequence *sequence = begin_sequence(f);
     cl_mem failed;
-    assert_ok(f, iv_sequence_buffer(sequence, batch * sizeof(cl_int), &failed));
-    const cl_mem buffer = upload(f, sequence, a, batch * n * lda);
+    assert_ok(f->context, iv_sequence_buffer(sequence, batch * sizeof(cl_int), &failed));
+    const cl_mem buffer = put(f, sequence, a, batch * n * lda);
     const iv_cholesky_desc desc = {
         .n = n, .batch = batch, .lda = lda, .a = {buffer, 0, n * lda}, .failed = {failed, 0, 1}};
-    assert_ok(f, iv_cholesky(sequence, &desc));
-    assert_ok(f, iv_sequence_run(sequence, 0));
-    assert_ok(f, iv_buffer_read(f->context, buffer, 0, batch * n * lda * sizeof *a, a));
+    assert_ok(f->context, iv_cholesky(sequence, &desc));
+    assert_ok(f->context, iv_sequence_run(sequence, 0));
+    assert_ok(f->context, iv_buffer_read(f->context, buffer, 0, batch * n * lda * sizeof *a, a));
     const iv_status status = iv_cholesky_check(f->context, &desc, "the test's matrix");
     end_sequence(f, sequence);
     return status;
@@ -106,11 +91,11 @@ static void assert_factor(const float *a, const float *l, size_t n, size_t lda) 
     free(reference);
 }
 
-static void check_factor(fixture *f, size_t n, size_t lda, size_t batch) {
+static void check_factor(program *f, size_t n, size_t lda, size_t batch) {
     float *a = new_floats(batch * n * lda), *l = new_floats(batch * n * lda);
     for (size_t r = 0; r < batch; r++) make_positive_definite(f, a + r * n * lda, n, lda);
     memcpy(l, a, batch * n * lda * sizeof *a);
-    assert_ok(f, factorise(f, l, n, lda, batch));
+    assert_ok(f->context, factorise(f, l, n, lda, batch));
     for (size_t r = 0; r < batch; r++) {
         const float *factor = l + r * n * lda;
         assert_factor(a + r * n * lda, factor, n, lda);
@@ -122,7 +107,7 @@ static void check_factor(fixture *f, size_t n, size_t lda, size_t batch) {
 }
 
 static void factor_times_its_transpose_is_the_matrix(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     check_factor(f, 1, 1, 2);
     check_factor(f, 5, 7, 3);
     check_factor(f, 64, 64, 1);
@@ -138,20 +123,20 @@ static void factor_times_its_transpose_is_the_matrix(void **state) {
 }
 
 static void matrix_is_factored_alike_alone_and_in_a_batch(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     const size_t n = 70, size = n * n;
     float *many = new_floats(3 * size), *one = new_floats(size);
     for (size_t r = 0; r < 3; r++) make_positive_definite(f, many + r * size, n, n);
     memcpy(one, many + size, size * sizeof *one);
-    assert_ok(f, factorise(f, many, n, n, 3));
-    assert_ok(f, factorise(f, one, n, n, 1));
+    assert_ok(f->context, factorise(f, many, n, n, 3));
+    assert_ok(f->context, factorise(f, one, n, n, 1));
     assert_memory_equal(one, many + size, size * sizeof *one);
     free(many);
     free(one);
 }
 
 /* A = I with one entry of the diagonal changed, in the second of two matrices. */
-static void assert_refused(fixture *f, size_t n, size_t pivot, float value) {
+static void assert_refused(program *f, size_t n, size_t pivot, float value) {
     float *a = new_floats(2 * n * n);
     char expected[32];
     for (size_t i = 0; i < 2 * n; i++) a[i * n + i % n] = 1.0f;
@@ -166,7 +151,7 @@ static void assert_refused(fixture *f, size_t n, size_t pivot, float value) {
 }
 
 static void matrix_that_is_not_positive_definite_is_refused(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     assert_refused(f, 1, 0, -1.0f);
     assert_refused(f, 3, 1, 0.0f);
     assert_refused(f, 3, 2, NAN);
@@ -177,7 +162,7 @@ static void matrix_that_is_not_positive_definite_is_refused(void **state) {
 
 /* Of A = [1 2; 2 1] every entry of the diagonal is positive; the second pivot is 1 - 4. */
 static void indefinite_matrix_with_positive_diagonal_is_refused(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     float a[4] = {1.0f, 2.0f, 2.0f, 1.0f};
     assert_int_equal(factorise(f, a, 2, 2, 1), IV_EFAILED);
     assert_non_null(strstr(iv_context_error(f->context)->message, "pivot 2 "));
@@ -185,10 +170,10 @@ static void indefinite_matrix_with_positive_diagonal_is_refused(void **state) {
 }
 
 static void impossible_descriptions_are_refused(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     const float zeros[4] = {0};
     iv_sequence *sequence = begin_sequence(f);
-    const iv_view view = {upload(f, sequence, zeros, 4), 0, 4}, none = {NULL, 0, 0};
+    const iv_view view = {put(f, sequence, zeros, 4), 0, 4}, none = {NULL, 0, 0};
     const iv_cholesky_desc factors[] = {
         {0, 1, 2, view, view}, {2, 0, 2, view, view}, {2, 1, 1, view, view}, {2, 1, 2, none, view}};
     for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
@@ -251,13 +236,13 @@ static void assert_row(const double *l, const double *inverse, size_t n, bool tr
                      2.0 * (double)n * UNIT_ROUNDOFF * one[i]);
 }
 
-static void check_solve(fixture *f, size_t n, size_t rows, size_t batch, bool transpose) {
+static void check_solve(program *f, size_t n, size_t rows, size_t batch, bool transpose) {
     const size_t ldl = n + 1, ldb = n + 2, ldx = n + 3;
     float *l = new_floats(batch * n * ldl), *b = new_floats(batch * rows * ldb);
     float *x = new_floats(batch * rows * ldx);
     double *exact_l = new_doubles(n * n), *inverse = new_doubles(n * n), *work = new_doubles(3 * n);
     for (size_t r = 0; r < batch; r++) make_positive_definite(f, l + r * n * ldl, n, ldl);
-    assert_ok(f, factorise(f, l, n, ldl, batch));
+    assert_ok(f->context, factorise(f, l, n, ldl, batch));
     for (size_t r = 0; r < batch; r++) /* a solve must not read zeros where others keep something */
         for (size_t i = 0; i < n; i++)
             for (size_t j = i + 1; j < ldl; j++) l[(r * n + i) * ldl + j] = NAN;
@@ -265,10 +250,10 @@ static void check_solve(fixture *f, size_t n, size_t rows, size_t batch, bool tr
 
     iv_sequence *sequence = begin_sequence(f);
     cl_mem factor, result;
-    assert_ok(f, iv_sequence_buffer(sequence, batch * n * n * sizeof *l, &factor));
-    assert_ok(f, iv_sequence_buffer(sequence, batch * rows * ldx * sizeof *x, &result));
-    const cl_mem device_l = upload(f, sequence, l, batch * n * ldl);
-    const cl_mem device_b = upload(f, sequence, b, batch * rows * ldb);
+    assert_ok(f->context, iv_sequence_buffer(sequence, batch * n * n * sizeof *l, &factor));
+    assert_ok(f->context, iv_sequence_buffer(sequence, batch * rows * ldx * sizeof *x, &result));
+    const cl_mem device_l = put(f, sequence, l, batch * n * ldl);
+    const cl_mem device_b = put(f, sequence, b, batch * rows * ldb);
     const iv_triangular_desc preparation = {
         n, batch, ldl, {device_l, 0, n * ldl}, {factor, 0, n * n}};
     const iv_triangular_solve_desc solve = {.n = n,
@@ -280,12 +265,12 @@ static void check_solve(fixture *f, size_t n, size_t rows, size_t batch, bool tr
                                             .x = {result, 0, rows * ldx},
                                             .ldb = ldb,
                                             .ldx = ldx};
-    assert_ok(f, iv_triangular_prepare(sequence, &preparation));
-    assert_ok(f, iv_triangular_solve(sequence, &solve));
-    assert_ok(f, iv_sequence_run(sequence, 0));
+    assert_ok(f->context, iv_triangular_prepare(sequence, &preparation));
+    assert_ok(f->context, iv_triangular_solve(sequence, &solve));
+    assert_ok(f->context, iv_sequence_run(sequence, 0));
     for (size_t i = 0; i < batch * rows; i++)
-        assert_ok(
-            f, iv_buffer_read(f->context, result, i * ldx * sizeof *x, n * sizeof *x, x + i * ldx));
+        assert_ok(f->context, iv_buffer_read(f->context, result, i * ldx * sizeof *x, n * sizeof *x,
+                                             x + i * ldx));
 
     for (size_t r = 0; r < batch; r++) {
         for (size_t i = 0; i < n; i++)
@@ -306,7 +291,7 @@ static void check_solve(fixture *f, size_t n, size_t rows, size_t batch, bool tr
 }
 
 static void solves_are_those_of_substitution(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     for (int transpose = 0; transpose < 2; transpose++) {
         check_solve(f, 1, 1, 1, transpose);
         check_solve(f, 5, 3, 2, transpose);
@@ -322,16 +307,6 @@ static void solves_are_those_of_substitution(void **state) {
     }
 }
 
-static int open_fixture(void **state) {
-    if (open_device(state) != 0) return -1;
-    const fixture *f = *state;
-    /* Oclgrind takes vectors that the tiled engine puts together for undefined, though they hold
-     * the right values (test_gemm has its kernel checked on products alone). */
-    if (strstr(iv_context_device(f->context)->name, "Oclgrind"))
-        setenv("INVAR_GEMM_ENGINE", "panel", 0);
-    return 0;
-}
-
 int main(void) {
     if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
@@ -342,5 +317,5 @@ int main(void) {
         cmocka_unit_test(impossible_descriptions_are_refused),
         cmocka_unit_test(solves_are_those_of_substitution),
     };
-    return cmocka_run_group_tests_name("cholesky", tests, open_fixture, close_device);
+    return cmocka_run_group_tests_name("cholesky", tests, open_program, close_program);
 }

@@ -2,6 +2,8 @@
  * members whose bits do not depend on the population, and CLBlast with parameters of ours.
  *
  * INVAR_TEST_SMALL=1 leaves out what is too slow on a simulated device. */
+#include "../kit/device.h"
+
 #include "linalg/tune.h"
 
 #include <setjmp.h>
@@ -11,29 +13,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* cmocka's skip() prints "not ok", which counts as a failure. */
-#define SKIP_BECAUSE(reason)                                                                       \
-    do {                                                                                           \
-        print_message("# skipped: %s: %s\n", __func__, reason);                                    \
-        return;                                                                                    \
-    } while (0)
-
-static bool is_small_run(void) {
-    return getenv("INVAR_TEST_SMALL") != NULL;
-}
-
-static iv_context *open_context(void) {
-    iv_context *context;
-    iv_error error = {0};
-    if (iv_context_create(NULL, false, &context, &error) != IV_OK) fail_msg("%s", error.message);
-    return context;
-}
-
-#define assert_ok(context, call)                                                                   \
-    do {                                                                                           \
-        if ((call) != IV_OK) fail_msg("%s", iv_context_error(context)->message);                   \
-    } while (0)
 
 static void check_tile(iv_context *context, const iv_tune_shape *s, const iv_gemm_tile *tile) {
     iv_product product;
@@ -55,7 +34,7 @@ static void every_tile_of_the_tiled_engine_is_right(void **state) {
                                          {32, 32, 16, 8, 1}};
     static const iv_tune_shape awkward = {70, 67, 35, false, true};
     const size_t n_tiles = is_small_run() ? 2 : sizeof tiles / sizeof *tiles;
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     for (size_t t = 0; t < n_tiles; t++) check_tile(context, &awkward, &tiles[t]);
     iv_context_destroy(context);
 }
@@ -67,7 +46,7 @@ static void tiled_engine_is_right_on_every_side_of_an_edge(void **state) {
                                            {32, 32, 32, true, false},  {3, 5, 1, false, false},
                                            {20, 36, 20, true, false}};
     static const iv_gemm_tile tile = {16, 16, 16, 2, 2};
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         check_tile(context, &shapes[s], &tile);
     iv_context_destroy(context);
@@ -133,7 +112,7 @@ static void clblast_packed_kernel_heeds_offsets_and_shared_operands(void **state
     (void)state;
     if (is_small_run()) SKIP_BECAUSE("the kernels are CLBlast's");
     char why[256];
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     iv_clblast_parameters parameters = iv_clblast_generic;
     parameters.threshold = 64; /* so that 64 x 64 x 64 is just large enough */
     if (!iv_clblast_override(context, &parameters, why, sizeof why)) fail_msg("%s", why);
@@ -147,7 +126,7 @@ static void refused_parameters_leave_clblast_usable(void **state) {
     (void)state;
     if (is_small_run()) SKIP_BECAUSE("too slow for a small run");
     char why[256];
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     /* Work-groups larger than any device's: CLBlast takes the number, and then cannot run. */
     iv_clblast_parameters nonsense = iv_clblast_generic;
     nonsense.direct[2] = 1 << 16;
@@ -214,7 +193,7 @@ static void members_have_the_same_bits_alone_and_together(void **state) {
         {.engine = IV_ENGINE_CLBLAST},
     };
     char why[256];
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     for (size_t c = 0; c < sizeof choices / sizeof *choices; c++)
         for (int i = 0; i < 3; i++) check_bits(context, &choices[c], i & 1, i & 2);
 
@@ -242,7 +221,7 @@ static void append_row_of_products(iv_sequence *sequence, iv_gemm_desc d, const 
 static void products_in_a_row_share_the_memory_that_they_pack_into(void **state) {
     (void)state;
     enum { M = 9, N = 50, K = 33, MEMBERS = 5, PRODUCTS = 3, STEPS = 20 };
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     iv_gemm_desc d = {.m = M, .n = N, .k = K, .batch = MEMBERS, .transpose_b = true};
     d.lda = d.ldb = K;
     d.ldc = N;

@@ -3,7 +3,7 @@
  * Every operand lies in a larger buffer: with an offset, gaps between members and rows longer than
  * needed, all of it NaN, so that reading a gap shows. What surrounds C must keep its bits.
  * INVAR_TEST_SMALL=1 leaves out what is too slow on a simulated device. */
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include "linalg/gemm.h"
 
@@ -40,11 +40,11 @@ typedef struct {
 
 /* Oclgrind takes what CLBlast's kernels compute in registers past the edge of a matrix for reads of
  * uninitialised memory. */
-static bool is_testable(const fixture *f, iv_gemm_engine engine) {
+static bool is_testable(const program *f, iv_gemm_engine engine) {
     return engine != IV_ENGINE_CLBLAST || !strstr(iv_context_device(f->context)->name, "Oclgrind");
 }
 
-static float uniform(fixture *f) {
+static float uniform(program *f) {
     uint32_t words[4];
     iv_philox(1, IV_STREAM_TEST, 0, f->n_draws++, words);
     return iv_uniform_symmetric(words[0]);
@@ -52,7 +52,7 @@ static float uniform(fixture *f) {
 
 /* ------------------------------------------------------------------ operands */
 
-static operand make_operand(fixture *f, iv_sequence *sequence, size_t rows, size_t columns,
+static operand make_operand(program *f, iv_sequence *sequence, size_t rows, size_t columns,
                             size_t batch, bool shared, size_t gap, bool is_random) {
     operand o = {.rows = rows, .columns = columns, .stored = columns + gap};
     o.view.offset = gap;
@@ -65,8 +65,9 @@ static operand make_operand(fixture *f, iv_sequence *sequence, size_t rows, size
         for (size_t i = 0; i < rows; i++)
             for (size_t j = 0; j < columns; j++)
                 o.values[o.view.offset + r * o.view.stride + i * o.stored + j] = uniform(f);
-    assert_ok(f, iv_sequence_buffer(sequence, o.n * sizeof *o.values, &o.view.buffer));
-    assert_ok(f, iv_buffer_write(f->context, o.view.buffer, 0, o.n * sizeof *o.values, o.values));
+    assert_ok(f->context, iv_sequence_buffer(sequence, o.n * sizeof *o.values, &o.view.buffer));
+    assert_ok(f->context,
+              iv_buffer_write(f->context, o.view.buffer, 0, o.n * sizeof *o.values, o.values));
     return o;
 }
 
@@ -75,7 +76,7 @@ static double at(const operand *o, size_t member, size_t row, size_t column) {
 }
 
 /* Without accumulation C starts as NaN, which a product with 0 would keep. */
-static operands make_operands(fixture *f, iv_sequence *sequence, const product *p) {
+static operands make_operands(program *f, iv_sequence *sequence, const product *p) {
     operands o;
     memset(&o, 0, sizeof o);
     o.a = make_operand(f, sequence, p->transpose_a ? p->k : p->m, p->transpose_a ? p->m : p->k,
@@ -136,16 +137,17 @@ static iv_gemm_desc describe(const product *p, const operands *o) {
 }
 
 /* Compute on the device: new values of C and the row sums. */
-static void multiply(fixture *f, iv_sequence *sequence, const iv_gemm_choice *choice,
+static void multiply(program *f, iv_sequence *sequence, const iv_gemm_choice *choice,
                      const product *p, operands *o) {
     const iv_gemm_desc desc = describe(p, o);
-    assert_ok(f, iv_gemm_append(sequence, &desc, choice));
-    assert_ok(f, iv_sequence_run(sequence, 0));
+    assert_ok(f->context, iv_gemm_append(sequence, &desc, choice));
+    assert_ok(f->context, iv_sequence_run(sequence, 0));
     operand *const results[] = {&o->c, &o->row_sums};
     for (size_t i = 0; i < 2; i++)
         if (results[i]->values)
-            assert_ok(f, iv_buffer_read(f->context, results[i]->view.buffer, 0,
-                                        results[i]->n * sizeof(float), results[i]->values));
+            assert_ok(f->context,
+                      iv_buffer_read(f->context, results[i]->view.buffer, 0,
+                                     results[i]->n * sizeof(float), results[i]->values));
 }
 
 /* ------------------------------------------------------------------ the oracle */
@@ -207,7 +209,7 @@ static void check_surroundings(const product *p, const operands *o) {
     }
 }
 
-static void check_choice(fixture *f, const iv_gemm_choice *choice, product p) {
+static void check_choice(program *f, const iv_gemm_choice *choice, product p) {
     if (!is_testable(f, choice->engine)) return;
     iv_sequence *sequence = begin_sequence(f);
     operands o = make_operands(f, sequence, &p);
@@ -223,7 +225,7 @@ static void check_choice(fixture *f, const iv_gemm_choice *choice, product p) {
     end_sequence(f, sequence);
 }
 
-static void check(fixture *f, product p) {
+static void check(program *f, product p) {
     for (int engine = IV_ENGINE_CLBLAST; engine <= IV_ENGINE_TILED; engine++)
         check_choice(f, &(iv_gemm_choice){.engine = (iv_gemm_engine)engine}, p);
 }
@@ -251,10 +253,7 @@ static void products_of_all_transposes_agree_with_double_sums(void **state) {
 }
 
 static void large_products_are_packed_and_blocked_rightly(void **state) {
-    if (is_small_run()) {
-        print_message("# skipped: %s: too slow on a simulated device\n", __func__);
-        return;
-    }
+    if (is_small_run()) SKIP_BECAUSE("too slow for a small run");
     for (unsigned transposes = 0; transposes < 4; transposes++)
         check_choice(*state, &(iv_gemm_choice){.engine = IV_ENGINE_PANEL},
                      (product){.m = 290,
@@ -344,7 +343,7 @@ static void every_tile_of_the_panel_engine_gives_the_product(void **state) {
 }
 
 static void a_member_gets_the_same_bits_alone_and_in_a_batch(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     static const size_t sizes[][3] = {{3, 5, 7}, {20, 48, 33}, {70, 10, 300}, {65, 66, 1200}};
     for (int engine = IV_ENGINE_CLBLAST; engine <= IV_ENGINE_TILED; engine++) {
         const iv_gemm_choice choice = {.engine = (iv_gemm_engine)engine};
@@ -371,8 +370,8 @@ static void a_member_gets_the_same_bits_alone_and_in_a_batch(void **state) {
                     const size_t first = from[k]->view.offset + r * from[k]->view.stride;
                     memcpy(to[k]->values + to[k]->view.offset, from[k]->values + first,
                            from[k]->rows * from[k]->stored * sizeof(float));
-                    assert_ok(f, iv_buffer_write(f->context, to[k]->view.buffer, 0,
-                                                 to[k]->n * sizeof(float), to[k]->values));
+                    assert_ok(f->context, iv_buffer_write(f->context, to[k]->view.buffer, 0,
+                                                          to[k]->n * sizeof(float), to[k]->values));
                 }
                 multiply(f, of_one, &choice, &p, &one);
                 assert_memory_equal(one.c.values + one.c.view.offset,
@@ -387,7 +386,7 @@ static void a_member_gets_the_same_bits_alone_and_in_a_batch(void **state) {
     }
 }
 
-static void assert_refused(const fixture *f, iv_status status, const char *part) {
+static void assert_refused(const program *f, iv_status status, const char *part) {
     iv_error *error = iv_context_error(f->context);
     assert_int_equal(status, IV_EINVAL);
     if (!strstr(error->message, part))
@@ -396,7 +395,7 @@ static void assert_refused(const fixture *f, iv_status status, const char *part)
 }
 
 static void sizes_that_do_not_fit_are_refused(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     const product p = {.m = 6, .n = 5, .k = 4, .batch = 2, .gate_rows = 2};
     iv_sequence *sequence = begin_sequence(f);
     operands o = make_operands(f, sequence, &p);
@@ -450,5 +449,5 @@ int main(void) {
         cmocka_unit_test(a_member_gets_the_same_bits_alone_and_in_a_batch),
         cmocka_unit_test(sizes_that_do_not_fit_are_refused),
     };
-    return cmocka_run_group_tests_name("gemm", tests, open_device, close_device);
+    return cmocka_run_group_tests_name("gemm", tests, open_any_engine, close_program);
 }

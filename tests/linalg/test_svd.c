@@ -2,7 +2,7 @@
  *
  * Each case runs with the kernels for CPU devices and with those for GPUs, on whatever device there
  * is. With INVAR_TEST_SMALL=1 shapes are small. */
-#include "fixture.h"
+#include "../kit/device.h"
 #include "svd_matrices.h"
 
 #include <invar/linalg.h>
@@ -57,15 +57,15 @@ static void free_arrays(svd_arrays *arrays) {
     free(arrays->vt);
 }
 
-static void append_svd(const fixture *f, iv_sequence *sequence, const char *kernels,
+static void append_svd(const program *f, iv_sequence *sequence, const char *kernels,
                        const iv_svd_desc *desc) {
     setenv("INVAR_SVD_KERNELS", kernels, 1);
-    assert_ok(f, iv_svd(sequence, desc));
+    assert_ok(f->context, iv_svd(sequence, desc));
     unsetenv("INVAR_SVD_KERNELS");
 }
 
 /* Decompose on the device. The singular values lie 3 elements into their buffer, 2 apart. */
-static void decompose(fixture *f, const char *kernels, const svd_case *c, svd_arrays *arrays) {
+static void decompose(program *f, const char *kernels, const svd_case *c, svd_arrays *arrays) {
     const size_t s_offset = 3, s_stride = arrays->k + 2;
     const size_t a_bytes = c->batch * arrays->stride * sizeof(float);
     const size_t s_bytes = (s_offset + c->batch * s_stride) * sizeof(float);
@@ -78,21 +78,21 @@ static void decompose(fixture *f, const char *kernels, const svd_case *c, svd_ar
     desc.u.stride = c->m * arrays->k;
     desc.vt.stride = arrays->k * c->n;
     iv_sequence *sequence = begin_sequence(f);
-    assert_ok(f, iv_sequence_buffer(sequence, a_bytes, &desc.a.buffer));
-    assert_ok(f, iv_sequence_buffer(sequence, s_bytes, &desc.s.buffer));
-    assert_ok(f, iv_buffer_fill(f->context, desc.s.buffer, 0, s_bytes, 0x12345678));
-    assert_ok(f, iv_buffer_write(f->context, desc.a.buffer, 0, a_bytes, arrays->a));
+    assert_ok(f->context, iv_sequence_buffer(sequence, a_bytes, &desc.a.buffer));
+    assert_ok(f->context, iv_sequence_buffer(sequence, s_bytes, &desc.s.buffer));
+    assert_ok(f->context, iv_buffer_fill(f->context, desc.s.buffer, 0, s_bytes, 0x12345678));
+    assert_ok(f->context, iv_buffer_write(f->context, desc.a.buffer, 0, a_bytes, arrays->a));
     if (c->vectors) {
-        assert_ok(f, iv_sequence_buffer(sequence, u_bytes, &desc.u.buffer));
-        assert_ok(f, iv_sequence_buffer(sequence, vt_bytes, &desc.vt.buffer));
+        assert_ok(f->context, iv_sequence_buffer(sequence, u_bytes, &desc.u.buffer));
+        assert_ok(f->context, iv_sequence_buffer(sequence, vt_bytes, &desc.vt.buffer));
     }
     append_svd(f, sequence, kernels, &desc);
-    assert_ok(f, iv_sequence_run(sequence, 0));
+    assert_ok(f->context, iv_sequence_run(sequence, 0));
 
     float *s = malloc(s_bytes), *a = malloc(a_bytes);
     assert_true(s && a);
-    assert_ok(f, iv_buffer_read(f->context, desc.s.buffer, 0, s_bytes, s));
-    assert_ok(f, iv_buffer_read(f->context, desc.a.buffer, 0, a_bytes, a));
+    assert_ok(f->context, iv_buffer_read(f->context, desc.s.buffer, 0, s_bytes, s));
+    assert_ok(f->context, iv_buffer_read(f->context, desc.a.buffer, 0, a_bytes, a));
     assert_memory_equal(a, arrays->a, a_bytes);
     const uint32_t untouched = 0x12345678;
     for (size_t i = 0; i < s_offset; i++) assert_memory_equal(s + i, &untouched, sizeof untouched);
@@ -104,8 +104,8 @@ static void decompose(fixture *f, const char *kernels, const svd_case *c, svd_ar
         }
     }
     if (c->vectors) {
-        assert_ok(f, iv_buffer_read(f->context, desc.u.buffer, 0, u_bytes, arrays->u));
-        assert_ok(f, iv_buffer_read(f->context, desc.vt.buffer, 0, vt_bytes, arrays->vt));
+        assert_ok(f->context, iv_buffer_read(f->context, desc.u.buffer, 0, u_bytes, arrays->u));
+        assert_ok(f->context, iv_buffer_read(f->context, desc.vt.buffer, 0, vt_bytes, arrays->vt));
     }
     free(s);
     free(a);
@@ -175,7 +175,7 @@ static void check_vectors(const svd_case *c, const float *a, const float *s, con
     }
 }
 
-static void check_case(fixture *f, svd_case c) {
+static void check_case(program *f, svd_case c) {
     if (is_small_run()) {
         /* 17 x 19 is the smallest shape here that takes the large work-groups: once is enough. */
         const size_t largest = c.fill == fill_random && c.vectors ? 330 : 80;
@@ -290,7 +290,7 @@ static void a_matrix_gets_the_same_bits_alone_and_in_a_batch(void **state) {
 }
 
 static void only_one_side_of_vectors_can_be_asked_for(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     static const size_t shapes[][2] = {{3, 5}, {5, 3}};
     for (size_t i = 0; i < 4; i++) {
         const bool wants_u = i % 2 == 0;
@@ -305,13 +305,14 @@ static void only_one_side_of_vectors_can_be_asked_for(void **state) {
         iv_view *wanted = wants_u ? &desc.u : &desc.vt;
         wanted->stride = size;
         iv_sequence *sequence = begin_sequence(f);
-        assert_ok(f, iv_sequence_buffer(sequence, a_bytes, &desc.a.buffer));
-        assert_ok(f, iv_sequence_buffer(sequence, c.batch * 3 * sizeof(float), &desc.s.buffer));
-        assert_ok(f, iv_sequence_buffer(sequence, bytes, &wanted->buffer));
-        assert_ok(f, iv_buffer_write(f->context, desc.a.buffer, 0, a_bytes, both.a));
+        assert_ok(f->context, iv_sequence_buffer(sequence, a_bytes, &desc.a.buffer));
+        assert_ok(f->context,
+                  iv_sequence_buffer(sequence, c.batch * 3 * sizeof(float), &desc.s.buffer));
+        assert_ok(f->context, iv_sequence_buffer(sequence, bytes, &wanted->buffer));
+        assert_ok(f->context, iv_buffer_write(f->context, desc.a.buffer, 0, a_bytes, both.a));
         append_svd(f, sequence, "vector", &desc);
-        assert_ok(f, iv_sequence_run(sequence, 0));
-        assert_ok(f, iv_buffer_read(f->context, wanted->buffer, 0, bytes, one));
+        assert_ok(f->context, iv_sequence_run(sequence, 0));
+        assert_ok(f->context, iv_buffer_read(f->context, wanted->buffer, 0, bytes, one));
         assert_memory_equal(one, wants_u ? both.u : both.vt, bytes);
         end_sequence(f, sequence);
         free_arrays(&both);
@@ -342,10 +343,10 @@ static void entries_that_are_not_finite_give_nan_in_that_matrix_alone(void **sta
 }
 
 static void empty_sizes_and_missing_buffers_are_refused(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     iv_sequence *sequence = begin_sequence(f);
     iv_view view = {.stride = 15};
-    assert_ok(f, iv_sequence_buffer(sequence, 60, &view.buffer));
+    assert_ok(f->context, iv_sequence_buffer(sequence, 60, &view.buffer));
     const iv_svd_desc bad[] = {
         {.m = 0, .n = 5, .batch = 1, .a = view, .s = view},
         {.m = 3, .n = 0, .batch = 1, .a = view, .s = view},
@@ -381,5 +382,5 @@ int main(void) {
         cmocka_unit_test(entries_that_are_not_finite_give_nan_in_that_matrix_alone),
         cmocka_unit_test(empty_sizes_and_missing_buffers_are_refused),
     };
-    return cmocka_run_group_tests_name("svd", tests, open_device, close_device);
+    return cmocka_run_group_tests_name("svd", tests, open_any_engine, close_program);
 }

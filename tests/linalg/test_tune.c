@@ -2,6 +2,8 @@
  *
  * Every test works in a cache directory of its own. INVAR_TEST_SMALL=1 leaves out what is too slow
  * on a simulated device. */
+#include "../kit/device.h"
+
 #include "linalg/tune.h"
 
 #include "runtime/cache.h"
@@ -22,30 +24,7 @@ const char *__lsan_default_options(void) {
     return "use_tls=0";
 }
 
-/* cmocka's skip() prints "not ok", which counts as a failure. */
-#define SKIP_BECAUSE(reason)                                                                       \
-    do {                                                                                           \
-        print_message("# skipped: %s: %s\n", __func__, reason);                                    \
-        return;                                                                                    \
-    } while (0)
-
 static char cache_directory[] = "/tmp/invar-tune-XXXXXX";
-
-static bool is_small_run(void) {
-    return getenv("INVAR_TEST_SMALL") != NULL;
-}
-
-static iv_context *open_context(void) {
-    iv_context *context;
-    iv_error error = {0};
-    if (iv_context_create(NULL, false, &context, &error) != IV_OK) fail_msg("%s", error.message);
-    return context;
-}
-
-#define assert_ok(context, call)                                                                   \
-    do {                                                                                           \
-        if ((call) != IV_OK) fail_msg("%s", iv_context_error(context)->message);                   \
-    } while (0)
 
 static int make_cache(void **state) {
     (void)state;
@@ -80,7 +59,7 @@ static iv_winner unusual_winner(void) {
 }
 
 static void store_unusual_winner(void) {
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     iv_winner winner = unusual_winner();
     const iv_tuning tuning = {.winners = &winner, .n_winners = 1};
     assert_ok(context, iv_tuning_store(context, &tuning));
@@ -88,7 +67,7 @@ static void store_unusual_winner(void) {
 }
 
 static bool uses_unusual_winner(void) {
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     const iv_gemm_choice choice = choose(context, &example);
     iv_context_destroy(context);
     return choice.engine == IV_ENGINE_TILED && choice.tiled.rows == 32 &&
@@ -107,7 +86,7 @@ static void winners_are_used_by_contexts_made_later(void **state) {
 static void winner_holds_for_its_class_alone(void **state) {
     (void)state;
     store_unusual_winner();
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     iv_gemm_desc desc = example;
     for (desc.batch = 1; desc.batch < 300; desc.batch *= 2)
         assert_int_equal(choose(context, &desc).tiled.depth, 32);
@@ -123,7 +102,7 @@ static void winner_holds_for_its_class_alone(void **state) {
 static void environment_overrides_winners(void **state) {
     (void)state;
     store_unusual_winner();
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     setenv("INVAR_GEMM_ENGINE", "clblast", 1);
     assert_int_equal(choose(context, &example).engine, IV_ENGINE_CLBLAST);
     setenv("INVAR_GEMM_ENGINE", "tiled", 1);
@@ -136,9 +115,34 @@ static void environment_overrides_winners(void **state) {
     iv_context_destroy(context);
 }
 
+static size_t rows_in_use(void) {
+    iv_context *context = open_context(false);
+    const size_t value = iv_kernel_value(context, "rich", "ROWS");
+    iv_context_destroy(context);
+    return value;
+}
+
+static void store_kernel_number(void) {
+    iv_context *context = open_context(false);
+    assert_ok(context, iv_kernel_set(context, "rich", "ROWS", 32));
+    assert_ok(context, iv_kernel_keep(context));
+    iv_context_destroy(context);
+}
+
+static void kernel_numbers_are_used_by_contexts_made_later_beside_winners(void **state) {
+    (void)state;
+    store_unusual_winner();
+    assert_int_not_equal(rows_in_use(), 32);
+    store_kernel_number();
+    assert_int_equal(rows_in_use(), 32);
+    assert_true(uses_unusual_winner());
+    store_unusual_winner(); /* a new tuning forgets them */
+    assert_int_not_equal(rows_in_use(), 32);
+}
+
 /* The winners' file, as text that the caller frees. */
 static char *load_file(char name[96]) {
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     void *data;
     size_t bytes;
     assert_true(iv_tuning_name(context, name, 96));
@@ -198,9 +202,29 @@ static void file_that_makes_no_sense_is_ignored(void **state) {
     assert_true(uses_unusual_winner());
 }
 
+static void kernel_number_that_is_no_candidate_is_ignored(void **state) {
+    (void)state;
+    static const char *const entries[] = {"{\"rich.ROWS\": 7}",
+                                          "{\"rich.ROWS\": 0}",
+                                          "{\"rich.ROWS\": -8}",
+                                          "{\"rich.ROWS\": \"8\"}",
+                                          "{\"rich\": 8}",
+                                          "{\"rich.LINES\": 8}",
+                                          "[8]"};
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        char edited[64];
+        snprintf(edited, sizeof edited, "\"parameters\": %s", entries[i]);
+        edit_file("\"parameters\": {}", edited);
+        assert_false(uses_unusual_winner());
+    }
+    edit_file("\"parameters\": {}", "\"parameters\": {\"rich.ROWS\": 32}");
+    assert_true(uses_unusual_winner());
+    assert_int_equal(rows_in_use(), 32);
+}
+
 static void tile_that_no_device_can_run_is_ignored(void **state) {
     (void)state;
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     static const iv_gemm_tile bad[] = {
         {64, 64, 16, 3, 4}, {64, 64, 16, 1, 1}, {256, 256, 32, 16, 16}, {0, 64, 16, 4, 4},
         {64, 64, 16, 0, 4}, {64, 64, 7, 4, 4},  {64, 64, 4, 4, 4},
@@ -210,7 +234,8 @@ static void tile_that_no_device_can_run_is_ignored(void **state) {
         if (bad[i].rows == 0) continue; /* means the default */
         iv_winner winner = unusual_winner();
         winner.choice.tiled = bad[i];
-        assert_ok(context, iv_tuning_store(context, &(iv_tuning){&winner, 1, {0}}));
+        assert_ok(context,
+                  iv_tuning_store(context, &(iv_tuning){.winners = &winner, .n_winners = 1}));
         assert_false(uses_unusual_winner());
     }
     iv_context_destroy(context);
@@ -245,8 +270,8 @@ static iv_status append_shortened(iv_sequence *sequence, const iv_gemm_desc *des
     return iv_gemm_append(sequence, &shortened, &choice);
 }
 
-/* Right with the default, refused for CLBlast, and with all other parameters without the last term.
- */
+/* Right with the default, refused for CLBlast, and with all other
+ * parameters without the last term. */
 static iv_status append_deceitful(iv_sequence *sequence, const iv_gemm_desc *desc,
                                   const iv_gemm_choice *choice) {
     iv_context *context = iv_sequence_context(sequence);
@@ -265,7 +290,7 @@ static iv_status append_wrong(iv_sequence *sequence, const iv_gemm_desc *desc,
 static void wrong_and_refused_candidates_are_skipped(void **state) {
     (void)state;
     heard h = {0};
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     const iv_tune_options options = {
         .seconds = 600, .result = hear_result, .note = hear_note, .user = &h};
     assert_ok(context, iv_tune_shapes(context, &small_shape, 1, append_deceitful, &options));
@@ -280,7 +305,7 @@ static void wrong_and_refused_candidates_are_skipped(void **state) {
 static void device_on_which_nothing_is_right_fails(void **state) {
     (void)state;
     heard h = {0};
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     const iv_tune_options options = {
         .seconds = 600, .result = hear_result, .note = hear_note, .user = &h};
     assert_int_equal(iv_tune_shapes(context, &small_shape, 1, append_wrong, &options), IV_EFAILED);
@@ -292,13 +317,13 @@ static void command_stores_what_contexts_load(void **state) {
     (void)state;
     if (is_small_run()) SKIP_BECAUSE("too slow for a small run");
     char name[96];
-    iv_context *context = open_context();
+    iv_context *context = open_context(false);
     assert_true(iv_tuning_name(context, name, sizeof name));
     iv_context_destroy(context);
     iv_cache_remove("tuning", name);
     assert_int_equal(system("\"" INVAR_PROGRAM "\" tune --time 5 >/dev/null 2>&1"), 0);
 
-    context = open_context();
+    context = open_context(false);
     const iv_tuning *tuning = iv_tuning_of(context);
     assert_non_null(tuning);
     assert_true(tuning->n_winners >= 1);
@@ -310,9 +335,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(winners_are_used_by_contexts_made_later),
         cmocka_unit_test(winner_holds_for_its_class_alone),
+        cmocka_unit_test(kernel_numbers_are_used_by_contexts_made_later_beside_winners),
         cmocka_unit_test(environment_overrides_winners),
         cmocka_unit_test(damaged_file_is_ignored),
         cmocka_unit_test(file_that_makes_no_sense_is_ignored),
+        cmocka_unit_test(kernel_number_that_is_no_candidate_is_ignored),
         cmocka_unit_test(tile_that_no_device_can_run_is_ignored),
         cmocka_unit_test(wrong_and_refused_candidates_are_skipped),
         cmocka_unit_test(device_on_which_nothing_is_right_fails),

@@ -1,7 +1,7 @@
 /* Products whose operands are mostly zero, which the panel engine passes over: the same bits as the
  * product of every term, which other tests compare with sums in double precision.
  * INVAR_TEST_SMALL=1 leaves out what is too slow on a simulated device. */
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include "linalg/gemm.h"
 
@@ -19,7 +19,7 @@ typedef struct {
 /* Where the zeros are: at both ends, a quarter each; anywhere, four in five; everywhere. */
 typedef enum { MARGIN, SCATTERED, ALL, N_PATTERNS } pattern;
 
-static float value_at(fixture *f, pattern zeros, size_t i, size_t n) {
+static float value_at(program *f, pattern zeros, size_t i, size_t n) {
     uint32_t words[4];
     iv_philox(2, IV_STREAM_TEST, 0, f->n_draws++, words);
     const bool zero = zeros == ALL || (zeros == MARGIN && (i < n / 4 || i >= n - n / 4)) ||
@@ -28,7 +28,7 @@ static float value_at(fixture *f, pattern zeros, size_t i, size_t n) {
 }
 
 /* rows x columns a member, zeros along the columns. */
-static iv_view random_matrix(fixture *f, iv_sequence *sequence, size_t rows, size_t columns,
+static iv_view random_matrix(program *f, iv_sequence *sequence, size_t rows, size_t columns,
                              size_t batch, pattern zeros, bool has_zeros) {
     const size_t n = rows * columns * batch;
     iv_view view = {NULL, 0, batch == 1 ? 0 : rows * columns};
@@ -36,14 +36,14 @@ static iv_view random_matrix(fixture *f, iv_sequence *sequence, size_t rows, siz
     assert_non_null(values);
     for (size_t i = 0; i < n; i++)
         values[i] = value_at(f, has_zeros ? zeros : N_PATTERNS, i % columns, columns);
-    assert_ok(f, iv_sequence_buffer(sequence, n * sizeof *values, &view.buffer));
-    assert_ok(f, iv_buffer_write(f->context, view.buffer, 0, n * sizeof *values, values));
+    assert_ok(f->context, iv_sequence_buffer(sequence, n * sizeof *values, &view.buffer));
+    assert_ok(f->context, iv_buffer_write(f->context, view.buffer, 0, n * sizeof *values, values));
     free(values);
     return view;
 }
 
 /* One product with and without the hint; *longer: launches that the hint adds. */
-static void compare(fixture *f, const iv_panel_tile *tile, product p, pattern zeros, bool zeros_a,
+static void compare(program *f, const iv_panel_tile *tile, product p, pattern zeros, bool zeros_a,
                     size_t *longer) {
     iv_sequence *memory = begin_sequence(f);
     const size_t n_a = p.shared ? 1 : p.batch, bytes = p.m * p.n * p.batch * sizeof(float);
@@ -71,17 +71,17 @@ static void compare(fixture *f, const iv_panel_tile *tile, product p, pattern ze
         desc.zeros_b = hint && !zeros_a;
         desc.c = (iv_view){NULL, 0, p.m * p.n};
         desc.row_sums = (iv_view){NULL, 0, p.m};
-        assert_ok(f, iv_sequence_buffer(sequence, bytes, &desc.c.buffer));
-        assert_ok(
-            f, iv_sequence_buffer(sequence, p.m * p.batch * sizeof(float), &desc.row_sums.buffer));
-        assert_ok(f, iv_buffer_fill(f->context, desc.c.buffer, 0, bytes, 0x3f000000));
+        assert_ok(f->context, iv_sequence_buffer(sequence, bytes, &desc.c.buffer));
+        assert_ok(f->context, iv_sequence_buffer(sequence, p.m * p.batch * sizeof(float),
+                                                 &desc.row_sums.buffer));
+        assert_ok(f->context, iv_buffer_fill(f->context, desc.c.buffer, 0, bytes, 0x3f000000));
         const iv_gemm_choice choice = {.engine = IV_ENGINE_PANEL, .panel = *tile};
-        assert_ok(f, iv_gemm_append(sequence, &desc, &choice));
-        assert_ok(f, iv_sequence_run(sequence, 0));
+        assert_ok(f->context, iv_gemm_append(sequence, &desc, &choice));
+        assert_ok(f->context, iv_sequence_run(sequence, 0));
         results[hint] = malloc(bytes + p.m * p.batch * sizeof(float));
         assert_non_null(results[hint]);
-        assert_ok(f, iv_buffer_read(f->context, desc.c.buffer, 0, bytes, results[hint]));
-        assert_ok(f,
+        assert_ok(f->context, iv_buffer_read(f->context, desc.c.buffer, 0, bytes, results[hint]));
+        assert_ok(f->context,
                   iv_buffer_read(f->context, desc.row_sums.buffer, 0, p.m * p.batch * sizeof(float),
                                  results[hint] + p.m * p.n * p.batch));
         lengths[hint] = iv_sequence_length(sequence);
@@ -99,8 +99,7 @@ static void compare(fixture *f, const iv_panel_tile *tile, product p, pattern ze
 
 /* Tiles of CPUs with NEON, AVX-512 and AVX2, a simulated device taking the first alone: where
  * packing transposes blocks of 16 x 16 in registers, Oclgrind takes lanes for uninitialised. Ends
- * of rows, columns and blocks of k that fill none.
- */
+ * of rows, columns and blocks of k that fill none. */
 static const iv_panel_tile tiles[] = {{8, 3, 4}, {8, 3, 16}, {6, 2, 8}};
 enum { N_TILES = sizeof tiles / sizeof *tiles };
 
@@ -109,7 +108,7 @@ static bool is_taken(size_t i_product, size_t i_tile) {
     return is_small_run() ? i_tile == 0 : i_product == 0 || i_tile == 1;
 }
 
-static void compare_all(fixture *f, const product *products, size_t n, bool zeros_a) {
+static void compare_all(program *f, const product *products, size_t n, bool zeros_a) {
     for (size_t i = 0; i < (is_small_run() ? 2 : n); i++)
         for (size_t t = 0; t < N_TILES; t++)
             for (int zeros = 0; zeros < N_PATTERNS && is_taken(i, t); zeros++) {
@@ -152,5 +151,6 @@ int main(void) {
         cmocka_unit_test(columns_with_zeros_give_the_bits_of_the_whole_sum),
         cmocka_unit_test(narrow_products_take_no_lists),
     };
-    return cmocka_run_group_tests_name("products with zeros", tests, open_device, close_device);
+    return cmocka_run_group_tests_name("products with zeros", tests, open_any_engine,
+                                       close_program);
 }

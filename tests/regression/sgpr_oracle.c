@@ -2,11 +2,7 @@
  * with matrices of N x N. */
 #include "sgpr_oracle.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/random.h>
 
@@ -54,10 +50,6 @@ sgpr_problem sgpr_problem_new(uint32_t number, size_t n, size_t columns, size_t 
 void sgpr_problem_free(sgpr_problem *p) {
     free(p->x);
     free(p->labels);
-}
-
-bool is_small_run(void) {
-    return getenv("INVAR_TEST_SMALL") != NULL;
 }
 
 sgpr_problem sgpr_problem_usual(uint32_t number, size_t columns) {

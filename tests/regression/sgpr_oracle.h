@@ -1,11 +1,8 @@
 /* The oracle of sparse Gaussian process regression, and problems to try it on. */
-#ifndef INVAR_TESTS_STUDIES_SGPR_ORACLE_H
-#define INVAR_TESTS_STUDIES_SGPR_ORACLE_H
+#ifndef INVAR_TESTS_REGRESSION_SGPR_ORACLE_H
+#define INVAR_TESTS_REGRESSION_SGPR_ORACLE_H
 
 #include "regression/sgpr.h"
-
-/* Whether INVAR_TEST_SMALL asks for problems that an interpreter of kernels can do. */
-bool is_small_run(void);
 
 /* Points x around (3, 3, ...), and the number of the nearest of C random centres as their label. */
 typedef struct {

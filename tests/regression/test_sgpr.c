@@ -1,16 +1,8 @@
 /* Sparse Gaussian process regression against the textbook's formulas in double precision. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+#include "../kit/device.h"
 #include "sgpr_oracle.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 static sgpr_hyper moved(sgpr_hyper h, int which, double factor) {
     if (which == 0) h.variance *= factor;
@@ -27,13 +19,8 @@ typedef struct {
     sgpr *regression;
 } trial;
 
-static void assert_ok(const trial *t, iv_status status) {
-    if (status != IV_OK) fail_msg("%s", iv_context_error(t->context)->message);
-}
-
 static trial open_trial(iv_context *context, const sgpr_problem *p, size_t chunk, bool streams) {
     trial t = {.context = context};
-    const size_t bytes = p->n * p->columns * sizeof *p->x;
     const sgpr_desc desc = {.n_data = p->n,
                             .n_columns = p->columns,
                             .n_classes = p->n_classes,
@@ -42,34 +29,27 @@ static trial open_trial(iv_context *context, const sgpr_problem *p, size_t chunk
                             .iterations = p->iterations,
                             .chunk = chunk,
                             .streams = streams};
-    assert_ok(&t, iv_buffer_create(context, bytes, &t.x));
-    assert_ok(&t, iv_buffer_write(context, t.x, 0, bytes, p->x));
-    assert_ok(&t, sgpr_create(context, &desc, t.x, p->labels, &t.regression));
+    t.x = upload(context, p->x, p->n * p->columns * sizeof *p->x);
+    assert_ok(t.context, sgpr_create(context, &desc, t.x, p->labels, &t.regression));
     return t;
 }
 
-static void destroy_trial(trial *t) {
+static void destroy_trial(void *object) {
+    trial *t = object;
     sgpr_destroy(t->regression);
     iv_buffer_release(t->context, t->x);
+    free(t);
 }
 
-/* Oclgrind 21.10 takes a new buffer for one that was released before, if it is smaller, and reports
- * reads past the end of that as uninitialised. So small runs keep all to the end. */
-typedef struct {
-    iv_context *context;
-    trial kept[32];
-    size_t n_kept;
-} fixture;
-
-static void close_trial(fixture *f, trial *t) {
-    if (is_small_run() && f->n_kept < sizeof f->kept / sizeof *f->kept)
-        f->kept[f->n_kept++] = *t;
-    else
-        destroy_trial(t);
+/* At once, or when a small run ends. */
+static void close_trial(program *f, const trial *t) {
+    trial *copy = malloc(sizeof *copy);
+    assert_non_null(copy);
+    *copy = *t;
+    program_release(f, destroy_trial, copy);
 }
 
-/* ------------------------------------------------------------------ bound, gradient, predictions
- */
+/* ----------------------------------------------------------------- bound, gradient, predictions */
 
 /* How far single precision may be off: 1e-4 of the value, and what F loses by cancellation. It has
  * the term (C v / 2s) (N - tr G), where tr G is a sum of N numbers just below 1, each with some
@@ -79,12 +59,12 @@ static double allowed(const sgpr_problem *p, const sgpr_hyper *h, double value) 
     return 1e-4 * fabs(value) + 16.0 * 0x1p-24 * weight;
 }
 
-static void check_bound(fixture *f, const sgpr_problem *p, size_t chunk, sgpr_hyper hyper) {
+static void check_bound(program *f, const sgpr_problem *p, size_t chunk, sgpr_hyper hyper) {
     trial t = open_trial(f->context, p, chunk, false);
     const int32_t *inducing = sgpr_inducing(t.regression);
     double bound, gradient[3];
-    assert_ok(&t, sgpr_set_hyper(t.regression, hyper));
-    assert_ok(&t, sgpr_bound(t.regression, &bound, gradient));
+    assert_ok(t.context, sgpr_set_hyper(t.regression, hyper));
+    assert_ok(t.context, sgpr_bound(t.regression, &bound, gradient));
 
     const double expected = sgpr_oracle(p, inducing, &hyper, NULL);
     if (!(fabs(bound - expected) <= allowed(p, &hyper, expected)))
@@ -103,7 +83,7 @@ static void check_bound(fixture *f, const sgpr_problem *p, size_t chunk, sgpr_hy
 }
 
 static void bound_and_gradient_are_those_of_the_textbook(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     sgpr_problem p = sgpr_problem_usual(1, 5);
     check_bound(f, &p, 0, (sgpr_hyper){0.5, 2.0, 0.05});
     if (!is_small_run()) {
@@ -122,7 +102,7 @@ static void bound_and_gradient_are_those_of_the_textbook(void **state) {
 }
 
 static void data_come_in_chunks_of_any_size(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     sgpr_problem p = sgpr_problem_usual(4, 7);
     check_bound(f, &p, 16, (sgpr_hyper){0.5, 2.5, 0.05});
     if (!is_small_run()) {
@@ -133,7 +113,7 @@ static void data_come_in_chunks_of_any_size(void **state) {
 }
 
 static void one_inducing_point_is_enough(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     sgpr_problem p = sgpr_problem_new(5, 20, 1, 2, 1);
     check_bound(f, &p, 0, (sgpr_hyper){0.5, 1.5, 0.1});
     sgpr_problem_free(&p);
@@ -141,7 +121,7 @@ static void one_inducing_point_is_enough(void **state) {
 
 /* And after the lengthscale and back, and whether distances stay or not: the same bits. */
 static void bound_depends_on_nothing_but_its_hyper_parameters(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     sgpr_problem p = sgpr_problem_usual(6, 5);
     const sgpr_hyper hyper = {0.5, 2.0, 0.05}, other = {0.4, 3.0, 0.05}, ratio = {0.4, 2.0, 0.05};
     trial kept = open_trial(f->context, &p, 20, false),
@@ -151,10 +131,10 @@ static void bound_depends_on_nothing_but_its_hyper_parameters(void **state) {
     for (size_t i = 0; i < 2; i++)
         for (size_t turn = 0; turn < 2; turn++) {
             sgpr *s = trials[i]->regression;
-            assert_ok(trials[i], sgpr_set_hyper(s, hyper));
-            assert_ok(trials[i], sgpr_bound(s, &bounds[i][turn], gradients[i][turn]));
-            assert_ok(trials[i], sgpr_set_hyper(s, turn ? ratio : other));
-            assert_ok(trials[i], sgpr_bound(s, &unused, NULL));
+            assert_ok(f->context, sgpr_set_hyper(s, hyper));
+            assert_ok(f->context, sgpr_bound(s, &bounds[i][turn], gradients[i][turn]));
+            assert_ok(f->context, sgpr_set_hyper(s, turn ? ratio : other));
+            assert_ok(f->context, sgpr_bound(s, &unused, NULL));
         }
     for (size_t i = 1; i < 4; i++) {
         assert_memory_equal(bounds[0], &bounds[i / 2][i % 2], sizeof(double));
@@ -165,7 +145,7 @@ static void bound_depends_on_nothing_but_its_hyper_parameters(void **state) {
     sgpr_problem_free(&p);
 }
 
-static void check_predictions(fixture *f, const sgpr_problem *p, size_t chunk, sgpr_hyper hyper) {
+static void check_predictions(program *f, const sgpr_problem *p, size_t chunk, sgpr_hyper hyper) {
     trial t = open_trial(f->context, p, chunk, false);
     const size_t bytes = p->n_test * p->columns * sizeof *p->x, n = p->n_test * p->n_classes;
     float *scores = calloc(n, sizeof *scores);
@@ -173,10 +153,10 @@ static void check_predictions(fixture *f, const sgpr_problem *p, size_t chunk, s
     assert_non_null(expected);
     cl_mem test;
     assert_non_null(scores);
-    assert_ok(&t, iv_buffer_create(f->context, bytes, &test));
-    assert_ok(&t, iv_buffer_write(f->context, test, 0, bytes, p->x + p->n * p->columns));
-    assert_ok(&t, sgpr_set_hyper(t.regression, hyper));
-    assert_ok(&t, sgpr_predict(t.regression, test, p->n_test, scores));
+    assert_ok(t.context, iv_buffer_create(f->context, bytes, &test));
+    assert_ok(t.context, iv_buffer_write(f->context, test, 0, bytes, p->x + p->n * p->columns));
+    assert_ok(t.context, sgpr_set_hyper(t.regression, hyper));
+    assert_ok(t.context, sgpr_predict(t.regression, test, p->n_test, scores));
     sgpr_oracle(p, sgpr_inducing(t.regression), &hyper, expected);
     /* scores are of the order of 1; weights of inducing points that nearly say the same cancel */
     for (size_t i = 0; i < n; i++)
@@ -189,7 +169,7 @@ static void check_predictions(fixture *f, const sgpr_problem *p, size_t chunk, s
 }
 
 static void predictions_are_those_of_the_textbook(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     sgpr_problem p = sgpr_problem_usual(7, 5);
     check_predictions(f, &p, 0, (sgpr_hyper){0.5, 2.0, 0.05});
     if (!is_small_run()) check_predictions(f, &p, 17, (sgpr_hyper){0.2, 3.0, 0.01});
@@ -201,15 +181,15 @@ static void predictions_are_those_of_the_textbook(void **state) {
 /* No step of 3 %, more than the search leaves open, in any hyper-parameter or pair of them raises
  * the oracle's bound. */
 static void training_ends_at_a_maximum_of_the_bound(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     sgpr_problem p = sgpr_problem_usual(8, 5);
     trial t = open_trial(f->context, &p, 0, false);
     const int32_t *inducing = sgpr_inducing(t.regression);
     double bound;
-    assert_ok(&t, sgpr_train(t.regression, NULL, NULL));
+    assert_ok(t.context, sgpr_train(t.regression, NULL, NULL));
     const sgpr_hyper best = sgpr_get_hyper(t.regression);
     const double highest = sgpr_oracle(&p, inducing, &best, NULL);
-    assert_ok(&t, sgpr_bound(t.regression, &bound, NULL));
+    assert_ok(t.context, sgpr_bound(t.regression, &bound, NULL));
     assert_true(fabs(bound - highest) <= allowed(&p, &best, highest));
     for (int step = 0; step < 27; step++) {
         sgpr_hyper other = moved(best, 0, exp(0.03 * (step % 3 - 1)));
@@ -226,18 +206,15 @@ static void training_ends_at_a_maximum_of_the_bound(void **state) {
 }
 
 static void training_finds_the_same_from_far_away(void **state) {
-    fixture *f = *state;
-    if (is_small_run()) { /* not cmocka's skip(), whose "not ok # SKIP" Meson counts as failed */
-        print_message("# skipped: %s: too slow for a small run\n", __func__);
-        return;
-    }
+    program *f = *state;
+    if (is_small_run()) SKIP_BECAUSE("too slow for a small run");
     sgpr_problem p = sgpr_problem_usual(9, 5);
     trial t = open_trial(f->context, &p, 0, false);
-    assert_ok(&t, sgpr_train(t.regression, NULL, NULL));
+    assert_ok(t.context, sgpr_train(t.regression, NULL, NULL));
     const sgpr_hyper one = sgpr_get_hyper(t.regression);
-    assert_ok(&t, sgpr_set_hyper(t.regression,
-                                 (sgpr_hyper){20.0, 3.0 * one.lengthscale, 0.3 * one.noise}));
-    assert_ok(&t, sgpr_train(t.regression, NULL, NULL));
+    assert_ok(t.context, sgpr_set_hyper(t.regression, (sgpr_hyper){20.0, 3.0 * one.lengthscale,
+                                                                   0.3 * one.noise}));
+    assert_ok(t.context, sgpr_train(t.regression, NULL, NULL));
     const sgpr_hyper other = sgpr_get_hyper(t.regression);
     /* each search leaves log l open by 0.01, and the others follow it in proportion */
     assert_true(fabs(log(one.lengthscale / other.lengthscale)) <= 0.02);
@@ -254,7 +231,7 @@ static void count_passes(void *counter, const char *what, uint64_t done, uint64_
 }
 
 static void training_heeds_its_budget_and_a_stop(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     sgpr_problem p = sgpr_problem_usual(10, 5);
     p.iterations = 2;
     trial t = open_trial(f->context, &p, 25, false);
@@ -266,13 +243,13 @@ static void training_heeds_its_budget_and_a_stop(void **state) {
     iv_error_clear(iv_context_error(t.context));
     /* what was interrupted is taken up again from the beginning */
     double bound;
-    assert_ok(&t, sgpr_bound(t.regression, &bound, NULL));
+    assert_ok(t.context, sgpr_bound(t.regression, &bound, NULL));
     const sgpr_hyper hyper = sgpr_get_hyper(t.regression);
     const double expected = sgpr_oracle(&p, sgpr_inducing(t.regression), &hyper, NULL);
     assert_true(fabs(bound - expected) <= allowed(&p, &hyper, expected));
 
-    assert_ok(&t, sgpr_set_hyper(t.regression, moved(hyper, 1, 1.1)));
-    assert_ok(&t, sgpr_train(t.regression, NULL, &progress));
+    assert_ok(t.context, sgpr_set_hyper(t.regression, moved(hyper, 1, 1.1)));
+    assert_ok(t.context, sgpr_train(t.regression, NULL, &progress));
     assert_int_equal(n_chunks, 2 * ((p.n + 24) / 25));
     close_trial(f, &t);
     sgpr_problem_free(&p);
@@ -281,7 +258,7 @@ static void training_heeds_its_budget_and_a_stop(void **state) {
 /* ------------------------------------------------------------------ refusals */
 
 static void impossible_problems_are_refused(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     iv_context *context = f->context;
     sgpr_problem p = sgpr_problem_new(11, 10, 2, 2, 4);
     trial t = open_trial(context, &p, 0, false);
@@ -291,55 +268,28 @@ static void impossible_problems_are_refused(void **state) {
                                {.n_data = 10, .n_columns = 2, .n_classes = 1, .n_inducing = 4}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         sgpr *regression;
-        assert_int_equal(sgpr_create(context, &wrong[i], t.x, p.labels, &regression), IV_EINVAL);
+        assert_fails(context, sgpr_create(context, &wrong[i], t.x, p.labels, &regression),
+                     IV_EINVAL, "");
         assert_null(regression);
-        iv_error_clear(iv_context_error(context));
     }
     const sgpr_hyper impossible[] = {{0.0, 1.0, 1.0}, {1.0, -1.0, 1.0}, {1.0, 1.0, NAN}};
     for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++) {
-        assert_int_equal(sgpr_set_hyper(t.regression, impossible[i]), IV_EINVAL);
-        iv_error_clear(iv_context_error(context));
+        assert_fails(context, sgpr_set_hyper(t.regression, impossible[i]), IV_EINVAL, "");
     }
     close_trial(f, &t);
     sgpr_problem_free(&p);
 }
 
 static void data_that_are_not_numbers_are_an_error(void **state) {
-    fixture *f = *state;
+    program *f = *state;
     sgpr_problem p = sgpr_problem_new(12, 10, 2, 2, 4);
     double bound;
     for (size_t i = 0; i < p.n * p.columns; i += 2) p.x[i] = NAN;
     trial t = open_trial(f->context, &p, 0, false);
-    assert_int_equal(sgpr_bound(t.regression, &bound, NULL), IV_EFAILED);
-    assert_non_null(strstr(iv_context_error(t.context)->message, "not positive definite"));
-    iv_error_clear(iv_context_error(t.context));
+    assert_fails(t.context, sgpr_bound(t.regression, &bound, NULL), IV_EFAILED,
+                 "not positive definite");
     close_trial(f, &t);
     sgpr_problem_free(&p);
-}
-
-static int open_fixture(void **state) {
-    iv_error error = {0};
-    fixture *f = calloc(1, sizeof *f);
-    if (!f) return -1;
-    if (iv_context_create(NULL, false, &f->context, &error) != IV_OK) {
-        print_message("# %s\n", error.message);
-        free(f);
-        return -1;
-    }
-    /* Oclgrind takes vectors that the tiled engine puts together for undefined, though they hold
-     * the right values. */
-    if (strstr(iv_context_device(f->context)->name, "Oclgrind"))
-        setenv("INVAR_GEMM_ENGINE", "panel", 0);
-    *state = f;
-    return 0;
-}
-
-static int close_fixture(void **state) {
-    fixture *f = *state;
-    for (size_t i = 0; i < f->n_kept; i++) destroy_trial(&f->kept[i]);
-    iv_context_destroy(f->context);
-    free(f);
-    return 0;
 }
 
 int main(void) {
@@ -355,5 +305,5 @@ int main(void) {
         cmocka_unit_test(impossible_problems_are_refused),
         cmocka_unit_test(data_that_are_not_numbers_are_an_error),
     };
-    return cmocka_run_group_tests_name("sgpr", tests, open_fixture, close_fixture);
+    return cmocka_run_group_tests_name("sgpr", tests, open_program, close_program);
 }

@@ -1,12 +1,5 @@
 /* Plots, their data and scripts, and pictures. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "scratch.h"
+#include "../kit/files.h"
 
 #include <invar/report.h>
 
@@ -29,7 +22,7 @@ static void the_csv_has_one_x_for_series_that_share_it(void **state) {
         {.label = "WT, it's", .n = 3, .x = x, .y = y, .low = low, .high = high},
         {.label = "DA", .n = 3, .x = x, .y = gap}};
     const iv_plot plot = {.series = series, .n_series = 2};
-    assert_ok(iv_plot_write(&plot, *state, "fig3", NULL, &error), &error);
+    assert_ok(&error, iv_plot_write(&plot, *state, "fig3", NULL, &error));
     char *text = slurp(in_scratch(state, "fig3.csv"), NULL);
     assert_string_equal(text, "x,\"WT, it's\",\"WT, it's low\",\"WT, it's high\",DA\n"
                               "1,0.5,0.4,0.6,1\n10,0.25,0.2,0.3,nan\n100,0.125,0.1,0.15,3\n");
@@ -48,7 +41,7 @@ static void series_with_different_x_have_columns_of_their_own(void **state) {
     const iv_series series[] = {{.label = "a", .n = 3, .x = x, .y = y},
                                 {.label = "b", .n = 2, .x = x_other, .y = y}};
     const iv_plot plot = {.series = series, .n_series = 2};
-    assert_ok(iv_plot_write(&plot, *state, "f", NULL, &error), &error);
+    assert_ok(&error, iv_plot_write(&plot, *state, "f", NULL, &error));
     char *text = slurp(in_scratch(state, "f.csv"), NULL);
     assert_string_equal(text, "a x,a,b x,b\n1,0.5,2,0.5\n10,0.25,3,0.25\n100,0.125,,\n");
     free(text);
@@ -93,7 +86,7 @@ static void gnuplot_draws_every_kind_of_plot(void **state) {
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++) {
         bool drawn;
         size_t n;
-        assert_ok(iv_plot_write(&plots[i], *state, "figure", &drawn, &error), &error);
+        assert_ok(&error, iv_plot_write(&plots[i], *state, "figure", &drawn, &error));
         assert_true(drawn);
         char *svg = slurp(in_scratch(state, "figure.svg"), &n);
         assert_contains(svg, "</svg>");
@@ -115,7 +108,7 @@ static void the_script_runs_again_in_another_folder(void **state) {
     const iv_series series[] = {{.label = "a", .n = 3, .x = x, .y = y}};
     const iv_plot plot = {.series = series, .n_series = 1};
     char command[4 * SCRATCH_PATH];
-    assert_ok(iv_plot_write(&plot, *state, "f", NULL, &error), &error);
+    assert_ok(&error, iv_plot_write(&plot, *state, "f", NULL, &error));
     snprintf(command, sizeof command,
              "mkdir '%s/b' && cp '%s/f.gp' '%s/f.csv' '%s/b' && cd '%s/b' && gnuplot f.gp",
              (char *)*state, (char *)*state, (char *)*state, (char *)*state, (char *)*state);
@@ -139,7 +132,7 @@ static void without_gnuplot_the_script_is_still_there(void **state) {
     iv_status status = iv_plot_write(&plot, *state, "f", &drawn, &error);
     setenv("PATH", path, 1);
     free(path);
-    assert_ok(status, &error);
+    assert_ok(&error, status);
     assert_false(drawn);
     assert_true(exists(in_scratch(state, "f.csv")));
     assert_true(exists(in_scratch(state, "f.gp")));
@@ -163,6 +156,48 @@ static void a_failing_gnuplot_is_reported_with_its_message(void **state) {
     assert_false(drawn);
     assert_contains(error.message, "something is wrong");
     assert_false(exists(in_scratch(state, "f.svg")));
+}
+
+/* Settings of the user's, as gnuplot reads them from its start-up file and from the environment,
+ * would change the picture or worse. A gnuplot that only looks stands in for the real one. */
+static void gnuplot_is_run_without_settings_on_the_script_just_written(void **state) {
+    iv_error error = {0};
+    const iv_series series[] = {{.label = "a", .n = 3, .x = x, .y = y}};
+    const iv_plot plot = {.series = series, .n_series = 1};
+    spill(
+        in_scratch(state, "gnuplot"),
+        "#!/bin/sh\necho \"$*\" > asked\necho \"$GNUPLOT_LIB$GNUTERM$FIT_SCRIPT$OTHER\" >> asked\n"
+        "while read -r line; do echo \"$line\"; done < \"$2\" > seen\n");
+    assert_int_equal(chmod(in_scratch(state, "gnuplot"), 0755), 0);
+    spill(in_scratch(state, "f.gp"), "system('touch ran')\n");
+    char *path = strdup(getenv("PATH") ? getenv("PATH") : "");
+    setenv("GNUPLOT_LIB", "lib", 1);
+    setenv("GNUTERM", "term", 1);
+    setenv("FIT_SCRIPT", "fit", 1);
+    setenv("OTHER", "other", 1);
+    setenv("PATH", *state, 1);
+    iv_status status = iv_plot_write(&plot, *state, "f", NULL, &error);
+    setenv("PATH", path, 1);
+    free(path);
+    assert_ok(&error, status);
+    char *text = slurp(in_scratch(state, "asked"), NULL);
+    assert_string_equal(text, "-d f.gp\nother\n");
+    free(text);
+    text = slurp(in_scratch(state, "seen"), NULL);
+    assert_lacks(text, "system");
+    assert_contains(text, "set output 'f.svg'");
+    free(text);
+    assert_string_equal(getenv("GNUTERM"), "term");
+
+    /* What is no file of its own could hold something else by the time it is read. */
+    assert_int_equal(remove(in_scratch(state, "f.gp")), 0);
+    assert_int_equal(symlink(in_scratch(state, "seen"), in_scratch(state, "f.gp")), 0);
+    assert_int_equal(iv_plot_write(&plot, *state, "f", NULL, &error), IV_EFAILED);
+    assert_contains(error.message, "f.gp");
+    unsetenv("GNUPLOT_LIB");
+    unsetenv("GNUTERM");
+    unsetenv("FIT_SCRIPT");
+    unsetenv("OTHER");
 }
 
 static void impossible_plots_are_refused(void **state) {
@@ -200,14 +235,14 @@ static void pictures_decode_to_the_same_pixels(void **state) {
     for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37 + i / 11);
     const char *path = in_scratch(state, "a.png");
 
-    assert_ok(iv_png_write_rgb(path, pixels, WIDTH, HEIGHT, &error), &error);
+    assert_ok(&error, iv_png_write_rgb(path, pixels, WIDTH, HEIGHT, &error));
     uint8_t *back = decode(path, &width, &height);
     assert_int_equal(width, WIDTH);
     assert_int_equal(height, HEIGHT);
     assert_memory_equal(back, pixels, sizeof pixels);
     free(back);
 
-    assert_ok(iv_png_write_gray(path, pixels, WIDTH, HEIGHT, &error), &error);
+    assert_ok(&error, iv_png_write_gray(path, pixels, WIDTH, HEIGHT, &error));
     back = decode(path, &width, &height);
     assert_int_equal(width, WIDTH);
     for (size_t i = 0; i < WIDTH * HEIGHT; i++) {
@@ -239,7 +274,7 @@ static void grids_are_normalised_image_by_image(void **state) {
         .images = images, .rows = 2, .columns = 1, .height = 1, .width = 3, .zoom = 5};
     const char *path = in_scratch(state, "grid.png");
     unsigned width, height;
-    assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+    assert_ok(&error, iv_image_grid_write(&grid, path, &error));
     uint8_t *pixels = decode(path, &width, &height);
 
     /* 10 is half-way from 0 to 20, and 255 / 2 rounds to 128; a constant image is middle grey. */
@@ -266,7 +301,7 @@ static void signed_grids_are_white_at_zero_and_symmetric(void **state) {
                                 .is_signed = true};
     const char *path = in_scratch(state, "grid.png");
     unsigned width, height;
-    assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+    assert_ok(&error, iv_image_grid_write(&grid, path, &error));
     uint8_t *pixels = decode(path, &width, &height);
     const uint8_t *p[4];
     for (size_t i = 0; i < 4; i++) p[i] = pixel_at(pixels, width, 4 + 3 * i + 1, 4 + 1);
@@ -280,8 +315,8 @@ static void signed_grids_are_white_at_zero_and_symmetric(void **state) {
     free(pixels);
 }
 
-/* Two images of 3 planes x 1 x 2 pixels: one range for all planes of an image, whatever their own.
- */
+/* Two images of 3 planes x 1 x 2 pixels: one range for all planes
+ * of an image, whatever their own. */
 static void colours_share_the_range_of_their_image(void **state) {
     iv_error error = {0};
     const float images[] = {0, 10, 20, 0, 0, NAN, /* */ -2, 0, 1, 0, 2, 0};
@@ -296,7 +331,7 @@ static void colours_share_the_range_of_their_image(void **state) {
         grid.is_signed = i > 0;
         grid.images = images + 6 * i;
         grid.rows = 1;
-        assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+        assert_ok(&error, iv_image_grid_write(&grid, path, &error));
         uint8_t *pixels = decode(path, &width, &height);
         for (size_t k = 0; k < 2; k++)
             assert_memory_equal(pixel_at(pixels, width, 4 + 5 * k + 2, 4 + 2), expected[2 * i + k],
@@ -307,7 +342,7 @@ static void colours_share_the_range_of_their_image(void **state) {
     grid.images = images;
     grid.is_signed = true;
     unsigned width, height;
-    assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+    assert_ok(&error, iv_image_grid_write(&grid, path, &error));
     uint8_t *pixels = decode(path, &width, &height);
     assert_memory_equal(pixel_at(pixels, width, 4 + 2, 4 + 9 + 2), expected[2], 3);
     free(pixels);
@@ -328,11 +363,11 @@ static void labels_do_not_cover_images(void **state) {
                           .is_signed = true};
     unsigned width, height, plain_width, plain_height;
     const char *path = in_scratch(state, "grid.png");
-    assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+    assert_ok(&error, iv_image_grid_write(&grid, path, &error));
     free(decode(path, &plain_width, &plain_height));
     grid.row_labels = rows;
     grid.column_labels = columns;
-    assert_ok(iv_image_grid_write(&grid, path, &error), &error);
+    assert_ok(&error, iv_image_grid_write(&grid, path, &error));
     uint8_t *pixels = decode(path, &width, &height);
     assert_true(width > plain_width && height > plain_height);
     size_t full = 0, dark = 0;
@@ -370,7 +405,7 @@ static void contours_write_where_each_value_lies(void **state) {
     const iv_series points[] = {{.label = "one, 1", .n = 2, .x = x_other, .y = y},
                                 {.label = "two", .n = 1, .x = x, .y = y}};
     const iv_contour contour = example_contour(values, points, 2);
-    assert_ok(iv_contour_write(&contour, *state, "toy", NULL, &error), &error);
+    assert_ok(&error, iv_contour_write(&contour, *state, "toy", NULL, &error));
     char *text = slurp(in_scratch(state, "toy.csv"), NULL);
     assert_string_equal(text,
                         "x,y,value\n-1,0,0\n0,0,0.25\n1,0,0.5\n\n-1,4,0.75\n0,4,1\n1,4,nan\n");
@@ -396,7 +431,7 @@ static void gnuplot_draws_contours(void **state) {
         const iv_contour contour = example_contour(all[i], points, 2);
         bool drawn;
         size_t n;
-        assert_ok(iv_contour_write(&contour, *state, "toy", &drawn, &error), &error);
+        assert_ok(&error, iv_contour_write(&contour, *state, "toy", &drawn, &error));
         assert_true(drawn);
         char *svg = slurp(in_scratch(state, "toy.svg"), &n);
         assert_contains(svg, "</svg>");
@@ -444,6 +479,7 @@ int main(void) {
         SCRATCH_TEST(gnuplot_draws_every_kind_of_plot),
         SCRATCH_TEST(the_script_runs_again_in_another_folder),
         SCRATCH_TEST(without_gnuplot_the_script_is_still_there),
+        SCRATCH_TEST(gnuplot_is_run_without_settings_on_the_script_just_written),
         SCRATCH_TEST(a_failing_gnuplot_is_reported_with_its_message),
         SCRATCH_TEST(impossible_plots_are_refused),
         SCRATCH_TEST(pictures_decode_to_the_same_pixels),

@@ -1,12 +1,5 @@
 /* metrics.jsonl: bytes, resuming, full disks. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "scratch.h"
+#include "../kit/files.h"
 
 #include <invar/report.h>
 
@@ -21,14 +14,14 @@ static void log_point(iv_log *log, uint64_t step) {
     iv_error error = {0};
     iv_log_begin(log, "WT", 3, step, step / 2, "test");
     iv_log_double(log, "loss", 0.1 * (double)step);
-    assert_ok(iv_log_end(log, &error), &error);
+    assert_ok(&error, iv_log_end(log, &error));
 }
 
 static void a_point_is_one_line_with_these_bytes(void **state) {
     iv_error error = {0};
     iv_log *log;
     const char *path = in_scratch(state, "metrics.jsonl");
-    assert_ok(iv_log_open(path, 0, &log, &error), &error);
+    assert_ok(&error, iv_log_open(path, 0, &log, &error));
     iv_log_begin(log, "IR \"nu=1\"", 18446744073709551615u, 200, 1, "train");
     iv_log_float(log, "loss", 0.1f);
     iv_log_double(log, "accuracy", 0.1);
@@ -36,10 +29,10 @@ static void a_point_is_one_line_with_these_bytes(void **state) {
     iv_log_double(log, "infinite", -INFINITY);
     iv_log_floats(log, "eta", (float[]){0, -1.5f, INFINITY}, 3);
     iv_log_doubles(log, "spectrum", (double[]){1e-30, 1.0 / 3}, 2);
-    assert_ok(iv_log_end(log, &error), &error);
+    assert_ok(&error, iv_log_end(log, &error));
     iv_log_begin(log, "WT", 0, 0, 0, NULL);
-    assert_ok(iv_log_end(log, &error), &error);
-    assert_ok(iv_log_close(log, &error), &error);
+    assert_ok(&error, iv_log_end(log, &error));
+    assert_ok(&error, iv_log_close(log, &error));
 
     char *text = slurp(path, NULL);
     assert_string_equal(
@@ -61,12 +54,12 @@ static void numbers_survive_the_round_trip(void **state) {
     iv_error error = {0};
     iv_log *log;
     const char *path = in_scratch(state, "metrics.jsonl");
-    assert_ok(iv_log_open(path, 0, &log, &error), &error);
+    assert_ok(&error, iv_log_open(path, 0, &log, &error));
     iv_log_begin(log, "r", 0, 0, 0, NULL);
     iv_log_doubles(log, "doubles", doubles, n_doubles);
     iv_log_floats(log, "floats", floats, n_floats);
-    assert_ok(iv_log_end(log, &error), &error);
-    assert_ok(iv_log_close(log, &error), &error);
+    assert_ok(&error, iv_log_end(log, &error));
+    assert_ok(&error, iv_log_close(log, &error));
 
     json_t *root = json_load_file(path, 0, NULL);
     assert_non_null(root);
@@ -88,18 +81,18 @@ static void resuming_at_an_offset_gives_the_bytes_of_an_uninterrupted_log(void *
     const char *whole = in_scratch(state, "whole.jsonl"),
                *resumed = in_scratch(state, "resumed.jsonl");
 
-    assert_ok(iv_log_open(whole, 0, &log, &error), &error);
+    assert_ok(&error, iv_log_open(whole, 0, &log, &error));
     for (uint64_t step = 0; step < 9; step++) log_point(log, step);
-    assert_ok(iv_log_close(log, &error), &error);
+    assert_ok(&error, iv_log_close(log, &error));
 
-    assert_ok(iv_log_open(resumed, 0, &log, &error), &error);
+    assert_ok(&error, iv_log_open(resumed, 0, &log, &error));
     for (uint64_t step = 0; step < 4; step++) log_point(log, step);
-    assert_ok(iv_log_flush(log, &offset, &error), &error);
+    assert_ok(&error, iv_log_flush(log, &offset, &error));
     for (uint64_t step = 4; step < 7; step++) log_point(log, step); /* lost with the process */
-    assert_ok(iv_log_close(log, &error), &error);
-    assert_ok(iv_log_open(resumed, offset, &log, &error), &error);
+    assert_ok(&error, iv_log_close(log, &error));
+    assert_ok(&error, iv_log_open(resumed, offset, &log, &error));
     for (uint64_t step = 4; step < 9; step++) log_point(log, step);
-    assert_ok(iv_log_close(log, &error), &error);
+    assert_ok(&error, iv_log_close(log, &error));
 
     char *a = slurp(whole, NULL), *b = slurp(resumed, NULL);
     assert_string_equal(a, b);
@@ -113,12 +106,12 @@ static void flush_reports_the_length_of_the_file(void **state) {
     uint64_t offset;
     struct stat info;
     const char *path = in_scratch(state, "metrics.jsonl");
-    assert_ok(iv_log_open(path, 0, &log, &error), &error);
+    assert_ok(&error, iv_log_open(path, 0, &log, &error));
     for (uint64_t step = 0; step < 10000; step++) log_point(log, step); /* more than one buffer */
-    assert_ok(iv_log_flush(log, &offset, &error), &error);
+    assert_ok(&error, iv_log_flush(log, &offset, &error));
     assert_int_equal(stat(path, &info), 0);
     assert_int_equal(info.st_size, offset);
-    assert_ok(iv_log_close(log, &error), &error);
+    assert_ok(&error, iv_log_close(log, &error));
 }
 
 static void a_log_shorter_than_the_checkpoint_says_is_refused(void **state) {
@@ -142,7 +135,7 @@ static void a_full_disk_is_reported_and_leaves_whole_lines(void **state) {
     uint64_t offset;
     size_t n;
     const char *path = in_scratch(state, "metrics.jsonl");
-    assert_ok(iv_log_open(path, 0, &log, &error), &error);
+    assert_ok(&error, iv_log_open(path, 0, &log, &error));
     for (uint64_t step = 0; step < 100; step++) log_point(log, step);
 
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
@@ -164,7 +157,7 @@ static void a_full_disk_is_reported_and_leaves_whole_lines(void **state) {
 
     /* Once there is room again, nothing was lost. */
     iv_error_clear(&error);
-    assert_ok(iv_log_close(log, &error), &error);
+    assert_ok(&error, iv_log_close(log, &error));
     text = slurp(path, NULL);
     size_t lines = 0;
     for (char *s = text; (s = strchr(s, '\n')); s++) lines++;
@@ -177,7 +170,7 @@ static void a_device_without_room_is_reported(void **state) {
     iv_error error = {0};
     iv_log *log;
     if (access("/dev/full", W_OK) != 0) SKIP_BECAUSE("there is no /dev/full");
-    assert_ok(iv_log_open("/dev/full", 0, &log, &error), &error);
+    assert_ok(&error, iv_log_open("/dev/full", 0, &log, &error));
     log_point(log, 1);
     assert_int_equal(iv_log_close(log, &error), IV_EFAILED);
     assert_contains(error.message, "/dev/full");

@@ -1,12 +1,5 @@
 /* results.json: schema, precision, reading back, damage. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "scratch.h"
+#include "../kit/files.h"
 
 #include <invar/report.h>
 
@@ -65,7 +58,7 @@ static void the_file_has_the_documented_keys(void **state) {
     iv_error error = {0};
     iv_results results = example();
     const char *path = in_scratch(state, "results.json");
-    assert_ok(iv_results_write(&results, path, &error), &error);
+    assert_ok(&error, iv_results_write(&results, path, &error));
     iv_results_free(&results);
 
     json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
@@ -113,7 +106,7 @@ static void what_is_not_finite_is_null_with_a_status(void **state) {
     iv_error error = {0};
     iv_results results = example();
     const char *path = in_scratch(state, "results.json");
-    assert_ok(iv_results_write(&results, path, &error), &error);
+    assert_ok(&error, iv_results_write(&results, path, &error));
     iv_results_free(&results);
 
     json_t *root = json_load_file(path, 0, NULL);
@@ -147,8 +140,8 @@ static void results_survive_writing_and_reading(void **state) {
     iv_error error = {0};
     iv_results a = example(), b;
     const char *path = in_scratch(state, "results.json"), *again = in_scratch(state, "again.json");
-    assert_ok(iv_results_write(&a, path, &error), &error);
-    assert_ok(iv_results_read(path, &b, &error), &error);
+    assert_ok(&error, iv_results_write(&a, path, &error));
+    assert_ok(&error, iv_results_read(path, &b, &error));
     assert_int_equal(a.n_runs, b.n_runs);
     for (size_t i = 0; i < a.n_runs; i++) {
         assert_string_equal(a.runs[i].name, b.runs[i].name);
@@ -178,7 +171,7 @@ static void results_survive_writing_and_reading(void **state) {
     assert_string_equal(a.claims[1].evidence, b.claims[1].evidence);
     assert_false(b.claims[1].holds);
 
-    assert_ok(iv_results_write(&b, again, &error), &error);
+    assert_ok(&error, iv_results_write(&b, again, &error));
     char *first = slurp(path, NULL), *second = slurp(again, NULL);
     assert_string_equal(first, second);
     free(first);
@@ -191,8 +184,8 @@ static void an_empty_result_is_valid(void **state) {
     iv_error error = {0};
     iv_results results = {0};
     const char *path = in_scratch(state, "results.json");
-    assert_ok(iv_results_write(&results, path, &error), &error);
-    assert_ok(iv_results_read(path, &results, &error), &error);
+    assert_ok(&error, iv_results_write(&results, path, &error));
+    assert_ok(&error, iv_results_read(path, &results, &error));
     assert_int_equal(results.n_runs + results.n_cells + results.n_claims, 0);
     iv_results_free(&results);
 }
@@ -260,12 +253,11 @@ static void names_that_are_not_utf8_still_give_valid_json(void **state) {
     iv_error error = {0};
     iv_results results = {0};
     const char *path = in_scratch(state, "results.json");
-    assert_ok(
-        iv_results_add_run(&results, "a\xff\xc0\x80 \x01 \xe2\x88\x9e", 0, "done", NULL, &error),
-        &error);
-    assert_ok(iv_results_write(&results, path, &error), &error);
+    assert_ok(&error, iv_results_add_run(&results, "a\xff\xc0\x80 \x01 \xe2\x88\x9e", 0, "done",
+                                         NULL, &error));
+    assert_ok(&error, iv_results_write(&results, path, &error));
     iv_results_free(&results);
-    assert_ok(iv_results_read(path, &results, &error), &error);
+    assert_ok(&error, iv_results_read(path, &results, &error));
     assert_string_equal(results.runs[0].name,
                         "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \x01 \xe2\x88\x9e");
     iv_results_free(&results);

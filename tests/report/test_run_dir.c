@@ -1,12 +1,5 @@
 /* The run directory and run.json. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "scratch.h"
+#include "../kit/files.h"
 
 #include <invar/report.h>
 
@@ -25,13 +18,13 @@ static iv_run_dir *create(const char *path, bool resume) {
     iv_error error = {0};
     iv_run_dir *dir;
     iv_run_dir_options options = options_for(path, resume);
-    assert_ok(iv_run_dir_create(&options, &dir, &error), &error);
+    assert_ok(&error, iv_run_dir_create(&options, &dir, &error));
     return dir;
 }
 
 static void finish(iv_run_dir *dir, const char *status) {
     iv_error error = {0};
-    assert_ok(iv_run_dir_finish(dir, status, &error), &error);
+    assert_ok(&error, iv_run_dir_finish(dir, status, &error));
     iv_run_dir_destroy(dir);
 }
 
@@ -90,7 +83,7 @@ static void finishing_records_end_time_and_status(void **state) {
     options.device = &device;
     iv_error error = {0};
     iv_run_dir *dir;
-    assert_ok(iv_run_dir_create(&options, &dir, &error), &error);
+    assert_ok(&error, iv_run_dir_create(&options, &dir, &error));
     assert_int_equal(iv_run_dir_finish(dir, "perfect", &error), IV_EINVAL);
     finish(dir, "done");
 
@@ -110,7 +103,7 @@ static void finishing_records_end_time_and_status(void **state) {
 static void a_finished_run_is_not_overwritten(void **state) {
     const char *path = in_scratch(state, "run");
     finish(create(path, false), "done");
-    assert_refused(path, false, IV_EFAILED, "finished run");
+    assert_refused(path, false, IV_EINVAL, "finished run");
     json_t *run = read_run_json(path);
     assert_string_equal(member(run, "status"), "done");
     json_decref(run);
@@ -119,7 +112,7 @@ static void a_finished_run_is_not_overwritten(void **state) {
 static void an_unfinished_run_is_to_be_resumed(void **state) {
     const char *path = in_scratch(state, "run");
     finish(create(path, false), "interrupted");
-    assert_refused(path, false, IV_EFAILED, "--resume");
+    assert_refused(path, false, IV_EINVAL, "--resume");
 }
 
 static void resuming_keeps_the_start_and_adds_up_the_seconds(void **state) {
@@ -164,8 +157,8 @@ static void the_default_name_is_unique_and_typable(void **state) {
     iv_status one = iv_run_dir_create(&options, &first, &error);
     iv_status two = iv_run_dir_create(&options, &second, &error);
     assert_int_equal(chdir(before), 0);
-    assert_ok(one, &error);
-    assert_ok(two, &error);
+    assert_ok(&error, one);
+    assert_ok(&error, two);
 
     int length = 0;
     sscanf(iv_run_dir_path(first), "runs/-.-fig-3-%*8d-%*6d%n", &length);
@@ -179,7 +172,7 @@ static void the_default_name_is_unique_and_typable(void **state) {
 static void files_are_written_into_the_directory(void **state) {
     iv_error error = {0};
     iv_run_dir *dir = create(in_scratch(state, "run"), false);
-    assert_ok(iv_run_dir_write(dir, "spec.yaml", "study: x\n", 9, &error), &error);
+    assert_ok(&error, iv_run_dir_write(dir, "spec.yaml", "study: x\n", 9, &error));
     char *text = slurp(in_scratch(state, "run/spec.yaml"), NULL);
     assert_string_equal(text, "study: x\n");
     free(text);

@@ -1,11 +1,11 @@
 /* Buffers: accounts, limits, copies. */
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include "runtime/context.h"
 
 static void bytes_are_accounted(void **state) {
     (void)state;
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     cl_mem first, second;
     assert_int_equal(iv_context_bytes(context), 0);
     assert_ok(context, iv_buffer_create(context, 1000, &first));
@@ -23,7 +23,7 @@ static void bytes_are_accounted(void **state) {
 
 static void an_empty_buffer_is_one_alignment_unit(void **state) {
     (void)state;
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     cl_mem buffer;
     assert_ok(context, iv_buffer_create(context, 0, &buffer));
     assert_int_equal(iv_context_bytes(context), iv_context_device(context)->align_bytes);
@@ -33,7 +33,7 @@ static void an_empty_buffer_is_one_alignment_unit(void **state) {
 
 static void a_buffer_above_the_largest_is_refused_with_both_sizes(void **state) {
     (void)state;
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     cl_mem buffer = (cl_mem)context;
     context->device.max_alloc_bytes = 3 << 20;
     assert_fails(context, iv_buffer_create(context, (3 << 20) + (1 << 19), &buffer), IV_ENOMEM,
@@ -49,7 +49,7 @@ static void a_buffer_above_the_largest_is_refused_with_both_sizes(void **state) 
 
 static void a_buffer_that_does_not_fit_beside_the_others_is_refused(void **state) {
     (void)state;
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     cl_mem first, second;
     context->device.global_bytes = 4 << 20;
     assert_ok(context, iv_buffer_create(context, 3 << 20, &first));
@@ -65,7 +65,7 @@ static void a_buffer_that_does_not_fit_beside_the_others_is_refused(void **state
 
 static void what_is_written_at_an_offset_is_read_there(void **state) {
     (void)state;
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     cl_mem buffer;
     const uint32_t written[] = {1, 2, 3};
     uint32_t read[6];
@@ -86,7 +86,7 @@ static void what_is_written_at_an_offset_is_read_there(void **state) {
 
 static void a_region_outside_its_buffer_is_refused(void **state) {
     (void)state;
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     cl_mem buffer;
     uint32_t words[8] = {0};
     assert_ok(context, iv_buffer_create(context, 16, &buffer));
@@ -102,7 +102,7 @@ static void a_region_outside_its_buffer_is_refused(void **state) {
 
 static void opencl_codes_become_statuses_with_advice(void **state) {
     (void)state;
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     assert_ok(context, iv_cl_check(context, CL_SUCCESS, "nothing"));
     assert_fails(context, iv_cl_check(context, CL_MEM_OBJECT_ALLOCATION_FAILURE, "growing"),
                  IV_ENOMEM, "CL_MEM_OBJECT_ALLOCATION_FAILURE (-4)");

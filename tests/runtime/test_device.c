@@ -1,11 +1,11 @@
 /* Which device a selector means, on a made-up machine; and a machine without any. */
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *program; /* argv[0], to run this program again without drivers */
+static const char *this_program; /* argv[0], to run this program again without drivers */
 
 /* A machine of every kind of device; the first GPU is unusable. */
 static const iv_device_info machine[] = {
@@ -160,7 +160,7 @@ static void without_drivers_the_message_says_how_to_install_one(void **state) {
     assert_non_null(mkdtemp(folder));
     snprintf(command, sizeof command,
              "env -u OCL_ICD_FILENAMES OCL_ICD_VENDORS='%s' '%s' --open-without-drivers", folder,
-             program);
+             this_program);
     FILE *child = popen(command, "r");
     assert_non_null(child);
     size_t got = fread(message, 1, sizeof message - 1, child);
@@ -202,7 +202,7 @@ static void listed_devices_are_plausible(void **state) {
 }
 
 int main(int argc, char **argv) {
-    program = argv[0];
+    this_program = argv[0];
     if (argc > 1 && !strcmp(argv[1], "--open-without-drivers")) return open_without_drivers();
 
     const struct CMUnitTest tests[] = {

@@ -1,7 +1,7 @@
 /* Lanes: members divided among queues give the same bytes and keep the list's order. Where a
  * device has no lanes (a GPU, one compute unit, Oclgrind) everything but the division still has to
  * hold. */
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include "runtime/context.h"
 #include "runtime/lanes.h"
@@ -18,7 +18,7 @@ static iv_context *open_with_lanes(bool lanes) {
         unsetenv("INVAR_LANES");
     else
         setenv("INVAR_LANES", "off", 1);
-    iv_context *context = open_device(false);
+    iv_context *context = open_context(false);
     unsetenv("INVAR_LANES");
     return context;
 }
@@ -289,7 +289,7 @@ static void launches_of_all_lanes_are_throttled(void **state) {
 
 static void profiles_see_whole_launches(void **state) {
     (void)state;
-    iv_context *context = open_device(true);
+    iv_context *context = open_context(true);
     assert_null(context->lanes);
     iv_context_destroy(context);
 }

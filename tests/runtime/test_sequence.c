@@ -1,5 +1,5 @@
 /* Sequences: arguments, order, replay, work-group sizes, refusals, profiles. */
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include "runtime/context.h"
 
@@ -14,7 +14,7 @@ typedef struct {
 } bench;
 
 static bench set_up(bool profiling, size_t n_floats) {
-    bench on = {.context = open_device(profiling), .bytes = n_floats * sizeof(float)};
+    bench on = {.context = open_context(profiling), .bytes = n_floats * sizeof(float)};
     assert_ok(on.context, iv_sequence_create(on.context, &on.sequence));
     assert_ok(on.context, iv_sequence_buffer(on.sequence, on.bytes, &on.buffer));
     const float minus_one = -1;
@@ -115,8 +115,8 @@ static void queued_runs_keep_their_own_steps(void **state) {
     enum { RUNS = 2000 };
     for (uint32_t step = 1; step <= RUNS; step++)
         assert_ok(on.context, iv_sequence_run(on.sequence, step));
-    /* The queue is bounded: a marker was set on the way, and fewer launches than all came after it.
-     */
+    /* The queue is bounded: a marker was set on the way, and fewer
+     * launches than all came after it. */
     assert_non_null(on.context->queued_event);
     assert_true(on.context->n_queued < 2 * RUNS);
 

@@ -1,5 +1,5 @@
 /* Errors and sizes. */
-#include "fixture.h"
+#include "../kit/device.h"
 
 #include <invar/status.h>
 

@@ -9,8 +9,8 @@
 iv_spec *parse_good(const char *text, const char *override) {
     iv_error error = {0};
     iv_spec *spec = NULL;
-    iv_status status =
-        iv_spec_parse("spec.yaml", text, strlen(text), &override, override != NULL, &spec, &error);
+    iv_status status = iv_spec_parse("spec.yaml", text, strlen(text), &override, override != NULL,
+                                     iv_study_schema, &spec, &error);
     assert_string_equal(error.message, "");
     assert_int_equal(status, IV_OK);
     assert_non_null(spec);
@@ -20,8 +20,8 @@ iv_spec *parse_good(const char *text, const char *override) {
 static void expect(const char *text, size_t n_bytes, const char *override, const char *message) {
     iv_error error = {0};
     iv_spec *spec = (iv_spec *)&error;
-    iv_status status =
-        iv_spec_parse("spec.yaml", text, n_bytes, &override, override != NULL, &spec, &error);
+    iv_status status = iv_spec_parse("spec.yaml", text, n_bytes, &override, override != NULL,
+                                     iv_study_schema, &spec, &error);
     assert_string_equal(error.message, message);
     assert_int_equal(status, IV_EINVAL);
     assert_int_equal(error.status, IV_EINVAL);
@@ -42,7 +42,7 @@ char *written(const iv_spec *spec) {
     size_t n_bytes = 0;
     FILE *stream = open_memstream(&text, &n_bytes);
     assert_non_null(stream);
-    assert_int_equal(iv_spec_write(spec, stream, &error), IV_OK);
+    assert_ok(&error, iv_spec_write(spec, stream, &error));
     assert_int_equal(fclose(stream), 0);
     return text;
 }

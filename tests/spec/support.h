@@ -2,14 +2,10 @@
 #ifndef INVAR_TESTS_SPEC_SUPPORT_H
 #define INVAR_TESTS_SPEC_SUPPORT_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/spec.h>
+#include <invar/studies.h>
 
 /* A small valid spec, without a newline at the end of what precedes `runs`. */
 #define HEAD                                                                                       \

@@ -97,7 +97,7 @@ static void a_column_leaves_out_the_learning_rate_and_the_momentum(void **state)
               "- {name: rich, layer: rich, learning_rate: 0.01}\n"
               "sweep: {dataset.dimensions: [4, 5]}\n",
         NULL);
-    assert_int_equal(iv_spec_expand(spec, &expansion, &error), IV_OK);
+    assert_ok(&error, iv_spec_expand(spec, &expansion, &error));
     assert_int_equal(expansion.n_runs, 10);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         assert_string_equal(expansion.runs[i].name, expected[i][0]);
@@ -145,12 +145,12 @@ static void half_an_autoencoder_needs_a_known_code(void **state) {
                                NULL));
     expect_message(CODES "runs: [{name: a, layer: selu, part: decoder}]\ntask: {code: cycle}\n",
                    NULL,
-                   "spec.yaml:3:37: `part` is decoder while `task.code` is cycle, expected full: "
-                   "without a known code one half cannot be trained alone");
+                   "spec.yaml:3:37: `part` is set for task.code cycle, expected only for task.code "
+                   "modulus-sine-cosine or modulus-phase");
     expect_message(CODES "runs: [{name: a, layer: selu, sweep: {part: [full, encoder]}}]\n",
                    "task.code=shift",
-                   "spec.yaml:3:52: `part` is encoder while `task.code` is shift, expected full: "
-                   "without a known code one half cannot be trained alone");
+                   "spec.yaml:3:52: `part` is set for task.code shift, expected only for task.code "
+                   "modulus-sine-cosine or modulus-phase");
 }
 
 static void only_rich_layers_are_lifted(void **state) {
@@ -168,12 +168,37 @@ static void what_pairs_alone_use_is_swept_with_pairs_alone(void **state) {
                                NULL));
     iv_spec_destroy(parse_good(CODES SELU "task: {delta: 3}\n", NULL));
     expect_message(CODES SELU "sweep: {task: {delta: [1, 2]}}\n", NULL,
-                   "spec.yaml:4:16: `task.delta` is swept while `task.code` is "
-                   "modulus-sine-cosine, expected only codes learned from pairs beside it");
+                   "spec.yaml:4:16: `task.delta` is swept for task.code modulus-sine-cosine (run "
+                   "`selu`), expected only for task.code shift, two-part-shift, cycle or "
+                   "shift-scale");
     expect_message(CODES SELU "sweep: {model.variant: [1, 2], task.code: [shift, modulus-phase]}\n",
                    NULL,
-                   "spec.yaml:4:9: `model.variant` is swept while `task.code` is modulus-phase, "
-                   "expected only codes learned from pairs beside it");
+                   "spec.yaml:4:9: `model.variant` is swept for task.code modulus-phase (run "
+                   "`selu`), expected only for task.code shift, two-part-shift, cycle or "
+                   "shift-scale");
+}
+
+static void widths_and_rates_are_swept_with_what_uses_them(void **state) {
+    (void)state;
+    iv_spec_destroy(parse_good(CODES SELU "sweep: {model.width: [2, 4]}\n", NULL));
+    expect_message(CODES "runs: [{name: a, layer: selu}, {name: b, layer: rich}]\n"
+                         "sweep: {model.width: [2, 4]}\n",
+                   NULL,
+                   "spec.yaml:4:9: `model.width` is swept for layer rich (run `b`), expected only "
+                   "for layer selu, relu, sigmoid or bipolar-sigmoid");
+    iv_spec_destroy(parse_good(CODES SELU "training: {beta1: 0.5}\n", NULL));
+    expect_message(CODES SELU "sweep: {training: {beta1: [0.5, 0.6]}}\n", NULL,
+                   "spec.yaml:4:20: `training.beta1` is swept for training.optimizer sgd (run "
+                   "`selu`), expected only for training.optimizer adam");
+    expect_message(CODES SELU "sweep: {training.optimizer: [sgd, adam], training.momentum: [0, "
+                              "0.5]}\n",
+                   NULL,
+                   "spec.yaml:4:42: `training.momentum` is swept for training.optimizer adam (run "
+                   "`selu`), expected only for training.optimizer sgd");
+    expect_message(CODES "runs: [{name: a, layer: selu, momentum: 0.5}]\n",
+                   "training.optimizer=adam",
+                   "spec.yaml:3:41: `momentum` is set for training.optimizer adam, expected only "
+                   "for training.optimizer sgd");
 }
 
 static void batches_and_parts_are_not_larger_than_what_they_are_of(void **state) {
@@ -244,6 +269,7 @@ int main(void) {
         cmocka_unit_test(half_an_autoencoder_needs_a_known_code),
         cmocka_unit_test(only_rich_layers_are_lifted),
         cmocka_unit_test(what_pairs_alone_use_is_swept_with_pairs_alone),
+        cmocka_unit_test(widths_and_rates_are_swept_with_what_uses_them),
         cmocka_unit_test(batches_and_parts_are_not_larger_than_what_they_are_of),
         cmocka_unit_test(pairs_are_measured_on_a_copy_and_an_unrelated_signal_at_least),
         cmocka_unit_test(widths_of_rich_layers_are_bounded),

@@ -9,7 +9,7 @@ static void expect_names(const char *text, const char *names) {
     iv_spec_expansion expansion;
     char joined[1024] = "";
     iv_spec *spec = parse_good(text, NULL);
-    assert_int_equal(iv_spec_expand(spec, &expansion, &error), IV_OK);
+    assert_ok(&error, iv_spec_expand(spec, &expansion, &error));
     for (size_t i = 0; i < expansion.n_runs; i++) {
         strcat(joined, i ? " " : "");
         strcat(joined, expansion.runs[i].name);
@@ -54,7 +54,7 @@ static void configurations_hold_the_swept_values(void **state) {
         HEAD IR_SWEEP("{nu: [1, 3], learning_rate: [0.5]}") "sweep: {training.batch: [64, 128], "
                                                             "dataset.name: [mnist, digits]}\n",
         NULL);
-    assert_int_equal(iv_spec_expand(spec, &expansion, &error), IV_OK);
+    assert_ok(&error, iv_spec_expand(spec, &expansion, &error));
     assert_int_equal(expansion.n_configurations, 4);
     assert_int_equal(expansion.n_runs, 12);
 
@@ -100,7 +100,7 @@ static void runs_are_bounded(void **state) {
             iv_error error = {0};
             iv_spec_expansion expansion;
             iv_spec *spec = parse_good(text, NULL);
-            assert_int_equal(iv_spec_expand(spec, &expansion, &error), IV_OK);
+            assert_ok(&error, iv_spec_expand(spec, &expansion, &error));
             assert_int_equal(expansion.n_runs, 10000);
             iv_spec_expansion_release(&expansion);
             iv_spec_destroy(spec);

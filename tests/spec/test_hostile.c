@@ -118,8 +118,9 @@ static void a_megabyte_of_brackets_ends_soon(void **state) {
         iv_spec *spec;
         size_t length = strlen(fills[i]);
         for (size_t j = 0; j < IV_SPEC_MAX_BYTES; j++) text[j] = fills[i][j % length];
-        assert_int_equal(
-            iv_spec_parse("spec.yaml", text, IV_SPEC_MAX_BYTES, NULL, 0, &spec, &error), IV_EINVAL);
+        assert_int_equal(iv_spec_parse("spec.yaml", text, IV_SPEC_MAX_BYTES, NULL, 0,
+                                       iv_study_schema, &spec, &error),
+                         IV_EINVAL);
         assert_int_equal(strncmp(error.message, "spec.yaml:", 10), 0);
     }
     free(text);

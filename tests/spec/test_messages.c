@@ -112,7 +112,8 @@ static void missing_keys_are_named_where_they_belong(void **state) {
                    "autoencoder, marginal-likelihood");
     expect_message("study: regularization\nname: x\ngroup: {kind: shift, order: 3}\n" RUNS, NULL,
                    "spec.yaml:1:1: missing key `dataset.name`, expected one of mnist, "
-                   "fashion-mnist, digits");
+                   "fashion-mnist, cifar10, digits, or a name of your own (1 to 64 letters, "
+                   "digits, '.', '_' or '-')");
     expect_message(HEAD "runs:\n  - name: DA\n", NULL,
                    "spec.yaml:6:5: missing key `runs.0.method`, expected one of weight-tying, "
                    "augmentation, regularization");
@@ -129,8 +130,8 @@ static void published_rows_must_name_a_run(void **state) {
                    "spec.yaml:6:39: `published.0.metric` is `sii`, expected one of accuracy, li, "
                    "di, si, sigma_max_jacobian; did you mean `si`?");
     expect_message(SMALL "published: [{row: r, run: DA, metric: accuracy, mean: 94}]\n", NULL,
-                   "spec.yaml:6:55: `published.0.mean` is 94, expected an accuracy in [0, 1], not "
-                   "in percent");
+                   "spec.yaml:6:55: `published.0.mean` is 94, expected a value of accuracy in "
+                   "[0, 1]: share of images and group elements that are classified rightly");
     expect_message(SMALL "published:\n"
                          "  - {row: r, run: DA, metric: si, mean: 0}\n"
                          "  - {row: r, run: DA, metric: si, mean: 1}\n",
@@ -171,11 +172,28 @@ static void sizes_must_fit_each_other(void **state) {
                    "of `dataset.train`");
     expect_message(HEAD "runs: [{name: DA, method: augmentation, nu: 3}]\n", NULL,
                    "spec.yaml:5:45: `nu` is set for method augmentation, expected only for "
-                   "regularization");
+                   "method regularization");
     expect_message(HEAD "runs:\n- {name: DA, method: augmentation}\n"
                         "- {name: DA, method: weight-tying}\n",
                    NULL,
                    "spec.yaml:7:10: two runs are named `DA`, expected a name of its own for each");
+}
+
+static void what_some_runs_have_no_use_for_is_not_swept_over_them(void **state) {
+    (void)state;
+    iv_spec_destroy(parse_good(SMALL "sweep: {dataset.images: [50000, 60000]}\n", NULL));
+    expect_message(SMALL "sweep: {dataset: {name: [digits, mnist], images: [50000, 60000]}}\n",
+                   NULL,
+                   "spec.yaml:6:42: `dataset.images` is swept for dataset.name mnist (run `DA`), "
+                   "expected only for dataset.name digits");
+    iv_spec_destroy(parse_good(SMALL "sweep: {group.axes: [x, y]}\n", "group.kind=shift"));
+    expect_message(SMALL "sweep: {group.axes: [x, y]}\n", NULL,
+                   "spec.yaml:6:9: `group.axes` is swept for group.kind rotation (run `DA`), "
+                   "expected only for group.kind shift");
+    iv_spec_destroy(parse_good(HEAD "runs: [{name: DA, method: augmentation, nu: 0}]\n", NULL));
+    expect_message(HEAD "runs: [{name: DA, method: augmentation, select: {}}]\n", NULL,
+                   "spec.yaml:5:49: `select` is set for method augmentation, expected only for "
+                   "method regularization");
 }
 
 static void seeds_are_a_count_or_a_list_of_distinct_ones(void **state) {
@@ -196,12 +214,14 @@ static void unreadable_file_is_reported_with_the_reason(void **state) {
     (void)state;
     iv_error error = {0};
     iv_spec *spec;
-    assert_int_equal(iv_spec_load("no/such.yaml", NULL, 0, &spec, &error), IV_EINVAL);
+    assert_int_equal(iv_spec_load("no/such.yaml", NULL, 0, iv_study_schema, &spec, &error),
+                     IV_EINVAL);
     assert_string_equal(error.message, "no/such.yaml:1:1: cannot be read (No such file or "
                                        "directory), expected a YAML spec");
     assert_null(spec);
     iv_error_clear(&error);
-    assert_int_equal(iv_spec_load(CONFIG_FOLDER, NULL, 0, &spec, &error), IV_EINVAL);
+    assert_int_equal(iv_spec_load(CONFIG_FOLDER, NULL, 0, iv_study_schema, &spec, &error),
+                     IV_EINVAL);
     assert_non_null(strstr(error.message, "configs:1:1: cannot be read (Is a directory)"));
 }
 
@@ -219,6 +239,7 @@ int main(void) {
         cmocka_unit_test(published_rows_must_name_a_run),
         cmocka_unit_test(select_must_name_a_measured_metric_and_a_sweep),
         cmocka_unit_test(sizes_must_fit_each_other),
+        cmocka_unit_test(what_some_runs_have_no_use_for_is_not_swept_over_them),
         cmocka_unit_test(seeds_are_a_count_or_a_list_of_distinct_ones),
         cmocka_unit_test(unreadable_file_is_reported_with_the_reason),
     };

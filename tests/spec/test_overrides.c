@@ -28,6 +28,28 @@ static void override_reaches_list_elements_by_index(void **state) {
     iv_spec_destroy(spec);
 }
 
+static void override_reaches_list_elements_by_name(void **state) {
+    (void)state;
+    static const char text[] = HEAD "runs: [{name: IR, method: regularization},\n"
+                                    "       {name: IR.2, method: regularization},\n"
+                                    "       {name: '0', method: regularization}]\n";
+    iv_spec *spec = parse_good(text, "runs.IR.nu=3");
+    assert_true(iv_spec_number(iv_spec_root(spec), "runs.0.nu") == 3);
+    assert_true(iv_spec_number(iv_spec_root(spec), "runs.1.nu") == 0);
+    iv_spec_destroy(spec);
+    spec = parse_good(text, "runs.IR.2.nu=3"); /* the longer of two names that fit */
+    assert_true(iv_spec_number(iv_spec_root(spec), "runs.0.nu") == 0);
+    assert_true(iv_spec_number(iv_spec_root(spec), "runs.1.nu") == 3);
+    iv_spec_destroy(spec);
+    spec = parse_good(text, "runs.0.nu=3"); /* a number is an index where there is one */
+    assert_true(iv_spec_number(iv_spec_root(spec), "runs.0.nu") == 3);
+    assert_true(iv_spec_number(iv_spec_root(spec), "runs.2.nu") == 0);
+    iv_spec_destroy(spec);
+    expect_message(SMALL, "runs.DA.nu=5",
+                   "--set runs.DA.nu: `nu` is set for method augmentation, expected only for "
+                   "method regularization");
+}
+
 static void override_value_is_yaml(void **state) {
     (void)state;
     iv_spec *spec = parse_good(SMALL, "metrics={names: [si, li], every_epochs: 2}");
@@ -44,7 +66,8 @@ static void later_overrides_win(void **state) {
     const char *overrides[] = {"seeds=3", "training.batch=64", "seeds=[7, 2]"};
     iv_error error = {0};
     iv_spec *spec;
-    assert_int_equal(iv_spec_parse("x", SMALL, strlen(SMALL), overrides, 3, &spec, &error), IV_OK);
+    assert_ok(&error, iv_spec_parse("x", SMALL, strlen(SMALL), overrides, 3, iv_study_schema, &spec,
+                                    &error));
     assert_int_equal(iv_spec_length(iv_spec_root(spec), "seeds"), 2);
     assert_int_equal(iv_spec_integer(iv_spec_root(spec), "seeds.0"), 7);
     assert_int_equal(iv_spec_integer(iv_spec_root(spec), "training.batch"), 64);
@@ -79,9 +102,11 @@ static void messages_name_the_override(void **state) {
     expect_message(SMALL, "name.x=5",
                    "--set name.x: leads through the value `small`, expected a map or a list there");
     expect_message(SMALL, "runs.1.nu=5",
-                   "--set runs.1.nu: no element `1` in the list, expected an index from 0 to 0");
-    expect_message(SMALL, "runs.DA.nu=5",
-                   "--set runs.DA.nu: no element `DA` in the list, expected an index from 0 to 0");
+                   "--set runs.1.nu: no element `1` in the list, expected an index from 0 to 0 "
+                   "or DA");
+    expect_message(SMALL, "runs.DB.nu=5",
+                   "--set runs.DB.nu: no element `DB` in the list, expected an index from 0 to 0 "
+                   "or DA");
     expect_message(SMALL, "training.=5",
                    "--set training.: the key ends in a dot, expected KEY.PATH=VALUE");
 }
@@ -102,6 +127,7 @@ int main(void) {
         cmocka_unit_test(override_replaces_a_value),
         cmocka_unit_test(override_makes_the_maps_on_its_way),
         cmocka_unit_test(override_reaches_list_elements_by_index),
+        cmocka_unit_test(override_reaches_list_elements_by_name),
         cmocka_unit_test(override_value_is_yaml),
         cmocka_unit_test(later_overrides_win),
         cmocka_unit_test(override_finds_dotted_keys_of_a_sweep),

@@ -77,19 +77,29 @@ static void distance_agrees_with_its_definition(void **state) {
     }
 }
 
-static const spec_key own_keys[] = {
-    {"shuffle", KEY_BOOLEAN, 0, "true", NULL, NULL, STUDY_ALL, "a switch"},
-    {"title", KEY_STRING, KEY_OPTIONAL, NULL, NULL, NULL, STUDY_ALL, "any words"},
-    {"depths", KEY_LIST, 0, "[1, 2]", "[1, 3]", NULL, STUDY_ALL, "integers"},
-    {"depths[]", KEY_INTEGER, 0, NULL, "[1, 9]", NULL, STUDY_ALL, "one"},
+static const iv_key own_keys[] = {
+    {"study", IV_KEY_ENUM, IV_KEY_REQUIRED, .doc = "the study"},
+    {"shuffle", IV_KEY_BOOLEAN, 0, "true", .doc = "a switch"},
+    {"title", IV_KEY_STRING, IV_KEY_OPTIONAL, .doc = "any words"},
+    {"depths", IV_KEY_LIST, 0, "[1, 2]", "[1, 3]", .doc = "integers"},
+    {"depths[]", IV_KEY_INTEGER, .range = "[1, 9]", .doc = "one"},
 };
-static const spec_schema own_schema = {own_keys, sizeof own_keys / sizeof own_keys[0]};
+static const iv_schema own_schema = {
+    .study = "own", .keys = own_keys, .n_keys = sizeof own_keys / sizeof own_keys[0]};
 
+static const iv_schema *own_schemas(size_t i) {
+    return i == 0 ? &own_schema : NULL;
+}
+
+/* `text` follows the line that names the study. */
 static iv_status resolve_own(const char *text, spec_arena *arena, iv_error *error, iv_node **root) {
     spec_context context = {.arena = arena, .file = "own", .error = error};
+    const iv_schema *study;
     iv_node *raw;
-    iv_status status = spec_read_text(&context, text, strlen(text), NULL, &raw);
-    return status == IV_OK ? spec_resolve(&context, &own_schema, raw, root) : status;
+    char whole[128];
+    snprintf(whole, sizeof whole, "study: own\n%s", text);
+    iv_status status = spec_read_text(&context, whole, strlen(whole), NULL, &raw);
+    return status == IV_OK ? spec_resolve(&context, own_schemas, raw, &study, root) : status;
 }
 
 static void any_table_can_be_a_schema(void **state) {
@@ -99,11 +109,11 @@ static void any_table_can_be_a_schema(void **state) {
     iv_node *root;
     assert_int_equal(resolve_own("title: 3 words: no\n", &arena, &error, &root), IV_EINVAL);
     iv_error_clear(&error);
-    assert_int_equal(resolve_own("title: 42\n", &arena, &error, &root), IV_OK);
+    assert_ok(&error, resolve_own("title: 42\n", &arena, &error, &root));
     assert_true(iv_spec_boolean(root, "shuffle"));
     assert_string_equal(iv_spec_string(root, "title"), "42");
     assert_int_equal(iv_spec_integer(iv_spec_element(root, "depths", 1), ""), 2);
-    assert_int_equal(resolve_own("shuffle: false\n", &arena, &error, &root), IV_OK);
+    assert_ok(&error, resolve_own("shuffle: false\n", &arena, &error, &root));
     assert_false(iv_spec_boolean(root, "shuffle"));
     spec_arena_release(&arena);
 }
@@ -118,7 +128,7 @@ static void booleans_are_true_or_false_only(void **state) {
         char text[64];
         snprintf(text, sizeof text, "shuffle: %s\n", bad[i]);
         assert_int_equal(resolve_own(text, &arena, &error, &root), IV_EINVAL);
-        assert_non_null(strstr(error.message, "own:1:10: `shuffle` is "));
+        assert_non_null(strstr(error.message, "own:2:10: `shuffle` is "));
         assert_non_null(strstr(error.message, ", expected true or false"));
         spec_arena_release(&arena);
     }

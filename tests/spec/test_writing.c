@@ -1,7 +1,7 @@
 /* Resolved specs: defaults, writing, reading again. */
 #include "support.h"
 
-#include "../report/scratch.h"
+#include "../kit/files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,8 +103,8 @@ static void a_run_as_json_holds_its_values(void **state) {
     iv_spec_expansion expansion;
     char *text;
     iv_spec *spec = parse_good(SMALL "training: {learning_rate: 0.1}\n", NULL);
-    assert_int_equal(iv_spec_expand(spec, &expansion, &error), IV_OK);
-    assert_int_equal(iv_spec_json(expansion.runs[0].config, &text, &error), IV_OK);
+    assert_ok(&error, iv_spec_expand(spec, &expansion, &error));
+    assert_ok(&error, iv_spec_json(expansion.runs[0].config, &text, &error));
     json_t *json = json_loads(text, 0, NULL);
     assert_non_null(json);
     const char *method;
@@ -138,10 +138,10 @@ static void a_full_disk_is_reported(void **state) {
 static void check_config(const char *path) {
     iv_error error = {0};
     iv_spec *spec;
-    iv_spec_load(path, NULL, 0, &spec, &error);
+    iv_spec_load(path, NULL, 0, iv_study_schema, &spec, &error);
     assert_string_equal(error.message, "");
     expect_round_trip(spec);
-    assert_int_equal(iv_spec_load(path, NULL, 0, &spec, &error), IV_OK);
+    assert_ok(&error, iv_spec_load(path, NULL, 0, iv_study_schema, &spec, &error));
     const iv_node *root = iv_spec_root(spec);
 
     size_t n_bytes;
@@ -187,21 +187,44 @@ static void all_shipped_configs_load_and_round_trip(void **state) {
     assert_true(for_each_config(check_config) >= 57);
 }
 
-static void the_documentation_tells_every_key_of_a_resolved_spec(void **state) {
+static void the_documentation_tells_every_key_and_metric_of_a_study(void **state) {
     (void)state;
-    static const char *const keys[] = {
-        "\nstudy\n",           "\nseeds\n",        "\ndataset.name *\n",
-        "\ngroup.order *\n",   "\nruns[].nu *\n",  "\nmetrics.drift\n",
-        "\npublished[].std\n", "\nruns[].sweep\n", "\nsweep\n"};
+    const iv_schema *schema;
+    for (size_t i = 0; (schema = iv_study_schema(i)); i++) {
+        char *text = NULL, line[160];
+        size_t n_bytes;
+        FILE *stream = open_memstream(&text, &n_bytes);
+        assert_non_null(stream);
+        iv_schema_describe(schema, false, stream);
+        fclose(stream);
+        for (size_t k = 0; k < schema->n_keys; k++) {
+            const iv_key *key = &schema->keys[k];
+            if (strcmp(key->path + strlen(key->path) - 2, "[]") == 0) continue;
+            bool star = key->flags & IV_KEY_SWEEPABLE;
+            snprintf(line, sizeof line, "\n%s%s\n    ", key->path, star ? " *" : "");
+            assert_non_null(strstr(text, line));
+            assert_non_null(strstr(text, key->doc));
+        }
+        for (size_t m = 0; schema->metric(m); m++) {
+            snprintf(line, sizeof line, "\n%s\n    ", schema->metric(m)->name);
+            assert_non_null(strstr(text, line));
+        }
+        free(text);
+    }
+}
+
+static void the_documentation_tells_defaults_ranges_and_conditions(void **state) {
+    (void)state;
     char *text = NULL;
     size_t n_bytes;
     FILE *stream = open_memstream(&text, &n_bytes);
     assert_non_null(stream);
-    iv_spec_describe(stream);
+    iv_schema_describe(iv_schema_find(iv_study_schema, "marginal-likelihood"), false, stream);
     fclose(stream);
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        assert_non_null(strstr(text, keys[i]));
-    assert_non_null(strstr(text, "an integer in [1, 1000000]; default 300"));
+    assert_non_null(strstr(text, "integer in [1, 1000000]; default 100; only for method sgpr\n"));
+    assert_non_null(strstr(text, "default 32; only for method network, not for invariance none\n"));
+    assert_non_null(
+        strstr(text, "mnist, fashion-mnist, cifar10, digits, rings, or a name of your own "));
     free(text);
 }
 
@@ -213,7 +236,8 @@ int main(void) {
         cmocka_unit_test(a_run_as_json_holds_its_values),
         cmocka_unit_test(a_full_disk_is_reported),
         cmocka_unit_test(all_shipped_configs_load_and_round_trip),
-        cmocka_unit_test(the_documentation_tells_every_key_of_a_resolved_spec),
+        cmocka_unit_test(the_documentation_tells_every_key_and_metric_of_a_study),
+        cmocka_unit_test(the_documentation_tells_defaults_ranges_and_conditions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,19 +1,12 @@
 #include "autoencoder_oracle.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/data.h>
 
 #include <Random123/philox.h>
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* ------------------------------------------------------------------ random numbers */
 
@@ -188,7 +181,7 @@ bool oracle_half_load(const char *path, const char *name, oracle_layer layer, bo
     iv_error error = {0};
     iv_safetensors *file;
     *half = (oracle_half){.layer = layer, .lifted = lifted};
-    if (iv_safetensors_open(path, &file, &error) != IV_OK) fail_msg("%s", error.message);
+    assert_ok(&error, iv_safetensors_open(path, &file, &error));
     for (int i = 0;; i++) {
         char key[64];
         snprintf(key, sizeof key, "%s.%d.weight", name, i);

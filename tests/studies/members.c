@@ -1,14 +1,14 @@
 #include "members.h"
 
-#include "../cli/process.h"
+#include "../kit/process.h"
 
 #include <invar/data.h>
 
 static void assert_same_tensors(const char *a, const char *b) {
     iv_error error = {0};
     iv_safetensors *files[2];
-    assert_ok(iv_safetensors_open(a, &files[0], &error), &error);
-    assert_ok(iv_safetensors_open(b, &files[1], &error), &error);
+    assert_ok(&error, iv_safetensors_open(a, &files[0], &error));
+    assert_ok(&error, iv_safetensors_open(b, &files[1], &error));
     assert_int_equal(iv_safetensors_count(files[0]), iv_safetensors_count(files[1]));
     for (size_t i = 0; i < iv_safetensors_count(files[0]); i++) {
         const iv_tensor_entry *x = iv_safetensors_get(files[0], i);
@@ -70,7 +70,7 @@ static void assert_same_metrics(void **state, const char *in_a, const char *in_b
     json_t *a = read_results(state, in_a), *b = read_results(state, in_b);
     json_t *metrics_a = json_object_get(find_run(a, name, seed), "metrics");
     json_t *metrics_b = json_object_get(find_run(b, name, seed), "metrics");
-    assert_true(json_object_size(metrics_a) >= 4);
+    assert_true(json_object_size(metrics_a) > 0);
     if (!json_equal(metrics_a, metrics_b)) {
         char *text_a = json_dumps(metrics_a, 0), *text_b = json_dumps(metrics_b, 0);
         fail_msg("metrics of %s seed %d differ:\n%s\n%s", name, seed, text_a, text_b);
@@ -90,12 +90,16 @@ char *log_of(void **state, const char *run, const char *name, int seed) {
     return kept;
 }
 
-void assert_same_member(void **state, const char *a, const char *b, const char *name, int seed) {
+void assert_same_model(void **state, const char *a, const char *b, const char *name, int seed) {
     char path_a[256], path_b[256];
     snprintf(path_a, sizeof path_a, "%s/models/%s-seed%d.safetensors", a, name, seed);
     snprintf(path_b, sizeof path_b, "%s/models/%s-seed%d.safetensors", b, name, seed);
     assert_same_tensors(in_scratch(state, path_a), in_scratch(state, path_b));
     assert_same_metrics(state, a, b, name, seed);
+}
+
+void assert_same_member(void **state, const char *a, const char *b, const char *name, int seed) {
+    assert_same_model(state, a, b, name, seed);
     char *log_a = log_of(state, a, name, seed), *log_b = log_of(state, b, name, seed);
     assert_true(strlen(log_a) > 0);
     assert_string_equal(log_a, log_b);

@@ -26,8 +26,9 @@ const char *status_of(json_t *results, const char *name, int seed);
 /* The lines of one member in a log. free() them. */
 char *log_of(void **state, const char *run, const char *name, int seed);
 
-/* Model, results and log of a member are the same, to the last bit, in the run directories a and b.
- */
+/* Model and results of a member are the same, to the last bit, in the run directories a and b; and
+ * its log, which members have that are trained by steps. */
+void assert_same_model(void **state, const char *a, const char *b, const char *name, int seed);
 void assert_same_member(void **state, const char *a, const char *b, const char *name, int seed);
 
 #endif

@@ -1,17 +1,11 @@
 #include "ml_oracle.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/data.h>
 #include <invar/random.h>
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 static double *zeros(int n) {
     double *values = calloc((size_t)n, sizeof *values);
@@ -280,7 +274,7 @@ static void check_shape(const ml_oracle_network *network, int tensor, const iv_t
 void ml_oracle_network_load(const char *path, ml_oracle_network *network) {
     iv_error error = {0};
     iv_safetensors *file;
-    if (iv_safetensors_open(path, &file, &error) != IV_OK) fail_msg("%s", error.message);
+    assert_ok(&error, iv_safetensors_open(path, &file, &error));
     const int h = network->n_hidden,
               n_tensors = network->point ? ML_ORACLE_FACTOR : ML_ORACLE_N_TENSORS;
     assert_int_equal(iv_safetensors_count(file), n_tensors);

@@ -1,14 +1,7 @@
+#include "../kit/kit.h"
 #include "ml_oracle.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 static double *zeros(int n) {
     double *values = calloc((size_t)n + 1, sizeof *values);

@@ -1,16 +1,9 @@
 #include "oracle.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <lapacke.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static double *doubles(size_t n) {
     double *values = calloc(n, sizeof *values);
@@ -90,7 +83,7 @@ static double *widened(const iv_tensor_entry *entry) {
 void oracle_network_load(const char *path, bool tied, oracle_group group, oracle_network *network) {
     iv_error error = {0};
     iv_safetensors *file;
-    if (iv_safetensors_open(path, &file, &error) != IV_OK) fail_msg("%s", error.message);
+    assert_ok(&error, iv_safetensors_open(path, &file, &error));
     *network = (oracle_network){.tied = tied, .group = group};
     network->n_layers = (int)iv_safetensors_count(file) / 2;
     assert_in_range(network->n_layers, 2, ORACLE_LAYERS);

@@ -2,7 +2,7 @@
 #ifndef INVAR_TESTS_STUDIES_STOPPING_H
 #define INVAR_TESTS_STUDIES_STOPPING_H
 
-#include "../cli/process.h"
+#include "../kit/process.h"
 
 #include <signal.h>
 
@@ -15,5 +15,11 @@ typedef struct {
 /* Start `invar ARGUMENTS...`, which writes to SCRATCH/run, let it run until the moment, then send
  * it a signal. It must not have ended before. */
 void stop(void **state, const char *const *arguments, const moment *m, int number);
+
+/* The same; false if it had ended well before. */
+bool stop_unless_ended(void **state, const char *const *arguments, const moment *m, int number);
+
+/* Whether SCRATCH/run has come to a moment, running or stopped. */
+bool has_come(void **state, const moment *m);
 
 #endif

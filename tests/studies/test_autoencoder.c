@@ -3,7 +3,7 @@
 #include "autoencoder_oracle.h"
 #include "members.h"
 
-#include "../cli/process.h"
+#include "../kit/process.h"
 
 #include <math.h>
 

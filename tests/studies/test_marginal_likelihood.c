@@ -3,7 +3,7 @@
 #include "members.h"
 #include "ml_oracle.h"
 
-#include "../cli/process.h"
+#include "../kit/process.h"
 
 #include <invar/data.h>
 #include <invar/random.h>
@@ -77,7 +77,7 @@ static data data_create(const setting *s) {
             ml_oracle_ring_point(DATA_SEED, (uint32_t)i, d.x + 2 * i, &d.labels[i]);
         return d;
     }
-    if (iv_digits_make(DATA_SEED, N, &set, &error) != IV_OK) fail_msg("%s", error.message);
+    assert_ok(&error, iv_digits_make(DATA_SEED, N, &set, &error));
     for (int i = 0; i < N; i++) {
         rows[i] = i;
         d.labels[i] = set.labels[i];

@@ -1,6 +1,8 @@
 /* Figures of the marginal-likelihood study, from logs and models that are made up here. */
-#include "../cli/process.h"
+#include "../kit/process.h"
+#include "example.h"
 
+#include "experiment/experiment.h"
 #include "studies/marginal_likelihood/figures.h"
 
 #include <png.h>
@@ -8,48 +10,51 @@
 #include <math.h>
 
 typedef struct {
-    iv_spec *spec;
+    example made; /* the spec, and numbers of all members */
     iv_context *context;
     iv_run_dir *dir;
-    ml_study study;
-    iv_study_job job;
+    iv_job job;
+    iv_experiment x;
     ml_model *model;
     iv_error error;
-} example;
+} opened;
 
 /* A study that is about to train its first population, in SCRATCH/run. */
-static void open_example(void **state, example *e, const char *text) {
+static void open_run(void **state, opened *e, const char *text) {
     memset(e, 0, sizeof *e);
-    assert_ok(iv_spec_parse("spec", text, strlen(text), NULL, 0, &e->spec, &e->error), &e->error);
-    assert_ok(iv_context_create(NULL, false, &e->context, &e->error), &e->error);
+    example_open(&e->made, text, 0);
+    assert_ok(&e->error, iv_context_create(NULL, false, &e->context, &e->error));
     const iv_run_dir_options options = {.path = in_scratch(state, "run"), .name = "run"};
-    assert_ok(iv_run_dir_create(&options, &e->dir, &e->error), &e->error);
-    e->job = (iv_study_job){.spec = e->spec, .context = e->context, .dir = e->dir};
-    e->study.job = &e->job;
-    assert_ok(ml_plan_create(e->spec, &e->study.plan, &e->error), &e->error);
-    assert_ok(ml_model_create(e->context, &e->study.plan.populations[0], &e->model),
-              iv_context_error(e->context));
+    assert_ok(&e->error, iv_run_dir_create(&options, &e->dir, &e->error));
+    e->job =
+        (iv_job){.spec = e->made.spec, .study = &ml_study, .context = e->context, .dir = e->dir};
+    assert_ok(e->context, experiment_open(&e->job, false, &e->x));
+    e->x.training = true;
+    size_t first;
+    assert_ok(e->context, experiment_open_log(&e->x, &first));
+    iv_model *model;
+    assert_ok(e->context, ml_models.create(&e->x, &e->x.populations.items[0], &model));
+    e->model = (ml_model *)model;
 }
 
-static void close_example(example *e) {
-    ml_model_destroy(e->model);
-    ml_plan_clear(&e->study.plan);
+static void close_run(opened *e) {
+    assert_ok(e->context, experiment_close_log(&e->x, IV_OK));
+    ml_models.destroy(&e->model->base);
+    experiment_close(&e->x);
     iv_run_dir_destroy(e->dir);
     iv_context_destroy(e->context);
-    iv_spec_destroy(e->spec);
+    example_close(&e->made);
 }
 
-static void write_parameter(example *e, size_t parameter, size_t r, const float *values, size_t n) {
-    const iv_view view = iv_parameters_view(e->model->parameters, parameter);
-    assert_ok(iv_buffer_write(e->context, view.buffer,
-                              (view.offset + r * view.stride) * sizeof *values, n * sizeof *values,
-                              values),
-              iv_context_error(e->context));
+static void write_parameter(opened *e, size_t parameter, size_t r, const float *values, size_t n) {
+    const iv_view view = iv_parameters_view(e->model->base.parameters, parameter);
+    assert_ok(e->context, iv_buffer_write(e->context, view.buffer,
+                                          (view.offset + r * view.stride) * sizeof *values,
+                                          n * sizeof *values, values));
 }
 
-static void snapshot(example *e, size_t step) {
-    assert_ok(ml_snapshot(&e->study, &e->study.plan.populations[0], e->model, step),
-              iv_context_error(e->context));
+static void snapshot(opened *e, size_t step) {
+    assert_ok(e->context, ml_snapshot(&e->x, e->model, step));
 }
 
 /* ------------------------------------------------------------------ learned invariances */
@@ -70,14 +75,9 @@ static const char learned[] = "study: marginal-likelihood\n"
 /* Two runs, two seeds, two points: what a figure should say of them is found by hand. Pixels of
  * 28 x 28 images are 27 half widths apart, so that a translation of 1 is 13.5 of them. */
 static void learned_invariances_are_drawn_by_size_in_their_units(void **state) {
-    example e;
-    open_example(state, &e, learned);
-    ml_outcome *outcomes[8] = {NULL};
-    ml_table table;
-    iv_log *log;
-    for (size_t p = 0; p < e.study.plan.n_populations; p++)
-        outcomes[p] = calloc(e.study.plan.populations[p].n_members, sizeof **outcomes);
-    assert_ok(iv_log_open(in_scratch(state, "run/metrics.jsonl"), 0, &log, &e.error), &e.error);
+    opened e;
+    open_run(state, &e, learned);
+    iv_log *log = e.x.log;
     static const char *const runs[] = {"turn-rotated", "shift-rotated", "turn-translated"};
     for (uint64_t step = 0; step < 20; step += 10)
         for (size_t run = 0; run < 3; run++)
@@ -88,11 +88,11 @@ static void learned_invariances_are_drawn_by_size_in_their_units(void **state) {
                 const double shift[6] = {value, 2 * value, 0, 0, 0, 0};
                 iv_log_begin(log, runs[run], seed, step, step / 10, "train");
                 iv_log_doubles(log, "eta", run == 1 ? shift : turn, 6);
-                assert_ok(iv_log_end(log, &e.error), &e.error);
+                assert_ok(&e.error, iv_log_end(log, &e.error));
             }
-    assert_ok(iv_log_close(log, &e.error), &e.error);
-    assert_ok(ml_table_create(e.spec, &e.study.plan, outcomes, &table, &e.error), &e.error);
-    assert_ok(ml_figures_draw(&e.job, &table), iv_context_error(e.context));
+    assert_ok(&e.error, iv_log_flush(log, NULL, &e.error));
+    example_fill(&e.made);
+    assert_ok(e.context, ml_draw(&e.x, &e.made.runs));
 
     char *text = slurp(in_scratch(state, "run/figures/eta-rotated.csv"), NULL);
     double degrees[2];
@@ -108,9 +108,7 @@ static void learned_invariances_are_drawn_by_size_in_their_units(void **state) {
     free(text);
     assert_false(exists(in_scratch(state, "run/figures/eta-scale-rotated.csv")));
 
-    ml_table_clear(&table);
-    for (size_t p = 0; p < 8; p++) free(outcomes[p]);
-    close_example(&e);
+    close_run(&e);
 }
 
 /* ------------------------------------------------------------------ filter banks */
@@ -133,8 +131,8 @@ enum { SIDE = 28, D = SIDE * SIDE, HIDDEN = 20 };
 
 /* At the squares of fifths of 20 points: after 0, 0.8, 3.2, 7.2, 12.8 and 20, rounded down. */
 static void filters_are_kept_at_moments_of_the_training(void **state) {
-    example e;
-    open_example(state, &e, banks);
+    opened e;
+    open_run(state, &e, banks);
     static const size_t due[] = {0, 30, 70, 120, 200};
     size_t n_due = 0;
     for (size_t step = 0; step <= 200; step += 10) {
@@ -147,13 +145,13 @@ static void filters_are_kept_at_moments_of_the_training(void **state) {
     }
     assert_int_equal(n_due, 5);
     assert_int_equal(count_entries(in_scratch(state, "run/figures")), 5); /* none of seed 8 */
-    close_example(&e);
+    close_run(&e);
 }
 
 /* A run that goes on takes the moment at which it stopped again. */
 static void filters_are_kept_as_they_are(void **state) {
-    example e;
-    open_example(state, &e, banks);
+    opened e;
+    open_run(state, &e, banks);
     const float eta[6] = {0, 0, 1.5f, 0, 0, 0};
     float filters[HIDDEN * D];
     for (size_t i = 0; i < HIDDEN * D; i++) filters[i] = (float)i;
@@ -163,10 +161,9 @@ static void filters_are_kept_as_they_are(void **state) {
     snapshot(&e, 30);
 
     iv_safetensors *file;
-    assert_ok(
-        iv_safetensors_open(in_scratch(state, "run/figures/filters-turn-seed7-step30.safetensors"),
-                            &file, &e.error),
-        &e.error);
+    assert_ok(&e.error, iv_safetensors_open(
+                            in_scratch(state, "run/figures/filters-turn-seed7-step30.safetensors"),
+                            &file, &e.error));
     const iv_tensor_entry *weight = iv_safetensors_find(file, "hidden.weight");
     assert_non_null(weight);
     assert_int_equal(weight->shape[0], 16);
@@ -174,7 +171,7 @@ static void filters_are_kept_as_they_are(void **state) {
     assert_memory_equal(weight->data, filters, 16 * D * sizeof(float));
     assert_memory_equal(iv_safetensors_find(file, "eta")->data, eta, sizeof eta);
     iv_safetensors_close(file);
-    close_example(&e);
+    close_run(&e);
 }
 
 static uint8_t *decode(const char *path, size_t *width, size_t *height) {
@@ -201,8 +198,8 @@ static bool is_red(const uint8_t *pixels, size_t width, size_t left, size_t top,
  * it was at T p, so turned by +90 degrees, where (x, y) comes from (-y, x), it points from the
  * centre up: T(0, -1) = (1, 0). */
 static void filters_with_structure_are_drawn_at_equally_spaced_angles(void **state) {
-    example e;
-    open_example(state, &e, banks);
+    opened e;
+    open_run(state, &e, banks);
     const float eta[6] = {0, 0, 1.57079633f, 0, 0, 0};
     float filters[HIDDEN * D] = {0};
     for (size_t i = 0; i < HIDDEN; i++) filters[i * D] = 0.01f;
@@ -213,8 +210,7 @@ static void filters_with_structure_are_drawn_at_equally_spaced_angles(void **sta
     write_parameter(&e, ML_ETA, 0, eta, 6);
     snapshot(&e, 0);
     snapshot(&e, 200);
-    assert_ok(ml_filters_draw(&e.study, &e.study.plan.populations[0], e.model),
-              iv_context_error(e.context));
+    assert_ok(e.context, ml_filters_draw(&e.x, e.model));
 
     size_t width, height;
     uint8_t *pixels = decode(in_scratch(state, "run/figures/filters-turn.png"), &width, &height);
@@ -234,27 +230,26 @@ static void filters_with_structure_are_drawn_at_equally_spaced_angles(void **sta
     assert_true(width > 14 * 88);
     assert_true(is_red(pixels, width, width - 14 * 88 + 3 * 88, 4, 22, 14));
     free(pixels);
-    close_example(&e);
+    close_run(&e);
 }
 
 /* Without any transformation yet, every image is the filter: red where the first plane is large. */
 static void filters_of_colour_images_are_drawn_in_colour(void **state) {
     enum { WIDE = 32, PLANE = WIDE * WIDE };
-    example e;
-    open_example(state, &e,
-                 "study: marginal-likelihood\n"
-                 "name: colours\n"
-                 "seeds: 1\n"
-                 "dataset: {name: cifar10, train: 100, test: 10}\n"
-                 "model: {features: relu, hidden: 2, samples: 2}\n"
-                 "training: {batch: 50, epochs: 1}\n"
-                 "runs: [{name: all, invariance: affine}]\n"
-                 "figures: {names: [filters]}\n");
+    opened e;
+    open_run(state, &e,
+             "study: marginal-likelihood\n"
+             "name: colours\n"
+             "seeds: 1\n"
+             "dataset: {name: cifar10, train: 100, test: 10}\n"
+             "model: {features: relu, hidden: 2, samples: 2}\n"
+             "training: {batch: 50, epochs: 1}\n"
+             "runs: [{name: all, invariance: affine}]\n"
+             "figures: {names: [filters]}\n");
     float *filters = calloc(2 * 3 * PLANE, sizeof *filters);
     for (size_t i = 0; i < PLANE; i++) filters[3 * PLANE + i] = 1; /* unit 1 */
     write_parameter(&e, ML_WEIGHT, 0, filters, 2 * 3 * PLANE);
-    assert_ok(ml_filters_draw(&e.study, &e.study.plan.populations[0], e.model),
-              iv_context_error(e.context));
+    assert_ok(e.context, ml_filters_draw(&e.x, e.model));
     free(filters);
 
     size_t width, height;
@@ -268,17 +263,16 @@ static void filters_of_colour_images_are_drawn_in_colour(void **state) {
         assert_memory_equal(pixels + ((4 + step + WIDE) * width + x) * 3, "\x80\x80\x80", 3);
     }
     free(pixels);
-    close_example(&e);
+    close_run(&e);
 }
 
 static void filters_that_nobody_asked_for_are_not_kept(void **state) {
-    example e;
-    open_example(state, &e, BANKS("figures: {names: [eta]}\n"));
+    opened e;
+    open_run(state, &e, BANKS("figures: {names: [eta]}\n"));
     snapshot(&e, 0);
-    assert_ok(ml_filters_draw(&e.study, &e.study.plan.populations[0], e.model),
-              iv_context_error(e.context));
+    assert_ok(e.context, ml_filters_draw(&e.x, e.model));
     assert_int_equal(count_entries(in_scratch(state, "run/figures")), 0);
-    close_example(&e);
+    close_run(&e);
 }
 
 int main(void) {

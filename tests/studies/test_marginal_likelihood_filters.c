@@ -1,16 +1,12 @@
 /* Filters as the marginal-likelihood study's figures show them. No device is needed. */
+#include "../kit/kit.h"
 #include "ml_oracle.h"
 
 #include "studies/marginal_likelihood/figures.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include <invar/random.h>
 
 #include <math.h>
-#include <string.h>
 
 enum { PLANES = 3, HEIGHT = 7, WIDTH = 6, PIXELS = PLANES * HEIGHT * WIDTH };
 
@@ -94,14 +90,14 @@ static void blurred_filters_agree_with_the_oracle(void **state) {
 
 static void figures_have_plain_names(void **state) {
     (void)state;
-    char name[ML_FIGURE_NAME];
-    ml_figure_name("eta", "cifar10 rotated=1e+06/x", name);
-    assert_string_equal(name, "eta-cifar10-rotated-1e-06-x");
-    char endless[2 * ML_FIGURE_NAME];
+    char name[IV_FIGURE_NAME];
+    iv_figure_name("eta", "cifar10 rotated=1e+06/x", name);
+    assert_string_equal(name, "eta-cifar10-rotated1e-06-x");
+    char endless[2 * IV_FIGURE_NAME];
     memset(endless, 'a', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
-    ml_figure_name("filters", endless, name);
-    assert_int_equal(strlen(name), ML_FIGURE_NAME - 1);
+    iv_figure_name("filters", endless, name);
+    assert_int_equal(strlen(name), IV_FIGURE_NAME - 1);
 }
 
 int main(void) {

@@ -1,48 +1,49 @@
 /* What the marginal-likelihood study makes of a spec: populations, members, rows, data. */
+#include "../kit/kit.h"
+
 #include "studies/marginal_likelihood/marginal_likelihood.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include <invar/studies.h>
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 typedef struct {
     iv_spec *spec;
-    ml_plan plan;
+    iv_populations all;
     iv_error error;
 } example;
 
 static void open_example(example *e, const char *text) {
     memset(e, 0, sizeof *e);
-    if (iv_spec_parse("spec", text, strlen(text), NULL, 0, &e->spec, &e->error) != IV_OK)
-        fail_msg("%s", e->error.message);
-    if (ml_plan_create(e->spec, &e->plan, &e->error) != IV_OK) fail_msg("%s", e->error.message);
+    assert_ok(&e->error, iv_spec_parse("spec", text, strlen(text), NULL, 0, iv_study_schema,
+                                       &e->spec, &e->error));
+    assert_ok(&e->error, iv_populations_create(&ml_study, e->spec, &e->all, &e->error));
 }
 
 static void close_example(example *e) {
-    ml_plan_clear(&e->plan);
+    iv_populations_clear(&e->all);
     iv_spec_destroy(e->spec);
 }
 
 /* The member of a run, by its whole name, and a seed; *home: its population. */
-static const ml_member *find_member(const example *e, const char *run, uint32_t seed,
-                                    const ml_population **home) {
+static const iv_member *find_member(const example *e, const char *run, uint32_t seed,
+                                    const iv_population **home) {
     *home = NULL;
-    for (size_t p = 0; p < e->plan.n_populations; p++) {
-        *home = &e->plan.populations[p];
+    for (size_t p = 0; p < e->all.n; p++) {
+        *home = &e->all.items[p];
         for (size_t r = 0; r < (*home)->n_members; r++) {
-            const ml_member *member = &(*home)->members[r];
+            const iv_member *member = &(*home)->members[r];
             if (strcmp(member->run->name, run) == 0 && member->seed == seed) return member;
         }
     }
     fail_msg("there is no run %s with seed %u", run, seed);
     return NULL;
+}
+
+static ml_own own_of(const example *e, const char *run, uint32_t seed) {
+    const iv_population *home;
+    const iv_member *member = find_member(e, run, seed, &home);
+    return ml_own_of(home, member);
 }
 
 static const char table[] =
@@ -66,9 +67,9 @@ static const char table[] =
 static void runs_of_one_shape_are_one_population_for_all_seeds_and_data(void **state) {
     (void)state;
     example e;
-    const ml_population *mlp, *rotation, *affine, *other;
+    const iv_population *mlp, *rotation, *affine, *other;
     open_example(&e, table);
-    assert_int_equal(e.plan.n_populations, 5);
+    assert_int_equal(e.all.n, 5);
     find_member(&e, "rotation-rotated", 3, &rotation);
     find_member(&e, "rotation-translated-scaled", 5, &other);
     assert_ptr_equal(rotation, other);
@@ -83,20 +84,21 @@ static void runs_of_one_shape_are_one_population_for_all_seeds_and_data(void **s
 static void what_a_run_needs_decides_its_population(void **state) {
     (void)state;
     example e;
-    const ml_population *mlp, *rotation, *fixed, *point, *gp;
+    const iv_population *mlp, *rotation, *fixed, *point, *gp;
     open_example(&e, table);
     find_member(&e, "mlp-rotated", 3, &mlp);
     find_member(&e, "rotation-rotated", 3, &rotation);
     find_member(&e, "fixed-rotated", 3, &fixed);
     find_member(&e, "point-rotated", 3, &point);
     find_member(&e, "gp-rotated", 3, &gp);
-    assert_false(mlp->invariant);
-    assert_int_equal(mlp->n_samples, 1);
-    assert_true(rotation->invariant && rotation->learns && !rotation->point);
-    assert_int_equal(rotation->n_samples, 4);
-    assert_true(fixed->invariant && !fixed->learns);
-    assert_true(point->learns && point->point);
-    assert_true(gp->sgpr && gp->n_inducing == 50);
+    assert_false(ml_setting_of(mlp)->invariant);
+    assert_int_equal(ml_setting_of(mlp)->n_samples, 1);
+    assert_true(ml_setting_of(rotation)->invariant && ml_setting_of(rotation)->learns &&
+                !ml_setting_of(rotation)->point);
+    assert_int_equal(ml_setting_of(rotation)->n_samples, 4);
+    assert_true(ml_setting_of(fixed)->invariant && !ml_setting_of(fixed)->learns);
+    assert_true(ml_setting_of(point)->learns && ml_setting_of(point)->point);
+    assert_true(ml_setting_of(gp)->sgpr && ml_setting_of(gp)->n_inducing == 50);
     close_example(&e);
 }
 
@@ -124,7 +126,7 @@ static void what_is_one_number_to_a_population_divides_it_when_swept(void **stat
                  swept[i]);
         example e;
         open_example(&e, text);
-        if (e.plan.n_populations != 2) fail_msg("`%s` did not divide a population", swept[i]);
+        if (e.all.n != 2) fail_msg("`%s` did not divide a population", swept[i]);
         close_example(&e);
     }
 }
@@ -132,19 +134,18 @@ static void what_is_one_number_to_a_population_divides_it_when_swept(void **stat
 static void members_start_with_the_eta_of_their_own_generators(void **state) {
     (void)state;
     example e;
-    const ml_population *home;
     open_example(&e, table);
-    const ml_member *rotation = find_member(&e, "rotation-rotated", 3, &home);
-    const ml_member *affine = find_member(&e, "affine-rotated", 3, &home);
-    const ml_member *fixed = find_member(&e, "fixed-rotated", 3, &home);
+    const ml_own rotation = own_of(&e, "rotation-rotated", 3);
+    const ml_own affine = own_of(&e, "affine-rotated", 3);
+    const ml_own fixed = own_of(&e, "fixed-rotated", 3);
     for (size_t i = 0; i < IV_N_GENERATORS; i++) {
         const bool turns = i == ML_ROTATION;
-        assert_true(rotation->eta[i] == (turns ? 0.5f : 0.0f));
-        assert_true(rotation->learned[i] == (turns ? 1.0f : 0.0f));
-        assert_true(affine->eta[i] == 0.25f);
-        assert_true(affine->learned[i] == 1.0f);
-        assert_true(fixed->eta[i] == (turns ? 2.0f : 0.0f));
-        assert_true(fixed->learned[i] == 0.0f);
+        assert_true(rotation.eta[i] == (turns ? 0.5f : 0.0f));
+        assert_true(rotation.learned[i] == (turns ? 1.0f : 0.0f));
+        assert_true(affine.eta[i] == 0.25f);
+        assert_true(affine.learned[i] == 1.0f);
+        assert_true(fixed.eta[i] == (turns ? 2.0f : 0.0f));
+        assert_true(fixed.learned[i] == 0.0f);
     }
     close_example(&e);
 }
@@ -152,12 +153,11 @@ static void members_start_with_the_eta_of_their_own_generators(void **state) {
 static void each_member_has_its_own_transformation_of_the_data(void **state) {
     (void)state;
     example e;
-    const ml_population *home;
     open_example(&e, table);
-    assert_int_equal(find_member(&e, "mlp-rotated", 3, &home)->transformations, IV_DATA_ROTATED);
-    assert_int_equal(find_member(&e, "mlp-partially-rotated", 3, &home)->transformations,
+    assert_int_equal(own_of(&e, "mlp-rotated", 3).transformations, IV_DATA_ROTATED);
+    assert_int_equal(own_of(&e, "mlp-partially-rotated", 3).transformations,
                      IV_DATA_PARTIALLY_ROTATED);
-    assert_int_equal(find_member(&e, "mlp-translated-scaled", 3, &home)->transformations,
+    assert_int_equal(own_of(&e, "mlp-translated-scaled", 3).transformations,
                      IV_DATA_TRANSLATED + IV_DATA_SCALED);
     close_example(&e);
 }
@@ -165,15 +165,15 @@ static void each_member_has_its_own_transformation_of_the_data(void **state) {
 static void schedules_follow_from_whole_batches(void **state) {
     (void)state;
     example e;
-    const ml_population *home;
+    const iv_population *home;
     open_example(&e, table);
     find_member(&e, "rotation-rotated", 3, &home);
-    assert_int_equal(ml_steps_per_epoch(home), 10);
-    assert_int_equal(ml_steps(home), 70);
-    assert_int_equal(ml_point_steps(&e.plan, home), 1); /* fewer steps than 100 points */
+    assert_int_equal(home->steps_per_epoch, 10);
+    assert_int_equal(iv_population_steps(home), 70);
+    assert_int_equal(iv_population_point_steps(home), 1); /* fewer steps than 100 points */
     /* 0.01 and 0.001 are read as doubles, divided, and rounded once: within half an ulp of 10 */
-    assert_true(fabsf(home->eta_rate - 10.0f) <= 5e-7f);
-    assert_true(home->annealed);
+    assert_true(fabsf(ml_setting_of(home)->eta_rate - 10.0f) <= 5e-7f);
+    assert_true(ml_setting_of(home)->annealed);
     close_example(&e);
 }
 
@@ -188,19 +188,19 @@ static void splitting_keeps_every_member_once_and_in_order(void **state) {
                                "runs: [{name: a}, {name: gp, method: sgpr, inducing: 50}]\n";
     open_example(&e, spec);
     const iv_device_info device = {.max_alloc_bytes = SIZE_MAX, .global_bytes = SIZE_MAX};
-    assert_int_equal(ml_plan_split(&e.plan, &device, &e.error), IV_OK);
+    assert_ok(&e.error, iv_populations_split(&ml_study, &device, &e.all, &e.error));
     static const size_t sizes[] = {3, 3, 1};
-    assert_int_equal(e.plan.n_populations, 3 + 7); /* regressions one by one */
+    assert_int_equal(e.all.n, 3 + 7); /* regressions one by one */
     uint32_t seed = 0;
     for (size_t p = 0; p < 3; p++) {
-        assert_int_equal(e.plan.populations[p].n_members, sizes[p]);
+        assert_int_equal(e.all.items[p].n_members, sizes[p]);
         for (size_t r = 0; r < sizes[p]; r++)
-            assert_int_equal(e.plan.populations[p].members[r].seed, seed++);
+            assert_int_equal(e.all.items[p].members[r].seed, seed++);
     }
     for (size_t p = 3; p < 10; p++) {
-        assert_true(e.plan.populations[p].sgpr);
-        assert_int_equal(e.plan.populations[p].n_members, 1);
-        assert_int_equal(e.plan.populations[p].members[0].seed, p - 3);
+        assert_true(ml_setting_of(&e.all.items[p])->sgpr);
+        assert_int_equal(e.all.items[p].n_members, 1);
+        assert_int_equal(e.all.items[p].members[0].seed, p - 3);
     }
     close_example(&e);
 }
@@ -220,61 +220,24 @@ static void what_fits_the_device_bounds_a_population(void **state) {
     const double member = 122e6;
     const iv_device_info device = {.max_alloc_bytes = (size_t)1 << 34,
                                    .global_bytes = (size_t)8 << 30};
-    assert_int_equal(ml_plan_split(&e.plan, &device, &e.error), IV_OK);
+    assert_ok(&e.error, iv_populations_split(&ml_study, &device, &e.all, &e.error));
     size_t largest = 0;
-    for (size_t p = 0; p < e.plan.n_populations; p++)
-        if (e.plan.populations[p].n_members > largest) largest = e.plan.populations[p].n_members;
+    for (size_t p = 0; p < e.all.n; p++)
+        if (e.all.items[p].n_members > largest) largest = e.all.items[p].n_members;
     assert_true((double)largest * member <= (double)device.global_bytes);
     assert_true((double)largest * member >= 0.33 * (double)device.global_bytes);
     close_example(&e);
-}
-
-/* ------------------------------------------------------------------ zeros */
-
-/* What images are timed with, by count: zeros for the products to pass over, in the share of pixels
- * at which eight images side by side are all 0 that MNIST has, which is a half. Noise has none. */
-static void scribbles_have_zeros_as_handwriting_has(void **state) {
-    (void)state;
-    enum { N = 64, SIDE = 28, D = SIDE * SIDE };
-    iv_dataset images;
-    iv_error error = {0};
-    assert_int_equal(iv_noise_make(0, N, &images, &error), IV_OK);
-    assert_false(study_has_zeros(images.pixels, N * D));
-    study_scribble(images.pixels, N, SIDE, SIDE);
-    assert_true(study_has_zeros(images.pixels, N * D));
-    size_t n_shared = 0, n_values = 0;
-    for (size_t i = 0; i < N; i += 8)
-        for (size_t p = 0; p < D; p++) {
-            unsigned any = 0;
-            for (size_t k = 0; k < 8; k++) any |= images.pixels[(i + k) * D + p];
-            n_shared += any == 0;
-        }
-    for (size_t i = 0; i < N * D; i++) n_values += images.pixels[i] != 0;
-    assert_in_range(100 * n_shared / (N / 8 * D), 47, 53);
-    assert_in_range(100 * n_values / (N * D), 22, 29); /* half of 400 of 784 */
-    iv_dataset_clear(&images);
-}
-
-/* The share at which products pass over zeros, and just below it. */
-static void sixty_zeros_in_a_hundred_are_enough(void **state) {
-    (void)state;
-    uint8_t pixels[100];
-    memset(pixels, 1, sizeof pixels);
-    memset(pixels, 0, 59);
-    assert_false(study_has_zeros(pixels, sizeof pixels));
-    pixels[59] = 0;
-    assert_true(study_has_zeros(pixels, sizeof pixels));
 }
 
 /* ------------------------------------------------------------------ rows */
 
 static void expect_row(const char *spec, const char *run, const char *row) {
     example e;
-    const ml_population *home;
+    const iv_population *home;
     char name[256];
     open_example(&e, spec);
-    const ml_member *member = find_member(&e, run, 0, &home);
-    ml_row_name(home, member->run, name, sizeof name);
+    const iv_member *member = find_member(&e, run, 0, &home);
+    ml_study.results->row_name(home, member->run, name, sizeof name);
     assert_string_equal(name, row);
     close_example(&e);
 }
@@ -308,8 +271,6 @@ int main(void) {
         cmocka_unit_test(schedules_follow_from_whole_batches),
         cmocka_unit_test(splitting_keeps_every_member_once_and_in_order),
         cmocka_unit_test(what_fits_the_device_bounds_a_population),
-        cmocka_unit_test(scribbles_have_zeros_as_handwriting_has),
-        cmocka_unit_test(sixty_zeros_in_a_hundred_are_enough),
         cmocka_unit_test(rows_are_transformations_with_what_else_is_swept),
     };
     return cmocka_run_group_tests_name("the marginal-likelihood study's setting", tests, NULL,

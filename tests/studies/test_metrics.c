@@ -1,6 +1,6 @@
 /* Every metric that a run reports, and that `invar eval` prints, is what the exported model and the
  * images say: recomputed by the oracle from the model file, the split file and the data. */
-#include "../cli/process.h"
+#include "../kit/process.h"
 #include "oracle.h"
 
 #include <float.h>
@@ -131,9 +131,8 @@ static iv_dataset load_images(const char *name, size_t n_images) {
     iv_error error = {0};
     iv_dataset data;
     char directory[4096];
-    assert_int_equal(iv_data_directory(NULL, directory, sizeof directory, &error), IV_OK);
-    if (iv_dataset_load(directory, name, n_images, &data, &error) != IV_OK)
-        fail_msg("%s", error.message);
+    assert_ok(&error, iv_data_directory(NULL, directory, sizeof directory, &error));
+    assert_ok(&error, iv_dataset_load(directory, name, n_images, &data, &error));
     return data;
 }
 
@@ -143,7 +142,7 @@ static int32_t *read_split(void **state, int seed, size_t n_pool) {
     snprintf(name, sizeof name, "run/splits/seed%d.npy", seed);
     iv_error error = {0};
     iv_array array;
-    assert_ok(iv_npy_read(in_scratch(state, name), &array, &error), &error);
+    assert_ok(&error, iv_npy_read(in_scratch(state, name), &array, &error));
     assert_int_equal(array.type, IV_ARRAY_INT32);
     assert_int_equal(array.rank, 1);
     assert_int_equal(array.shape[0], n_pool);

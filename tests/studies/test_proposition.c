@@ -5,21 +5,15 @@
  * of size eta takes W to W (I - eta M). M is positive semidefinite: as long as eta trace(M) <= 2,
  * the factor's norm is at most 1, so small steps do what the flow does. The trainings here go
  * through the library's graph; singular values are LAPACK's. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+#include "../kit/kit.h"
 #include "oracle.h"
 
 #include <invar/graph.h>
 #include <invar/random.h>
+#include <invar/transform.h>
 
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 
 enum { MEMBERS = 4, IMAGES = 24, CLASSES = 10, STEPS = 150, SIDE = 8 };
 
@@ -100,8 +94,9 @@ static void build(flow *f) {
 static void open_flow(flow *f, iv_group_kind kind, size_t order) {
     iv_error error = {0};
     *f = (flow){0};
-    if (iv_context_create(NULL, false, &f->context, &error) != IV_OK) fail_msg("%s", error.message);
-    ok(f, iv_group_create(kind, order, IV_AXES_XY, SIDE, &f->group, iv_context_error(f->context)));
+    assert_ok(&error, iv_context_create(NULL, false, &f->context, &error));
+    ok(f, iv_group_create(kind, order, IV_AXES_XY, (iv_image_shape){1, SIDE, SIDE}, &f->group,
+                          iv_context_error(f->context)));
     f->n_pixels = f->group->n_pixels;
     f->n_elements = f->group->n_elements;
     f->n_weights = CLASSES * f->n_pixels;

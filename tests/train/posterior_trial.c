@@ -97,7 +97,7 @@ static void write_whole(const subject *s, cl_mem buffer) {
 
 void write_model(const subject *s, const model *m) {
     const size_t c = s->n_classes, h = s->n_features;
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "model.safetensors");
     static const float bias[3] = {1.0f, 2.0f, 3.0f};
@@ -108,23 +108,22 @@ void write_model(const subject *s, const model *m) {
             {"output.scale_tril", 3, {c, h, h}, m->factors ? m->factors + r * c * h * h : NULL}};
         assert_ok(s->context, iv_safetensors_write(path, entries, m->factors ? 3 : 2, NULL, 0,
                                                    iv_context_error(s->context)));
-        assert_ok(s->context, iv_parameters_import(s->others, s->posterior, r, path));
+        assert_ok(s->context, iv_model_read(path, MODEL_OF(s), r));
     }
-    iv_state states[IV_MAX_POSTERIOR_STATES];
-    const size_t n_states = iv_posterior_states(s->posterior, states);
-    for (size_t i = 0; i < n_states; i++) write_whole(s, states[i].buffer);
+    const iv_state *state = iv_posterior_state(s->posterior);
+    for (size_t i = 0; i < state->n_kept; i++) write_whole(s, state->kept[i].view.buffer);
     remove_folder(&f);
 }
 
 model read_model(const subject *s) {
     model m = allocate_model(s);
     const size_t n = s->n_classes * s->n_features, n_factor = n * s->n_features;
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "model.safetensors");
     for (size_t r = 0; r < s->n_members; r++) {
         iv_safetensors *file;
-        assert_ok(s->context, iv_parameters_export(s->others, s->posterior, r, path, NULL, 0));
+        assert_ok(s->context, iv_model_write(path, MODEL_OF(s), r, NULL, 0));
         assert_ok(s->context, iv_safetensors_open(path, &file, iv_context_error(s->context)));
         assert_int_equal(iv_safetensors_count(file), m.factors ? 3 : 2);
         memcpy(m.means + r * n, iv_safetensors_find(file, "output.mean")->data,

@@ -31,6 +31,12 @@ typedef struct {
 } plan_of_subject;
 
 subject subject_begin(program *p, const plan_of_subject *plan);
+/* What a model file has of a subject. */
+#define MODEL_OF(s)                                                                                \
+    ((const iv_state *const[]){iv_parameters_state((s)->others),                                   \
+                               iv_posterior_state((s)->posterior)}),                               \
+        2
+
 void subject_end(subject *s);
 
 /* Means [R, C, H] and factors [R, C, H, H] of all members; factors NULL of a point estimate. */

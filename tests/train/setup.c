@@ -1,10 +1,7 @@
-/* A toy population that trains, and folders to write to. */
+/* A toy population that trains. */
 #include "setup.h"
 
 #include "train/train.h"
-
-#include <stdio.h>
-#include <unistd.h>
 
 enum { PIXELS = 9, HIDDEN = 7, CLASSES = 4, BATCH = 5 };
 
@@ -117,33 +114,4 @@ float *training_values(const training *a, size_t *n_per_member) {
         read_buffer(a->t->context, iv_parameters_view(a->parameters, 0).buffer, n_per_member);
     *n_per_member /= a->t->n_members;
     return values;
-}
-
-void assert_fails(iv_context *context, iv_status status, iv_status expected, const char *part) {
-    iv_error *error = iv_context_error(context);
-    if (status != expected)
-        fail_msg("status %d, not %d: %s", (int)status, (int)expected, error->message);
-    if (!strstr(error->message, part))
-        fail_msg("the message lacks \"%s\": %s", part, error->message);
-    iv_error_clear(error);
-}
-
-void make_folder(folder *f) {
-    const char *base = getenv("TMPDIR");
-    memset(f, 0, sizeof *f);
-    snprintf(f->path, sizeof f->path, "%s/invar-test-XXXXXX", base && *base ? base : "/tmp");
-    assert_non_null(mkdtemp(f->path));
-}
-
-const char *in_folder(folder *f, const char *name) {
-    assert_true(f->n_files < sizeof f->files / sizeof *f->files);
-    char path[sizeof *f->files];
-    assert_true(snprintf(path, sizeof path, "%s/%s", f->path, name) < (int)sizeof path);
-    return memcpy(f->files[f->n_files++], path, sizeof path);
-}
-
-/* Nothing else is left behind: the folder would not go. */
-void remove_folder(folder *f) {
-    for (size_t i = 0; i < f->n_files; i++) unlink(f->files[i]);
-    assert_int_equal(rmdir(f->path), 0);
 }

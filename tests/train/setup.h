@@ -1,8 +1,10 @@
-/* What the tests of training share: a toy population that trains, and folders to write to. */
+/* What the tests of training share: a toy population that trains. */
 #ifndef INVAR_TESTS_TRAIN_SETUP_H
 #define INVAR_TESTS_TRAIN_SETUP_H
 
 #include "trial.h"
+
+#include "../kit/files.h"
 
 #include <invar/train.h>
 
@@ -31,23 +33,17 @@ void training_end(program *p, training *a);
 void release_parameters(program *p, iv_parameters *parameters);
 void release_optimizer(program *p, iv_optimizer *optimizer);
 
+/* What a checkpoint has of a training, and a model file of parameters. */
+#define STATES_OF(a)                                                                               \
+    ((const iv_state *const[]){iv_parameters_state((a)->parameters),                               \
+                               iv_optimizer_state((a)->optimizer)}),                               \
+        2
+#define PARAMETERS_OF(p) ((const iv_state *const[]){iv_parameters_state(p)}), 1
+
 /* All members' parameters, padding included, to free. */
 float *training_values(const training *a, size_t *n_per_member);
 
 /* Everything in a view's buffer, to free. */
 float *read_buffer(iv_context *context, cl_mem buffer, size_t *n);
-
-void assert_fails(iv_context *context, iv_status status, iv_status expected, const char *part);
-
-/* A new folder, and NAME in it; remove_folder removes the files named so far and the folder. */
-typedef struct {
-    char path[256];
-    char files[8][320];
-    size_t n_files;
-} folder;
-
-void make_folder(folder *f);
-const char *in_folder(folder *f, const char *name);
-void remove_folder(folder *f);
 
 #endif

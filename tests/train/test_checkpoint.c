@@ -22,7 +22,7 @@ static iv_status restore(const training *a, const char *path) {
     iv_safetensors *file;
     const iv_status status = iv_safetensors_open(path, &file, iv_context_error(a->t->context));
     if (status != IV_OK) return status;
-    const iv_status read = iv_checkpoint_read(file, a->parameters, a->optimizer, NULL);
+    const iv_status read = iv_checkpoint_read(file, STATES_OF(a));
     iv_safetensors_close(file);
     return read;
 }
@@ -30,7 +30,7 @@ static iv_status restore(const training *a, const char *path) {
 /* Parameters alone would not do: what the optimizer keeps goes on too. */
 static void go_on(program *p, iv_optimizer_desc desc) {
     enum { BEFORE = 7, TOTAL = 16 };
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "checkpoint.safetensors");
     training straight = training_begin_with(p, MEMBERS, 0, desc);
@@ -40,8 +40,7 @@ static void go_on(program *p, iv_optimizer_desc desc) {
     train(&straight, 0, TOTAL);
     train(&stopped, 0, BEFORE);
     const iv_metadata step = {"step", "7"};
-    assert_ok(context,
-              iv_checkpoint_write(path, stopped.parameters, stopped.optimizer, NULL, &step, 1));
+    assert_ok(context, iv_checkpoint_write(path, STATES_OF(&stopped), &step, 1));
     train(&resumed, 0, 3); /* whatever it held is replaced */
     assert_ok(context, restore(&resumed, path));
     assert_same_values(&stopped, &resumed);
@@ -66,13 +65,13 @@ static void a_checkpoint_holds_exactly_what_its_optimizer_keeps(void **state) {
     };
     static const size_t counts[N_OPTIMIZERS] = {3, 1, 2};
     for (size_t k = 0; k < N_OPTIMIZERS; k++) {
-        folder f;
+        own_folder f;
         make_folder(&f);
         const char *path = in_folder(&f, "checkpoint.safetensors");
         training a = training_begin_with(*state, 2, 0, optimizers[k]);
         iv_context *context = a.t->context;
         train(&a, 0, 3);
-        assert_ok(context, iv_checkpoint_write(path, a.parameters, a.optimizer, NULL, NULL, 0));
+        assert_ok(context, iv_checkpoint_write(path, STATES_OF(&a), NULL, 0));
         iv_safetensors *file;
         assert_ok(context, iv_safetensors_open(path, &file, iv_context_error(context)));
         assert_int_equal(iv_safetensors_count(file), counts[k]);
@@ -88,13 +87,13 @@ static void a_checkpoint_of_another_optimizer_is_refused_and_changes_nothing(voi
     static const char *const titles[N_OPTIMIZERS] = {"Adam", "SGD without momentum",
                                                      "SGD with momentum"};
     for (size_t k = 0; k < N_OPTIMIZERS; k++) {
-        folder f;
+        own_folder f;
         make_folder(&f);
         const char *path = in_folder(&f, "checkpoint.safetensors");
         training a = training_begin_with(*state, 2, 0, optimizers[k]);
         iv_context *context = a.t->context;
         train(&a, 0, 3);
-        assert_ok(context, iv_checkpoint_write(path, a.parameters, a.optimizer, NULL, NULL, 0));
+        assert_ok(context, iv_checkpoint_write(path, STATES_OF(&a), NULL, 0));
         for (size_t other = 0; other < N_OPTIMIZERS; other++) {
             if (other == k) continue;
             training b = training_begin_with(*state, 2, 0, optimizers[other]);
@@ -132,14 +131,14 @@ static void damage(const char *path, long where, const char *copy_path, long len
 }
 
 static void a_damaged_or_foreign_checkpoint_is_refused_and_changes_nothing(void **state) {
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "good.safetensors");
     const char *bad = in_folder(&f, "bad.safetensors");
     training a = training_begin(*state, 2, 0), other = training_begin(*state, MEMBERS, 0);
     iv_context *context = a.t->context;
     train(&a, 0, 3);
-    assert_ok(context, iv_checkpoint_write(path, a.parameters, a.optimizer, NULL, NULL, 0));
+    assert_ok(context, iv_checkpoint_write(path, STATES_OF(&a), NULL, 0));
     size_t n;
     float *before = training_values(&a, &n);
 
@@ -151,9 +150,9 @@ static void a_damaged_or_foreign_checkpoint_is_refused_and_changes_nothing(void 
         assert_fails(context, restore(&a, bad), IV_EDATA, "bad.safetensors");
     }
     assert_fails(context, restore(&a, "/nonexistent/checkpoint"), IV_EDATA, "/nonexistent");
-    assert_ok(context, iv_checkpoint_write(bad, other.parameters, other.optimizer, NULL, NULL, 0));
+    assert_ok(context, iv_checkpoint_write(bad, STATES_OF(&other), NULL, 0));
     assert_fails(context, restore(&a, bad), IV_EDATA, "another population");
-    assert_ok(context, iv_parameters_export(a.parameters, NULL, 0, bad, NULL, 0));
+    assert_ok(context, iv_model_write(bad, PARAMETERS_OF(a.parameters), 0, NULL, 0));
     assert_fails(context, restore(&a, bad), IV_EDATA, "another population");
 
     float *after = training_values(&a, &n);

@@ -1,5 +1,5 @@
-/* The training loop: how it stops, what it reports, and that a population does not change a member.
- */
+/* The training loop: how it stops, what it reports, and that a
+ * population does not change a member. */
 #include "setup.h"
 
 #include <limits.h>
@@ -95,8 +95,8 @@ static void an_interrupted_run_goes_on_to_the_same_bytes(void **state) {
     training_end(*state, &stopped);
 }
 
-/* So short a limit is over after the first piece at the latest; a limit that is far is never met.
- */
+/* So short a limit is over after the first piece at the latest; a
+ * limit that is far is never met. */
 static void a_time_limit_returns_early_without_an_error(void **state) {
     training a = training_begin(*state, 1, 0);
     witness w = {.last = 0};

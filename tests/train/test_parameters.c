@@ -123,15 +123,15 @@ static void normal_values_have_the_moments_of_their_distribution(void **state) {
 
 static void an_exported_member_is_imported_with_the_same_bits(void **state) {
     program *p = *state;
-    folder f;
+    own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "model.safetensors");
     iv_parameters *from = make(p, descs, N_DESCS, MEMBERS), *to = make(p, descs, N_DESCS, 2);
     assert_ok(p->context, iv_parameters_initialize(from, seeds));
     assert_ok(p->context, iv_parameters_initialize(to, seeds));
     const iv_metadata note = {"run", "{\"name\": \"toy\"}"};
-    assert_ok(p->context, iv_parameters_export(from, NULL, 2, path, &note, 1));
-    assert_ok(p->context, iv_parameters_import(to, NULL, 1, path));
+    assert_ok(p->context, iv_model_write(path, PARAMETERS_OF(from), 2, &note, 1));
+    assert_ok(p->context, iv_model_read(path, PARAMETERS_OF(to), 1));
     for (size_t i = 0; i < N_DESCS; i++) {
         size_t n;
         float *exported = values_of(p, from, i, 2, &n), *imported = values_of(p, to, i, 1, &n);
@@ -161,7 +161,7 @@ static void an_exported_member_is_imported_with_the_same_bits(void **state) {
 
 static void a_file_of_another_model_is_refused_and_changes_nothing(void **state) {
     program *p = *state;
-    folder f;
+    own_folder f;
     make_folder(&f);
     iv_parameter_desc others[3][N_DESCS + 1];
     size_t counts[3] = {N_DESCS, N_DESCS, N_DESCS - 1};
@@ -182,12 +182,13 @@ static void a_file_of_another_model_is_refused_and_changes_nothing(void **state)
         const char *path = in_folder(&f, name);
         iv_parameters *other = make(p, others[k], counts[k], 1);
         assert_ok(p->context, iv_parameters_initialize(other, seeds));
-        assert_ok(p->context, iv_parameters_export(other, NULL, 0, path, NULL, 0));
-        assert_fails(p->context, iv_parameters_import(ours, NULL, 0, path), IV_EDATA, parts[k]);
+        assert_ok(p->context, iv_model_write(path, PARAMETERS_OF(other), 0, NULL, 0));
+        assert_fails(p->context, iv_model_read(path, PARAMETERS_OF(ours), 0), IV_EDATA, parts[k]);
         release_parameters(p, other);
     }
-    assert_fails(p->context, iv_parameters_import(ours, NULL, 0, "/nonexistent/model.safetensors"),
-                 IV_EDATA, "/nonexistent/model.safetensors");
+    assert_fails(p->context,
+                 iv_model_read("/nonexistent/model.safetensors", PARAMETERS_OF(ours), 0), IV_EDATA,
+                 "/nonexistent/model.safetensors");
     float *after = read_buffer(p->context, iv_parameters_view(ours, 0).buffer, &n);
     assert_memory_equal(before, after, n * sizeof *before);
     free(before);

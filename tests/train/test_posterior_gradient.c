@@ -1,5 +1,5 @@
-/* The gradients that an update takes, against central differences of the loss in double precision.
- */
+/* The gradients that an update takes, against central differences
+ * of the loss in double precision. */
 #include "posterior_trial.h"
 
 #include <stdio.h>

@@ -1,10 +1,5 @@
 /* Affine maps: the exponential against closed forms, and equally spaced points. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "../kit/kit.h"
 
 #include <invar/random.h>
 #include <invar/transform.h>

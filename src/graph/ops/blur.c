@@ -3,11 +3,8 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
-/* Attribute: the bits of sigma, after those of the image. Outputs: the images, and those that are
- * blurred along columns alone. */
-enum { SIGMA = IMAGE_ATTRIBUTES };
+/* Outputs: the images, and those that are blurred along columns alone. */
 enum { BLURRED, HALF_WAY };
 
 /* exp(-k^2 / (2 sigma^2)) is below 2^-24 past this many standard deviations. */
@@ -16,41 +13,33 @@ static const double reach = 5.77;
 static const float max_sigma = 1000.0f;
 
 iv_tensor *iv_blur(iv_graph *graph, iv_tensor *images, iv_image_shape shape, float sigma) {
-    node *n = iv_graph_node(graph, &op_blur, 1, &images, 1);
+    node *n = iv_graph_node(graph, &op_blur, 1, &images, 1, sizeof(own_blur));
     if (!n) return NULL;
     if (images->rank != 2) return iv_graph_fail(graph, "blur: needs images [N, D]");
     if (!(sigma > 0.0f && sigma <= max_sigma))
         return iv_graph_fail(graph, "blur: a standard deviation of %g pixels, not one in (0, %g]",
                              (double)sigma, (double)max_sigma);
-    if (!iv_set_image_shape(n, shape, images->dims[1])) return NULL;
-    uint32_t bits;
-    memcpy(&bits, &sigma, sizeof bits);
-    n->attributes[SIGMA] = bits;
+    if (!iv_is_image_shape(n, shape, images->dims[1])) return NULL;
+    *(own_blur *)n->own = (own_blur){shape, sigma};
     iv_tensor *blurred = iv_graph_output(n, IV_F32, 2, images->dims);
-    if (iv_context_device(graph->context)->type != IV_DEVICE_CPU)
+    if (!iv_kernel_value(graph->context, "blur", "ROWS"))
         iv_graph_output(n, IV_F32, 2, images->dims);
     return blurred;
-}
-
-static float sigma_of(const node *n) {
-    const uint32_t bits = (uint32_t)n->attributes[SIGMA];
-    float sigma;
-    memcpy(&sigma, &bits, sizeof sigma);
-    return sigma;
 }
 
 /* Weights from the middle outwards, as far as they reach within an image. They sum to 1 with those
  * that reach farther. */
 static iv_status upload_weights(emitter *e, const node *n, size_t *radius, cl_mem *buffer) {
     float weights[6000]; /* more than reach * max_sigma */
-    const double sigma = (double)sigma_of(n);
+    const own_blur *own = n->own;
+    const double sigma = (double)own->sigma;
     const size_t farthest = (size_t)(reach * sigma);
     double sum = 0.0;
     for (size_t k = 0; k <= farthest; k++)
         sum += (k ? 2.0 : 1.0) * exp(-0.5 * pow((double)k / sigma, 2.0));
     for (size_t k = 0; k <= farthest; k++)
         weights[k] = (float)(exp(-0.5 * pow((double)k / sigma, 2.0)) / sum);
-    const size_t height = n->attributes[IMAGE_HEIGHT], width = n->attributes[IMAGE_WIDTH];
+    const size_t height = own->shape.height, width = own->shape.width;
     const size_t side = height > width ? height : width;
     *radius = farthest < side ? farthest : side - 1;
     const size_t bytes = (*radius + 1) * sizeof *weights;
@@ -66,14 +55,15 @@ static iv_status append_pass(emitter *e, const node *n, const char *function, co
     iv_arg_tensor(launch, x);
     iv_arg_buffer(launch, weights);
     iv_arg_tensor(launch, y);
-    iv_arg_uint(launch, x->dims[0] * n->attributes[IMAGE_PLANES]);
+    iv_arg_uint(launch, x->dims[0] * ((const own_blur *)n->own)->shape.planes);
     return iv_launch_end_by_member(launch, 3, global, local);
 }
 
 static iv_status blur_forward(emitter *e, const node *n) {
+    const own_blur *own = n->own;
     const iv_tensor *x = n->inputs[0], *y = n->outputs[BLURRED];
-    const size_t height = n->attributes[IMAGE_HEIGHT], width = n->attributes[IMAGE_WIDTH];
-    const size_t images = x->dims[0] * n->attributes[IMAGE_PLANES];
+    const size_t height = own->shape.height, width = own->shape.width;
+    const size_t images = x->dims[0] * own->shape.planes;
     size_t radius;
     cl_mem weights;
     const iv_status status = upload_weights(e, n, &radius, &weights);
@@ -99,9 +89,8 @@ static iv_status blur_forward(emitter *e, const node *n) {
 static void blur_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                           iv_tensor **gradients) {
     if (gradient->n_elements != n->outputs[0]->n_elements) return; /* several products at once */
-    const iv_image_shape shape = {n->attributes[IMAGE_PLANES], n->attributes[IMAGE_HEIGHT],
-                                  n->attributes[IMAGE_WIDTH]};
-    gradients[0] = iv_blur(graph, gradient, shape, sigma_of(n));
+    const own_blur *own = n->own;
+    gradients[0] = iv_blur(graph, gradient, own->shape, own->sigma);
 }
 
 const iv_op op_blur = {.name = "blur", .forward = blur_forward, .backward = blur_backward};

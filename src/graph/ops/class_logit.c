@@ -4,7 +4,7 @@
 
 /* Outputs: the sum, and the chosen logit of each row. */
 iv_tensor *iv_class_logit_sum(iv_graph *graph, iv_tensor *logits, iv_tensor *classes) {
-    node *n = iv_graph_node(graph, &op_class_logit_sum, 2, (iv_tensor *[]){logits, classes}, 2);
+    node *n = iv_graph_node(graph, &op_class_logit_sum, 2, (iv_tensor *[]){logits, classes}, 2, 0);
     if (!n) return NULL;
     if (classes->dtype != IV_I32 || iv_rows(logits) % classes->n_elements != 0)
         return iv_graph_fail(graph, "class logit: %zu rows of logits meet %zu classes",
@@ -37,7 +37,7 @@ static iv_status class_logit_sum_forward(emitter *e, const node *n) {
 /* One where the class is the chosen one (times the incoming gradient), zero elsewhere. */
 static void class_logit_sum_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                                      iv_tensor **gradients) {
-    node *d = iv_graph_node(graph, &op_class_logit_gradient, 1, &n->inputs[1], 1);
+    node *d = iv_graph_node(graph, &op_class_logit_gradient, 1, &n->inputs[1], 1, 0);
     iv_tensor *one_hot = iv_graph_output(d, IV_F32, n->inputs[0]->rank, n->inputs[0]->dims);
     gradients[0] = gradient ? iv_scale(graph, one_hot, gradient) : one_hot;
 }
@@ -45,7 +45,7 @@ static void class_logit_sum_backward(iv_graph *graph, const node *n, iv_tensor *
 const iv_op op_class_logit_sum = {.name = "class_logit_sum",
                                   .forward = class_logit_sum_forward,
                                   .backward = class_logit_sum_backward,
-                                  .takes_one = true,
+                                  .can = IV_OP_TAKES_ONE,
                                   .integer_inputs = 1 << 1};
 
 static iv_status class_logit_gradient_forward(emitter *e, const node *n) {
@@ -64,7 +64,7 @@ const iv_op op_class_logit_gradient = {.name = "class_logit_gradient",
                                        .integer_inputs = 1 << 0};
 
 iv_tensor *iv_argmax(iv_graph *graph, iv_tensor *logits) {
-    node *n = iv_graph_node(graph, &op_argmax, 1, &logits, 1);
+    node *n = iv_graph_node(graph, &op_argmax, 1, &logits, 1, 0);
     if (!n) return NULL;
     if (logits->rank != 2) return iv_graph_fail(graph, "argmax: needs logits [B, C]");
     return iv_graph_output(n, IV_I32, 1, logits->dims);
@@ -81,6 +81,11 @@ static iv_status argmax_forward(emitter *e, const node *n) {
 }
 
 const iv_op op_argmax = {.name = "argmax", .forward = argmax_forward};
+
+iv_tensor *iv_identity_seed(iv_graph *graph, iv_tensor *like, unsigned rank, const size_t *dims) {
+    node *n = iv_graph_node(graph, &op_identity_seed, 1, &like, 1, 0);
+    return iv_graph_output(n, IV_F32, rank, dims);
+}
 
 /* [B, C, C] from logits [B, C]: the unit vector of every class, for every row. */
 static iv_status identity_seed_forward(emitter *e, const node *n) {

@@ -3,7 +3,7 @@
 #include "graph/graph.h"
 
 iv_tensor *iv_add(iv_graph *graph, iv_tensor *a, iv_tensor *b) {
-    node *n = iv_graph_node(graph, &op_add, 2, (iv_tensor *[]){a, b}, 2);
+    node *n = iv_graph_node(graph, &op_add, 2, (iv_tensor *[]){a, b}, 2, 0);
     if (!n) return NULL;
     if (!iv_same_shape(a, b)) return iv_graph_fail(graph, "add: the shapes differ");
     return iv_graph_output(n, IV_F32, a->rank, a->dims);
@@ -28,7 +28,7 @@ static void add_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
 const iv_op op_add = {.name = "add", .forward = add_forward, .backward = add_backward};
 
 iv_tensor *iv_scale(iv_graph *graph, iv_tensor *x, iv_tensor *factor) {
-    node *n = iv_graph_node(graph, &op_scale, 2, (iv_tensor *[]){x, factor}, 2);
+    node *n = iv_graph_node(graph, &op_scale, 2, (iv_tensor *[]){x, factor}, 2, 0);
     if (!n) return NULL;
     if (factor->n_elements != 1)
         return iv_graph_fail(graph, "scale: the factor is one number a member");
@@ -50,7 +50,7 @@ static void scale_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
 }
 
 const iv_op op_scale = {
-    .name = "scale", .forward = scale_forward, .backward = scale_backward, .takes_one = true};
+    .name = "scale", .forward = scale_forward, .backward = scale_backward, .can = IV_OP_TAKES_ONE};
 
 iv_status iv_append_add_to(emitter *e, const iv_tensor *tensor) {
     iv_launch *launch = iv_launch_begin(e->sequence, "elementwise", "add_to", NULL);

@@ -6,7 +6,7 @@
 enum { X, W, BIAS };
 
 iv_tensor *iv_filter_products(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_tensor *b) {
-    node *n = iv_graph_node(graph, &op_filter_products, 3, (iv_tensor *[]){x, w, b}, 3);
+    node *n = iv_graph_node(graph, &op_filter_products, 3, (iv_tensor *[]){x, w, b}, 3, 0);
     if (!n) return NULL;
     if (x->rank != 2 || w->rank != 3 || x->dims[1] != w->dims[2] || b->n_elements != w->dims[1])
         return iv_graph_fail(graph, "filter products: needs inputs [B, D], filters [S, H, D] and "
@@ -50,7 +50,7 @@ static void filter_products_backward(iv_graph *graph, const node *n, iv_tensor *
     const iv_tensor *w = n->inputs[W], *b = n->inputs[BIAS];
     if (gradient->n_elements != n->outputs[0]->n_elements) return; /* several products at once */
     node *d = iv_graph_node(graph, &op_filter_products_gradient, 2,
-                            (iv_tensor *[]){gradient, n->inputs[X]}, 2);
+                            (iv_tensor *[]){gradient, n->inputs[X]}, 2, 0);
     if (!d) return;
     gradients[W] = iv_graph_output(d, IV_F32, 3, w->dims);
     gradients[BIAS] = iv_graph_output(d, IV_F32, b->rank, b->dims);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 iv_tensor *iv_linear(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_tensor *b) {
-    node *n = iv_graph_node(graph, &op_linear, 3, (iv_tensor *[]){x, w, b}, 2);
+    node *n = iv_graph_node(graph, &op_linear, 3, (iv_tensor *[]){x, w, b}, 2, 0);
     if (!n) return NULL;
     if (w->rank != 2 || iv_columns(x) != w->dims[1])
         return iv_graph_fail(graph, "linear: %zu features meet weights of %zu columns",
@@ -41,7 +41,7 @@ static iv_status linear_forward(emitter *e, const node *n) {
 }
 
 static iv_tensor *input_gradient(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_tensor *dy) {
-    node *n = iv_graph_node(graph, &op_linear_input_gradient, 2, (iv_tensor *[]){dy, w}, 2);
+    node *n = iv_graph_node(graph, &op_linear_input_gradient, 2, (iv_tensor *[]){dy, w}, 2, 0);
     if (!n) return NULL;
     const size_t n_products = iv_rows(dy) / iv_rows(x);
     size_t dims[IV_MAX_RANK];
@@ -55,12 +55,16 @@ static void linear_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     gradients[0] = input_gradient(graph, x, w, gradient);
     if (iv_rows(gradient) != iv_rows(x)) return; /* several products: parameters have no gradient */
 
-    node *dw = iv_graph_node(graph, &op_linear_weight_gradient, 2, (iv_tensor *[]){gradient, x}, 2);
+    node *dw =
+        iv_graph_node(graph, &op_linear_weight_gradient, 2, (iv_tensor *[]){gradient, x}, 2, 0);
     gradients[1] = iv_graph_output(dw, IV_F32, 2, w->dims);
     if (b) gradients[2] = iv_graph_output(dw, IV_F32, b->rank, b->dims);
 }
 
-const iv_op op_linear = {.name = "linear", .forward = linear_forward, .backward = linear_backward};
+const iv_op op_linear = {.name = "linear",
+                         .forward = linear_forward,
+                         .backward = linear_backward,
+                         .can = IV_OP_TAKES_ACTIVATION};
 
 static iv_status input_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *dy = n->inputs[0], *w = n->inputs[1];
@@ -85,7 +89,8 @@ static iv_status input_gradient_forward(emitter *e, const node *n) {
 }
 
 const iv_op op_linear_input_gradient = {.name = "linear_input_gradient",
-                                        .forward = input_gradient_forward};
+                                        .forward = input_gradient_forward,
+                                        .can = IV_OP_TAKES_GATE | IV_OP_SHARES_GATE};
 
 /* Outputs: dw, and db if the layer has a bias; added to what they are to change, or kept. */
 static iv_status weight_gradient_forward(emitter *e, const node *n) {
@@ -112,4 +117,5 @@ static iv_status weight_gradient_forward(emitter *e, const node *n) {
 }
 
 const iv_op op_linear_weight_gradient = {.name = "linear_weight_gradient",
-                                         .forward = weight_gradient_forward};
+                                         .forward = weight_gradient_forward,
+                                         .can = IV_OP_ADDS_TO_TARGET};

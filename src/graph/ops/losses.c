@@ -1,6 +1,6 @@
 /* Losses, each one number a member: cross-entropy, logit distance, their weighted sum.
  * Kernels: cl/loss.cl. */
-#include "graph/graph.h"
+#include "graph/ops/own.h"
 
 static iv_tensor *scalar(node *n) {
     return iv_graph_output(n, IV_F32, 1, (const size_t[]){1});
@@ -17,7 +17,7 @@ iv_status iv_append_mean(emitter *e, const iv_tensor *values, const iv_tensor *m
 
 /* Outputs: the loss, its gradient to the logits, and the loss of each row. */
 iv_tensor *iv_cross_entropy(iv_graph *graph, iv_tensor *logits, iv_tensor *labels) {
-    node *n = iv_graph_node(graph, &op_cross_entropy, 2, (iv_tensor *[]){logits, labels}, 2);
+    node *n = iv_graph_node(graph, &op_cross_entropy, 2, (iv_tensor *[]){logits, labels}, 2, 0);
     if (!n) return NULL;
     if (logits->rank != 2 || labels->dtype != IV_I32 || labels->n_elements != logits->dims[0])
         return iv_graph_fail(graph, "cross-entropy: needs logits [B, C] and integer labels [B]");
@@ -30,8 +30,8 @@ iv_tensor *iv_cross_entropy(iv_graph *graph, iv_tensor *logits, iv_tensor *label
 static iv_status cross_entropy_forward(emitter *e, const node *n) {
     const iv_tensor *logits = n->inputs[0];
     const iv_device_info *device = iv_context_device(e->graph->context);
-    const bool wide =
-        device->type == IV_DEVICE_CPU && device->float_vector_width >= 8 && logits->dims[1] <= 16;
+    const bool wide = iv_kernel_value(e->graph->context, "loss", "WIDE") &&
+                      device->float_vector_width >= 8 && logits->dims[1] <= 16;
     iv_launch *launch =
         iv_launch_begin(e->sequence, "loss", "cross_entropy", wide ? "-DWIDE" : NULL);
     iv_arg_tensor(launch, logits);
@@ -54,12 +54,12 @@ static void cross_entropy_backward(iv_graph *graph, const node *n, iv_tensor *gr
 const iv_op op_cross_entropy = {.name = "cross_entropy",
                                 .forward = cross_entropy_forward,
                                 .backward = cross_entropy_backward,
-                                .takes_one = true,
+                                .can = IV_OP_TAKES_ONE,
                                 .integer_inputs = 1 << 1};
 
 /* Outputs: the loss, and the distance of each row. */
 iv_tensor *iv_logit_distance(iv_graph *graph, iv_tensor *a, iv_tensor *b) {
-    node *n = iv_graph_node(graph, &op_logit_distance, 2, (iv_tensor *[]){a, b}, 2);
+    node *n = iv_graph_node(graph, &op_logit_distance, 2, (iv_tensor *[]){a, b}, 2, 0);
     if (!n) return NULL;
     if (a->rank != 2 || !iv_same_shape(a, b))
         return iv_graph_fail(graph, "logit distance: needs two tensors of shape [B, C]");
@@ -91,22 +91,21 @@ static void logit_distance_backward(iv_graph *graph, const node *n, iv_tensor *g
 const iv_op op_logit_distance = {.name = "logit_distance",
                                  .forward = logit_distance_forward,
                                  .backward = logit_distance_backward,
-                                 .takes_one = true};
-
-enum { NUMERATOR, DENOMINATOR }; /* attributes of a difference's gradient: of its scale */
+                                 .can = IV_OP_TAKES_ONE};
 
 iv_tensor *iv_difference_gradient(iv_graph *graph, iv_tensor *a, iv_tensor *b, iv_tensor *weight,
                                   size_t numerator, size_t denominator) {
     if (weight && weight->n_elements != 1)
         return iv_graph_fail(graph, "distances: take one product at a time");
-    node *n = iv_graph_node(graph, &op_difference_gradient, 3, (iv_tensor *[]){a, b, weight}, 2);
+    node *n = iv_graph_node(graph, &op_difference_gradient, 3, (iv_tensor *[]){a, b, weight}, 2,
+                            sizeof(own_difference_gradient));
     if (!n) return NULL;
-    n->attributes[NUMERATOR] = numerator;
-    n->attributes[DENOMINATOR] = denominator;
+    *(own_difference_gradient *)n->own = (own_difference_gradient){numerator, denominator};
     return iv_graph_output(n, IV_F32, a->rank, a->dims);
 }
 
 static iv_status difference_gradient_forward(emitter *e, const node *n) {
+    const own_difference_gradient *own = n->own;
     const iv_tensor *a = n->inputs[0], *weight = n->inputs[2];
     iv_launch *launch =
         iv_launch_begin(e->sequence, "loss", "difference_gradient", weight ? "-DWEIGHTED" : NULL);
@@ -115,8 +114,7 @@ static iv_status difference_gradient_forward(emitter *e, const node *n) {
     if (weight) iv_arg_tensor(launch, weight);
     iv_arg_tensor(launch, n->outputs[0]);
     iv_arg_uint(launch, a->n_elements);
-    iv_arg_float(launch,
-                 (float)((double)n->attributes[NUMERATOR] / (double)n->attributes[DENOMINATOR]));
+    iv_arg_float(launch, (float)((double)own->numerator / (double)own->denominator));
     return iv_launch_members(e, launch, a->n_elements);
 }
 
@@ -124,7 +122,7 @@ const iv_op op_difference_gradient = {.name = "difference_gradient",
                                       .forward = difference_gradient_forward};
 
 iv_tensor *iv_weighted_sum(iv_graph *graph, iv_tensor *a, iv_tensor *b, iv_tensor *weight) {
-    node *n = iv_graph_node(graph, &op_weighted_sum, 3, (iv_tensor *[]){a, b, weight}, 3);
+    node *n = iv_graph_node(graph, &op_weighted_sum, 3, (iv_tensor *[]){a, b, weight}, 3, 0);
     if (!n) return NULL;
     if (a->n_elements != 1 || b->n_elements != 1 || weight->n_elements != 1)
         return iv_graph_fail(graph, "weighted sum: needs one number a member each");
@@ -151,4 +149,4 @@ static void weighted_sum_backward(iv_graph *graph, const node *n, iv_tensor *gra
 const iv_op op_weighted_sum = {.name = "weighted_sum",
                                .forward = weighted_sum_forward,
                                .backward = weighted_sum_backward,
-                               .takes_one = true};
+                               .can = IV_OP_TAKES_ONE | IV_OP_PASSES_ONE};

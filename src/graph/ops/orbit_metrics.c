@@ -1,10 +1,11 @@
 /* How invariant a network is on the orbit of each sample: accuracy, logits, distribution, saliency.
  * Kernels: cl/invariance.cl. Source: Moskalev et al. 2023, section 3. */
-#include "graph/graph.h"
+#include "graph/ops/own.h"
 
 static iv_tensor *per_sample(iv_graph *graph, const iv_op *op, iv_tensor *orbit,
                              iv_tensor *labels) {
-    node *n = iv_graph_node(graph, op, labels ? 2 : 1, (iv_tensor *[]){orbit, labels}, 1);
+    node *n = iv_graph_node(graph, op, labels ? 2 : 1, (iv_tensor *[]){orbit, labels}, 1,
+                            sizeof(own_orbit_metric));
     if (!n) return NULL;
     if (orbit->rank != 3 || orbit->dims[0] < 2)
         return iv_graph_fail(graph, "%s: needs [G, B, ...] with G at least 2", op->name);
@@ -15,11 +16,12 @@ static iv_tensor *per_sample(iv_graph *graph, const iv_op *op, iv_tensor *orbit,
 
 /* Arguments of every metric kernel: orbit, [labels or table,] out, G, B, width. */
 static iv_status append_metric(emitter *e, const node *n, const char *kernel) {
+    const own_orbit_metric *own = n->own;
     const iv_tensor *orbit = n->inputs[0];
     iv_launch *launch = iv_launch_begin(e->sequence, "invariance", kernel, NULL);
     iv_arg_tensor(launch, orbit);
     if (n->n_inputs > 1) iv_arg_tensor(launch, n->inputs[1]);
-    if (n->tables[0]) iv_arg_buffer(launch, n->tables[0]);
+    if (own->inverse) iv_arg_buffer(launch, own->inverse);
     iv_arg_tensor(launch, n->outputs[0]);
     iv_arg_uint(launch, orbit->dims[0]);
     iv_arg_uint(launch, orbit->dims[1]);
@@ -64,7 +66,7 @@ const iv_op op_orbit_distribution_invariance = {.name = "orbit_distribution_inva
 
 iv_tensor *iv_orbit_saliency_similarity(iv_graph *graph, iv_tensor *saliency, cl_mem inverse) {
     iv_tensor *similarity = per_sample(graph, &op_orbit_saliency_similarity, saliency, NULL);
-    if (similarity) similarity->producer->tables[0] = inverse;
+    if (similarity) *(own_orbit_metric *)similarity->producer->own = (own_orbit_metric){inverse};
     return similarity;
 }
 

@@ -5,11 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rows a work-item takes on CPU devices. */
-enum { ROWS = 8 };
-
 iv_tensor *iv_rich(iv_graph *graph, iv_tensor *o, iv_tensor *x) {
-    node *n = iv_graph_node(graph, &op_rich, 2, (iv_tensor *[]){o, x}, 2);
+    node *n = iv_graph_node(graph, &op_rich, 2, (iv_tensor *[]){o, x}, 2, 0);
     if (!n) return NULL;
     if (o->rank != x->rank || iv_rows(o) != iv_rows(x) ||
         memcmp(o->dims, x->dims, (o->rank - 1) * sizeof *o->dims) != 0)
@@ -23,15 +20,15 @@ iv_tensor *iv_rich(iv_graph *graph, iv_tensor *o, iv_tensor *x) {
     return iv_graph_output(n, IV_F32, o->rank, dims);
 }
 
-/* Work-items for all of a member's rows; `options` (of at least 32) for the kernels. */
+/* Work-items for all of a member's rows; `options` (of at least 48) for the kernels. */
 static size_t divide_work(const emitter *e, size_t rows, size_t pairs, const char *more,
                           char *options) {
-    const bool cpu = iv_context_device(e->graph->context)->type == IV_DEVICE_CPU;
-    if (cpu)
-        snprintf(options, 32, "-DROWS=%d%s", ROWS, more);
+    const size_t of_item = iv_kernel_value(e->graph->context, "rich", "ROWS");
+    if (of_item)
+        snprintf(options, 48, "-DROWS=%zu%s", of_item, more);
     else
-        snprintf(options, 32, "%s", more);
-    return cpu ? (rows + ROWS - 1) / ROWS : rows * pairs;
+        snprintf(options, 48, "%s", more);
+    return of_item ? (rows + of_item - 1) / of_item : rows * pairs;
 }
 
 /* A work-item with whole rows is a work-group of its own: vectors lie along the row. */
@@ -44,7 +41,7 @@ static iv_status end_launch(const emitter *e, iv_launch *launch, size_t n, const
 static iv_status rich_forward(emitter *e, const node *n) {
     const iv_tensor *o = n->inputs[0], *x = n->inputs[1];
     const size_t rows = iv_rows(x), pairs = iv_columns(x) / 2;
-    char options[32];
+    char options[48];
     const size_t n_items = divide_work(e, rows, pairs, "", options);
     iv_launch *launch = iv_launch_begin(e->sequence, "rich", "rich", options);
     iv_arg_tensor(launch, o);
@@ -62,7 +59,7 @@ static void rich_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     const iv_tensor *o = n->inputs[0], *x = n->inputs[1];
     iv_tensor *y = n->outputs[0];
     const size_t n_products = gradient->n_elements / y->n_elements;
-    node *d = iv_graph_node(graph, &op_rich_gradient, 2, (iv_tensor *[]){gradient, y}, 2);
+    node *d = iv_graph_node(graph, &op_rich_gradient, 2, (iv_tensor *[]){gradient, y}, 2, 0);
     size_t dims[IV_MAX_RANK];
     unsigned rank = iv_gradient_shape(x, n_products, dims);
     gradients[1] = iv_graph_output(d, IV_F32, rank, dims);
@@ -78,7 +75,7 @@ static iv_status rich_gradient_forward(emitter *e, const node *n) {
                     *input_gradient = n->outputs[1];
     const size_t rows = iv_rows(dx), pairs = iv_columns(dx) / 2;
     const bool pass_on = input_gradient->needed;
-    char options[32];
+    char options[48];
     const size_t n_items = divide_work(e, rows, pairs, pass_on ? " -DPASS_ON" : "", options);
     iv_launch *launch = iv_launch_begin(e->sequence, "rich", "rich_gradient", options);
     iv_arg_tensor(launch, dy);

@@ -1,5 +1,5 @@
 /* Batches of signals, with their codes or with partners. Kernels: cl/signal_batch.cl. */
-#include "graph/graph.h"
+#include "graph/ops/own.h"
 #include "graph/signal.h"
 
 #include <invar/random.h>
@@ -7,13 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Attributes: graph/signal.h. Outputs: x, and codes or squared distances if wanted. */
+/* Outputs: x, and codes or squared distances if wanted. */
 enum { X, CODES, DISTANCES = CODES };
-enum { SIGNALS, KNOWN, CYCLES = KNOWN };
-enum { SETS, SEEDS };
-
-/* Samples that a work-item takes on CPU devices, one after the other. */
-enum { CPU_SAMPLES = 32 };
 
 /* ------------------------------------------------------------------ building */
 
@@ -30,16 +25,15 @@ static node *batch_node(iv_graph *graph, const iv_op *op, const iv_signal_source
         iv_graph_fail(graph, "%s: a batch of %zu from %zu signals", op->name, batch, set->count);
         return NULL;
     }
-    node *n = iv_graph_node(graph, op, 0, NULL, 0);
+    node *n = iv_graph_node(graph, op, 0, NULL, 0, sizeof(own_signals));
     if (!n) return NULL;
-    n->attributes[SIGNAL_BATCH] = batch;
-    n->attributes[SIGNAL_COUNT] = set->count;
-    n->attributes[SIGNAL_SHUFFLE] = source->shuffle;
-    n->attributes[SIGNAL_FRESH] = source->fresh;
-    n->attributes[SIGNAL_LANES] = iv_fourier_lanes(graph->context);
-    n->tables[SIGNALS] = set->signals;
-    n->views[SETS] = source->set_of_member;
-    n->views[SEEDS] = source->seeds;
+    *(own_signals *)n->own = (own_signals){.set = *set,
+                                           .set_of_member = source->set_of_member,
+                                           .seeds = source->seeds,
+                                           .shuffle = source->shuffle,
+                                           .fresh = source->fresh,
+                                           .batch = batch,
+                                           .lanes = iv_fourier_lanes(graph->context)};
     return n;
 }
 
@@ -55,7 +49,6 @@ void iv_signal_batch(iv_graph *graph, const iv_signal_source *source, size_t bat
     if (!n) return;
     *x = iv_graph_output(n, IV_F32, 2, (const size_t[]){batch, source->set->d});
     if (!codes) return;
-    n->tables[KNOWN] = source->set->codes;
     *codes = iv_graph_output(n, IV_F32, 2, (const size_t[]){batch, source->set->code_size});
 }
 
@@ -68,47 +61,47 @@ void iv_pair_batch(iv_graph *graph, const iv_signal_source *source, const iv_pai
     }
     node *n = batch_node(graph, &op_pair_batch, source, batch);
     if (!n) return;
-    n->attributes[SIGNAL_DISTORTION] = pairs->distortion;
-    n->tables[CYCLES] = pairs->cycles;
+    ((own_signals *)n->own)->pairs = *pairs;
     *x = iv_graph_output(n, IV_F32, 3, (const size_t[]){2, batch, source->set->d});
     *squared_distances = iv_graph_output(n, IV_F32, 1, &batch);
 }
 
 /* ------------------------------------------------------------------ launching */
 
-static size_t samples_of_group(const node *n) {
-    return n->attributes[SIGNAL_LANES] == 1 ? CPU_SAMPLES : 1;
+/* Where a work-item computes a transform by itself it takes several samples in turn. */
+static size_t samples_of_group(const emitter *e, const own_signals *own) {
+    return own->lanes == 1 ? iv_kernel_value(e->graph->context, "signal_batch", "SAMPLES") : 1;
 }
 
 /* What both kernels end with, and the launch. */
 static iv_status end_batch(emitter *e, const node *n, iv_launch *launch) {
-    const size_t lanes = n->attributes[SIGNAL_LANES], samples = samples_of_group(n);
-    iv_arg_uint(launch, n->attributes[SIGNAL_BATCH]);
-    iv_arg_uint(launch, n->attributes[SIGNAL_COUNT]);
+    const own_signals *own = n->own;
+    const size_t lanes = own->lanes, samples = samples_of_group(e, own);
+    iv_arg_uint(launch, own->batch);
+    iv_arg_uint(launch, own->set.count);
     iv_arg_step(launch);
     return iv_launch_end_by_member(
-        launch, 3,
-        (const size_t[]){lanes, (n->attributes[SIGNAL_BATCH] + samples - 1) / samples,
-                         e->n_members},
+        launch, 3, (const size_t[]){lanes, (own->batch + samples - 1) / samples, e->n_members},
         (const size_t[]){lanes, 1, 1});
 }
 
 static iv_status signal_batch_forward(emitter *e, const node *n) {
+    const own_signals *own = n->own;
     const iv_tensor *codes = n->n_outputs > CODES ? n->outputs[CODES] : NULL;
     char options[128], code[32] = "";
     if (codes) snprintf(code, sizeof code, " -DCODE=%zu", iv_columns(codes));
     snprintf(options, sizeof options,
-             "-DD=%zu -DLANES=%zu -DCOLUMNS=%zu -DSAMPLES=%zu -DSHUFFLE=%zu%s",
-             iv_columns(n->outputs[X]), n->attributes[SIGNAL_LANES],
-             iv_fourier_columns(iv_columns(n->outputs[X]), n->attributes[SIGNAL_LANES]),
-             samples_of_group(n), n->attributes[SIGNAL_SHUFFLE], code);
+             "-DD=%zu -DLANES=%zu -DCOLUMNS=%zu -DSAMPLES=%zu -DSHUFFLE=%d%s",
+             iv_columns(n->outputs[X]), own->lanes,
+             iv_fourier_columns(iv_columns(n->outputs[X]), own->lanes), samples_of_group(e, own),
+             own->shuffle, code);
     iv_launch *launch = iv_launch_begin(e->sequence, "signal_batch", "take_signals", options);
-    iv_arg_buffer(launch, n->tables[SIGNALS]);
-    iv_arg_view(launch, n->views[SETS]);
-    iv_arg_view(launch, n->views[SEEDS]);
+    iv_arg_buffer(launch, own->set.signals);
+    iv_arg_view(launch, own->set_of_member);
+    iv_arg_view(launch, own->seeds);
     iv_arg_tensor(launch, n->outputs[X]);
     if (codes) {
-        iv_arg_buffer(launch, n->tables[KNOWN]);
+        iv_arg_buffer(launch, own->set.codes);
         iv_arg_tensor(launch, codes);
     }
     return end_batch(e, n, launch);
@@ -122,7 +115,8 @@ static iv_status upload_tables(emitter *e, const node *n, size_t columns, cl_mem
     if (!tables)
         return iv_fail(iv_context_error(e->graph->context), IV_ENOMEM,
                        "pair batch: no memory for a table");
-    if (n->attributes[SIGNAL_DISTORTION] == IV_DISTORTION_TWO_PART_SHIFT) {
+    const own_signals *own = n->own;
+    if (own->pairs.distortion == IV_DISTORTION_TWO_PART_SHIFT) {
         iv_fourier_table(d / 2, columns, tables);
         iv_fourier_table(d - d / 2, columns, tables + (2 * (d / 2) + 1) * columns);
     } else {
@@ -135,8 +129,9 @@ static iv_status upload_tables(emitter *e, const node *n, size_t columns, cl_mem
 }
 
 static iv_status pair_batch_forward(emitter *e, const node *n) {
-    const size_t d = iv_columns(n->outputs[X]), lanes = n->attributes[SIGNAL_LANES];
-    const size_t distortion = n->attributes[SIGNAL_DISTORTION];
+    const own_signals *own = n->own;
+    const size_t d = iv_columns(n->outputs[X]), lanes = own->lanes;
+    const iv_distortion distortion = own->pairs.distortion;
     const size_t longest = distortion == IV_DISTORTION_TWO_PART_SHIFT ? d - d / 2 : d;
     const size_t columns = iv_fourier_columns(longest, lanes);
     cl_mem tables;
@@ -145,16 +140,16 @@ static iv_status pair_batch_forward(emitter *e, const node *n) {
 
     char options[192];
     snprintf(options, sizeof options,
-             "-DD=%zu -DLANES=%zu -DSAMPLES=%zu -DCOLUMNS=%zu -DSHUFFLE=%zu -DDISTORTION=%zu "
+             "-DD=%zu -DLANES=%zu -DSAMPLES=%zu -DCOLUMNS=%zu -DSHUFFLE=%d -DDISTORTION=%d "
              "-DSTREAM=%dU",
-             d, lanes, samples_of_group(n), columns, n->attributes[SIGNAL_SHUFFLE], distortion,
-             n->attributes[SIGNAL_FRESH] ? IV_STREAM_EVALUATION : IV_STREAM_TRANSFORMATION);
+             d, lanes, samples_of_group(e, own), columns, own->shuffle, distortion,
+             own->fresh ? IV_STREAM_EVALUATION : IV_STREAM_TRANSFORMATION);
     iv_launch *launch = iv_launch_begin(e->sequence, "signal_batch", "pair_signals", options);
-    iv_arg_buffer(launch, n->tables[SIGNALS]);
-    iv_arg_view(launch, n->views[SETS]);
-    iv_arg_view(launch, n->views[SEEDS]);
+    iv_arg_buffer(launch, own->set.signals);
+    iv_arg_view(launch, own->set_of_member);
+    iv_arg_view(launch, own->seeds);
     iv_arg_buffer(launch, tables);
-    if (distortion == IV_DISTORTION_CYCLE) iv_arg_buffer(launch, n->tables[CYCLES]);
+    if (distortion == IV_DISTORTION_CYCLE) iv_arg_buffer(launch, own->pairs.cycles);
     iv_arg_tensor(launch, n->outputs[X]);
     iv_arg_tensor(launch, n->outputs[DISTANCES]);
     return end_batch(e, n, launch);

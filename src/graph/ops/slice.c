@@ -1,6 +1,6 @@
 /* Slices and reshapes share memory; the gradient of slices is their concatenation, with zeros in
  * between. Kernel: cl/elementwise.cl. */
-#include "graph/graph.h"
+#include "graph/ops/own.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@ static void share(iv_tensor *tensor, iv_tensor *base, size_t offset) {
 }
 
 iv_tensor *iv_slice(iv_graph *graph, iv_tensor *x, size_t first, size_t count) {
-    node *n = iv_graph_node(graph, &op_slice, 1, &x, 1);
+    node *n = iv_graph_node(graph, &op_slice, 1, &x, 1, sizeof(own_slice));
     if (!n) return NULL;
     if (count == 0 || first >= x->dims[0] || count > x->dims[0] - first)
         return iv_graph_fail(graph, "slice: %zu to %zu of an axis of %zu", first, first + count,
@@ -24,11 +24,11 @@ iv_tensor *iv_slice(iv_graph *graph, iv_tensor *x, size_t first, size_t count) {
     const bool drop = count == 1;
     iv_tensor *y = iv_graph_output(n, x->dtype, x->rank - drop, dims + drop);
     share(y, x, first * (x->n_elements / x->dims[0]));
-    n->attributes[0] = first * (x->n_elements / x->dims[0]);
+    *(own_slice *)n->own = (own_slice){first * (x->n_elements / x->dims[0])};
     return y;
 }
 
-/* Where part i lies in the whole: attributes[1 + i], in elements of the first product's layout. */
+/* Where a part lies in the whole is counted in elements of the first product's layout. */
 static void slice_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                            iv_tensor **gradients) {
     const size_t n_products = gradient->n_elements / n->outputs[0]->n_elements;
@@ -36,19 +36,20 @@ static void slice_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
         iv_graph_fail(graph, "slice: several products at once need the last axis whole");
         return;
     }
-    node *d = iv_graph_node(graph, &op_concatenate, 1, &gradient, 1);
+    node *d = iv_graph_node(graph, &op_concatenate, 1, &gradient, 1, sizeof(own_concatenate));
     if (!d) return;
-    d->attributes[0] = 1;
-    d->attributes[1] = n->attributes[0] * n_products;
+    const own_slice *own = n->own;
+    *(own_concatenate *)d->own = (own_concatenate){{own->first * n_products}};
     size_t dims[IV_MAX_RANK];
     const unsigned rank = iv_gradient_shape(n->inputs[0], n_products, dims);
     gradients[0] = iv_graph_output(d, IV_F32, rank, dims);
 }
 
-const iv_op op_slice = {.name = "slice", .backward = slice_backward, .integer_inputs = ANY_INPUT};
+const iv_op op_slice = {
+    .name = "slice", .backward = slice_backward, .integer_inputs = IV_ANY_INPUT};
 
 iv_tensor *iv_reshape(iv_graph *graph, iv_tensor *x, unsigned rank, const size_t *dims) {
-    node *n = iv_graph_node(graph, &op_reshape, 1, &x, 1);
+    node *n = iv_graph_node(graph, &op_reshape, 1, &x, 1, 0);
     if (!n) return NULL;
     iv_tensor *y = iv_graph_output(n, x->dtype, rank, dims);
     if (!y) return NULL;
@@ -72,19 +73,20 @@ static void reshape_backward(iv_graph *graph, const node *n, iv_tensor *gradient
 }
 
 const iv_op op_reshape = {
-    .name = "reshape", .backward = reshape_backward, .integer_inputs = ANY_INPUT};
+    .name = "reshape", .backward = reshape_backward, .integer_inputs = IV_ANY_INPUT};
 
 /* A launch a part, and one a gap for its zeros. */
 static iv_status concatenate_forward(emitter *e, const node *n) {
+    const own_concatenate *own = n->own;
     const iv_tensor *whole = n->outputs[0];
     size_t position = 0;
     while (position < whole->n_elements) {
         const iv_tensor *part = NULL;
         size_t next = whole->n_elements;
         for (size_t i = 0; i < n->n_inputs; i++) {
-            if (n->attributes[1 + i] == position) part = n->inputs[i];
-            if (n->attributes[1 + i] > position && n->attributes[1 + i] < next)
-                next = n->attributes[1 + i];
+            const size_t place = own->places[i];
+            if (place == position) part = n->inputs[i];
+            if (place > position && place < next) next = place;
         }
         const size_t count = part ? part->n_elements : next - position;
         if (part && part->base == whole) { /* it was computed there */
@@ -104,4 +106,42 @@ static iv_status concatenate_forward(emitter *e, const node *n) {
     return IV_OK;
 }
 
-const iv_op op_concatenate = {.name = "concatenate", .forward = concatenate_forward};
+static size_t place_of_input(const node *n, size_t i) {
+    const own_concatenate *own = n->own;
+    return own->places[i];
+}
+
+const iv_op op_concatenate = {
+    .name = "concatenate", .forward = concatenate_forward, .place_of_input = place_of_input};
+
+static bool overlaps(const node *parts, const node *part) {
+    const size_t first = place_of_input(part, 0);
+    const size_t end = first + part->inputs[0]->n_elements;
+    for (size_t i = 0; i < parts->n_inputs; i++) {
+        const size_t other = place_of_input(parts, i);
+        if (first < other + parts->inputs[i]->n_elements && other < end) return true;
+    }
+    return false;
+}
+
+bool iv_can_join(const iv_tensor *a, const iv_tensor *b) {
+    return a->producer && b->producer && a->producer->op == &op_concatenate &&
+           b->producer->op == &op_concatenate && b->producer->n_inputs == 1 &&
+           a->producer->n_inputs < MAX_INPUTS && iv_same_shape(a, b) &&
+           !overlaps(a->producer, b->producer);
+}
+
+iv_tensor *iv_join(iv_graph *graph, const iv_tensor *a, const iv_tensor *b) {
+    const node *parts = a->producer, *part = b->producer;
+    iv_tensor *inputs[MAX_INPUTS];
+    memcpy(inputs, parts->inputs, parts->n_inputs * sizeof *inputs);
+    inputs[parts->n_inputs] = part->inputs[0];
+    const size_t n_inputs = parts->n_inputs + 1;
+    node *n =
+        iv_graph_node(graph, &op_concatenate, n_inputs, inputs, n_inputs, sizeof(own_concatenate));
+    if (!n) return NULL;
+    own_concatenate *own = n->own;
+    *own = *(const own_concatenate *)parts->own;
+    own->places[parts->n_inputs] = place_of_input(part, 0);
+    return iv_graph_output(n, IV_F32, a->rank, a->dims);
+}

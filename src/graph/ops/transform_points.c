@@ -6,7 +6,7 @@
 enum { X, T };
 
 iv_tensor *iv_transform_points(iv_graph *graph, iv_tensor *x, iv_tensor *t) {
-    node *n = iv_graph_node(graph, &op_transform_points, 2, (iv_tensor *[]){x, t}, 2);
+    node *n = iv_graph_node(graph, &op_transform_points, 2, (iv_tensor *[]){x, t}, 2, 0);
     if (!n) return NULL;
     if (x->rank != 2 || x->dims[1] != 2 || t->rank != 2 || t->dims[1] != 6)
         return iv_graph_fail(graph, "transform points: needs points [B, 2] and transformations "
@@ -29,7 +29,7 @@ static void transform_points_backward(iv_graph *graph, const node *n, iv_tensor 
                                       iv_tensor **gradients) {
     if (gradient->n_elements != n->outputs[0]->n_elements) return; /* several products at once */
     node *d = iv_graph_node(graph, &op_transform_points_gradient, 2,
-                            (iv_tensor *[]){gradient, n->inputs[X]}, 2);
+                            (iv_tensor *[]){gradient, n->inputs[X]}, 2, 0);
     if (d) gradients[T] = iv_graph_output(d, IV_F32, 2, n->inputs[T]->dims);
 }
 

@@ -4,13 +4,13 @@
 
 #include <stdio.h>
 
-/* Samples that a work-item takes one after the other, and images side by side. */
-enum { CPU_SAMPLES = 8, CPU_IMAGES = 16, CHUNK = 8, LANES = 64 };
+/* Of the kernels: images side by side, by vectors and without them, and work-items of a sum. */
+enum { VECTOR_IMAGES = 16, CHUNK = 8, LANES = 64 };
 
 /* A work-item of the vector kernels has two images of 64 bytes a pixel on its stack. */
 enum { MAX_VECTOR_PIXELS = 48 * 48 };
 
-bool iv_set_image_shape(node *n, iv_image_shape shape, size_t D) {
+bool iv_is_image_shape(const node *n, iv_image_shape shape, size_t D) {
     size_t pixels, values;
     if (iv_multiply_size(shape.height, shape.width, &pixels, NULL) != IV_OK ||
         iv_multiply_size(pixels, shape.planes, &values, NULL) != IV_OK || values != D) {
@@ -18,37 +18,43 @@ bool iv_set_image_shape(node *n, iv_image_shape shape, size_t D) {
                       n->op->name, shape.planes, shape.height, shape.width, D);
         return false;
     }
-    n->attributes[IMAGE_PLANES] = shape.planes;
-    n->attributes[IMAGE_HEIGHT] = shape.height;
-    n->attributes[IMAGE_WIDTH] = shape.width;
     return true;
 }
 
 node *iv_warp_node(iv_graph *graph, const iv_op *op, iv_tensor *images, iv_tensor *t,
                    iv_image_shape shape) {
-    node *n = iv_graph_node(graph, op, 2, (iv_tensor *[]){images, t}, 2);
+    node *n = iv_graph_node(graph, op, 2, (iv_tensor *[]){images, t}, 2, sizeof(own_warp));
     if (!n) return NULL;
     if (images->rank != 2 || t->rank != 2 || t->dims[1] != 6) {
         iv_graph_fail(graph, "%s: needs images [N, D] and transformations [S, 6]", op->name);
         return NULL;
     }
-    return iv_set_image_shape(n, shape, images->dims[1]) ? n : NULL;
+    if (!iv_is_image_shape(n, shape, images->dims[1])) return NULL;
+    *(own_warp *)n->own = (own_warp){shape};
+    return n;
 }
 
 /* ------------------------------------------------------------------ launches */
 
+static iv_image_shape shape_of(const node *n) {
+    const own_warp *own = n->own;
+    return own->shape;
+}
+
 typedef struct {
     size_t images, samples, D;
     bool vectors;
-    size_t blocks; /* of images */
+    size_t of_item; /* samples that a work-item takes one after the other */
+    size_t blocks;  /* of images */
 } sizes;
 
 static sizes sizes_of(const node *n, const iv_tensor *x, const iv_tensor *t) {
-    const size_t pixels = n->attributes[IMAGE_HEIGHT] * n->attributes[IMAGE_WIDTH];
+    const size_t pixels = shape_of(n).height * shape_of(n).width;
     sizes z = {.images = x->dims[x->rank - 2], .samples = t->dims[0], .D = iv_columns(x)};
-    z.vectors =
-        iv_context_device(n->graph->context)->type == IV_DEVICE_CPU && pixels <= MAX_VECTOR_PIXELS;
-    const size_t block = z.vectors ? CPU_IMAGES : CHUNK;
+    iv_context *context = n->graph->context;
+    z.vectors = iv_kernel_value(context, "warp", "VECTORS") && pixels <= MAX_VECTOR_PIXELS;
+    z.of_item = iv_kernel_value(context, "warp", "SAMPLES");
+    const size_t block = z.vectors ? VECTOR_IMAGES : CHUNK;
     z.blocks = (z.images + block - 1) / block;
     return z;
 }
@@ -56,9 +62,8 @@ static sizes sizes_of(const node *n, const iv_tensor *x, const iv_tensor *t) {
 static iv_launch *begin(emitter *e, const node *n, const sizes *z, const char *function, bool sum) {
     const bool wide = iv_context_device(e->graph->context)->float_vector_width >= 8;
     char options[112];
-    snprintf(options, sizeof options, "-DHEIGHT=%zu -DWIDTH=%zu%s%s", n->attributes[IMAGE_HEIGHT],
-             n->attributes[IMAGE_WIDTH], sum ? " -DSUM" : "",
-             z->vectors && wide ? " -DWIDE_VECTORS" : "");
+    snprintf(options, sizeof options, "-DHEIGHT=%zu -DWIDTH=%zu%s%s", shape_of(n).height,
+             shape_of(n).width, sum ? " -DSUM" : "", z->vectors && wide ? " -DWIDE_VECTORS" : "");
     return iv_launch_begin(e->sequence, z->vectors ? "warp_vector" : "warp", function, options);
 }
 
@@ -75,14 +80,14 @@ iv_status iv_append_warp(emitter *e, const node *n, iv_warp_kind kind, const iv_
     iv_arg_tensor(launch, x);
     iv_arg_tensor(launch, t);
     iv_arg_tensor(launch, y);
-    iv_arg_uint(launch, n->attributes[IMAGE_PLANES]);
+    iv_arg_uint(launch, shape_of(n).planes);
     iv_arg_uint(launch, z.images);
     iv_arg_uint(launch, z.samples);
     iv_arg_uint(launch, stride_of(x));
     if (!z.vectors)
         return iv_launch_end_by_member(
             launch, 3, (const size_t[]){z.D, z.blocks * (sum ? 1 : z.samples), e->n_members}, NULL);
-    const size_t group = sum ? z.samples : CPU_SAMPLES;
+    const size_t group = sum ? z.samples : z.of_item;
     iv_arg_uint(launch, group);
     return iv_launch_end_by_member(
         launch, 3, (const size_t[]){z.blocks, (z.samples + group - 1) / group, e->n_members},
@@ -94,11 +99,12 @@ iv_status iv_append_warp(emitter *e, const node *n, iv_warp_kind kind, const iv_
 /* Outputs: dt [S, 6], and its parts [blocks, S, 6]. */
 enum { TOTAL, PARTS };
 
-iv_tensor *iv_warp_slopes(iv_graph *graph, const node *like, iv_tensor *x, iv_tensor *y,
+iv_tensor *iv_warp_slopes(iv_graph *graph, iv_image_shape shape, iv_tensor *x, iv_tensor *y,
                           iv_tensor *t) {
-    node *n = iv_graph_node(graph, &op_warp_slopes, 3, (iv_tensor *[]){x, y, t}, 3);
+    node *n =
+        iv_graph_node(graph, &op_warp_slopes, 3, (iv_tensor *[]){x, y, t}, 3, sizeof(own_warp));
     if (!n) return NULL;
-    for (size_t i = 0; i < IMAGE_ATTRIBUTES; i++) n->attributes[i] = like->attributes[i];
+    *(own_warp *)n->own = (own_warp){shape};
     const sizes z = sizes_of(n, x, t);
     iv_tensor *total = iv_graph_output(n, IV_F32, 2, t->dims);
     iv_graph_output(n, IV_F32, 3, (const size_t[]){z.blocks, z.samples, 6});
@@ -113,17 +119,17 @@ static iv_status warp_slopes_forward(emitter *e, const node *n) {
     iv_arg_tensor(launch, y);
     iv_arg_tensor(launch, t);
     iv_arg_tensor(launch, n->outputs[PARTS]);
-    iv_arg_uint(launch, n->attributes[IMAGE_PLANES]);
+    iv_arg_uint(launch, shape_of(n).planes);
     iv_arg_uint(launch, z.images);
     iv_arg_uint(launch, z.samples);
     iv_arg_uint(launch, stride_of(x));
     iv_arg_uint(launch, stride_of(y));
     iv_status status;
     if (z.vectors) {
-        iv_arg_uint(launch, CPU_SAMPLES);
+        iv_arg_uint(launch, z.of_item);
         status = iv_launch_end_by_member(
             launch, 3,
-            (const size_t[]){z.blocks, (z.samples + CPU_SAMPLES - 1) / CPU_SAMPLES, e->n_members},
+            (const size_t[]){z.blocks, (z.samples + z.of_item - 1) / z.of_item, e->n_members},
             (const size_t[]){1, 1, 1});
     } else {
         status = iv_launch_end_by_member(

@@ -2,18 +2,12 @@
 #ifndef INVAR_GRAPH_OPS_WARP_H
 #define INVAR_GRAPH_OPS_WARP_H
 
-#include "graph/graph.h"
+#include "graph/ops/own.h"
 
-#include <invar/affine.h>
+/* False, and the graph has failed, unless `shape` is that of rows of D values. */
+bool iv_is_image_shape(const node *n, iv_image_shape shape, size_t D);
 
-/* Attributes of nodes that work on images. */
-enum { IMAGE_PLANES, IMAGE_HEIGHT, IMAGE_WIDTH, IMAGE_ATTRIBUTES };
-
-/* Set the attributes. False, and the graph has failed, unless `shape` is that of rows of D values.
- */
-bool iv_set_image_shape(node *n, iv_image_shape shape, size_t D);
-
-/* New node with images [N, D] (input 0) and transformations [S, 6] (input 1). */
+/* New node with images [N, D] (input 0), transformations [S, 6] (input 1) and an own_warp. */
 node *iv_warp_node(iv_graph *graph, const iv_op *op, iv_tensor *images, iv_tensor *t,
                    iv_image_shape shape);
 
@@ -28,8 +22,8 @@ iv_status iv_append_warp(emitter *e, const node *n, iv_warp_kind kind, const iv_
                          const iv_tensor *t, const iv_tensor *y);
 
 /* The derivative by t of the sum over s and n of <x_sn, A(T_s) y_sn>; one of x and y is [S, N, D],
- * the other [N, D] for all samples alike -> [S, 6]. Attributes are those of `like`. */
-iv_tensor *iv_warp_slopes(iv_graph *graph, const node *like, iv_tensor *x, iv_tensor *y,
+ * the other [N, D] for all samples alike -> [S, 6]. */
+iv_tensor *iv_warp_slopes(iv_graph *graph, iv_image_shape shape, iv_tensor *x, iv_tensor *y,
                           iv_tensor *t);
 
 #endif

@@ -17,11 +17,13 @@ static void warp_filters_backward(iv_graph *graph, const node *n, iv_tensor *gra
                                   iv_tensor **gradients) {
     iv_tensor *w = n->inputs[W], *t = n->inputs[T];
     if (gradient->n_elements != n->outputs[0]->n_elements) return; /* several products at once */
-    node *d = iv_graph_node(graph, &op_warp_filters_gradient, 2, (iv_tensor *[]){gradient, t}, 2);
+    node *d = iv_graph_node(graph, &op_warp_filters_gradient, 2, (iv_tensor *[]){gradient, t}, 2,
+                            sizeof(own_warp));
     if (!d) return;
-    for (size_t i = 0; i < IMAGE_ATTRIBUTES; i++) d->attributes[i] = n->attributes[i];
+    const own_warp *own = n->own;
+    *(own_warp *)d->own = *own;
     gradients[W] = iv_graph_output(d, IV_F32, 2, w->dims);
-    gradients[T] = iv_warp_slopes(graph, n, gradient, w, t);
+    gradients[T] = iv_warp_slopes(graph, own->shape, gradient, w, t);
 }
 
 const iv_op op_warp_filters = {

@@ -21,7 +21,8 @@ static iv_status warp_inputs_forward(emitter *e, const node *n) {
 static void warp_inputs_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                                  iv_tensor **gradients) {
     if (gradient->n_elements != n->outputs[0]->n_elements) return; /* several products at once */
-    gradients[T] = iv_warp_slopes(graph, n, n->inputs[X], gradient, n->inputs[T]);
+    const own_warp *own = n->own;
+    gradients[T] = iv_warp_slopes(graph, own->shape, n->inputs[X], gradient, n->inputs[T]);
 }
 
 const iv_op op_warp_inputs = {

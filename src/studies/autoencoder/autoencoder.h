@@ -1,23 +1,20 @@
 /* Inside the autoencoder study (Zhang and Arodz 2021): how it is split into files.
  *
- *   study.c       the study: populations one after another, trained or read back
- *   setting.c     from the spec to populations, rows and columns
- *   data.c        signals, codes and hidden cycles on the device
- *   model.c       one population on the device: its networks and their parameters
- *   loss.c        training steps: the loss, its derivatives, the update
- *   train.c       training a population: curves, checkpoints, divergence
- *   measure.c     errors of a population on signals
- *   estimate.c    what can be refused beforehand, memory and time
- *   step.c        single training steps, to be timed
- *   results.c     runs, cells; which learning rate stands for its column
- *   claims.c      what the paper claims
- *   figures.c     figures
+ *   study.c     the study as the driver sees it, and what it reads of a spec
+ *   keys.c      its keys
+ *   checks.c    what no single key can tell
+ *   metrics.c   its metrics: what they are, where they apply, how they follow from sums
+ *   data.c      signals, codes and hidden cycles on the device
+ *   model.c     one population on the device: its networks and their parameters
+ *   loss.c      training steps: the loss, its derivatives, the update
+ *   measure.c   errors of a population on signals
+ *   claims.c    what the paper claims
+ *   figures.c   figures
  */
 #ifndef INVAR_STUDIES_AUTOENCODER_H
 #define INVAR_STUDIES_AUTOENCODER_H
 
-#include "studies/common.h"
-
+#include <invar/experiment.h>
 #include <invar/linalg.h>
 #include <invar/signal.h>
 
@@ -35,33 +32,9 @@ enum {
 typedef enum { AE_SELU, AE_RELU, AE_SIGMOID, AE_BIPOLAR_SIGMOID, AE_RICH, AE_N_LAYERS } ae_layer;
 typedef enum { AE_FULL, AE_ENCODER, AE_DECODER } ae_part;
 
-/* What is measured; ae_applies says where. Means over signals (or pairs) and, of the mean squared
- * errors, over components. */
-typedef enum {
-    AE_RECONSTRUCTION, /* mse_reconstruction; of pairs, over both signals */
-    AE_CODE,           /* mse_code: of the known code */
-    AE_MODULUS,        /* and of its parts */
-    AE_PHASE,
-    AE_SINE,
-    AE_COSINE,
-    AE_INVARIANCE, /* loss_invariance: equation 2 */
-    AE_DISTANCE,   /* mse_distance: of the codes' distance |z - z'| from d */
-    AE_SAME,       /* distance_same: root mean square of |z - z'| over distorted copies */
-    AE_UNRELATED,  /* distance_unrelated: over all other pairs */
-    AE_N_METRICS,
-} ae_metric;
-
-/* One autoencoder (or half of one) to train. */
+/* What is the same for all members of a population. */
 typedef struct {
-    const iv_spec_run *run;
-    uint32_t seed;
-    float learning_rate, lambda, delta, alpha;
-} ae_member;
-
-/* Members of one shape and schedule, trained in lockstep. */
-typedef struct {
-    const iv_node *config; /* of its first run; what is read from it is the same for all */
-    size_t d, n_train, n_test;
+    size_t d, n_test;
     const char *task; /* task.code */
     bool pairs;       /* learned from pairs, of this distortion; else this code is known */
     iv_distortion distortion;
@@ -71,43 +44,13 @@ typedef struct {
     size_t width; /* of a hidden layer, for each dimension; 0 with rich layers */
     size_t depth, lift;
     ae_part part;
-    size_t batch, epochs;
-    iv_optimizer_kind optimizer;
-    float momentum, beta1, beta2, epsilon;
-    ae_member *members;
-    size_t n_members;
-} ae_population;
+} ae_setting;
 
-/* What the whole spec asks for. */
-typedef struct {
-    iv_spec_expansion expansion;
-    ae_population *populations;
-    size_t n_populations;
-    size_t every_epochs;
-} ae_plan;
-
-iv_status ae_plan_create(const iv_spec *spec, ae_plan *plan, iv_error *error);
-void ae_plan_clear(ae_plan *plan);
-
-/* Divide populations that are larger than training.population, or than what fits the device where
- * that is 0. Results do not depend on it. */
-iv_status ae_plan_split(ae_plan *plan, const iv_device_info *device, iv_error *error);
+const ae_setting *ae_setting_of(const iv_population *population);
 
 /* Columns of the code, and of its part that pairs are compared by. */
-size_t ae_code_columns(const ae_population *population);
-size_t ae_invariant_columns(const ae_population *population);
-
-/* "mse_reconstruction", ...; whether a population has the metric. */
-const char *ae_metric_name(ae_metric metric);
-bool ae_applies(const ae_population *population, ae_metric metric);
-
-/* "d=10 modulus-sine-cosine", and whatever else the spec's sweep varies. */
-void ae_row_name(const ae_population *population, const iv_spec_run *run, char *name, size_t size);
-
-/* Floating-point operations of the products of one training step of one member, and of passing one
- * batch through while measuring. */
-double ae_step_flops(const ae_population *population);
-double ae_measure_flops(const ae_population *population);
+size_t ae_code_columns(const ae_setting *setting);
+size_t ae_invariant_columns(const ae_setting *setting);
 
 /* ------------------------------------------------------------------ networks */
 
@@ -118,9 +61,9 @@ typedef struct {
     iv_activation activation; /* NONE after lifts, heads and in rich layers */
 } ae_map;
 
-/* The maps of a population's encoder or decoder, first to last; 0 if it has none. */
-size_t ae_encoder_maps(const ae_population *population, ae_map maps[AE_MAX_MAPS]);
-size_t ae_decoder_maps(const ae_population *population, ae_map maps[AE_MAX_MAPS]);
+/* The maps of the encoder or decoder, first to last; 0 if there is none. */
+size_t ae_encoder_maps(const ae_setting *setting, ae_map maps[AE_MAX_MAPS]);
+size_t ae_decoder_maps(const ae_setting *setting, ae_map maps[AE_MAX_MAPS]);
 
 /* ------------------------------------------------------------------ on the device */
 
@@ -135,25 +78,17 @@ typedef struct {
     cl_mem cycles; /* NULL unless pairs are distorted along them */
 } ae_data;
 
-/* Make `data` hold what a population needs: it may hold another one's, which often is the same. */
-iv_status ae_data_provide(iv_context *context, const ae_population *population, ae_data *data);
-void ae_data_clear(iv_context *context, ae_data *data); /* a zeroed one is fine */
-
 typedef struct {
-    iv_context *context;
-    const ae_population *population;
+    iv_model base; /* parameters: weight and bias of each map, the encoder's, then the decoder's */
+    const ae_setting *setting;
+    const ae_data *data;
     ae_map encoder[AE_MAX_MAPS], decoder[AE_MAX_MAPS];
     size_t n_encoder, n_decoder; /* maps */
     cl_mem seeds, set_of_member; /* [R] */
     cl_mem lambda, delta, alpha; /* [R] */
-    iv_parameters *parameters;   /* weight and bias of each map: encoder's, then decoder's */
 } ae_model;
 
-/* A population on the device with its initial parameters. data: ae_data_provide's, whose order of
- * seeds it keeps. */
-iv_status ae_model_create(iv_context *context, const ae_population *population, const ae_data *data,
-                          ae_model **model);
-void ae_model_destroy(ae_model *model); /* NULL is fine */
+iv_status ae_training_create(iv_experiment *x, iv_model *model, iv_training *training);
 
 /* Signals of one of the data's two sets. fresh: partners that training never saw. */
 iv_signal_source ae_model_source(const ae_model *model, const iv_signal_set *set, bool shuffle,
@@ -168,103 +103,64 @@ typedef struct {
 
 /* Append batch number `step` and its way through the networks. tensors: the model's parameters in
  * this graph, AE_MAX_PARAMETERS at most. */
-void ae_model_pass(const ae_model *model, const ae_data *data, iv_graph *graph,
-                   const iv_signal_source *source, size_t batch, iv_tensor *const *tensors,
-                   ae_pass *pass);
+void ae_model_pass(const ae_model *model, iv_graph *graph, const iv_signal_source *source,
+                   size_t batch, iv_tensor *const *tensors, ae_pass *pass);
 void ae_model_tensors(const ae_model *model, iv_graph *graph, iv_tensor **tensors);
 
-/* One number a member as a graph's input [1]. */
+/* One number for each member as a graph's input [1]. */
 iv_tensor *ae_scalar(iv_graph *graph, cl_mem values);
-
-iv_status ae_training_create(const ae_model *model, const ae_data *data, study_training *training);
 
 /* ------------------------------------------------------------------ metrics */
 
+/* What was measured on: sets of values. */
+enum { AE_ON_TEST, AE_ON_TRAINING, AE_N_SETS };
+
+/* Rows of metrics.c that other files name. Means over signals (or pairs) and, of the mean squared
+ * errors, over components. */
+typedef enum {
+    AE_RECONSTRUCTION, /* of pairs, over both signals */
+    AE_CODE,           /* of the known code, */
+    AE_MODULUS,        /* and of its parts */
+    AE_PHASE,
+    AE_SINE,
+    AE_COSINE,
+    AE_INVARIANCE, /* loss_invariance: equation 2 */
+    AE_DISTANCE,   /* of the codes' distance |z - z'| from d */
+    AE_SAME,       /* root mean square of |z - z'| over distorted copies */
+    AE_UNRELATED,  /* over all other pairs */
+    AE_TRAINING_LOSS,
+    AE_LOSS,
+} ae_metric;
+
+/* Sums over signals or pairs: of squared errors, a component each, of the reconstruction (of pairs:
+ * of both signals) and the code; over pairs. NULL where there is none. */
 typedef struct {
-    double values[AE_N_METRICS]; /* NaN where ae_applies is false */
-} ae_metrics;
+    double n;                                                 /* signals or pairs */
+    const double *reconstruction, *reconstruction_of_partner; /* [d] */
+    const double *code;                                       /* [K] */
+    const double *pairs;                                      /* [IV_N_PAIR_SUMS] */
+} ae_sums;
 
-typedef struct ae_measure ae_measure;
+const iv_metric_def *ae_metric_def(size_t metric);
+size_t ae_sets(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
+size_t ae_applies(const iv_population *population, const iv_member *member, size_t set,
+                  size_t metric, bool curve);
 
-/* A plan that measures a population on the first n_rows signals of a set, with fresh partners. */
-iv_status ae_measure_create(const ae_model *model, const ae_data *data, const iv_signal_set *set,
-                            size_t n_rows, ae_measure **measure);
-void ae_measure_destroy(ae_measure *measure); /* NULL is fine */
-
-/* Measure: metrics [R]. IV_EINTERRUPTED if `stop` becomes nonzero. */
-iv_status ae_measure_run(ae_measure *measure, const volatile sig_atomic_t *stop,
-                         ae_metrics *metrics);
-
-/* Seconds that ae_measure_run would take, from some of its batches. */
-iv_status ae_measure_time(ae_measure *measure, double *seconds);
-
-/* What training minimises, from metrics of the signals it is asked about. */
-double ae_loss(const ae_population *population, const ae_member *member, const ae_metrics *metrics);
-
-/* ------------------------------------------------------------------ the study */
-
-/* Everything measured for one member at the end. */
-typedef struct {
-    ae_metrics test;
-    double training_loss;   /* of the first n_test training signals, with fresh partners */
-    uint32_t diverged_from; /* epoch in which the loss or a metric was found not finite; 0: never */
-} ae_outcome;
-
-/* What is open while a study runs. */
-typedef struct {
-    const iv_study_job *job;
-    ae_plan plan;
-    ae_data data;           /* of the last population: the next one often uses it too */
-    iv_log *log;            /* NULL while evaluating */
-    iv_safetensors *resume; /* the checkpoint to go on from; NULL once used */
-    study_progress progress;
-} ae_study;
-
-/* Train population number `index` from its initial parameters or from study->resume, logging the
- * curves and saving checkpoints. diverged_from [R] is filled. A population whose members have all
- * diverged is given up. */
-iv_status ae_train(ae_study *study, size_t index, ae_model *model, uint32_t *diverged_from);
+/* Whether a population has an error, and its value; NaN if it has not. */
+bool ae_has(const ae_setting *setting, ae_metric metric);
+double ae_value(const ae_setting *setting, ae_metric metric, const ae_sums *sums);
 
 /* ------------------------------------------------------------------ results */
 
-/* One run with its outcomes, one a seed. */
-typedef struct {
-    const iv_spec_run *run;
-    const ae_population *population; /* one that holds it */
-    char row[256];
-    const char *column;
-    size_t n_seeds;
-    const ae_member **members;   /* [n_seeds] */
-    const ae_outcome **outcomes; /* [n_seeds] */
-    size_t n_alternatives;       /* runs of its row and column, itself included */
-    bool chosen;                 /* among those: it has the smallest mean training loss */
-} ae_run;
+iv_status ae_add_claims(const iv_trained_runs *all, iv_results *results, iv_error *error);
+iv_status ae_draw(const iv_experiment *x, const iv_trained_runs *all);
 
-typedef struct {
-    ae_run *runs; /* [n_runs], in the expansion's order */
-    size_t n_runs;
-} ae_table;
+iv_status ae_check_run(iv_spec_check *check, const iv_node *config);
 
-iv_status ae_table_create(const iv_spec *spec, const ae_plan *plan, ae_outcome *const *outcomes,
-                          ae_table *table, iv_error *error);
-void ae_table_clear(ae_table *table);
-
-/* Mean over a run's seeds; NaN if one of them diverged, whatever it measures. */
-double ae_run_mean(const ae_run *run, ae_metric metric);
-
-/* Runs, cells and claims. */
-iv_status ae_results_fill(const iv_spec *spec, const ae_table *table, iv_results *results,
-                          iv_error *error);
-iv_status ae_claims_add(const ae_table *table, iv_results *results, iv_error *error);
-
-/* Figures that the spec asks for. */
-iv_status ae_figures_draw(const iv_study_job *job, const ae_table *table);
-
-/* The study's entries in the table of studies (see iv_study). */
-iv_status ae_prepare(const iv_study_job *job);
-iv_status ae_run_study(const iv_study_job *job, iv_results *results);
-iv_status ae_evaluate(const iv_study_job *job, iv_results *results);
-iv_status ae_estimate(const iv_study_job *job, iv_estimate **estimates, size_t *n_estimates);
-extern const iv_study_step_entry ae_steps[];
+extern const iv_schema ae_schema;
+extern const iv_study_data ae_data_hooks;
+extern const iv_study_models ae_models;
+extern const iv_study_measures ae_measures;
+extern const iv_study ae_study;
 
 #endif

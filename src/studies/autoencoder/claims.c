@@ -16,23 +16,32 @@ static const char *const layer_names[AE_N_LAYERS] = {
 };
 
 typedef struct {
-    const ae_table *table;
+    const iv_trained_runs *all;
     const char *row;
     iv_results *results;
     iv_error *error;
 } claiming;
 
+static const ae_setting *setting_of(const iv_trained_run *run) {
+    return ae_setting_of(run->population);
+}
+
+static double mean_of(const claiming *c, const iv_trained_run *run, ae_metric metric) {
+    return iv_trained_mean(c->all, run, AE_ON_TEST, metric);
+}
+
 /* Smallest mean of a metric among the row's columns of a layer and part; NULL if there are none.
  * Columns with a diverged seed are worse than any other. */
-static const ae_run *best(const claiming *c, ae_layer layer, ae_part part, ae_metric metric) {
-    const ae_run *found = NULL;
+static const iv_trained_run *best(const claiming *c, ae_layer layer, ae_part part,
+                                  ae_metric metric) {
+    const iv_trained_run *found = NULL;
     double smallest = INFINITY;
-    for (size_t i = 0; i < c->table->n_runs; i++) {
-        const ae_run *run = &c->table->runs[i];
-        if (!run->chosen || strcmp(run->row, c->row) != 0 || run->population->layer != layer ||
-            run->population->part != part || !ae_applies(run->population, metric))
+    for (size_t i = 0; i < c->all->n; i++) {
+        const iv_trained_run *run = &c->all->runs[i];
+        if (!run->chosen || strcmp(run->row, c->row) != 0 || setting_of(run)->layer != layer ||
+            setting_of(run)->part != part || !ae_has(setting_of(run), metric))
             continue;
-        const double value = ae_run_mean(run, metric);
+        const double value = mean_of(c, run, metric);
         if (found && !(value < smallest)) continue;
         found = run;
         smallest = isfinite(value) ? value : INFINITY;
@@ -44,18 +53,18 @@ static const ae_run *best(const claiming *c, ae_layer layer, ae_part part, ae_me
 
 /* "SELU activation function is better than the other three" */
 static iv_status claim_selu(const claiming *c) {
-    const ae_run *selu = best(c, AE_SELU, AE_FULL, AE_CODE);
+    const iv_trained_run *selu = best(c, AE_SELU, AE_FULL, AE_CODE);
     if (!selu) return IV_OK;
     char claim[400], evidence[512];
-    const double value = ae_run_mean(selu, AE_CODE);
+    const double value = mean_of(c, selu, AE_CODE);
     size_t n = (size_t)snprintf(evidence, sizeof evidence, "smallest mse_code: SELU %.4g (%s)",
                                 value, selu->column);
     bool holds = isfinite(value), others = false;
     for (ae_layer layer = AE_RELU; layer <= AE_BIPOLAR_SIGMOID; layer++) {
-        const ae_run *other = best(c, layer, AE_FULL, AE_CODE);
+        const iv_trained_run *other = best(c, layer, AE_FULL, AE_CODE);
         if (!other) continue;
         others = true;
-        const double theirs = ae_run_mean(other, AE_CODE);
+        const double theirs = mean_of(c, other, AE_CODE);
         holds &= !(theirs <= value);
         if (n < sizeof evidence)
             n += (size_t)snprintf(evidence + n, sizeof evidence - n, ", %s %.4g (%s)",
@@ -69,16 +78,16 @@ static iv_status claim_selu(const claiming *c) {
 
 /* "the difficulty comes mostly from training the encoder" */
 static iv_status claim_decoder(const claiming *c, ae_layer layer) {
-    const ae_run *encoder = best(c, layer, AE_ENCODER, AE_CODE);
-    const ae_run *decoder = best(c, layer, AE_DECODER, AE_RECONSTRUCTION);
+    const iv_trained_run *encoder = best(c, layer, AE_ENCODER, AE_CODE);
+    const iv_trained_run *decoder = best(c, layer, AE_DECODER, AE_RECONSTRUCTION);
     if (!encoder || !decoder) return IV_OK;
-    const ae_run *full = best(c, layer, AE_FULL, AE_CODE);
-    const double code = ae_run_mean(encoder, AE_CODE);
-    const double reconstruction = ae_run_mean(decoder, AE_RECONSTRUCTION);
+    const iv_trained_run *full = best(c, layer, AE_FULL, AE_CODE);
+    const double code = mean_of(c, encoder, AE_CODE);
+    const double reconstruction = mean_of(c, decoder, AE_RECONSTRUCTION);
     char claim[400], whole[128] = "";
     if (full)
         snprintf(whole, sizeof whole, "; as part of the whole: code MSE %.4g",
-                 ae_run_mean(full, AE_CODE));
+                 mean_of(c, full, AE_CODE));
     snprintf(claim, sizeof claim,
              "The decoder alone is easier to train than the encoder alone "
              "(%s, %s).",
@@ -93,10 +102,10 @@ static iv_status claim_decoder(const claiming *c, ae_layer layer) {
 
 /* "lower by more than an order of magnitude for the new layer" */
 static iv_status claim_rich(const claiming *c) {
-    const ae_run *selu = best(c, AE_SELU, AE_FULL, AE_CODE);
-    const ae_run *rich = best(c, AE_RICH, AE_FULL, AE_CODE);
+    const iv_trained_run *selu = best(c, AE_SELU, AE_FULL, AE_CODE);
+    const iv_trained_run *rich = best(c, AE_RICH, AE_FULL, AE_CODE);
     if (!selu || !rich) return IV_OK;
-    const double of_selu = ae_run_mean(selu, AE_CODE), of_rich = ae_run_mean(rich, AE_CODE);
+    const double of_selu = mean_of(c, selu, AE_CODE), of_rich = mean_of(c, rich, AE_CODE);
     char claim[400];
     snprintf(claim, sizeof claim,
              "Rich layers approximate the code more than ten times better than SELU (%s).", c->row);
@@ -108,7 +117,7 @@ static iv_status claim_rich(const claiming *c) {
 
     /* "the best results with the new layer are achieved for relatively shallow networks" */
     const bool finite = isfinite(of_rich) && isfinite(of_selu);
-    const size_t shallow = rich->population->depth, deep = selu->population->depth;
+    const size_t shallow = setting_of(rich)->depth, deep = setting_of(selu)->depth;
     snprintf(claim, sizeof claim,
              "The best rich network is shallower than the best SELU network "
              "(%s).",
@@ -121,10 +130,10 @@ static iv_status claim_rich(const claiming *c) {
 /* ------------------------------------------------------------------ section 5 */
 
 static iv_status claim_pairs(const claiming *c, ae_layer layer) {
-    const ae_run *run = best(c, layer, AE_FULL, AE_INVARIANCE);
+    const iv_trained_run *run = best(c, layer, AE_FULL, AE_INVARIANCE);
     if (!run) return IV_OK;
     char claim[400];
-    const double same = ae_run_mean(run, AE_SAME), unrelated = ae_run_mean(run, AE_UNRELATED);
+    const double same = mean_of(c, run, AE_SAME), unrelated = mean_of(c, run, AE_UNRELATED);
     snprintf(claim, sizeof claim,
              "Codes of distorted copies lie more than twice as close as those of unrelated "
              "signals (%s, %s).",
@@ -133,7 +142,7 @@ static iv_status claim_pairs(const claiming *c, ae_layer layer) {
         c->results, claim, same * apart < unrelated, c->error,
         "%s: root mean square distance %.4g of copies, %.4g of all other pairs: %.3g times",
         run->column, same, unrelated, unrelated / same);
-    if (status != IV_OK || run->population->distortion != IV_DISTORTION_TWO_PART_SHIFT)
+    if (status != IV_OK || setting_of(run)->distortion != IV_DISTORTION_TWO_PART_SHIFT)
         return status;
 
     static const struct {
@@ -141,24 +150,22 @@ static iv_status claim_pairs(const claiming *c, ae_layer layer) {
         const char *what;
     } parts[] = {{AE_INVARIANCE, "invariance loss"}, {AE_RECONSTRUCTION, "reconstruction MSE"}};
     for (size_t i = 0; i < 2 && status == IV_OK; i++) {
-        const ae_run *smallest = best(c, layer, AE_FULL, parts[i].metric);
-        const double value = ae_run_mean(smallest, parts[i].metric);
+        const iv_trained_run *smallest = best(c, layer, AE_FULL, parts[i].metric);
+        const double value = mean_of(c, smallest, parts[i].metric);
         snprintf(claim, sizeof claim, "Two-part shifts are learned with %s below 1e-4 (%s, %s).",
                  parts[i].what, layer_names[layer], c->row);
-        status = iv_results_add_claim(c->results, claim, value < two_part_bound, c->error,
-                                      "smallest %s: %.4g (%s)", ae_metric_name(parts[i].metric),
-                                      value, smallest->column);
+        status = iv_results_add_claim(
+            c->results, claim, value < two_part_bound, c->error, "smallest %s: %.4g (%s)",
+            ae_metric_def(parts[i].metric)->name, value, smallest->column);
     }
     return status;
 }
 
-iv_status ae_claims_add(const ae_table *table, iv_results *results, iv_error *error) {
+iv_status ae_add_claims(const iv_trained_runs *all, iv_results *results, iv_error *error) {
     iv_status status = IV_OK;
-    for (size_t i = 0; i < table->n_runs && status == IV_OK; i++) {
-        bool first = true;
-        for (size_t k = 0; k < i; k++) first &= strcmp(table->runs[k].row, table->runs[i].row) != 0;
-        if (!first) continue;
-        const claiming c = {table, table->runs[i].row, results, error};
+    for (size_t i = 0; i < all->n && status == IV_OK; i++) {
+        if (!iv_trained_first_of_row(all, i)) continue;
+        const claiming c = {all, all->runs[i].row, results, error};
         status = claim_selu(&c);
         for (ae_layer layer = 0; layer < AE_N_LAYERS && status == IV_OK; layer++)
             status = claim_decoder(&c, layer);

@@ -2,7 +2,6 @@
  * errors against epochs. Of the learning rates tried, the chosen one is drawn. */
 #include "studies/autoencoder/autoencoder.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,25 +10,20 @@
 enum { MAX_METRICS = 4, LABEL = 160, MAX_CURVES = 12 /* what a legend holds */ };
 
 typedef struct {
-    const iv_study_job *job;
-    const ae_table *table;
+    const iv_experiment *x;
+    const iv_trained_runs *all;
     const char *row;
-    const study_points *points;
 } drawing;
 
-/* "depth-d10-modulus-sine-cosine" */
-static void file_name(const char *figure, const char *row, char *name, size_t size) {
-    size_t n = (size_t)snprintf(name, size, "%s-", figure);
-    for (; *row && n + 1 < size; row++)
-        if (*row != '=') name[n++] = isalnum((unsigned char)*row) || *row == '.' ? *row : '-';
-    name[n] = '\0';
+static const ae_setting *setting_of(const iv_trained_run *run) {
+    return ae_setting_of(run->population);
 }
 
 /* A column without its depth: what one line of the depth figure shows. */
-static void line_name(const ae_run *run, char name[LABEL]) {
+static void line_name(const iv_trained_run *run, char name[LABEL]) {
     char depth[32];
     snprintf(name, LABEL, "%s", run->column);
-    snprintf(depth, sizeof depth, "-depth%zu", run->population->depth);
+    snprintf(depth, sizeof depth, "-depth%zu", setting_of(run)->depth);
     const size_t length = strlen(depth);
     for (char *at = strstr(name, depth); at; at = strstr(at + 1, depth)) {
         if (at[length] != '-' && at[length] != '\0') continue;
@@ -40,13 +34,14 @@ static void line_name(const ae_run *run, char name[LABEL]) {
 
 /* Where one thing is drawn, every part of its error; where several are compared, what is trained.
  */
-static size_t metrics_to_draw(const ae_run *run, bool alone, ae_metric metrics[MAX_METRICS]) {
+static size_t metrics_to_draw(const iv_trained_run *run, bool alone,
+                              ae_metric metrics[MAX_METRICS]) {
     static const ae_metric parts[] = {AE_RECONSTRUCTION, AE_MODULUS,    AE_PHASE,    AE_SINE,
-                                      AE_COSINE,         AE_INVARIANCE, AE_DISTANCE, AE_N_METRICS};
-    static const ae_metric whole[] = {AE_RECONSTRUCTION, AE_CODE, AE_INVARIANCE, AE_N_METRICS};
+                                      AE_COSINE,         AE_INVARIANCE, AE_DISTANCE, AE_LOSS};
+    static const ae_metric whole[] = {AE_RECONSTRUCTION, AE_CODE, AE_INVARIANCE, AE_LOSS};
     size_t n = 0;
-    for (const ae_metric *m = alone ? parts : whole; *m != AE_N_METRICS && n < MAX_METRICS; m++)
-        if (ae_applies(run->population, *m)) metrics[n++] = *m;
+    for (const ae_metric *m = alone ? parts : whole; *m != AE_LOSS && n < MAX_METRICS; m++)
+        if (ae_has(setting_of(run), *m)) metrics[n++] = *m;
     return n;
 }
 
@@ -59,11 +54,11 @@ typedef struct {
     size_t n;
 } depth_line;
 
-static void put_point(depth_line *line, const ae_run *run) {
-    const double depth = (double)run->population->depth;
+static void put_point(const drawing *d, depth_line *line, const iv_trained_run *run) {
+    const double depth = (double)setting_of(run)->depth;
     double low = INFINITY, high = -INFINITY;
     for (size_t k = 0; k < run->n_seeds; k++) {
-        const double value = run->outcomes[k]->test.values[line->metric];
+        const double value = iv_trained_value(d->all, run, k, AE_ON_TEST, line->metric);
         if (!(value >= low)) low = value;
         if (!(value <= high)) high = value;
     }
@@ -75,7 +70,7 @@ static void put_point(depth_line *line, const ae_run *run) {
         line->high[i] = line->high[i - 1];
     }
     line->depths[i] = depth;
-    line->means[i] = ae_run_mean(run, line->metric);
+    line->means[i] = iv_trained_mean(d->all, run, AE_ON_TEST, line->metric);
     line->low[i] = low;
     line->high[i] = high;
 }
@@ -83,7 +78,7 @@ static void put_point(depth_line *line, const ae_run *run) {
 static bool open_line(depth_line *line, const char *name, ae_metric metric, bool alone, size_t n) {
     snprintf(line->name, sizeof line->name, "%s", name);
     snprintf(line->label, sizeof line->label, "%s%s%s", alone ? "" : name, alone ? "" : " ",
-             ae_metric_name(metric));
+             ae_metric_def(metric)->name);
     line->metric = metric;
     line->depths = calloc(n, sizeof *line->depths);
     line->means = calloc(n, sizeof *line->means);
@@ -102,7 +97,7 @@ static void free_lines(depth_line *lines, size_t n) {
     free(lines);
 }
 
-static bool shown(const drawing *d, const ae_run *run) {
+static bool shown(const drawing *d, const iv_trained_run *run) {
     return run->chosen && strcmp(run->row, d->row) == 0;
 }
 
@@ -110,9 +105,9 @@ static bool shown(const drawing *d, const ae_run *run) {
 static bool one_line(const drawing *d) {
     char first[LABEL] = "", name[LABEL];
     bool any = false;
-    for (size_t i = 0; i < d->table->n_runs; i++) {
-        if (!shown(d, &d->table->runs[i])) continue;
-        line_name(&d->table->runs[i], any ? name : first);
+    for (size_t i = 0; i < d->all->n; i++) {
+        if (!shown(d, &d->all->runs[i])) continue;
+        line_name(&d->all->runs[i], any ? name : first);
         if (any && strcmp(name, first) != 0) return false;
         any = true;
     }
@@ -121,8 +116,8 @@ static bool one_line(const drawing *d) {
 
 static iv_status fill_lines(const drawing *d, depth_line *lines, size_t *n_lines) {
     const bool alone = one_line(d);
-    for (size_t i = 0; i < d->table->n_runs; i++) {
-        const ae_run *run = &d->table->runs[i];
+    for (size_t i = 0; i < d->all->n; i++) {
+        const iv_trained_run *run = &d->all->runs[i];
         if (!shown(d, run)) continue;
         char name[LABEL];
         ae_metric metrics[MAX_METRICS];
@@ -135,24 +130,23 @@ static iv_status fill_lines(const drawing *d, depth_line *lines, size_t *n_lines
                 l++;
             if (l == *n_lines) {
                 ++*n_lines;
-                if (!open_line(&lines[l], name, metrics[k], alone, d->table->n_runs))
-                    return study_out_of_memory(d->job->context);
+                if (!open_line(&lines[l], name, metrics[k], alone, d->all->n))
+                    return iv_no_memory(d->x->context);
             }
-            put_point(&lines[l], run);
+            put_point(d, &lines[l], run);
         }
     }
     return IV_OK;
 }
 
 static iv_status draw_depth(const drawing *d) {
-    const size_t most = d->table->n_runs * MAX_METRICS;
+    const size_t most = d->all->n * MAX_METRICS;
     depth_line *lines = calloc(most, sizeof *lines);
     iv_series *series = calloc(most, sizeof *series);
     size_t n = 0;
-    iv_status status =
-        lines && series ? fill_lines(d, lines, &n) : study_out_of_memory(d->job->context);
+    iv_status status = lines && series ? fill_lines(d, lines, &n) : iv_no_memory(d->x->context);
     for (size_t i = 0; i < n && status == IV_OK; i++) {
-        const bool band = d->table->runs[0].n_seeds > 1;
+        const bool band = d->all->runs[0].n_seeds > 1;
         series[i] = (iv_series){.label = lines[i].label,
                                 .n = lines[i].n,
                                 .x = lines[i].depths,
@@ -163,15 +157,15 @@ static iv_status draw_depth(const drawing *d) {
                                 .dashed = lines[i].metric == AE_RECONSTRUCTION};
     }
     if (status == IV_OK) {
-        char name[300];
-        file_name("depth", d->row, name, sizeof name);
+        char name[IV_FIGURE_NAME];
+        iv_figure_name("depth", d->row, name);
         const iv_plot plot = {.title = d->row,
                               .x_label = "hidden layers",
                               .y_label = "error on the test set",
                               .log_y = true,
                               .series = series,
                               .n_series = n};
-        status = study_plot(d->job, &plot, name);
+        status = iv_experiment_plot(d->x, &plot, name);
     }
     free_lines(lines, n);
     free(series);
@@ -180,70 +174,49 @@ static iv_status draw_depth(const drawing *d) {
 
 /* ------------------------------------------------------------------ against epochs */
 
-/* One curve of a run; its label leaves out what all curves share. */
-static iv_status add_curve(const drawing *d, const ae_run *run, ae_metric metric, bool alone,
-                           study_curve *curve, iv_series *series) {
-    const char *name = ae_metric_name(metric);
-    snprintf(curve->label, sizeof curve->label, "%s", alone ? name : run->column);
-    const study_quantity quantity = {
-        .run = run->run->name, .split = "test", .metric = name, .element = SIZE_MAX};
-    const iv_status status = study_curve_fill(d->job, d->points, &quantity, curve);
-    *series = (iv_series){.label = curve->label,
-                          .n = curve->n,
-                          .x = curve->x,
-                          .y = curve->means,
-                          .dashed = alone && metric == AE_RECONSTRUCTION};
-    return status;
-}
-
 /* A single column with every part of its error. Of several, the error of the code, or of the
- * reconstruction where there is no other; of very many columns, evenly chosen ones. */
-static iv_status draw_training(const drawing *d) {
-    study_curve curves[MAX_CURVES] = {0};
-    iv_series series[MAX_CURVES];
-    size_t n = 0, n_columns = 0, column = 0;
-    for (size_t i = 0; i < d->table->n_runs; i++) n_columns += shown(d, &d->table->runs[i]);
+ * reconstruction where there is no other; of very many columns, evenly chosen ones. Labels leave
+ * out what all curves share. */
+static iv_status draw_training(const drawing *d, iv_chart *chart) {
+    size_t n_columns = 0, column = 0;
+    for (size_t i = 0; i < d->all->n; i++) n_columns += shown(d, &d->all->runs[i]);
     const size_t stride = (n_columns + MAX_CURVES - 1) / MAX_CURVES;
+    const bool alone = n_columns == 1;
     iv_status status = IV_OK;
-    for (size_t i = 0; i < d->table->n_runs; i++) {
-        const ae_run *run = &d->table->runs[i];
-        if (!shown(d, run) || column++ % stride != 0) continue;
-        const bool alone = n_columns == 1;
+    for (size_t i = 0; i < d->all->n; i++) {
+        const iv_trained_run *run = &d->all->runs[i];
         ae_metric metrics[MAX_METRICS];
+        if (!shown(d, run) || column++ % stride != 0) continue;
         const size_t n_metrics = metrics_to_draw(run, alone, metrics);
-        for (size_t k = alone ? 0 : n_metrics - 1; k < n_metrics && status == IV_OK; k++, n++)
-            status = add_curve(d, run, metrics[k], alone, &curves[n], &series[n]);
+        for (size_t k = alone ? 0 : n_metrics - 1; k < n_metrics && status == IV_OK; k++) {
+            const char *name = ae_metric_def(metrics[k])->name;
+            const iv_quantity error = {.run = run->run->name,
+                                       .split = "test",
+                                       .metric = name,
+                                       .element = SIZE_MAX,
+                                       .dashed = alone && metrics[k] == AE_RECONSTRUCTION};
+            status = iv_chart_add(chart, &error, "%s", alone ? name : run->column);
+        }
     }
-    if (status == IV_OK) {
-        char name[300];
-        file_name("training", d->row, name, sizeof name);
-        const iv_plot plot = {.title = d->row,
-                              .x_label = "epoch",
-                              .y_label = n_columns == 1 ? "error on the test set"
-                                                        : "error of the code on the test set",
-                              .log_y = true,
-                              .series = series,
-                              .n_series = n};
-        status = study_plot(d->job, &plot, name);
-    }
-    for (size_t i = 0; i < n; i++) study_curve_clear(&curves[i]);
-    return status;
+    const iv_plot plot = {.title = d->row,
+                          .x_label = "epoch",
+                          .y_label =
+                              alone ? "error on the test set" : "error of the code on the test set",
+                          .log_y = true};
+    return status == IV_OK ? iv_chart_draw(chart, &plot, "training", d->row) : status;
 }
 
-iv_status ae_figures_draw(const iv_study_job *job, const ae_table *table) {
-    const iv_node *root = iv_spec_root(job->spec);
-    const bool depth = iv_spec_lists(root, "figures.names", "depth");
-    const bool training = iv_spec_lists(root, "figures.names", "training");
-    study_points *points = NULL;
-    iv_status status = training ? study_points_read(job, &points) : IV_OK;
-    for (size_t i = 0; i < table->n_runs && status == IV_OK; i++) {
-        const drawing d = {job, table, table->runs[i].row, points};
-        bool first = true;
-        for (size_t k = 0; k < i; k++) first &= strcmp(table->runs[k].row, d.row) != 0;
-        if (!first) continue;
+iv_status ae_draw(const iv_experiment *x, const iv_trained_runs *all) {
+    const bool depth = iv_experiment_draws(x, "depth"),
+               training = iv_experiment_draws(x, "training");
+    iv_chart *chart = NULL;
+    iv_status status = training ? iv_chart_open(x, &chart) : IV_OK;
+    for (size_t i = 0; i < all->n && status == IV_OK; i++) {
+        const drawing d = {x, all, all->runs[i].row};
+        if (!iv_trained_first_of_row(all, i)) continue;
         if (depth) status = draw_depth(&d);
-        if (status == IV_OK && training) status = draw_training(&d);
+        if (status == IV_OK && training) status = draw_training(&d, chart);
     }
-    study_points_free(points);
+    iv_chart_close(chart);
     return status;
 }

@@ -2,14 +2,13 @@
  * and in order, so that a member's numbers do not depend on its population. */
 #include "studies/autoencoder/autoencoder.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OUTPUTS = 3, WARM_UP_BATCHES = 2, MIN_TIMED_BATCHES = 3 };
-static const double timed_seconds = 0.1;
+enum { MAX_OUTPUTS = 4 };
 
-struct ae_measure {
+/* One set of signals with its plan. */
+typedef struct {
     const ae_model *model;
     size_t n_rows;
     iv_graph *graph;
@@ -20,10 +19,15 @@ struct ae_measure {
     float *values; /* host: one output of all members */
     double *sums;  /* [R, n_sums], in the order above */
     size_t n_sums;
-};
+} pass;
 
-/* Outputs there are, with where their sums begin among a member's. */
-static size_t list_outputs(const ae_measure *m, iv_tensor *outputs[MAX_OUTPUTS],
+typedef struct {
+    pass passes[AE_N_SETS]; /* the training signals' is open at the end alone */
+    size_t n;
+} ae_measure;
+
+/* Outputs there are, with where their sums begin among a member's; NULL ones take no room. */
+static size_t list_outputs(const pass *m, iv_tensor *outputs[MAX_OUTPUTS],
                            size_t offsets[MAX_OUTPUTS + 1]) {
     iv_tensor *const all[] = {m->reconstruction, m->reconstruction_of_partner, m->code, m->pairs};
     size_t n = 0;
@@ -37,25 +41,25 @@ static size_t list_outputs(const ae_measure *m, iv_tensor *outputs[MAX_OUTPUTS],
     return n;
 }
 
-static iv_status build(ae_measure *m, const ae_data *data, const iv_signal_set *set) {
+static iv_status build(pass *m, const iv_signal_set *set) {
     const ae_model *model = m->model;
-    const ae_population *p = model->population;
+    const ae_setting *s = model->setting;
     iv_graph *g = m->graph;
     iv_tensor *tensors[AE_MAX_PARAMETERS];
     const iv_signal_source source = ae_model_source(model, set, false, true);
-    ae_pass pass;
+    ae_pass out;
     ae_model_tensors(model, g, tensors);
-    ae_model_pass(model, data, g, &source, AE_MEASURE_BATCH, tensors, &pass);
-    if (p->pairs) {
-        m->reconstruction = iv_square_error_sums(g, iv_slice(g, pass.y, 0, 1),
-                                                 iv_slice(g, pass.x, 0, 1), m->n_rows);
-        m->reconstruction_of_partner = iv_square_error_sums(g, iv_slice(g, pass.y, 1, 1),
-                                                            iv_slice(g, pass.x, 1, 1), m->n_rows);
-        m->pairs = iv_pair_sums(g, pass.z, ae_invariant_columns(p), pass.squared_distances,
+    ae_model_pass(model, g, &source, AE_MEASURE_BATCH, tensors, &out);
+    if (s->pairs) {
+        m->reconstruction =
+            iv_square_error_sums(g, iv_slice(g, out.y, 0, 1), iv_slice(g, out.x, 0, 1), m->n_rows);
+        m->reconstruction_of_partner =
+            iv_square_error_sums(g, iv_slice(g, out.y, 1, 1), iv_slice(g, out.x, 1, 1), m->n_rows);
+        m->pairs = iv_pair_sums(g, out.z, ae_invariant_columns(s), out.squared_distances,
                                 ae_scalar(g, model->delta), ae_scalar(g, model->alpha), m->n_rows);
     } else {
-        if (pass.y) m->reconstruction = iv_square_error_sums(g, pass.y, pass.x, m->n_rows);
-        if (pass.z) m->code = iv_square_error_sums(g, pass.z, pass.code, m->n_rows);
+        if (out.y) m->reconstruction = iv_square_error_sums(g, out.y, out.x, m->n_rows);
+        if (out.z) m->code = iv_square_error_sums(g, out.z, out.code, m->n_rows);
     }
     iv_tensor *outputs[MAX_OUTPUTS];
     size_t offsets[MAX_OUTPUTS + 1];
@@ -64,127 +68,144 @@ static iv_status build(ae_measure *m, const ae_data *data, const iv_signal_set *
     return iv_graph_compile(g, outputs, n, &m->plan);
 }
 
-iv_status ae_measure_create(const ae_model *model, const ae_data *data, const iv_signal_set *set,
-                            size_t n_rows, ae_measure **out) {
-    *out = NULL;
-    ae_measure *m = calloc(1, sizeof *m);
-    if (!m) return study_out_of_memory(model->context);
-    m->model = model;
-    m->n_rows = n_rows < set->count ? n_rows : set->count;
-    const size_t n_members = model->population->n_members;
-    iv_status status = iv_graph_create(model->context, n_members, &m->graph);
-    if (status == IV_OK) status = build(m, data, set);
-    if (status == IV_OK) {
-        m->values = malloc(n_members * m->n_sums * sizeof *m->values);
-        m->sums = malloc(n_members * m->n_sums * sizeof *m->sums);
-        if (!m->values || !m->sums) status = study_out_of_memory(model->context);
-    }
-    if (status != IV_OK)
-        ae_measure_destroy(m);
-    else
-        *out = m;
-    return status;
-}
-
-void ae_measure_destroy(ae_measure *m) {
-    if (!m) return;
+static void close_pass(pass *m) {
     iv_plan_destroy(m->plan);
     iv_graph_destroy(m->graph);
     free(m->values);
     free(m->sums);
-    free(m);
+}
+
+/* The first signals of a set, at most as many as are tested. */
+static iv_status open_pass(const ae_model *model, const iv_signal_set *set, pass *m) {
+    const size_t n_members = model->base.population->n_members, n_test = model->setting->n_test;
+    *m = (pass){.model = model, .n_rows = n_test < set->count ? n_test : set->count};
+    iv_status status = iv_graph_create(model->base.context, n_members, &m->graph);
+    if (status == IV_OK) status = build(m, set);
+    if (status == IV_OK) {
+        m->values = malloc(n_members * m->n_sums * sizeof *m->values);
+        m->sums = malloc(n_members * m->n_sums * sizeof *m->sums);
+        if (!m->values || !m->sums) status = iv_no_memory(model->base.context);
+    }
+    return status;
+}
+
+static void close_measure(void *measure) {
+    ae_measure *m = measure;
+    for (size_t i = 0; i < m->n; i++) close_pass(&m->passes[i]);
+}
+
+static iv_status open_measure(iv_model *model, bool curves, void *measure) {
+    const ae_model *m = (const ae_model *)model;
+    const iv_signal_set *const sets[AE_N_SETS] = {
+        [AE_ON_TEST] = &m->data->test, [AE_ON_TRAINING] = &m->data->train};
+    ae_measure *all = measure;
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < (curves ? 1 : AE_N_SETS) && status == IV_OK; i++) {
+        all->n++;
+        status = open_pass(m, sets[i], &all->passes[i]);
+    }
+    return status;
 }
 
 /* ------------------------------------------------------------------ sums */
 
-static iv_status add_batch(ae_measure *m, uint32_t step) {
+static iv_status add_batch(void *state, size_t step) {
+    pass *m = state;
     iv_tensor *outputs[MAX_OUTPUTS];
     size_t offsets[MAX_OUTPUTS + 1];
     const size_t n = list_outputs(m, outputs, offsets);
-    iv_status status = iv_plan_run(m->plan, step);
+    iv_status status = iv_plan_run(m->plan, (uint32_t)step);
     for (size_t i = 0; i < n && status == IV_OK; i++) {
         status = iv_plan_read(m->plan, outputs[i], m->values);
         const size_t width = offsets[i + 1] - offsets[i];
-        for (size_t r = 0; r < m->model->population->n_members && status == IV_OK; r++)
+        for (size_t r = 0; r < m->model->base.population->n_members && status == IV_OK; r++)
             for (size_t k = 0; k < width; k++)
                 m->sums[r * m->n_sums + offsets[i] + k] += m->values[r * width + k];
     }
     return status;
 }
 
-static double total(const double *values, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += values[i];
-    return sum;
-}
-
-static double root_mean(double sum, double count) {
-    return sqrt(sum / count);
-}
-
-/* A member's metrics from its sums over n_rows signals or pairs. */
-static void finish(const ae_measure *m, const double *sums, ae_metrics *metrics) {
-    const ae_population *p = m->model->population;
-    const double n = (double)m->n_rows, d = (double)p->d;
-    double *v = metrics->values;
-    for (size_t i = 0; i < AE_N_METRICS; i++) v[i] = NAN;
-    if (p->pairs) {
-        const double *pairs = sums + 2 * p->d;
-        v[AE_RECONSTRUCTION] = total(sums, 2 * p->d) / (2 * n * d);
-        v[AE_INVARIANCE] = pairs[IV_PAIR_LOSS] / n;
-        v[AE_DISTANCE] = pairs[IV_PAIR_SQUARE_ERROR] / n;
-        v[AE_SAME] = root_mean(pairs[IV_PAIR_SAME_SQUARE], pairs[IV_PAIR_SAME_COUNT]);
-        v[AE_UNRELATED] = root_mean(pairs[IV_PAIR_DISTINCT_SQUARE], pairs[IV_PAIR_DISTINCT_COUNT]);
-        return;
-    }
-    if (m->reconstruction) {
-        v[AE_RECONSTRUCTION] = total(sums, p->d) / (n * d);
-        sums += p->d;
-    }
-    if (!m->code) return;
-    const size_t columns = ae_code_columns(p);
-    v[AE_CODE] = total(sums, columns) / (n * (double)columns);
-    v[AE_MODULUS] = total(sums, p->d) / (n * d);
-    if (p->code == IV_CODE_MODULUS_PHASE) {
-        v[AE_PHASE] = total(sums + p->d, p->d) / (n * d);
-    } else {
-        v[AE_SINE] = total(sums + p->d, p->d) / (n * d);
-        v[AE_COSINE] = total(sums + 2 * p->d, p->d) / (n * d);
-    }
-}
-
-iv_status ae_measure_run(ae_measure *m, const volatile sig_atomic_t *stop, ae_metrics *metrics) {
-    const size_t n_members = m->model->population->n_members;
-    memset(m->sums, 0, n_members * m->n_sums * sizeof *m->sums);
-    for (size_t first = 0, step = 0; first < m->n_rows; first += AE_MEASURE_BATCH, step++) {
-        if (stop && *stop)
-            return iv_fail(iv_context_error(m->model->context), IV_EINTERRUPTED, "interrupted");
-        const iv_status status = add_batch(m, (uint32_t)step);
-        if (status != IV_OK) return status;
-    }
-    for (size_t r = 0; r < n_members; r++) finish(m, m->sums + r * m->n_sums, &metrics[r]);
-    return IV_OK;
-}
-
-iv_status ae_measure_time(ae_measure *m, double *seconds) {
-    const size_t n_batches = (m->n_rows + AE_MEASURE_BATCH - 1) / AE_MEASURE_BATCH;
+static iv_status run_pass(const iv_experiment *x, pass *m) {
+    memset(m->sums, 0, m->model->base.population->n_members * m->n_sums * sizeof *m->sums);
     iv_status status = IV_OK;
-    for (size_t i = 0; i < WARM_UP_BATCHES && status == IV_OK; i++) status = add_batch(m, 0);
-    const double start = iv_seconds();
-    size_t n = 0;
-    do {
-        if (status == IV_OK) status = add_batch(m, (uint32_t)(n % n_batches));
-        n++;
-    } while (status == IV_OK && n < n_batches &&
-             (n < MIN_TIMED_BATCHES || iv_seconds() - start < timed_seconds));
-    *seconds = (iv_seconds() - start) / (double)n * (double)n_batches;
+    for (size_t first = 0, step = 0; first < m->n_rows && status == IV_OK;
+         first += AE_MEASURE_BATCH, step++) {
+        status = iv_experiment_stopped(x);
+        if (status == IV_OK) status = add_batch(m, step);
+    }
     return status;
 }
 
-double ae_loss(const ae_population *p, const ae_member *member, const ae_metrics *metrics) {
-    const double *v = metrics->values;
-    if (p->pairs) return v[AE_RECONSTRUCTION] + (double)member->lambda * v[AE_INVARIANCE];
-    if (p->part == AE_ENCODER) return v[AE_CODE];
-    if (p->part == AE_DECODER) return v[AE_RECONSTRUCTION];
-    return v[AE_RECONSTRUCTION] + (double)member->lambda * v[AE_CODE];
+static ae_sums sums_of(const pass *m, size_t r) {
+    const double *at = m->sums + r * m->n_sums;
+    const size_t d = m->model->setting->d;
+    ae_sums sums = {.n = (double)m->n_rows};
+    if (m->reconstruction) {
+        sums.reconstruction = at;
+        at += d;
+    }
+    if (m->reconstruction_of_partner) {
+        sums.reconstruction_of_partner = at;
+        at += d;
+    }
+    if (m->code) sums.code = at;
+    if (m->pairs) sums.pairs = at;
+    return sums;
 }
+
+/* What training minimises, of the signals of a pass. */
+static double loss(const ae_setting *s, double lambda, const ae_sums *sums) {
+    if (s->pairs)
+        return ae_value(s, AE_RECONSTRUCTION, sums) + lambda * ae_value(s, AE_INVARIANCE, sums);
+    if (s->part == AE_ENCODER) return ae_value(s, AE_CODE, sums);
+    if (s->part == AE_DECODER) return ae_value(s, AE_RECONSTRUCTION, sums);
+    return ae_value(s, AE_RECONSTRUCTION, sums) + lambda * ae_value(s, AE_CODE, sums);
+}
+
+static iv_status run(iv_experiment *x, void *measure, const iv_position *position, double *values) {
+    ae_measure *all = measure;
+    const ae_model *model = all->passes[0].model;
+    const ae_setting *s = model->setting;
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < all->n && status == IV_OK; i++) status = run_pass(x, &all->passes[i]);
+    for (size_t r = 0; r < model->base.population->n_members && status == IV_OK; r++) {
+        double *own = values + r * iv_values_size(&ae_study);
+        const ae_sums tested = sums_of(&all->passes[AE_ON_TEST], r);
+        for (size_t i = 0; ae_metric_def(i); i++)
+            if (ae_has(s, (ae_metric)i))
+                own[iv_value_index(&ae_study, AE_ON_TEST, i)] = ae_value(s, (ae_metric)i, &tested);
+        if (position)
+            own[iv_value_index(&ae_study, AE_ON_TRAINING, AE_LOSS)] = (double)position->losses[r];
+        if (all->n <= AE_ON_TRAINING) continue;
+        const ae_sums trained = sums_of(&all->passes[AE_ON_TRAINING], r);
+        const double lambda =
+            (double)iv_member_float(&model->base.population->members[r], "task.lambda");
+        own[iv_value_index(&ae_study, AE_ON_TRAINING, AE_TRAINING_LOSS)] =
+            loss(s, lambda, &trained);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------ time */
+
+static iv_status measure_time(void *measure, double *seconds) {
+    ae_measure *all = measure;
+    iv_status status = IV_OK;
+    *seconds = 0;
+    for (size_t i = 0; i < all->n && status == IV_OK; i++) {
+        pass *m = &all->passes[i];
+        const size_t n_batches = (m->n_rows + AE_MEASURE_BATCH - 1) / AE_MEASURE_BATCH;
+        status = iv_time_batches(add_batch, m, n_batches, seconds);
+    }
+    return status;
+}
+
+const iv_study_measures ae_measures = {
+    .sets = ae_sets,
+    .applies = ae_applies,
+    .size = sizeof(ae_measure),
+    .open = open_measure,
+    .close = close_measure,
+    .run = run,
+    .time = measure_time,
+};

@@ -8,18 +8,10 @@
 
 /* ------------------------------------------------------------------ shapes */
 
-size_t ae_invariant_columns(const ae_population *p) {
-    return p->invariant * p->d;
-}
-
-size_t ae_code_columns(const ae_population *p) {
-    return p->pairs ? (p->invariant + p->variant) * p->d : iv_code_size(p->code, p->d);
-}
-
 /* Standard: `depth` hidden layers of width * d units. Rich: a linear lift to lift * d columns if
  * asked for, then `depth` rich layers; X has as many columns as the layer's input, one more where
  * those are odd. Both end in a linear head. */
-static size_t network_maps(const ae_population *p, size_t inputs, size_t outputs,
+static size_t network_maps(const ae_setting *s, size_t inputs, size_t outputs,
                            ae_map maps[AE_MAX_MAPS]) {
     static const iv_activation activations[] = {[AE_SELU] = IV_ACTIVATION_SELU,
                                                 [AE_RELU] = IV_ACTIVATION_RELU,
@@ -27,62 +19,26 @@ static size_t network_maps(const ae_population *p, size_t inputs, size_t outputs
                                                 [AE_BIPOLAR_SIGMOID] = IV_ACTIVATION_TANH,
                                                 [AE_RICH] = IV_ACTIVATION_NONE};
     size_t n = 0, columns = inputs;
-    if (p->layer == AE_RICH && p->lift > 0) {
-        maps[n++] = (ae_map){.inputs = columns, .outputs = p->lift * p->d};
-        columns = p->lift * p->d;
+    if (s->layer == AE_RICH && s->lift > 0) {
+        maps[n++] = (ae_map){.inputs = columns, .outputs = s->lift * s->d};
+        columns = s->lift * s->d;
     }
-    for (size_t l = 0; l < p->depth; l++) {
-        const bool rich = p->layer == AE_RICH;
-        const size_t units = rich ? columns + columns % 2 : p->width * p->d;
-        maps[n++] = (ae_map){columns, units, rich, activations[p->layer]};
+    for (size_t l = 0; l < s->depth; l++) {
+        const bool rich = s->layer == AE_RICH;
+        const size_t units = rich ? columns + columns % 2 : s->width * s->d;
+        maps[n++] = (ae_map){columns, units, rich, activations[s->layer]};
         columns = rich ? columns + 2 * units : units;
     }
     maps[n++] = (ae_map){.inputs = columns, .outputs = outputs};
     return n;
 }
 
-size_t ae_encoder_maps(const ae_population *p, ae_map maps[AE_MAX_MAPS]) {
-    return p->part == AE_DECODER ? 0 : network_maps(p, p->d, ae_code_columns(p), maps);
+size_t ae_encoder_maps(const ae_setting *s, ae_map maps[AE_MAX_MAPS]) {
+    return s->part == AE_DECODER ? 0 : network_maps(s, s->d, ae_code_columns(s), maps);
 }
 
-size_t ae_decoder_maps(const ae_population *p, ae_map maps[AE_MAX_MAPS]) {
-    return p->part == AE_ENCODER ? 0 : network_maps(p, ae_code_columns(p), p->d, maps);
-}
-
-/* ------------------------------------------------------------------ operations */
-
-/* Multiply-adds of one row's way through the maps; *first: of the first of them. */
-static double row_products(const ae_map *maps, size_t n, double *first) {
-    double products = 0;
-    for (size_t i = 0; i < n; i++) products += (double)maps[i].inputs * (double)maps[i].outputs;
-    *first = n > 0 ? (double)maps[0].inputs * (double)maps[0].outputs : 0;
-    return products;
-}
-
-static double pass_products(const ae_population *p, double *first) {
-    ae_map maps[AE_MAX_MAPS];
-    double of_decoder;
-    const double encoder = row_products(maps, ae_encoder_maps(p, maps), first);
-    const double decoder = row_products(maps, ae_decoder_maps(p, maps), &of_decoder);
-    if (p->part == AE_DECODER) *first = of_decoder;
-    return encoder + decoder;
-}
-
-static double rows_of(const ae_population *p, size_t batch) {
-    return (double)batch * (p->pairs ? 2 : 1);
-}
-
-/* In reverse there is one product more for each map's weights and one for its input, but none for
- * the signals (or known codes) that come first. */
-double ae_step_flops(const ae_population *p) {
-    double first;
-    const double products = pass_products(p, &first);
-    return 2 * rows_of(p, p->batch) * (3 * products - first);
-}
-
-double ae_measure_flops(const ae_population *p) {
-    double first;
-    return 2 * rows_of(p, AE_MEASURE_BATCH) * pass_products(p, &first);
+size_t ae_decoder_maps(const ae_setting *s, ae_map maps[AE_MAX_MAPS]) {
+    return s->part == AE_ENCODER ? 0 : network_maps(s, ae_code_columns(s), s->d, maps);
 }
 
 /* ------------------------------------------------------------------ parameters */
@@ -120,77 +76,72 @@ static void describe_map(const ae_map *map, const char *network, size_t index,
 static iv_status create_parameters(ae_model *m) {
     const size_t n = m->n_encoder + m->n_decoder;
     iv_parameter_desc *descs = malloc(2 * n * sizeof *descs);
-    if (!descs) return study_out_of_memory(m->context);
+    if (!descs) return iv_no_memory(m->base.context);
     for (size_t i = 0; i < m->n_encoder; i++)
         describe_map(&m->encoder[i], "encoder", i, &descs[2 * i], &descs[2 * i + 1]);
     for (size_t i = 0; i < m->n_decoder; i++) {
         const size_t k = 2 * (m->n_encoder + i);
         describe_map(&m->decoder[i], "decoder", i, &descs[k], &descs[k + 1]);
     }
-    const iv_status status =
-        iv_parameters_create(m->context, m->population->n_members, descs, 2 * n, &m->parameters);
+    const iv_status status = iv_parameters_create(m->base.context, m->base.population->n_members,
+                                                  descs, 2 * n, &m->base.parameters);
     free(descs);
     return status;
 }
 
 /* ------------------------------------------------------------------ members */
 
-static iv_status upload_members(ae_model *m, const ae_data *data) {
-    const size_t n = m->population->n_members;
-    uint32_t *words = malloc(2 * n * sizeof *words);
-    float *numbers = malloc(3 * n * sizeof *numbers);
-    iv_status status = words && numbers ? IV_OK : study_out_of_memory(m->context);
-    for (size_t r = 0; r < n && status == IV_OK; r++) {
-        const ae_member *member = &m->population->members[r];
-        size_t set = 0;
-        while (set + 1 < data->n_seeds && data->seeds[set] != member->seed) set++;
-        words[r] = member->seed;
-        words[n + r] = (uint32_t)set;
-        numbers[r] = member->lambda;
-        numbers[n + r] = member->delta;
-        numbers[2 * n + r] = member->alpha;
-    }
-    const struct {
-        const void *values;
-        cl_mem *buffer;
-    } uploads[] = {{words, &m->seeds},
-                   {words + n, &m->set_of_member},
-                   {numbers, &m->lambda},
-                   {numbers + n, &m->delta},
-                   {numbers + 2 * n, &m->alpha}};
-    for (size_t i = 0; i < sizeof uploads / sizeof *uploads && status == IV_OK; i++)
-        status = study_upload(m->context, uploads[i].values, n * 4, uploads[i].buffer);
-    if (status == IV_OK) status = iv_parameters_initialize(m->parameters, words);
-    free(words);
-    free(numbers);
+/* Which of the data's sets is each member's: int [R]. */
+static iv_status upload_sets(ae_model *m) {
+    const iv_population *p = m->base.population;
+    uint32_t *sets = calloc(p->n_members, sizeof *sets);
+    if (!sets) return iv_no_memory(m->base.context);
+    for (size_t r = 0; r < p->n_members; r++)
+        while (sets[r] + 1 < m->data->n_seeds && m->data->seeds[sets[r]] != p->members[r].seed)
+            sets[r]++;
+    const iv_status status =
+        iv_buffer_upload(m->base.context, sets, p->n_members * sizeof *sets, &m->set_of_member);
+    free(sets);
     return status;
 }
 
-iv_status ae_model_create(iv_context *context, const ae_population *p, const ae_data *data,
-                          ae_model **out) {
-    *out = NULL;
-    ae_model *m = calloc(1, sizeof *m);
-    if (!m) return study_out_of_memory(context);
-    m->context = context;
-    m->population = p;
-    m->n_encoder = ae_encoder_maps(p, m->encoder);
-    m->n_decoder = ae_decoder_maps(p, m->decoder);
-    iv_status status = create_parameters(m);
-    if (status == IV_OK) status = upload_members(m, data);
-    if (status != IV_OK)
-        ae_model_destroy(m);
-    else
-        *out = m;
-    return status;
+static iv_status upload_members(ae_model *m) {
+    const iv_population *p = m->base.population;
+    iv_context *context = m->base.context;
+    iv_status status = iv_member_upload_seeds(context, p, &m->seeds);
+    if (status == IV_OK) status = upload_sets(m);
+    if (status == IV_OK) status = iv_member_upload(context, p, "task.lambda", &m->lambda);
+    if (status == IV_OK) status = iv_member_upload(context, p, "task.delta", &m->delta);
+    if (status == IV_OK) status = iv_member_upload(context, p, "task.alpha", &m->alpha);
+    return status == IV_OK ? iv_model_initialize(&m->base) : status;
 }
 
-void ae_model_destroy(ae_model *m) {
+static void destroy(iv_model *model) {
+    ae_model *m = (ae_model *)model;
     if (!m) return;
-    iv_parameters_destroy(m->parameters);
+    iv_parameters_destroy(m->base.parameters);
     cl_mem const buffers[] = {m->seeds, m->set_of_member, m->lambda, m->delta, m->alpha};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        iv_buffer_release(m->context, buffers[i]);
+        iv_buffer_release(m->base.context, buffers[i]);
     free(m);
+}
+
+static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out) {
+    *out = NULL;
+    ae_model *m = calloc(1, sizeof *m);
+    if (!m) return iv_no_memory(x->context);
+    m->base = (iv_model){.context = x->context, .population = p};
+    m->setting = ae_setting_of(p);
+    m->data = x->data;
+    m->n_encoder = ae_encoder_maps(m->setting, m->encoder);
+    m->n_decoder = ae_decoder_maps(m->setting, m->decoder);
+    iv_status status = create_parameters(m);
+    if (status == IV_OK) status = upload_members(m);
+    if (status != IV_OK)
+        destroy(&m->base);
+    else
+        *out = &m->base;
+    return status;
 }
 
 iv_signal_source ae_model_source(const ae_model *m, const iv_signal_set *set, bool shuffle,
@@ -205,8 +156,8 @@ iv_signal_source ae_model_source(const ae_model *m, const iv_signal_set *set, bo
 /* ------------------------------------------------------------------ the way through */
 
 void ae_model_tensors(const ae_model *m, iv_graph *graph, iv_tensor **tensors) {
-    for (size_t i = 0; i < iv_parameters_count(m->parameters); i++)
-        tensors[i] = iv_parameters_tensor(m->parameters, graph, i);
+    for (size_t i = 0; i < iv_parameters_count(m->base.parameters); i++)
+        tensors[i] = iv_parameters_tensor(m->base.parameters, graph, i);
 }
 
 iv_tensor *ae_scalar(iv_graph *graph, cl_mem values) {
@@ -225,26 +176,24 @@ static iv_tensor *through(iv_graph *graph, const ae_map *maps, size_t n, iv_tens
 }
 
 /* Both signals of a pair go through as rows of one batch. */
-static void pair_pass(const ae_model *m, const ae_data *data, iv_graph *graph,
-                      const iv_signal_source *source, size_t batch, iv_tensor *const *tensors,
-                      ae_pass *pass) {
-    const ae_population *p = m->population;
-    const iv_pair_desc pairs = {p->distortion, data->cycles};
-    const size_t code = ae_code_columns(p);
+static void pair_pass(const ae_model *m, iv_graph *graph, const iv_signal_source *source,
+                      size_t batch, iv_tensor *const *tensors, ae_pass *pass) {
+    const ae_setting *s = m->setting;
+    const iv_pair_desc pairs = {s->distortion, m->data->cycles};
+    const size_t code = ae_code_columns(s);
     iv_pair_batch(graph, source, &pairs, batch, &pass->x, &pass->squared_distances);
-    iv_tensor *rows = iv_reshape(graph, pass->x, 2, (const size_t[]){2 * batch, p->d});
+    iv_tensor *rows = iv_reshape(graph, pass->x, 2, (const size_t[]){2 * batch, s->d});
     iv_tensor *z = through(graph, m->encoder, m->n_encoder, tensors, rows);
     iv_tensor *y = through(graph, m->decoder, m->n_decoder, tensors + 2 * m->n_encoder, z);
     pass->z = iv_reshape(graph, z, 3, (const size_t[]){2, batch, code});
-    pass->y = iv_reshape(graph, y, 3, (const size_t[]){2, batch, p->d});
+    pass->y = iv_reshape(graph, y, 3, (const size_t[]){2, batch, s->d});
 }
 
-void ae_model_pass(const ae_model *m, const ae_data *data, iv_graph *graph,
-                   const iv_signal_source *source, size_t batch, iv_tensor *const *tensors,
-                   ae_pass *pass) {
+void ae_model_pass(const ae_model *m, iv_graph *graph, const iv_signal_source *source, size_t batch,
+                   iv_tensor *const *tensors, ae_pass *pass) {
     *pass = (ae_pass){0};
-    if (m->population->pairs) {
-        pair_pass(m, data, graph, source, batch, tensors, pass);
+    if (m->setting->pairs) {
+        pair_pass(m, graph, source, batch, tensors, pass);
         return;
     }
     iv_signal_batch(graph, source, batch, &pass->x, &pass->code);
@@ -253,3 +202,6 @@ void ae_model_pass(const ae_model *m, const ae_data *data, iv_graph *graph,
         pass->y = through(graph, m->decoder, m->n_decoder, tensors + 2 * m->n_encoder,
                           m->n_encoder > 0 ? pass->z : pass->code);
 }
+
+const iv_study_models ae_models = {
+    .create = create, .destroy = destroy, .create_training = ae_training_create};

@@ -2,175 +2,164 @@
  * shifts and other distortions, with standard layers and with rich ones. */
 #include "studies/autoencoder/autoencoder.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------ models */
+/* ------------------------------------------------------------------ setting */
 
-static iv_status export_models(const iv_study_job *job, const ae_model *model,
-                               const ae_outcome *outcomes) {
-    iv_status status = IV_OK;
-    for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
-        const ae_member *member = &model->population->members[r];
-        status = study_export(job, model->parameters, NULL, r, member->run, member->seed,
-                              outcomes[r].diverged_from);
-    }
-    return status;
+static size_t word_index(const char *word, const char *const *words, size_t n) {
+    size_t i = 0;
+    while (i + 1 < n && strcmp(word, words[i]) != 0) i++;
+    return i;
 }
 
-static iv_status import_models(const iv_study_job *job, ae_model *model, ae_outcome *outcomes) {
-    iv_status status = IV_OK;
-    for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
-        const ae_member *member = &model->population->members[r];
-        status = study_import(job, model->parameters, NULL, r, member->run, member->seed,
-                              &outcomes[r].diverged_from);
-    }
-    return status;
-}
-
-/* ------------------------------------------------------------------ populations */
-
-static iv_status measure_on(ae_study *study, const ae_model *model, const iv_signal_set *set,
-                            ae_metrics *metrics) {
-    ae_measure *measure;
-    iv_status status =
-        ae_measure_create(model, &study->data, set, model->population->n_test, &measure);
-    if (status == IV_OK) status = ae_measure_run(measure, study->job->stop, metrics);
-    ae_measure_destroy(measure);
-    return status;
-}
-
-static iv_status measure_all(ae_study *study, const ae_model *model, ae_outcome *outcomes) {
-    const ae_population *p = model->population;
-    ae_metrics *metrics = malloc(p->n_members * sizeof *metrics);
-    iv_status status = metrics ? measure_on(study, model, &study->data.test, metrics)
-                               : study_out_of_memory(study->job->context);
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++) outcomes[r].test = metrics[r];
-    if (status == IV_OK) status = measure_on(study, model, &study->data.train, metrics);
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
-        outcomes[r].training_loss = ae_loss(p, &p->members[r], &metrics[r]);
-    free(metrics);
-    return status;
-}
-
-static iv_status train_population(ae_study *study, size_t index, ae_model *model,
-                                  ae_outcome *outcomes) {
-    const size_t n_members = model->population->n_members;
-    uint32_t *diverged_from = calloc(n_members, sizeof *diverged_from);
-    iv_status status = diverged_from ? ae_train(study, index, model, diverged_from)
-                                     : study_out_of_memory(study->job->context);
-    for (size_t r = 0; r < n_members && status == IV_OK; r++)
-        outcomes[r].diverged_from = diverged_from[r];
-    free(diverged_from);
-    return status == IV_OK ? export_models(study->job, model, outcomes) : status;
-}
-
-/* Bring one population to its end, trained here or read back from its models, and measure it. */
-static iv_status run_population(ae_study *study, size_t index, bool trained, ae_outcome *outcomes) {
-    const iv_study_job *job = study->job;
-    const ae_population *p = &study->plan.populations[index];
-    ae_model *model = NULL;
-    iv_status status = ae_data_provide(job->context, p, &study->data);
-    if (status == IV_OK) status = ae_model_create(job->context, p, &study->data, &model);
-    if (status == IV_OK)
-        status = trained ? import_models(job, model, outcomes)
-                         : train_population(study, index, model, outcomes);
-    if (status == IV_OK) status = measure_all(study, model, outcomes);
-    ae_model_destroy(model);
-    return status;
-}
-
-static void report_population(const iv_study_job *job, const ae_population *p,
-                              const ae_outcome *outcomes) {
-    for (size_t r = 0; r < p->n_members; r++) {
-        if (outcomes[r].diverged_from > 0) continue; /* has been said */
-        char line[512];
-        size_t n = (size_t)snprintf(line, sizeof line, "%s seed %" PRIu32 ":",
-                                    p->members[r].run->name, p->members[r].seed);
-        for (size_t i = 0; i < AE_N_METRICS && n < sizeof line; i++)
-            if (ae_applies(p, (ae_metric)i))
-                n += (size_t)snprintf(line + n, sizeof line - n, " %s %.3g",
-                                      ae_metric_name((ae_metric)i), outcomes[r].test.values[i]);
-        study_say(job, line);
+static void read_task(const iv_node *config, ae_setting *s) {
+    static const char *const codes[] = {"modulus-phase", "modulus-sine-cosine"};
+    static const char *const distortions[] = {"shift", "two-part-shift", "cycle", "shift-scale"};
+    s->task = iv_spec_string(config, "task.code");
+    s->pairs = strncmp(s->task, "modulus-", 8) != 0;
+    if (s->pairs) {
+        s->distortion = (iv_distortion)word_index(s->task, distortions, 4);
+        s->invariant = (size_t)iv_spec_integer(config, "model.invariant");
+        s->variant = (size_t)iv_spec_integer(config, "model.variant");
+    } else {
+        s->code = (iv_code)word_index(s->task, codes, 2);
     }
 }
 
-/* ------------------------------------------------------------------ progress */
-
-static double population_flops(const ae_study *study, const ae_population *p, double *steps) {
-    const double batches = (double)((p->n_test + AE_MEASURE_BATCH - 1) / AE_MEASURE_BATCH);
-    const double points = (double)(p->epochs / study->plan.every_epochs + 3);
-    *steps = (double)p->epochs * (double)(p->n_train / p->batch);
-    return (double)p->n_members *
-           (*steps * ae_step_flops(p) + points * batches * ae_measure_flops(p));
+static void read_setting(const iv_node *config, void *setting) {
+    static const char *const layers[AE_N_LAYERS] = {"selu", "relu", "sigmoid", "bipolar-sigmoid",
+                                                    "rich"};
+    static const char *const parts[] = {"full", "encoder", "decoder"};
+    ae_setting *s = setting;
+    s->d = (size_t)iv_spec_integer(config, "dataset.dimensions");
+    s->n_test = (size_t)iv_spec_integer(config, "dataset.test");
+    read_task(config, s);
+    s->layer = (ae_layer)word_index(iv_spec_string(config, "run.layer"), layers, AE_N_LAYERS);
+    s->part = (ae_part)word_index(iv_spec_string(config, "run.part"), parts, 3);
+    s->depth = (size_t)iv_spec_integer(config, "run.depth");
+    if (s->layer == AE_RICH)
+        s->lift = (size_t)iv_spec_integer(config, "run.lift");
+    else
+        s->width = (size_t)iv_spec_integer(config, "model.width");
 }
 
-static void begin_progress(ae_study *study) {
-    study_progress_begin(&study->progress, study->job->progress);
-    for (size_t i = 0; i < study->plan.n_populations; i++) {
-        double steps;
-        const double flops = population_flops(study, &study->plan.populations[i], &steps);
-        study_progress_expect(&study->progress, flops, steps);
-    }
+const ae_setting *ae_setting_of(const iv_population *population) {
+    return population->setting;
 }
 
-/* ------------------------------------------------------------------ the study */
-
-static iv_status run_all(ae_study *study, bool train, size_t first, ae_outcome **outcomes) {
-    const iv_study_job *job = study->job;
-    iv_status status = IV_OK;
-    for (size_t i = 0; i < study->plan.n_populations && status == IV_OK; i++) {
-        const ae_population *p = &study->plan.populations[i];
-        outcomes[i] = calloc(p->n_members, sizeof **outcomes);
-        if (!outcomes[i]) return study_out_of_memory(job->context);
-        double steps;
-        const double flops = population_flops(study, p, &steps);
-        study_progress_population(&study->progress, flops);
-        status = run_population(study, i, i < first, outcomes[i]);
-        if (status == IV_OK && train) report_population(job, p, outcomes[i]);
-        if (!train && status == IV_OK)
-            iv_progress_update(job->progress, "measuring", i + 1, study->plan.n_populations);
-    }
-    return status;
+size_t ae_invariant_columns(const ae_setting *s) {
+    return s->invariant * s->d;
 }
 
-static iv_status run_study(const iv_study_job *job, bool train, iv_results *results) {
-    ae_study study = {.job = job};
-    iv_error *error = iv_context_error(job->context);
-    ae_outcome **outcomes = NULL;
-    ae_table table = {0};
-    size_t first = SIZE_MAX;
-    iv_status status = ae_plan_create(job->spec, &study.plan, error);
-    if (status == IV_OK)
-        status = ae_plan_split(&study.plan, iv_context_device(job->context), error);
-    if (status == IV_OK && train) status = study_open_log(job, &study.resume, &study.log, &first);
-    const size_t n = study.plan.n_populations;
-    if (status == IV_OK && !(outcomes = calloc(n, sizeof *outcomes)))
-        status = study_out_of_memory(job->context);
-    begin_progress(&study);
-    if (status == IV_OK) status = run_all(&study, train, first, outcomes);
-    if (status == IV_OK) status = ae_table_create(job->spec, &study.plan, outcomes, &table, error);
-    if (status == IV_OK) status = ae_results_fill(job->spec, &table, results, error);
-    if (status == IV_OK) status = ae_claims_add(&table, results, error);
-    if (train) status = study_close_log(job, &study.log, status);
-    if (status == IV_OK && train) status = ae_figures_draw(job, &table);
-
-    ae_table_clear(&table);
-    iv_safetensors_close(study.resume);
-    ae_data_clear(job->context, &study.data);
-    for (size_t i = 0; i < n && outcomes; i++) free(outcomes[i]);
-    free(outcomes);
-    ae_plan_clear(&study.plan);
-    return status;
+size_t ae_code_columns(const ae_setting *s) {
+    return s->pairs ? (s->invariant + s->variant) * s->d : iv_code_size(s->code, s->d);
 }
 
-iv_status ae_run_study(const iv_study_job *job, iv_results *results) {
-    return run_study(job, true, results);
+/* ------------------------------------------------------------------ work */
+
+/* Of all maps of a member: weights, columns of activations, those of the widest layer. */
+typedef struct {
+    double products, first; /* multiply-adds of one row's way through, and of its first map */
+    double weights, columns, widest;
+} network_size;
+
+static network_size size_of(const ae_setting *s) {
+    ae_map maps[2][AE_MAX_MAPS];
+    const size_t n[2] = {ae_encoder_maps(s, maps[0]), ae_decoder_maps(s, maps[1])};
+    network_size size = {0};
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < n[k]; i++) {
+            const double inputs = (double)maps[k][i].inputs, outputs = (double)maps[k][i].outputs;
+            const double layer = outputs + (maps[k][i].rich ? inputs + 2 * outputs : outputs);
+            if (size.products == 0) size.first = inputs * outputs;
+            size.products += inputs * outputs;
+            size.weights += (inputs + 1) * outputs;
+            size.columns += layer;
+            if (layer > size.widest) size.widest = layer;
+        }
+    return size;
 }
 
-iv_status ae_evaluate(const iv_study_job *job, iv_results *results) {
-    return run_study(job, false, results);
+/* Activations of a batch with their gradients, parameters with what the optimizer keeps of them,
+ * and each member's own data set. In reverse there is one product more for each map's weights and
+ * one for its input, but none for the signals (or known codes) that come first. */
+static void work(const iv_population *p, iv_work *work) {
+    const ae_setting *s = ae_setting_of(p);
+    const network_size size = size_of(s);
+    const double value = sizeof(float), copies = s->pairs ? 2 : 1, batch = (double)p->batch;
+    const double training = 2 * size.columns * batch,
+                 measuring = 3 * size.widest * AE_MEASURE_BATCH;
+    const double activations = copies * value * (training + measuring);
+    const double known = s->pairs ? 0 : (double)ae_code_columns(s);
+    const double signals =
+        ((double)p->n_train + (double)s->n_test) * ((double)s->d + known) * value;
+    const double rows = batch > AE_MEASURE_BATCH ? batch : AE_MEASURE_BATCH;
+    double buffer = copies * rows * size.widest * value;
+    if (buffer < size.weights * value) buffer = size.weights * value;
+    if (buffer < signals) buffer = signals;
+    work->buffer_bytes = buffer;
+    work->bytes = activations + 4 * size.weights * value + signals;
+
+    const size_t n_batches = (s->n_test + AE_MEASURE_BATCH - 1) / AE_MEASURE_BATCH;
+    work->step_flops = 2 * copies * batch * (3 * size.products - size.first);
+    work->point_flops = 2 * copies * AE_MEASURE_BATCH * size.products * (double)n_batches;
+    work->end_flops = 2 * work->point_flops;
 }
+
+/* ------------------------------------------------------------------ tables */
+
+/* "d=10 modulus-sine-cosine", and whatever else the spec's sweep varies. */
+static void row_name(const iv_population *p, const iv_spec_run *run, char *name, size_t size) {
+    const ae_setting *s = ae_setting_of(p);
+    char rest[256], dimensions[32];
+    snprintf(rest, sizeof rest, "%s", run->variant);
+    snprintf(dimensions, sizeof dimensions, "dimensions%zu", s->d);
+    iv_name_remove(rest, dimensions);
+    iv_name_remove(rest, s->task);
+    iv_name_spaces(rest);
+    snprintf(name, size, "d=%zu %s%s%s", s->d, s->task, *rest ? " " : "", rest);
+}
+
+/* Of runs that differ in the learning rate alone the one with the smallest training loss stands in
+ * tables. A diverged seed counts as the worst of all. */
+static double cost(const iv_trained_runs *all, const iv_trained_run *run) {
+    const double mean = iv_trained_mean(all, run, AE_ON_TRAINING, AE_TRAINING_LOSS);
+    return isfinite(mean) ? mean : INFINITY;
+}
+
+/* ------------------------------------------------------------------ benchmarks */
+
+/* At the published size: the whole autoencoder on the code of modulus, sine and cosine, batches of
+ * 128, gradient descent. The rate is small enough for any depth: nothing may diverge however long a
+ * step is timed. */
+#define STEP(dimensions, run)                                                                      \
+    "study: autoencoder\n"                                                                         \
+    "name: step\n"                                                                                 \
+    "dataset: {dimensions: " dimensions ", train: 10240, test: 1}\n"                               \
+    "training: {batch: 128, learning_rate: 0.001}\n"                                               \
+    "runs: [{name: step, " run "}]\n"
+
+static const iv_step_entry steps[] = {
+    {"selu-d10-depth4", STEP("10", "layer: selu, depth: 4")},
+    {"selu-d20-depth20", STEP("20", "layer: selu, depth: 20")},
+    {"rich-d10-depth2", STEP("10", "layer: rich, depth: 2")},
+    {"rich-d20-depth3", STEP("20", "layer: rich, depth: 3")},
+    {NULL, NULL},
+};
+
+static const iv_study_results results = {
+    .row_name = row_name, .cost = cost, .add_claims = ae_add_claims, .draw = ae_draw};
+
+const iv_study ae_study = {
+    .schema = &ae_schema,
+    .setting_size = sizeof(ae_setting),
+    .read = read_setting,
+    .work = work,
+    .data = &ae_data_hooks,
+    .models = &ae_models,
+    .measures = &ae_measures,
+    .results = &results,
+    .steps = steps,
+};

@@ -14,7 +14,7 @@ static const double equal_elbo = 0.02;     /* the paper's table gives two digits
 static const double equal_accuracy = 0.01; /* one point */
 
 typedef struct {
-    const ml_table *table;
+    const iv_trained_runs *all;
     const char *row;
     const char *transformation; /* of the row's data */
     iv_results *results;
@@ -23,18 +23,8 @@ typedef struct {
 
 /* ------------------------------------------------------------------ runs */
 
-typedef enum { ACCURACY, ELBO, ROTATION } metric;
-
-static double mean_of(const ml_run *run, metric m) {
-    double sum = 0;
-    for (size_t k = 0; k < run->n_seeds; k++) {
-        const ml_outcome *o = run->outcomes[k];
-        sum += o->diverged_from > 0 ? NAN
-               : m == ACCURACY      ? o->accuracy
-               : m == ELBO          ? o->elbo
-                                    : o->rotation_degrees;
-    }
-    return sum / (double)run->n_seeds;
+static double mean_of(const claiming *c, const iv_trained_run *run, ml_metric metric) {
+    return iv_trained_mean(c->all, run, 0, metric);
 }
 
 /* What can be told apart of runs. */
@@ -49,28 +39,28 @@ typedef enum {
     REGRESSION,
 } run_kind;
 
-static run_kind kind_of(const ml_run *run) {
-    if (run->population->sgpr) return REGRESSION;
-    if (!run->population->invariant) return PLAIN;
-    const iv_affine_family family = run->members[0]->family;
-    if (!run->population->learns)
-        return family == IV_AFFINE_ROTATION ? FIXED_ROTATION : FIXED_OTHER;
+static run_kind kind_of(const iv_trained_run *run) {
+    const ml_setting *s = ml_setting_of(run->population);
+    if (s->sgpr) return REGRESSION;
+    if (!s->invariant) return PLAIN;
+    const iv_affine_family family = ml_own_of(run->population, run->members[0]).family;
+    if (!s->learns) return family == IV_AFFINE_ROTATION ? FIXED_ROTATION : FIXED_OTHER;
     return family == IV_AFFINE_ROTATION      ? LEARNED_ROTATION
            : family == IV_AFFINE_TRANSLATION ? LEARNED_TRANSLATION
            : family == IV_AFFINE_SCALE       ? LEARNED_SCALE
                                              : LEARNED_AFFINE;
 }
 
-static double start_of(const ml_run *run) {
+static double start_of(const iv_trained_run *run) {
     return ml_degrees(iv_spec_number(run->run->config, "run.eta"));
 }
 
 /* The row's next run of a kind from `*at` on; NULL after the last. */
-static const ml_run *next(const claiming *c, run_kind kind, bool point, size_t *at) {
-    while (*at < c->table->n_runs) {
-        const ml_run *run = &c->table->runs[(*at)++];
+static const iv_trained_run *next(const claiming *c, run_kind kind, bool point, size_t *at) {
+    while (*at < c->all->n) {
+        const iv_trained_run *run = &c->all->runs[(*at)++];
         if (strcmp(run->row, c->row) == 0 && kind_of(run) == kind &&
-            run->population->point == point)
+            ml_setting_of(run->population)->point == point)
             return run;
     }
     return NULL;
@@ -78,10 +68,11 @@ static const ml_run *next(const claiming *c, run_kind kind, bool point, size_t *
 
 /* The variational run of a kind with the largest mean; one whose mean is not finite is less than
  * any other. NULL if there is none. */
-static const ml_run *best(const claiming *c, run_kind kind, metric m) {
-    const ml_run *found = NULL, *run;
+static const iv_trained_run *best(const claiming *c, run_kind kind, ml_metric m) {
+    const iv_trained_run *found = NULL, *run;
     for (size_t at = 0; (run = next(c, kind, false, &at));)
-        if (!found || mean_of(run, m) > mean_of(found, m) || isnan(mean_of(found, m))) found = run;
+        if (!found || mean_of(c, run, m) > mean_of(c, found, m) || isnan(mean_of(c, found, m)))
+            found = run;
     return found;
 }
 
@@ -138,9 +129,9 @@ static iv_status claim_recovery(const claiming *c) {
 
     evidence e = {.length = 0};
     size_t n = 0, n_hold = 0;
-    const ml_run *run;
+    const iv_trained_run *run;
     for (size_t at = 0; (run = next(c, LEARNED_ROTATION, false, &at)); n++) {
-        const double angle = mean_of(run, ROTATION);
+        const double angle = mean_of(c, run, ML_DEGREES);
         n_hold += angle > low && angle < high;
         say(&e, "%s%.0f degrees from %.0f", n ? ", " : "ends at ", angle, start_of(run));
     }
@@ -161,10 +152,10 @@ static iv_status claim_point(const claiming *c) {
     size_t n[2] = {0, 0};
     bool holds = true;
     for (size_t point = 0; point < 2; point++) {
-        const ml_run *run;
+        const iv_trained_run *run;
         for (size_t at = 0; (run = next(c, LEARNED_ROTATION, point == 1, &at));) {
             if (!(start_of(run) < little)) continue;
-            const double angle = mean_of(run, ROTATION);
+            const double angle = mean_of(c, run, ML_DEGREES);
             holds &= point ? angle < little : angle > full_turn;
             say(&e, "%s%s ends at %.0f degrees from %.0f", e.length ? ", " : "", run->column, angle,
                 start_of(run));
@@ -183,15 +174,15 @@ static iv_status claim_point(const claiming *c) {
 /* "the ELBO of the model with learned invariance corresponds to the optimal ELBO in the set of
  * models with fixed invariance" */
 static iv_status claim_elbo(const claiming *c) {
-    const ml_run *fixed = best(c, FIXED_ROTATION, ELBO), *run;
+    const iv_trained_run *fixed = best(c, FIXED_ROTATION, ML_ELBO), *run;
     if (!fixed) return IV_OK;
-    const double bound = mean_of(fixed, ELBO);
+    const double bound = mean_of(c, fixed, ML_ELBO);
     evidence e = {.length = 0};
     size_t n = 0, n_hold = 0;
     say(&e, "elbo: %.4g of %s, the best fixed", bound, fixed->column);
     for (size_t at = 0; (run = next(c, LEARNED_ROTATION, false, &at)); n++) {
-        n_hold += mean_of(run, ELBO) >= bound - equal_elbo;
-        say(&e, ", %.4g of %s", mean_of(run, ELBO), run->column);
+        n_hold += mean_of(c, run, ML_ELBO) >= bound - equal_elbo;
+        say(&e, ", %.4g of %s", mean_of(c, run, ML_ELBO), run->column);
     }
     if (n == 0) return IV_OK;
     return add_claim_of_starts(
@@ -202,19 +193,22 @@ static iv_status claim_elbo(const claiming *c) {
 /* "the model with the best ELBO corresponds to the model with the right amount of invariance, also
  * correlating with best test accuracy" */
 static iv_status claim_correlation(const claiming *c) {
-    const ml_run *chosen = best(c, FIXED_ROTATION, ELBO), *run;
-    const ml_run *accurate = best(c, FIXED_ROTATION, ACCURACY);
+    const iv_trained_run *chosen = best(c, FIXED_ROTATION, ML_ELBO), *run;
+    const iv_trained_run *accurate = best(c, FIXED_ROTATION, ML_ACCURACY);
     size_t n = 0;
     for (size_t at = 0; (run = next(c, FIXED_ROTATION, false, &at));) n++;
     if (n < 2) return IV_OK;
-    const double accuracy = mean_of(chosen, ACCURACY), highest = mean_of(accurate, ACCURACY);
+    const double accuracy = mean_of(c, chosen, ML_ACCURACY),
+                 highest = mean_of(c, accurate, ML_ACCURACY);
     evidence e = {.length = 0};
     say(&e, "best elbo: %s with %.4g, its accuracy %.2f %%; best accuracy: %s with %.2f %%",
-        chosen->column, mean_of(chosen, ELBO), 100 * accuracy, accurate->column, 100 * highest);
+        chosen->column, mean_of(c, chosen, ML_ELBO), 100 * accuracy, accurate->column,
+        100 * highest);
     return add_claim(c,
                      "The fixed rotation with the best ELBO is within one point of the best "
                      "accuracy of the fixed ones",
-                     accuracy >= highest - equal_accuracy && isfinite(mean_of(chosen, ELBO)), &e);
+                     accuracy >= highest - equal_accuracy && isfinite(mean_of(c, chosen, ML_ELBO)),
+                     &e);
 }
 
 /* ------------------------------------------------------------------ section 4.5 */
@@ -239,9 +233,11 @@ static run_kind matching(const char *transformation) {
 static iv_status claim_matching(const claiming *c) {
     const run_kind kind = matching(c->transformation);
     if (kind == PLAIN) return IV_OK;
-    const ml_run *plain = best(c, PLAIN, ACCURACY), *invariant = best(c, kind, ACCURACY);
+    const iv_trained_run *plain = best(c, PLAIN, ML_ACCURACY),
+                         *invariant = best(c, kind, ML_ACCURACY);
     if (!plain || !invariant) return IV_OK;
-    const double of_plain = mean_of(plain, ACCURACY), of_ours = mean_of(invariant, ACCURACY);
+    const double of_plain = mean_of(c, plain, ML_ACCURACY),
+                 of_ours = mean_of(c, invariant, ML_ACCURACY);
     evidence e = {.length = 0};
     say(&e, "accuracy: %s %.2f %%, %s %.2f %%", invariant->column, 100 * of_ours, plain->column,
         100 * of_plain);
@@ -255,16 +251,17 @@ static iv_status claim_matching(const claiming *c) {
 static iv_status claim_affine(const claiming *c) {
     static const run_kind others[] = {PLAIN, LEARNED_ROTATION, LEARNED_TRANSLATION, LEARNED_SCALE,
                                       REGRESSION};
-    const ml_run *affine = best(c, LEARNED_AFFINE, ACCURACY), *highest = NULL;
+    const iv_trained_run *affine = best(c, LEARNED_AFFINE, ML_ACCURACY), *highest = NULL;
     if (!affine) return IV_OK;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        const ml_run *run = best(c, others[i], ACCURACY);
-        if (run && (!highest || mean_of(run, ACCURACY) > mean_of(highest, ACCURACY) ||
-                    isnan(mean_of(highest, ACCURACY))))
+        const iv_trained_run *run = best(c, others[i], ML_ACCURACY);
+        if (run && (!highest || mean_of(c, run, ML_ACCURACY) > mean_of(c, highest, ML_ACCURACY) ||
+                    isnan(mean_of(c, highest, ML_ACCURACY))))
             highest = run;
     }
     if (!highest) return IV_OK;
-    const double of_affine = mean_of(affine, ACCURACY), of_best = mean_of(highest, ACCURACY);
+    const double of_affine = mean_of(c, affine, ML_ACCURACY),
+                 of_best = mean_of(c, highest, ML_ACCURACY);
     evidence e = {.length = 0};
     say(&e, "accuracy: %s %.2f %%, best of the others %s with %.2f %%", affine->column,
         100 * of_affine, highest->column, 100 * of_best);
@@ -272,16 +269,15 @@ static iv_status claim_affine(const claiming *c) {
                      isfinite(of_affine) && !(of_affine < of_best - equal_accuracy), &e);
 }
 
-iv_status ml_claims_add(const ml_table *table, iv_results *results, iv_error *error) {
+iv_status ml_add_claims(const iv_trained_runs *runs, iv_results *results, iv_error *error) {
     iv_status (*const all[])(const claiming *) = {claim_recovery,    claim_point,    claim_elbo,
                                                   claim_correlation, claim_matching, claim_affine};
     iv_status status = IV_OK;
-    for (size_t i = 0; i < table->n_runs && status == IV_OK; i++) {
-        const ml_run *run = &table->runs[i];
-        bool first = true;
-        for (size_t k = 0; k < i; k++) first &= strcmp(table->runs[k].row, run->row) != 0;
-        if (!first || run->population->rings) continue; /* points: no claims about them */
-        const claiming c = {table, run->row,
+    for (size_t i = 0; i < runs->n && status == IV_OK; i++) {
+        const iv_trained_run *run = &runs->runs[i];
+        /* points: no claims about them */
+        if (!iv_trained_first_of_row(runs, i) || ml_setting_of(run->population)->rings) continue;
+        const claiming c = {runs, run->row,
                             iv_spec_string(run->run->config, "dataset.transformation"), results,
                             error};
         for (size_t k = 0; k < sizeof all / sizeof *all && status == IV_OK; k++)

@@ -24,13 +24,14 @@ typedef struct {
 } predictor;
 
 static iv_status open_predictor(const ml_model *model, predictor *f) {
-    const ml_population *p = model->population;
+    const iv_population *p = model->base.population;
+    const ml_setting *s = ml_setting_of(p);
     iv_tensor *tensors[ML_N_PARAMETERS];
-    f->values = malloc(p->n_members * SIDE * p->n_classes * sizeof *f->values);
-    iv_status status = f->values ? IV_OK : study_out_of_memory(model->context);
+    f->values = malloc(p->n_members * SIDE * s->images.n_classes * sizeof *f->values);
+    iv_status status = f->values ? IV_OK : iv_no_memory(model->base.context);
     if (status == IV_OK)
-        status = iv_buffer_create(model->context, SIDE * 2 * sizeof(float), &f->row);
-    if (status == IV_OK) status = iv_graph_create(model->context, p->n_members, &f->graph);
+        status = iv_buffer_create(model->base.context, SIDE * 2 * sizeof(float), &f->row);
+    if (status == IV_OK) status = iv_graph_create(model->base.context, p->n_members, &f->graph);
     if (status != IV_OK) return status;
     const iv_view view = {f->row, 0, 0};
     iv_tensor *x = iv_input(f->graph, IV_F32, 2, (const size_t[]){SIDE, 2}, &view);
@@ -44,7 +45,7 @@ static iv_status open_predictor(const ml_model *model, predictor *f) {
 static void close_predictor(const ml_model *model, predictor *f) {
     iv_plan_destroy(f->plan);
     iv_graph_destroy(f->graph);
-    iv_buffer_release(model->context, f->row);
+    iv_buffer_release(model->base.context, f->row);
     free(f->values);
 }
 
@@ -56,7 +57,8 @@ static double probability(const float *logits, size_t n_classes) {
 
 /* probabilities [R, SIDE, SIDE], bottom row first. Every row has the transformations of step 0. */
 static iv_status predict(const ml_model *model, predictor *f, double *probabilities) {
-    const ml_population *p = model->population;
+    const iv_population *p = model->base.population;
+    const ml_setting *s = ml_setting_of(p);
     iv_status status = IV_OK;
     for (size_t row = 0; row < SIDE && status == IV_OK; row++) {
         float points[SIDE][2];
@@ -64,13 +66,13 @@ static iv_status predict(const ml_model *model, predictor *f, double *probabilit
             points[i][0] = (float)coordinate(i);
             points[i][1] = (float)coordinate(row);
         }
-        status = iv_buffer_write(model->context, f->row, 0, sizeof points, points);
+        status = iv_buffer_write(model->base.context, f->row, 0, sizeof points, points);
         if (status == IV_OK) status = iv_plan_run(f->plan, 0);
         if (status == IV_OK) status = iv_plan_read(f->plan, f->logits, f->values);
         for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
             for (size_t i = 0; i < SIDE; i++)
-                probabilities[(r * SIDE + row) * SIDE + i] =
-                    probability(f->values + (r * SIDE + i) * p->n_classes, p->n_classes);
+                probabilities[(r * SIDE + row) * SIDE + i] = probability(
+                    f->values + (r * SIDE + i) * s->images.n_classes, s->images.n_classes);
     }
     return status;
 }
@@ -83,7 +85,7 @@ typedef struct {
     iv_series series[2];
 } shown_points;
 
-static void gather_points(const ml_population *p, const ml_data *data, shown_points *shown) {
+static void gather_points(const iv_population *p, const ml_data *data, shown_points *shown) {
     static const char *const labels[2] = {"class 0", "class 1"};
     for (size_t c = 0; c < 2; c++)
         shown->series[c] = (iv_series){.label = labels[c], .x = shown->x[c], .y = shown->y[c]};
@@ -96,11 +98,11 @@ static void gather_points(const ml_population *p, const ml_data *data, shown_poi
     }
 }
 
-static iv_status draw(const iv_study_job *job, const ml_member *member, const double *probabilities,
+static iv_status draw(const iv_experiment *x, const iv_member *member, const double *probabilities,
                       const shown_points *shown) {
     static const double levels[] = {0.1, 0.3, 0.5, 0.7, 0.9};
-    char name[ML_FIGURE_NAME];
-    ml_figure_name("contours", member->run->name, name);
+    char name[IV_FIGURE_NAME];
+    iv_figure_name("contours", member->run->name, name);
     const iv_contour contour = {.title = member->run->name,
                                 .x_label = "x",
                                 .y_label = "y",
@@ -118,28 +120,28 @@ static iv_status draw(const iv_study_job *job, const ml_member *member, const do
                                 .points = shown->series,
                                 .n_points = 2};
     bool drawn;
-    char *folder = iv_run_dir_file(job->dir, "figures");
+    char *folder = iv_run_dir_file(x->job->dir, "figures");
     const iv_status status =
-        folder ? iv_contour_write(&contour, folder, name, &drawn, iv_context_error(job->context))
-               : study_out_of_memory(job->context);
-    if (status == IV_OK && !drawn) study_say(job, iv_gnuplot_missing);
+        folder ? iv_contour_write(&contour, folder, name, &drawn, iv_context_error(x->context))
+               : iv_no_memory(x->context);
+    if (status == IV_OK && !drawn) iv_experiment_say(x, iv_gnuplot_missing);
     free(folder);
     return status;
 }
 
-iv_status ml_contours_draw(ml_study *study, const ml_population *p, const ml_model *model) {
-    const iv_study_job *job = study->job;
-    if (!ml_figure_wanted(job, "contours") || !p->rings || p->sgpr) return IV_OK;
+iv_status ml_contours_draw(const iv_experiment *x, const ml_model *model) {
+    const iv_population *p = model->base.population;
+    if (!iv_experiment_draws(x, "contours") || !model->setting->rings) return IV_OK;
     predictor f = {.graph = NULL};
     shown_points shown;
     double *probabilities = malloc(p->n_members * SIDE * SIDE * sizeof *probabilities);
-    iv_status status = probabilities ? IV_OK : study_out_of_memory(job->context);
+    iv_status status = probabilities ? IV_OK : iv_no_memory(x->context);
     if (status == IV_OK) status = open_predictor(model, &f);
     if (status == IV_OK) status = predict(model, &f, probabilities);
-    gather_points(p, &study->data, &shown);
+    gather_points(p, model->data, &shown);
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
-        if (ml_is_first_seed(job, &p->members[r]))
-            status = draw(job, &p->members[r], probabilities + r * SIDE * SIDE, &shown);
+        if (iv_experiment_shows(x, &p->members[r]))
+            status = draw(x, &p->members[r], probabilities + r * SIDE * SIDE, &shown);
     close_predictor(model, &f);
     free(probabilities);
     return status;

@@ -1,7 +1,10 @@
 /* Images and toy points of the marginal-likelihood study on the device. */
 #include "studies/marginal_likelihood/marginal_likelihood.h"
 
+#include <invar/random.h>
+
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,97 +12,132 @@ enum { N_ARCS = 3 };
 static const double arc_radius = 0.4, arc_noise = 0.05;
 static const double arc_middle = 1.5707963267948966, arc_reach = 1.0471975511965976;
 
-static bool is_drawn(const ml_population *p) {
-    return strcmp(p->dataset, "digits") == 0;
+bool ml_learns_from(const iv_dataset_info *info) {
+    return !info->meaningless;
 }
 
-static bool holds(const ml_data *data, const ml_population *p) {
-    if (!data->name || strcmp(data->name, p->dataset) != 0) return false;
-    if (!p->rings && !is_drawn(p)) return true;
-    return data->seed == p->data_seed && data->first_test == p->n_train &&
-           data->n_pool == p->n_train + p->n_test;
+/* Whether the pool is made for a population, as large as it asks for, instead of read. */
+static bool is_made(const iv_experiment *x, const ml_setting *s) {
+    return s->rings || x->synthetic || (s->images.known && s->images.known->built_in);
+}
+
+static const char *path_of(const ml_setting *s) {
+    return s->images.path ? s->images.path : "";
+}
+
+static bool holds(const iv_experiment *x, const ml_data *data, const iv_population *p) {
+    const ml_setting *s = ml_setting_of(p);
+    if (data->n_pool == 0 || strcmp(data->name, s->images.name) != 0) return false;
+    if (is_made(x, s))
+        return data->seed == s->data_seed && data->first_test == p->n_train &&
+               data->n_pool == p->n_train + s->n_test;
+    return s->images.known || (strcmp(data->path, path_of(s)) == 0 && data->seed == s->data_seed &&
+                               data->n_train == p->n_train && data->n_test == s->n_test);
 }
 
 /* ------------------------------------------------------------------ images */
 
-static iv_status check_images(const ml_population *p, const iv_dataset *set, size_t first_test,
+static iv_status check_images(const iv_population *p, const iv_dataset *set, size_t first_test,
                               iv_error *error) {
-    if (set->channels != p->shape.planes || set->height != p->shape.height ||
-        set->width != p->shape.width || set->n_classes > p->n_classes)
+    const ml_setting *s = ml_setting_of(p);
+    if (set->channels != s->images.shape.planes || set->height != s->images.shape.height ||
+        set->width != s->images.shape.width || set->n_classes > s->images.n_classes)
         return iv_fail(error, IV_EDATA,
                        "%s holds images of %zu x %zu x %zu in %zu classes, expected %zu x %zu x "
                        "%zu in at most %zu",
-                       p->dataset, set->channels, set->height, set->width, set->n_classes,
-                       p->shape.planes, p->shape.height, p->shape.width, p->n_classes);
+                       s->images.name, set->channels, set->height, set->width, set->n_classes,
+                       s->images.shape.planes, s->images.shape.height, s->images.shape.width,
+                       s->images.n_classes);
     if (p->n_train > first_test)
         return iv_fail(error, IV_EINVAL,
                        "dataset.train: %zu images, but %s has %zu for training; expected at most "
                        "that many",
-                       p->n_train, p->dataset, first_test);
-    if (p->n_test > set->n_images - first_test)
+                       p->n_train, s->images.name, first_test);
+    if (s->n_test > set->n_images - first_test)
         return iv_fail(error, IV_EINVAL,
                        "dataset.test: %zu images, but %s has %zu for testing; expected at most "
                        "that many",
-                       p->n_test, p->dataset, set->n_images - first_test);
+                       s->n_test, s->images.name, set->n_images - first_test);
     return IV_OK;
 }
 
 static iv_status keep_labels(ml_data *data, const uint8_t *labels, iv_context *context) {
     data->host_labels = malloc(data->n_pool);
-    if (!data->host_labels) return study_out_of_memory(context);
+    if (!data->host_labels) return iv_no_memory(context);
     memcpy(data->host_labels, labels, data->n_pool);
     return IV_OK;
 }
 
-iv_status ml_data_of_images(iv_context *context, const ml_population *p, const uint8_t *pixels,
-                            const uint8_t *labels, size_t n_pool, size_t first_test,
-                            ml_data *data) {
-    *data = (ml_data){
-        .name = p->dataset, .seed = p->data_seed, .n_pool = n_pool, .first_test = first_test};
+/* All but images that are still to be taken. */
+static void release(iv_context *context, ml_data *data) {
+    const study_own_images own = data->own;
+    cl_mem const buffers[] = {data->pixels, data->labels, data->points, data->point_labels};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        iv_buffer_release(context, buffers[i]);
+    free(data->host_labels);
+    free(data->host_points);
+    *data = (ml_data){.own = own};
+}
+
+static void clear(iv_context *context, void *held) {
+    ml_data *data = held;
+    release(context, data);
+    study_own_images_clear(&data->own);
+}
+
+/* What the pool is of. */
+static void begin(const iv_population *p, size_t n_pool, size_t first_test, ml_data *data) {
+    const ml_setting *s = ml_setting_of(p);
+    snprintf(data->name, sizeof data->name, "%s", s->images.name);
+    snprintf(data->path, sizeof data->path, "%s", path_of(s));
+    data->seed = s->data_seed;
+    data->n_pool = n_pool;
+    data->first_test = first_test;
+    data->n_train = p->n_train;
+    data->n_test = s->n_test;
+}
+
+static iv_status take_images(iv_context *context, const iv_population *p, const iv_dataset *set,
+                             size_t first_test, ml_data *data) {
+    const ml_setting *s = ml_setting_of(p);
     size_t bytes;
-    iv_status status = iv_multiply_size(n_pool, ml_columns(p), &bytes, iv_context_error(context));
-    if (status == IV_OK) status = study_upload(context, pixels, bytes, &data->pixels);
-    if (status == IV_OK) status = study_upload(context, labels, n_pool, &data->labels);
-    if (status == IV_OK) status = keep_labels(data, labels, context);
-    if (status == IV_OK) data->zeros = study_has_zeros(pixels, bytes);
-    if (status != IV_OK) ml_data_clear(context, data);
+    begin(p, set->n_images, first_test, data);
+    iv_status status =
+        iv_multiply_size(set->n_images, ml_columns(s), &bytes, iv_context_error(context));
+    if (status == IV_OK) status = iv_buffer_upload(context, set->pixels, bytes, &data->pixels);
+    if (status == IV_OK)
+        status = iv_buffer_upload(context, set->labels, set->n_images, &data->labels);
+    if (status == IV_OK) status = keep_labels(data, set->labels, context);
+    if (status == IV_OK) data->zeros = iv_mostly_zero(set->pixels, bytes);
+    if (status != IV_OK) release(context, data);
     return status;
 }
 
-static iv_status load_images(const iv_study_job *job, const ml_population *p, ml_data *data) {
-    iv_error *error = iv_context_error(job->context);
+/* Where the test images begin. Images of the user's own without a test part end with them, as far
+ * as there are so many. */
+static size_t find_first_test(const iv_experiment *x, const iv_population *p,
+                              const iv_dataset *set) {
+    const ml_setting *s = ml_setting_of(p);
+    if (is_made(x, s)) return p->n_train;
+    if (set->n_training < set->n_images) return set->n_training;
+    return set->n_images - (s->n_test < set->n_images ? s->n_test : set->n_images);
+}
+
+static iv_status load_images(const iv_experiment *x, const iv_population *p, ml_data *data) {
+    const ml_setting *s = ml_setting_of(p);
+    iv_error *error = iv_context_error(x->context);
+    const size_t n_made = p->n_train + s->n_test;
+    const bool built_in = !x->synthetic && is_made(x, s);
     iv_dataset set;
-    iv_status status = is_drawn(p)
-                           ? iv_digits_make(p->data_seed, p->n_train + p->n_test, &set, error)
-                           : iv_dataset_load(job->data_dir, p->dataset, 0, &set, error);
+    iv_status status =
+        built_in ? s->images.known->make(s->data_seed, n_made, &set, error)
+                 : study_images_load(x, &data->own, &s->images, x->synthetic ? n_made : 0, &set);
     if (status != IV_OK) return status;
-    const size_t first_test = is_drawn(p) ? p->n_train : set.n_training;
-    status = check_images(p, &set, first_test, error);
-    if (status == IV_OK)
-        status = ml_data_of_images(job->context, p, set.pixels, set.labels, set.n_images,
-                                   first_test, data);
+    if (!s->images.known) status = iv_dataset_shuffle(&set, s->data_seed, error);
+    const size_t first_test = find_first_test(x, p, &set);
+    if (status == IV_OK) status = check_images(p, &set, first_test, error);
+    if (status == IV_OK) status = take_images(x->context, p, &set, first_test, data);
     iv_dataset_clear(&set);
-    return status;
-}
-
-/* Random bytes, four from a word; fewer where the data set has zeros. */
-static iv_status make_up_images(iv_context *context, const ml_population *p, ml_data *data) {
-    iv_error *error = iv_context_error(context);
-    const size_t n = p->n_train + p->n_test;
-    size_t bytes;
-    iv_status status = iv_multiply_size(n, ml_columns(p), &bytes, error);
-    if (status != IV_OK) return status;
-    uint8_t *pixels = malloc(bytes), *labels = malloc(n);
-    if (!pixels || !labels) status = study_out_of_memory(context);
-    for (size_t i = 0; i < bytes && status == IV_OK; i++)
-        pixels[i] = (uint8_t)(iv_mix((uint32_t)(i / 4)) >> (8 * (i % 4)));
-    if (status == IV_OK && strcmp(p->dataset, "mnist") == 0)
-        study_scribble(pixels, n, p->shape.height, p->shape.width);
-    for (size_t i = 0; i < n && status == IV_OK; i++) labels[i] = (uint8_t)(i % p->n_classes);
-    if (status == IV_OK)
-        status = ml_data_of_images(context, p, pixels, labels, n, p->n_train, data);
-    free(pixels);
-    free(labels);
     return status;
 }
 
@@ -117,48 +155,50 @@ static void make_point(uint32_t seed, uint32_t i, float point[2], uint8_t *label
     *label = i % N_ARCS % 2;
 }
 
-static iv_status make_rings(iv_context *context, const ml_population *p, ml_data *data) {
-    const size_t n = p->n_train + p->n_test;
-    *data = (ml_data){.name = p->dataset,
-                      .seed = p->data_seed,
-                      .n_pool = n,
-                      .first_test = p->n_train,
-                      .host_labels = malloc(n),
-                      .host_points = malloc(2 * n * sizeof(float))};
+static iv_status make_rings(iv_context *context, const iv_population *p, ml_data *data) {
+    const ml_setting *s = ml_setting_of(p);
+    const size_t n = p->n_train + s->n_test;
+    begin(p, n, p->n_train, data);
+    data->host_labels = malloc(n);
+    data->host_points = malloc(2 * n * sizeof(float));
     int32_t *labels = malloc(n * sizeof *labels);
     iv_status status =
-        data->host_labels && data->host_points && labels ? IV_OK : study_out_of_memory(context);
+        data->host_labels && data->host_points && labels ? IV_OK : iv_no_memory(context);
     for (size_t i = 0; i < n && status == IV_OK; i++) {
-        make_point(p->data_seed, (uint32_t)i, data->host_points + 2 * i, &data->host_labels[i]);
+        make_point(s->data_seed, (uint32_t)i, data->host_points + 2 * i, &data->host_labels[i]);
         labels[i] = data->host_labels[i];
     }
     if (status == IV_OK)
-        status = study_upload(context, data->host_points, 2 * n * sizeof(float), &data->points);
+        status = iv_buffer_upload(context, data->host_points, 2 * n * sizeof(float), &data->points);
     if (status == IV_OK)
-        status = study_upload(context, labels, n * sizeof *labels, &data->point_labels);
+        status = iv_buffer_upload(context, labels, n * sizeof *labels, &data->point_labels);
     free(labels);
-    if (status != IV_OK) ml_data_clear(context, data);
+    if (status != IV_OK) release(context, data);
     return status;
 }
 
 /* ------------------------------------------------------------------ both */
 
-iv_status ml_data_provide(const iv_study_job *job, const ml_population *p, ml_data *data) {
-    if (holds(data, p)) return IV_OK;
-    ml_data_clear(job->context, data);
-    return p->rings ? make_rings(job->context, p, data) : load_images(job, p, data);
+static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
+    ml_data *data = held;
+    if (holds(x, data, p)) return IV_OK;
+    release(x->context, data);
+    return ml_setting_of(p)->rings ? make_rings(x->context, p, data) : load_images(x, p, data);
 }
 
-iv_status ml_data_make_up(iv_context *context, const ml_population *p, ml_data *data) {
-    ml_data_clear(context, data);
-    return p->rings ? make_rings(context, p, data) : make_up_images(context, p, data);
+static bool is_unread(const void *setting) {
+    const ml_setting *s = setting;
+    return !s->rings && !s->images.known;
 }
 
-void ml_data_clear(iv_context *context, ml_data *data) {
-    cl_mem const buffers[] = {data->pixels, data->labels, data->points, data->point_labels};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        iv_buffer_release(context, buffers[i]);
-    free(data->host_labels);
-    free(data->host_points);
-    memset(data, 0, sizeof *data);
+static iv_status describe(iv_experiment *x, void *held, void *setting) {
+    return study_images_describe(x, &((ml_data *)held)->own, &((ml_setting *)setting)->images);
 }
+
+const iv_study_data ml_data_hooks = {
+    .size = sizeof(ml_data),
+    .is_unread = is_unread,
+    .describe = describe,
+    .provide = provide,
+    .clear = clear,
+};

@@ -2,31 +2,15 @@
  * of the tables. Filter banks and contours have files of their own. */
 #include "studies/marginal_likelihood/figures.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void ml_figure_name(const char *figure, const char *what, char name[ML_FIGURE_NAME]) {
-    size_t n = (size_t)snprintf(name, ML_FIGURE_NAME, "%s-", figure);
-    for (; *what && n + 1 < ML_FIGURE_NAME; what++)
-        name[n++] = isalnum((unsigned char)*what) || *what == '.' ? *what : '-';
-    name[n] = '\0';
-}
-
-bool ml_figure_wanted(const iv_study_job *job, const char *figure) {
-    return iv_spec_lists(iv_spec_root(job->spec), "figures.names", figure);
-}
-
-bool ml_is_first_seed(const iv_study_job *job, const ml_member *member) {
-    const iv_node *first = iv_spec_element(iv_spec_root(job->spec), "seeds", 0);
-    return member->seed == (uint32_t)iv_spec_integer(first, "");
-}
-
-iv_status ml_figures_of_population(ml_study *study, const ml_population *population,
-                                   const ml_model *model) {
-    const iv_status status = ml_filters_draw(study, population, model);
-    return status == IV_OK ? ml_contours_draw(study, population, model) : status;
+iv_status ml_draw_population(iv_experiment *x, iv_model *model) {
+    if (ml_setting_of(model->population)->sgpr) return IV_OK;
+    const ml_model *m = (const ml_model *)model;
+    const iv_status status = ml_filters_draw(x, m);
+    return status == IV_OK ? ml_contours_draw(x, m) : status;
 }
 
 /* ------------------------------------------------------------------ learned invariances */
@@ -47,79 +31,55 @@ static const group groups[] = {
     {"eta-scale", "scale (logarithm) and shear", {3, 4, 5}, {" scale x", " scale y", " shear"}, 3},
 };
 
-typedef struct {
-    const iv_study_job *job;
-    const ml_table *table;
-    const char *row;
-    const study_points *points;
-} drawing;
-
 /* From eta to the figure's unit. Coordinates run from -1 to 1 between the corner pixels. */
-static double unit_of(const ml_population *p, size_t generator) {
+static double unit_of(const iv_population *p, size_t generator) {
+    const ml_setting *s = ml_setting_of(p);
     if (generator == ML_ROTATION) return ml_degrees(1);
-    if (p->rings || generator > 1) return 1;
-    return ((double)(generator == 0 ? p->shape.width : p->shape.height) - 1) / 2;
+    if (s->rings || generator > 1) return 1;
+    return ((double)(generator == 0 ? s->images.shape.width : s->images.shape.height) - 1) / 2;
 }
 
-static iv_status add_curve(const drawing *d, const ml_run *run, const group *g, size_t k,
-                           study_curve *curve, iv_series *series) {
-    snprintf(curve->label, sizeof curve->label, "%.120s%s", run->column, g->labels[k]);
-    const study_quantity quantity = {.run = run->run->name,
-                                     .split = "train",
-                                     .metric = "eta",
-                                     .element = g->generators[k],
-                                     .by_step = true,
-                                     .magnitude = true};
-    const iv_status status = study_curve_fill(d->job, d->points, &quantity, curve);
-    const double unit = unit_of(run->population, g->generators[k]);
-    for (size_t i = 0; i < curve->n; i++) curve->means[i] *= unit;
-    *series = (iv_series){
-        .label = curve->label, .n = curve->n, .x = curve->x, .y = curve->means, .dashed = k == 1};
+static iv_status add_run(iv_chart *chart, const iv_trained_run *run, const group *g) {
+    const ml_own own = ml_own_of(run->population, run->members[0]);
+    iv_status status = IV_OK;
+    for (size_t k = 0; k < g->n && status == IV_OK; k++) {
+        const size_t generator = g->generators[k];
+        const iv_quantity size = {.run = run->run->name,
+                                  .split = "train",
+                                  .metric = "eta",
+                                  .element = generator,
+                                  .by_step = true,
+                                  .magnitude = true,
+                                  .unit = unit_of(run->population, generator),
+                                  .dashed = k == 1};
+        if (own.learned[generator] > 0)
+            status = iv_chart_add(chart, &size, "%.120s%s", run->column, g->labels[k]);
+    }
     return status;
 }
 
 /* Every run of the row that learns one of the group's generators; no figure where there is none. */
-static iv_status draw_group(const drawing *d, const group *g) {
-    study_curve *curves = calloc(d->table->n_runs * MOST, sizeof *curves);
-    iv_series *series = calloc(d->table->n_runs * MOST, sizeof *series);
-    size_t n = 0;
-    iv_status status = curves && series ? IV_OK : study_out_of_memory(d->job->context);
-    for (size_t i = 0; i < d->table->n_runs && status == IV_OK; i++) {
-        const ml_run *run = &d->table->runs[i];
-        if (strcmp(run->row, d->row) != 0 || run->population->sgpr) continue;
-        for (size_t k = 0; k < g->n && status == IV_OK; k++) {
-            if (!(run->members[0]->learned[g->generators[k]] > 0)) continue;
-            status = add_curve(d, run, g, k, &curves[n], &series[n]);
-            n++;
-        }
+static iv_status draw_group(iv_chart *chart, const iv_trained_runs *all, const char *row,
+                            const group *g) {
+    const iv_plot plot = {.title = row, .x_label = "iteration", .y_label = g->y_label};
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < all->n && status == IV_OK; i++) {
+        const iv_trained_run *run = &all->runs[i];
+        if (strcmp(run->row, row) == 0 && !ml_setting_of(run->population)->sgpr)
+            status = add_run(chart, run, g);
     }
-    if (status == IV_OK && n > 0) {
-        char name[ML_FIGURE_NAME];
-        ml_figure_name(g->figure, d->row, name);
-        const iv_plot plot = {.title = d->row,
-                              .x_label = "iteration",
-                              .y_label = g->y_label,
-                              .series = series,
-                              .n_series = n};
-        status = study_plot(d->job, &plot, name);
-    }
-    for (size_t i = 0; i < n; i++) study_curve_clear(&curves[i]);
-    free(curves);
-    free(series);
-    return status;
+    return status == IV_OK ? iv_chart_draw(chart, &plot, g->figure, row) : status;
 }
 
-iv_status ml_figures_draw(const iv_study_job *job, const ml_table *table) {
-    study_points *points = NULL;
-    if (!ml_figure_wanted(job, "eta")) return IV_OK;
-    iv_status status = study_points_read(job, &points);
-    for (size_t i = 0; i < table->n_runs && status == IV_OK; i++) {
-        const drawing d = {job, table, table->runs[i].row, points};
-        bool first = true;
-        for (size_t k = 0; k < i; k++) first &= strcmp(table->runs[k].row, d.row) != 0;
-        for (size_t g = 0; g < sizeof groups / sizeof *groups && first && status == IV_OK; g++)
-            status = draw_group(&d, &groups[g]);
-    }
-    study_points_free(points);
+iv_status ml_draw(const iv_experiment *x, const iv_trained_runs *all) {
+    iv_chart *chart;
+    if (!iv_experiment_draws(x, "eta")) return IV_OK;
+    iv_status status = iv_chart_open(x, &chart);
+    if (status != IV_OK) return status;
+    for (size_t i = 0; i < all->n; i++)
+        for (size_t g = 0; g < sizeof groups / sizeof *groups && status == IV_OK; g++)
+            if (iv_trained_first_of_row(all, i))
+                status = draw_group(chart, all, all->runs[i].row, &groups[g]);
+    iv_chart_close(chart);
     return status;
 }

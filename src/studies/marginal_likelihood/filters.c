@@ -5,6 +5,8 @@
  * the figures, so that a resumed run has them all. */
 #include "studies/marginal_likelihood/figures.h"
 
+#include <invar/random.h>
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -86,12 +88,12 @@ void ml_filter_blur(float *filter, iv_image_shape shape, double sigma) {
 
 /* ------------------------------------------------------------------ transformations */
 
-static bool rotates_only(const ml_member *member) {
-    return member->family == IV_AFFINE_ROTATION;
+static bool rotates_only(const iv_member *member) {
+    return strcmp(iv_spec_string(member->run->config, "run.invariance"), "rotation") == 0;
 }
 
 /* t [COLUMNS][6]; labels: angles in degrees, of rotations. */
-static void transformations(const ml_member *member, const float eta[IV_N_GENERATORS],
+static void transformations(const iv_member *member, const float eta[IV_N_GENERATORS],
                             double t[COLUMNS][6], char labels[COLUMNS][LABEL]) {
     for (uint32_t s = 0; s < COLUMNS; s++) {
         uint32_t words[8];
@@ -117,32 +119,35 @@ static void transformations(const ml_member *member, const float eta[IV_N_GENERA
 }
 
 /* One filter under every transformation -> out [COLUMNS, D]. */
-static void draw_bank(const ml_population *p, float *filter, double t[COLUMNS][6], float *out) {
-    ml_filter_blur(filter, p->shape, (double)p->blur);
-    for (size_t s = 0; s < COLUMNS; s++)
-        ml_filter_warp(filter, p->shape, t[s], out + s * ml_columns(p));
+static void draw_bank(const iv_population *p, float *filter, double t[COLUMNS][6], float *out) {
+    const ml_setting *s = ml_setting_of(p);
+    ml_filter_blur(filter, s->images.shape, (double)s->blur);
+    for (size_t k = 0; k < COLUMNS; k++)
+        ml_filter_warp(filter, s->images.shape, t[k], out + k * ml_columns(s));
 }
 
 /* ------------------------------------------------------------------ filters */
 
 /* Squared size of what a blur leaves of a filter: noise, which every filter begins as, goes. */
-static double structure(const float *filter, const ml_population *p, float *copy) {
-    const size_t columns = ml_columns(p);
+static double structure(const float *filter, const iv_population *p, float *copy) {
+    const ml_setting *s = ml_setting_of(p);
+    const size_t columns = ml_columns(s);
     double sum = 0;
     memcpy(copy, filter, columns * sizeof *copy);
-    ml_filter_blur(copy, p->shape, 1);
+    ml_filter_blur(copy, s->images.shape, 1);
     for (size_t j = 0; j < columns; j++) sum += (double)copy[j] * (double)copy[j];
     return isfinite(sum) ? sum : 0;
 }
 
 /* Which of n filters [n, D] have the most structure, most first; the first of equals first. */
-static iv_status choose_filters(const iv_study_job *job, const ml_population *p,
+static iv_status choose_filters(const iv_experiment *x, const iv_population *p,
                                 const float *filters, size_t n, size_t *chosen, size_t n_chosen) {
-    float *copy = malloc(ml_columns(p) * sizeof *copy);
+    const ml_setting *s = ml_setting_of(p);
+    float *copy = malloc(ml_columns(s) * sizeof *copy);
     double *values = malloc(n * sizeof *values);
-    const iv_status status = copy && values ? IV_OK : study_out_of_memory(job->context);
+    const iv_status status = copy && values ? IV_OK : iv_no_memory(x->context);
     for (size_t i = 0; i < n && status == IV_OK; i++)
-        values[i] = structure(filters + i * ml_columns(p), p, copy);
+        values[i] = structure(filters + i * ml_columns(s), p, copy);
     for (size_t k = 0; k < n_chosen && status == IV_OK; k++) {
         size_t found = 0;
         for (size_t i = 1; i < n; i++)
@@ -156,45 +161,46 @@ static iv_status choose_filters(const iv_study_job *job, const ml_population *p,
 }
 
 static iv_status read_filters(const ml_model *m, size_t r, size_t n, float *filters) {
-    const iv_view view = iv_parameters_view(m->parameters, ML_WEIGHT);
-    return iv_buffer_read(m->context, view.buffer,
+    const iv_view view = iv_parameters_view(m->base.parameters, ML_WEIGHT);
+    return iv_buffer_read(m->base.context, view.buffer,
                           (view.offset + r * view.stride) * sizeof *filters,
-                          n * ml_columns(m->population) * sizeof *filters, filters);
+                          n * ml_columns(m->setting) * sizeof *filters, filters);
 }
 
-static iv_status write_grid(const iv_study_job *job, const iv_image_grid *grid, const char *figure,
+static iv_status write_grid(const iv_experiment *x, const iv_image_grid *grid, const char *figure,
                             const char *run) {
-    char name[ML_FIGURE_NAME], file[ML_FIGURE_NAME + 16];
-    ml_figure_name(figure, run, name);
+    char name[IV_FIGURE_NAME], file[IV_FIGURE_NAME + 16];
+    iv_figure_name(figure, run, name);
     snprintf(file, sizeof file, "figures/%s.png", name);
-    char *path = iv_run_dir_file(job->dir, file);
-    const iv_status status = path ? iv_image_grid_write(grid, path, iv_context_error(job->context))
-                                  : study_out_of_memory(job->context);
+    char *path = iv_run_dir_file(x->job->dir, file);
+    const iv_status status = path ? iv_image_grid_write(grid, path, iv_context_error(x->context))
+                                  : iv_no_memory(x->context);
     free(path);
     return status;
 }
 
 /* ------------------------------------------------------------------ after training */
 
-static iv_status draw_end(const iv_study_job *job, const ml_model *model, size_t r,
+static iv_status draw_end(const iv_experiment *x, const ml_model *model, size_t r,
                           const float eta[IV_N_GENERATORS]) {
-    const ml_population *p = model->population;
-    const ml_member *member = &p->members[r];
-    const size_t columns = ml_columns(p), rows = p->hidden < AT_END ? p->hidden : AT_END;
+    const iv_population *p = model->base.population;
+    const ml_setting *s = ml_setting_of(p);
+    const iv_member *member = &p->members[r];
+    const size_t columns = ml_columns(s), rows = s->hidden < AT_END ? s->hidden : AT_END;
     double t[COLUMNS][6];
     char column_labels[COLUMNS][LABEL], row_labels[AT_END][LABEL];
     const char *column_texts[COLUMNS], *row_texts[AT_END];
     size_t chosen[AT_END];
-    float *filters = malloc(p->hidden * columns * sizeof *filters);
+    float *filters = malloc(s->hidden * columns * sizeof *filters);
     float *images = malloc(rows * COLUMNS * columns * sizeof *images);
-    iv_status status = filters && images ? read_filters(model, r, p->hidden, filters)
-                                         : study_out_of_memory(job->context);
+    iv_status status =
+        filters && images ? read_filters(model, r, s->hidden, filters) : iv_no_memory(x->context);
     if (status != IV_OK) goto done;
 
     transformations(member, eta, t, column_labels);
-    status = choose_filters(job, p, filters, p->hidden, chosen, rows);
+    status = choose_filters(x, p, filters, s->hidden, chosen, rows);
     if (status != IV_OK) goto done;
-    for (size_t s = 0; s < COLUMNS; s++) column_texts[s] = column_labels[s];
+    for (size_t k = 0; k < COLUMNS; k++) column_texts[k] = column_labels[k];
     for (size_t k = 0; k < rows; k++) {
         draw_bank(p, filters + chosen[k] * columns, t, images + k * COLUMNS * columns);
         snprintf(row_labels[k], LABEL, "unit %zu", chosen[k]);
@@ -203,13 +209,13 @@ static iv_status draw_end(const iv_study_job *job, const ml_model *model, size_t
     const iv_image_grid grid = {.images = images,
                                 .rows = rows,
                                 .columns = COLUMNS,
-                                .planes = p->shape.planes,
-                                .height = p->shape.height,
-                                .width = p->shape.width,
+                                .planes = s->images.shape.planes,
+                                .height = s->images.shape.height,
+                                .width = s->images.shape.width,
                                 .is_signed = true,
                                 .row_labels = row_texts,
                                 .column_labels = rotates_only(member) ? column_texts : NULL};
-    status = write_grid(job, &grid, "filters", member->run->name);
+    status = write_grid(x, &grid, "filters", member->run->name);
 done:
     free(filters);
     free(images);
@@ -218,41 +224,44 @@ done:
 
 /* ------------------------------------------------------------------ through training */
 
-static size_t n_kept(const ml_population *p) {
-    return p->hidden < KEPT ? p->hidden : KEPT;
+static size_t n_kept(const iv_population *p) {
+    const ml_setting *s = ml_setting_of(p);
+    return s->hidden < KEPT ? s->hidden : KEPT;
 }
 
 /* The step of a moment: at (i / (MOMENTS - 1))^2 of the training, at a point of the curves. */
-static size_t moment_step(const ml_plan *plan, const ml_population *p, size_t i) {
-    const size_t steps = ml_steps(p), every = ml_point_steps(plan, p), last = MOMENTS - 1;
+static size_t moment_step(const iv_population *p, size_t i) {
+    const size_t steps = iv_population_steps(p), every = iv_population_point_steps(p);
+    const size_t last = MOMENTS - 1;
     if (i == last) return steps;
     return (steps / every) * i * i / (last * last) * every;
 }
 
-static char *snapshot_path(const iv_study_job *job, const ml_member *member, size_t step) {
-    char what[256], name[ML_FIGURE_NAME], file[ML_FIGURE_NAME + 32];
+static char *snapshot_path(const iv_experiment *x, const iv_member *member, size_t step) {
+    char what[256], name[IV_FIGURE_NAME], file[IV_FIGURE_NAME + 32];
     snprintf(what, sizeof what, "%.150s-seed%" PRIu32 "-step%zu", member->run->name, member->seed,
              step);
-    ml_figure_name("filters", what, name);
+    iv_figure_name("filters", what, name);
     snprintf(file, sizeof file, "figures/%s.safetensors", name);
-    return iv_run_dir_file(job->dir, file);
+    return iv_run_dir_file(x->job->dir, file);
 }
 
-static iv_status keep(const iv_study_job *job, const ml_model *model, size_t r, size_t step) {
-    const ml_population *p = model->population;
-    const size_t n = n_kept(p), columns = ml_columns(p);
+static iv_status keep(const iv_experiment *x, const ml_model *model, size_t r, size_t step) {
+    const iv_population *p = model->base.population;
+    const ml_setting *s = ml_setting_of(p);
+    const size_t n = n_kept(p), columns = ml_columns(s);
     float *filters = malloc(n * columns * sizeof *filters);
     float *eta = malloc(p->n_members * IV_N_GENERATORS * sizeof *eta);
-    char *path = snapshot_path(job, &p->members[r], step);
-    iv_status status = filters && eta && path ? read_filters(model, r, n, filters)
-                                              : study_out_of_memory(job->context);
+    char *path = snapshot_path(x, &p->members[r], step);
+    iv_status status =
+        filters && eta && path ? read_filters(model, r, n, filters) : iv_no_memory(x->context);
     if (status == IV_OK) status = ml_model_eta(model, eta);
     if (status == IV_OK) {
         const iv_tensor_entry tensors[] = {
             {"hidden.weight", 2, {n, columns}, filters},
             {"eta", 1, {IV_N_GENERATORS}, eta + r * IV_N_GENERATORS},
         };
-        status = iv_safetensors_write(path, tensors, 2, NULL, 0, iv_context_error(job->context));
+        status = iv_safetensors_write(path, tensors, 2, NULL, 0, iv_context_error(x->context));
     }
     free(filters);
     free(eta);
@@ -260,17 +269,19 @@ static iv_status keep(const iv_study_job *job, const ml_model *model, size_t r, 
     return status;
 }
 
-static bool has_filters(const iv_study_job *job, const ml_population *p) {
-    return ml_figure_wanted(job, "filters") && !p->sgpr && !p->rings && p->invariant;
+static bool has_filters(const iv_experiment *x, const iv_population *p) {
+    const ml_setting *s = ml_setting_of(p);
+    return iv_experiment_draws(x, "filters") && !s->sgpr && !s->rings && s->invariant;
 }
 
-iv_status ml_snapshot(ml_study *study, const ml_population *p, const ml_model *model, size_t step) {
+iv_status ml_snapshot(const iv_experiment *x, const ml_model *model, size_t step) {
+    const iv_population *p = model->base.population;
     bool due = false;
-    for (size_t i = 0; i < MOMENTS; i++) due |= step == moment_step(&study->plan, p, i);
-    if (!due || !has_filters(study->job, p)) return IV_OK;
+    for (size_t i = 0; i < MOMENTS; i++) due |= step == moment_step(p, i);
+    if (!due || !has_filters(x, p)) return IV_OK;
     iv_status status = IV_OK;
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
-        if (ml_is_first_seed(study->job, &p->members[r])) status = keep(study->job, model, r, step);
+        if (iv_experiment_shows(x, &p->members[r])) status = keep(x, model, r, step);
     return status;
 }
 
@@ -289,14 +300,16 @@ static const float *tensor_of(const iv_safetensors *file, const char *name, size
     return entry && elements == n ? entry->data : NULL;
 }
 
-static iv_status open_history(const ml_study *study, const ml_population *p, size_t r, history *h) {
-    const size_t n_values = n_kept(p) * ml_columns(p);
+static iv_status open_history(const iv_experiment *x, const iv_population *p, size_t r,
+                              history *h) {
+    const ml_setting *s = ml_setting_of(p);
+    const size_t n_values = n_kept(p) * ml_columns(s);
     for (size_t i = 0; i < MOMENTS; i++) {
-        const size_t step = moment_step(&study->plan, p, i);
+        const size_t step = moment_step(p, i);
         if (h->n > 0 && h->steps[h->n - 1] == step) continue;
         iv_error none = {0};
-        char *path = snapshot_path(study->job, &p->members[r], step);
-        if (!path) return study_out_of_memory(study->job->context);
+        char *path = snapshot_path(x, &p->members[r], step);
+        if (!path) return iv_no_memory(x->context);
         if (iv_safetensors_open(path, &h->files[h->n], &none) == IV_OK) {
             if (tensor_of(h->files[h->n], "hidden.weight", n_values) &&
                 tensor_of(h->files[h->n], "eta", IV_N_GENERATORS))
@@ -309,19 +322,20 @@ static iv_status open_history(const ml_study *study, const ml_population *p, siz
     return IV_OK;
 }
 
-static iv_status draw_history(const iv_study_job *job, const ml_population *p, size_t r,
+static iv_status draw_history(const iv_experiment *x, const iv_population *p, size_t r,
                               const history *h) {
-    const size_t columns = ml_columns(p), n = n_kept(p), width = TRACKED * COLUMNS;
+    const ml_setting *s = ml_setting_of(p);
+    const size_t columns = ml_columns(s), n = n_kept(p), width = TRACKED * COLUMNS;
     const size_t tracked = n < TRACKED ? n : TRACKED;
     char row_labels[MOMENTS][LABEL], column_labels[COLUMNS][LABEL];
     const char *row_texts[MOMENTS];
     size_t chosen[TRACKED] = {0};
     float *images = calloc(h->n * width * columns, sizeof *images);
     float *filter = malloc(columns * sizeof *filter);
-    iv_status status = images && filter ? IV_OK : study_out_of_memory(job->context);
+    iv_status status = images && filter ? IV_OK : iv_no_memory(x->context);
     if (status != IV_OK) goto done;
 
-    status = choose_filters(job, p, tensor_of(h->files[h->n - 1], "hidden.weight", n * columns), n,
+    status = choose_filters(x, p, tensor_of(h->files[h->n - 1], "hidden.weight", n * columns), n,
                             chosen, tracked);
     if (status != IV_OK) goto done;
     for (size_t i = 0; i < h->n; i++) {
@@ -342,34 +356,35 @@ static iv_status draw_history(const iv_study_job *job, const ml_population *p, s
     const iv_image_grid grid = {.images = images,
                                 .rows = h->n,
                                 .columns = width,
-                                .planes = p->shape.planes,
-                                .height = p->shape.height,
-                                .width = p->shape.width,
+                                .planes = s->images.shape.planes,
+                                .height = s->images.shape.height,
+                                .width = s->images.shape.width,
                                 .is_signed = true,
                                 .row_labels = row_texts};
-    status = write_grid(job, &grid, "filters-training", p->members[r].run->name);
+    status = write_grid(x, &grid, "filters-training", p->members[r].run->name);
 done:
     free(images);
     free(filter);
     return status;
 }
 
-static iv_status draw_training(const ml_study *study, const ml_population *p, size_t r) {
+static iv_status draw_training(const iv_experiment *x, const iv_population *p, size_t r) {
     history h = {.n = 0};
-    iv_status status = open_history(study, p, r, &h);
-    if (status == IV_OK && h.n > 0) status = draw_history(study->job, p, r, &h);
+    iv_status status = open_history(x, p, r, &h);
+    if (status == IV_OK && h.n > 0) status = draw_history(x, p, r, &h);
     for (size_t i = 0; i < h.n; i++) iv_safetensors_close(h.files[i]);
     return status;
 }
 
-iv_status ml_filters_draw(ml_study *study, const ml_population *p, const ml_model *model) {
-    if (!has_filters(study->job, p)) return IV_OK;
+iv_status ml_filters_draw(const iv_experiment *x, const ml_model *model) {
+    const iv_population *p = model->base.population;
+    if (!has_filters(x, p)) return IV_OK;
     float *eta = malloc(p->n_members * IV_N_GENERATORS * sizeof *eta);
-    iv_status status = eta ? ml_model_eta(model, eta) : study_out_of_memory(study->job->context);
+    iv_status status = eta ? ml_model_eta(model, eta) : iv_no_memory(x->context);
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
-        if (!ml_is_first_seed(study->job, &p->members[r])) continue;
-        status = draw_end(study->job, model, r, eta + r * IV_N_GENERATORS);
-        if (status == IV_OK) status = draw_training(study, p, r);
+        if (!iv_experiment_shows(x, &p->members[r])) continue;
+        status = draw_end(x, model, r, eta + r * IV_N_GENERATORS);
+        if (status == IV_OK) status = draw_training(x, p, r);
     }
     free(eta);
     return status;

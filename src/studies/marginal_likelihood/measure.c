@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARM_UP_BATCHES = 1, MIN_TIMED_BATCHES = 2 };
-static const double timed_seconds = 0.1;
-
 /* One of the two sets with its plan. */
 typedef struct {
     iv_graph *graph;
@@ -19,25 +16,34 @@ typedef struct {
     size_t n, batch;
 } pass;
 
-struct ml_measure {
-    const ml_model *model;
+typedef struct {
+    iv_model *model;
+    bool curves; /* along the way: none of what follows is open */
     pass train, test;
     iv_sequence *sample; /* draws W2; NULL for point estimates */
     float *logits;       /* host: [R, B, C] */
     double *sums;        /* [R] */
-};
+} ml_measure;
 
-static iv_status open_pass(const ml_model *m, const ml_data *data, bool test, pass *p) {
-    const ml_population *population = m->population;
-    p->n = test ? population->n_test : population->n_train;
-    p->batch = population->rings ? p->n : ML_MEASURE_BATCH;
-    p->labels = data->host_labels + (test ? data->first_test : 0);
-    iv_status status = iv_graph_create(m->context, population->n_members, &p->graph);
+static const ml_model *networks(const ml_measure *m) {
+    return (const ml_model *)m->model;
+}
+
+static bool is_regression(const ml_measure *m) {
+    return ml_setting_of(m->model->population)->sgpr;
+}
+
+static iv_status open_pass(const ml_model *m, bool test, pass *p) {
+    const iv_population *population = m->base.population;
+    p->n = test ? m->setting->n_test : population->n_train;
+    p->batch = m->setting->rings ? p->n : ML_MEASURE_BATCH;
+    p->labels = m->data->host_labels + (test ? m->data->first_test : 0);
+    iv_status status = iv_graph_create(m->base.context, population->n_members, &p->graph);
     if (status != IV_OK) return status;
 
     iv_tensor *tensors[ML_N_PARAMETERS], *x, *labels;
     ml_model_tensors(m, p->graph, tensors);
-    ml_model_batch(m, data, p->graph, test, false, p->batch, &x, &labels);
+    ml_model_batch(m, p->graph, test, false, p->batch, &x, &labels);
     iv_tensor *features = ml_model_features(m, p->graph, tensors, x, IV_STREAM_EVALUATION);
     p->logits = ml_model_logits(m, p->graph, features, !test);
     return iv_graph_compile(p->graph, &p->logits, 1, &p->plan);
@@ -48,38 +54,37 @@ static void close_pass(pass *p) {
     iv_graph_destroy(p->graph);
 }
 
-iv_status ml_measure_create(const ml_model *model, const ml_data *data, ml_measure **out) {
-    *out = NULL;
-    const ml_population *p = model->population;
-    ml_measure *m = calloc(1, sizeof *m);
-    if (!m) return study_out_of_memory(model->context);
-    m->model = model;
-    iv_status status = open_pass(model, data, false, &m->train);
-    if (status == IV_OK) status = open_pass(model, data, true, &m->test);
-    if (status == IV_OK && !p->point) status = iv_sequence_create(model->context, &m->sample);
-    if (status == IV_OK && !p->point)
-        status = iv_posterior_append_sample(model->posterior, m->sample, IV_STREAM_EVALUATION);
-    if (status == IV_OK) {
-        const size_t rows = m->train.batch > m->test.batch ? m->train.batch : m->test.batch;
-        m->logits = malloc(p->n_members * rows * p->n_classes * sizeof *m->logits);
-        m->sums = malloc(p->n_members * sizeof *m->sums);
-        if (!m->logits || !m->sums) status = study_out_of_memory(model->context);
-    }
-    if (status != IV_OK)
-        ml_measure_destroy(m);
-    else
-        *out = m;
-    return status;
+static iv_status open_passes(ml_measure *m) {
+    iv_context *context = m->model->context;
+    const ml_setting *s = networks(m)->setting;
+    const size_t n_members = m->model->population->n_members;
+    iv_status status = open_pass(networks(m), false, &m->train);
+    if (status == IV_OK) status = open_pass(networks(m), true, &m->test);
+    if (status == IV_OK && !s->point) status = iv_sequence_create(context, &m->sample);
+    if (status == IV_OK && !s->point)
+        status =
+            iv_posterior_append_sample(networks(m)->posterior, m->sample, IV_STREAM_EVALUATION);
+    if (status != IV_OK) return status;
+    const size_t rows = m->train.batch > m->test.batch ? m->train.batch : m->test.batch;
+    m->logits = malloc(n_members * rows * s->images.n_classes * sizeof *m->logits);
+    m->sums = malloc(n_members * sizeof *m->sums);
+    return m->logits && m->sums ? IV_OK : iv_no_memory(context);
 }
 
-void ml_measure_destroy(ml_measure *m) {
-    if (!m) return;
+static void close_measure(void *measure) {
+    ml_measure *m = measure;
     close_pass(&m->train);
     close_pass(&m->test);
     iv_sequence_destroy(m->sample);
     free(m->logits);
     free(m->sums);
-    free(m);
+}
+
+static iv_status open_measure(iv_model *model, bool curves, void *measure) {
+    ml_measure *m = measure;
+    m->model = model;
+    m->curves = curves;
+    return curves || is_regression(m) ? IV_OK : open_passes(m);
 }
 
 /* ------------------------------------------------------------------ one sample */
@@ -111,16 +116,15 @@ static size_t count_batches(const pass *p) {
 /* Add a batch to the sums: cross-entropies of the training set, or right answers of the test set.
  */
 static iv_status add_batch(ml_measure *m, const pass *p, size_t index) {
-    const ml_population *population = m->model->population;
     const bool training = p == &m->train;
-    const size_t n_classes = population->n_classes, first = index * p->batch;
+    const size_t n_classes = networks(m)->setting->images.n_classes, first = index * p->batch;
     const size_t left = p->n - first, valid = left < p->batch ? left : p->batch;
     iv_status status = IV_OK;
     if (training && m->sample)
         status = iv_sequence_run(m->sample, ML_SAMPLE_STEPS + (uint32_t)index);
     if (status == IV_OK) status = iv_plan_run(p->plan, (uint32_t)index);
     if (status == IV_OK) status = iv_plan_read(p->plan, p->logits, m->logits);
-    for (size_t r = 0; r < population->n_members && status == IV_OK; r++)
+    for (size_t r = 0; r < m->model->population->n_members && status == IV_OK; r++)
         for (size_t i = 0; i < valid; i++) {
             const float *logits = m->logits + (r * p->batch + i) * n_classes;
             const size_t label = p->labels[first + i];
@@ -130,73 +134,132 @@ static iv_status add_batch(ml_measure *m, const pass *p, size_t index) {
     return status;
 }
 
-static iv_status run_pass(ml_measure *m, const pass *p, const volatile sig_atomic_t *stop) {
-    memset(m->sums, 0, m->model->population->n_members * sizeof *m->sums);
+/* Means over a pass: [R]. */
+static iv_status run_pass(const iv_experiment *x, ml_measure *m, const pass *p, double *means) {
+    const size_t n_members = m->model->population->n_members;
+    memset(m->sums, 0, n_members * sizeof *m->sums);
     iv_status status = IV_OK;
     for (size_t i = 0; i < count_batches(p) && status == IV_OK; i++) {
-        if (stop && *stop)
-            return iv_fail(iv_context_error(m->model->context), IV_EINTERRUPTED, "interrupted");
-        status = add_batch(m, p, i);
+        status = iv_experiment_stopped(x);
+        if (status == IV_OK) status = add_batch(m, p, i);
+    }
+    for (size_t r = 0; r < n_members && status == IV_OK; r++) means[r] = m->sums[r] / (double)p->n;
+    return status;
+}
+
+/* ------------------------------------------------------------------ numbers of all members */
+
+/* [R] each, but for eta [R, 6]. */
+typedef struct {
+    double *accuracy, *cross_entropy, *kl;
+    float *eta;
+} numbers;
+
+static iv_status create_numbers(iv_context *context, size_t n, numbers *all) {
+    *all = (numbers){.accuracy = calloc(n, sizeof(double)),
+                     .cross_entropy = calloc(n, sizeof(double)),
+                     .kl = calloc(n, sizeof(double)),
+                     .eta = calloc(n * IV_N_GENERATORS, sizeof(float))};
+    return all->accuracy && all->cross_entropy && all->kl && all->eta ? IV_OK
+                                                                      : iv_no_memory(context);
+}
+
+static void destroy_numbers(numbers *all) {
+    free(all->accuracy);
+    free(all->cross_entropy);
+    free(all->kl);
+    free(all->eta);
+}
+
+static iv_status measure_end(const iv_experiment *x, ml_measure *m, numbers *all) {
+    iv_status status = run_pass(x, m, &m->train, all->cross_entropy);
+    if (status == IV_OK) status = run_pass(x, m, &m->test, all->accuracy);
+    return status == IV_OK ? iv_posterior_kl(networks(m)->posterior, all->kl) : status;
+}
+
+/* KLs of the last step; 0 of point estimates. */
+static iv_status read_kl(const ml_model *model, double *kl) {
+    const iv_view view = iv_posterior_kl_view(model->posterior);
+    iv_status status = IV_OK;
+    for (size_t r = 0; r < model->base.population->n_members && status == IV_OK; r++) {
+        float value = 0;
+        if (!model->setting->point)
+            status = iv_buffer_read(model->base.context, view.buffer,
+                                    (view.offset + r * view.stride) * sizeof value, sizeof value,
+                                    &value);
+        kl[r] = (double)value;
     }
     return status;
 }
 
-static iv_status add_parameters(const ml_model *model, ml_outcome *outcomes) {
-    const ml_population *p = model->population;
-    float *eta = malloc(p->n_members * IV_N_GENERATORS * sizeof *eta);
-    double *kl = calloc(p->n_members, sizeof *kl);
-    iv_status status = eta && kl ? IV_OK : study_out_of_memory(model->context);
-    if (status == IV_OK) status = ml_model_eta(model, eta);
-    if (status == IV_OK) status = iv_posterior_kl(model->posterior, kl);
+static iv_status measure_networks(iv_experiment *x, ml_measure *m, const iv_position *position,
+                                  double *values) {
+    const iv_population *p = m->model->population;
+    numbers all;
+    iv_status status = create_numbers(x->context, p->n_members, &all);
+    if (status == IV_OK) status = ml_model_eta(networks(m), all.eta);
+    if (status == IV_OK && m->curves) status = read_kl(networks(m), all.kl);
+    if (status == IV_OK && m->curves) status = ml_snapshot(x, networks(m), position->step);
+    if (status == IV_OK && !m->curves) status = measure_end(x, m, &all);
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
-        ml_outcome *o = &outcomes[r];
-        o->kl = kl[r];
-        o->elbo = -(o->cross_entropy + o->kl / (double)p->n_train);
-        for (size_t i = 0; i < IV_N_GENERATORS; i++)
-            o->eta[i] = (double)eta[r * IV_N_GENERATORS + i];
-        o->rotation_degrees = p->invariant ? ml_degrees(o->eta[ML_ROTATION]) : (double)NAN;
-        o->bound_per_sample = NAN;
+        const ml_numbers own = {.n_train = (double)p->n_train,
+                                .accuracy = all.accuracy[r],
+                                .cross_entropy = all.cross_entropy[r],
+                                .kl = all.kl[r],
+                                .batch_loss = position ? (double)position->losses[r] : 0,
+                                .batch_kl = all.kl[r],
+                                .eta = all.eta + r * IV_N_GENERATORS};
+        ml_take(p, &p->members[r], &own, values + r * iv_values_size(&ml_study));
     }
-    free(eta);
-    free(kl);
+    destroy_numbers(&all);
     return status;
 }
 
-iv_status ml_measure_run(ml_measure *m, const volatile sig_atomic_t *stop, ml_outcome *outcomes) {
-    const ml_population *p = m->model->population;
-    iv_status status = run_pass(m, &m->train, stop);
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
-        outcomes[r].cross_entropy = m->sums[r] / (double)p->n_train;
-    if (status == IV_OK) status = run_pass(m, &m->test, stop);
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
-        outcomes[r].accuracy = m->sums[r] / (double)p->n_test;
-    return status == IV_OK ? add_parameters(m->model, outcomes) : status;
+static iv_status measure_regression(ml_measure *m, double *values) {
+    const iv_population *p = m->model->population;
+    ml_numbers own = {.n_train = (double)p->n_train};
+    const iv_status status = ml_sgpr_measure(m->model, &own);
+    if (status == IV_OK) ml_take(p, &p->members[0], &own, values);
+    return status;
 }
 
-double ml_degrees(double radians) {
-    return fabs(radians) * 57.29577951308232;
+static iv_status measure_population(iv_experiment *x, void *measure, const iv_position *position,
+                                    double *values) {
+    ml_measure *m = measure;
+    return is_regression(m) ? measure_regression(m, values)
+                            : measure_networks(x, m, position, values);
 }
 
 /* ------------------------------------------------------------------ time */
 
-static iv_status time_pass(ml_measure *m, const pass *p, double *seconds) {
-    const size_t n_batches = count_batches(p);
-    iv_status status = IV_OK;
-    for (size_t i = 0; i < WARM_UP_BATCHES && status == IV_OK; i++) status = add_batch(m, p, 0);
-    const double start = iv_seconds();
-    size_t n = 0;
-    do {
-        if (status == IV_OK) status = add_batch(m, p, n % n_batches);
-        n++;
-    } while (status == IV_OK && n < n_batches &&
-             (n < MIN_TIMED_BATCHES || iv_seconds() - start < timed_seconds));
-    *seconds += (iv_seconds() - start) / (double)n * (double)n_batches;
-    return status;
+typedef struct {
+    ml_measure *m;
+    const pass *p;
+} timed;
+
+static iv_status run_batch(void *state, size_t batch) {
+    const timed *t = state;
+    return add_batch(t->m, t->p, batch);
 }
 
-iv_status ml_measure_time(ml_measure *m, double *seconds) {
+static iv_status measure_time(void *measure, double *seconds) {
+    ml_measure *m = measure;
+    timed train = {m, &m->train}, test = {m, &m->test};
     *seconds = 0;
+    if (is_regression(m)) return ml_sgpr_time(m->model, seconds);
+    if (m->curves) return IV_OK; /* reads a few numbers */
     memset(m->sums, 0, m->model->population->n_members * sizeof *m->sums);
-    iv_status status = time_pass(m, &m->train, seconds);
-    return status == IV_OK ? time_pass(m, &m->test, seconds) : status;
+    const iv_status status = iv_time_batches(run_batch, &train, count_batches(train.p), seconds);
+    return status == IV_OK ? iv_time_batches(run_batch, &test, count_batches(test.p), seconds)
+                           : status;
 }
+
+const iv_study_measures ml_measures = {
+    .sets = ml_sets,
+    .applies = ml_applies,
+    .size = sizeof(ml_measure),
+    .open = open_measure,
+    .close = close_measure,
+    .run = measure_population,
+    .time = measure_time,
+};

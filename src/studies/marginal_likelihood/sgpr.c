@@ -1,7 +1,7 @@
 /* The baseline of the marginal-likelihood study: regressions, which know no invariance. A member's
  * model file holds its hyper-parameters and which training images are its inducing points. */
-#include "studies/marginal_likelihood/marginal_likelihood.h"
 #include "regression/sgpr.h"
+#include "studies/marginal_likelihood/marginal_likelihood.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,27 +12,28 @@ enum { N_HYPER = 3, HYPER = 0, INDUCING = 1, N_TENSORS = 2, USUAL_PASSES = 12 };
 /* ------------------------------------------------------------------ data */
 
 /* Images of a set as a member's data transforms them: float [n, D]. */
-static iv_status transform_images(iv_context *context, const ml_population *p, const ml_data *data,
-                                  const ml_member *member, bool test, cl_mem rows) {
-    const size_t n = test ? p->n_test : p->n_train;
-    const int32_t transformations = (int32_t)member->transformations;
+static iv_status transform_images(iv_context *context, const iv_population *p, const ml_data *data,
+                                  unsigned of_data, bool test, cl_mem rows) {
+    const ml_setting *s = ml_setting_of(p);
+    const size_t n = test ? s->n_test : p->n_train;
+    const int32_t transformations = (int32_t)of_data;
     iv_graph *graph = NULL;
     iv_plan *plan = NULL;
     cl_mem word = NULL;
     iv_tensor *x, *labels;
-    iv_status status = study_upload(context, &transformations, sizeof transformations, &word);
+    iv_status status = iv_buffer_upload(context, &transformations, sizeof transformations, &word);
     if (status == IV_OK) status = iv_graph_create(context, 1, &graph);
     if (status == IV_OK) {
         const iv_affine_image_source source = {.pixels = data->pixels,
                                                .labels = data->labels,
-                                               .shape = p->shape,
+                                               .shape = s->images.shape,
                                                .first = test ? data->first_test : 0,
                                                .n_samples = n,
                                                .transformations = {word, 0, 1},
-                                               .data_seed = p->data_seed,
+                                               .data_seed = s->data_seed,
                                                .seeds = {word, 0, 1}}; /* without a shuffle: any */
         iv_affine_image_batch(graph, &source, n, &x, &labels);
-        iv_place(x, (iv_view){rows, 0, n * ml_columns(p)});
+        iv_place(x, (iv_view){rows, 0, n * ml_columns(s)});
         status = iv_graph_compile(graph, &x, 1, &plan);
     }
     if (status == IV_OK) status = iv_plan_run(plan, 0);
@@ -43,192 +44,168 @@ static iv_status transform_images(iv_context *context, const ml_population *p, c
     return status;
 }
 
-static iv_status create_rows(iv_context *context, const ml_population *p, const ml_data *data,
-                             const ml_member *member, bool test, cl_mem *rows) {
-    const size_t n = test ? p->n_test : p->n_train;
+static iv_status create_rows(iv_context *context, const iv_population *p, const ml_data *data,
+                             unsigned of_data, bool test, cl_mem *rows) {
+    const ml_setting *s = ml_setting_of(p);
+    const size_t n = test ? s->n_test : p->n_train;
     size_t bytes;
     *rows = NULL;
     iv_status status =
-        iv_multiply_size(n, ml_columns(p) * sizeof(float), &bytes, iv_context_error(context));
+        iv_multiply_size(n, ml_columns(s) * sizeof(float), &bytes, iv_context_error(context));
     if (status != IV_OK) return status;
     status = iv_buffer_create(context, bytes, rows);
-    return status == IV_OK ? transform_images(context, p, data, member, test, *rows) : status;
+    return status == IV_OK ? transform_images(context, p, data, of_data, test, *rows) : status;
 }
 
-/* A member's regression with its training data. */
+/* A population of one regression. */
 typedef struct {
-    iv_context *context;
-    const ml_population *population;
+    iv_model base; /* parameters: hyper [3], inducing [M] */
     const ml_data *data;
-    const ml_member *member;
+    unsigned of_data; /* transformations of its images */
     cl_mem x;
     sgpr *regression;
-} opened;
+} ml_sgpr;
 
-static iv_status open_regression(iv_context *context, const ml_population *p, const ml_data *data,
-                                 const ml_member *member, opened *o) {
-    *o = (opened){.context = context, .population = p, .data = data, .member = member};
-    const sgpr_desc desc = {.n_data = p->n_train,
-                            .n_columns = ml_columns(p),
-                            .n_classes = p->n_classes,
-                            .n_inducing = p->n_inducing,
-                            .seed = member->seed,
-                            .iterations = p->iterations};
-    const iv_status status = create_rows(context, p, data, member, false, &o->x);
-    return status == IV_OK ? sgpr_create(context, &desc, o->x, data->host_labels, &o->regression)
-                           : status;
-}
+/* ------------------------------------------------------------------ creation */
 
-static void close_regression(opened *o) {
-    sgpr_destroy(o->regression);
-    iv_buffer_release(o->context, o->x);
-}
-
-/* ------------------------------------------------------------------ models */
-
-static iv_status create_tensors(const opened *o, iv_parameters **tensors) {
+static iv_status create_tensors(ml_sgpr *m) {
     const iv_parameter_desc descs[N_TENSORS] = {
         [HYPER] = {.name = "hyper", .rank = 1, .dims = {N_HYPER}},
-        [INDUCING] = {.name = "inducing", .rank = 1, .dims = {o->population->n_inducing}},
+        [INDUCING] = {.name = "inducing",
+                      .rank = 1,
+                      .dims = {ml_setting_of(m->base.population)->n_inducing}},
     };
-    return iv_parameters_create(o->context, 1, descs, N_TENSORS, tensors);
+    return iv_parameters_create(m->base.context, 1, descs, N_TENSORS, &m->base.parameters);
 }
 
-static iv_status write_tensor(iv_context *context, const iv_parameters *tensors, size_t i,
-                              const float *values) {
-    const iv_view view = iv_parameters_view(tensors, i);
-    return iv_buffer_write(context, view.buffer, view.offset * sizeof *values,
-                           iv_parameters_desc(tensors, i)->dims[0] * sizeof *values, values);
+static iv_status create_regression(ml_sgpr *m) {
+    const iv_population *p = m->base.population;
+    const ml_setting *s = ml_setting_of(p);
+    const sgpr_desc desc = {.n_data = p->n_train,
+                            .n_columns = ml_columns(s),
+                            .n_classes = s->images.n_classes,
+                            .n_inducing = s->n_inducing,
+                            .seed = p->members[0].seed,
+                            .iterations = s->iterations};
+    const iv_status status = create_rows(m->base.context, p, m->data, m->of_data, false, &m->x);
+    return status == IV_OK
+               ? sgpr_create(m->base.context, &desc, m->x, m->data->host_labels, &m->regression)
+               : status;
 }
 
-static iv_status export_regression(const iv_study_job *job, const opened *o) {
-    const size_t n = o->population->n_inducing;
-    const sgpr_hyper hyper = sgpr_get_hyper(o->regression);
+iv_status ml_sgpr_create(iv_experiment *x, const iv_population *p, iv_model **out) {
+    *out = NULL;
+    ml_sgpr *m = calloc(1, sizeof *m);
+    if (!m) return iv_no_memory(x->context);
+    m->base = (iv_model){.context = x->context, .population = p};
+    m->data = x->data;
+    m->of_data = ml_own_of(p, &p->members[0]).transformations;
+    iv_status status = create_tensors(m);
+    if (status == IV_OK) status = create_regression(m);
+    if (status != IV_OK)
+        ml_sgpr_destroy(&m->base);
+    else
+        *out = &m->base;
+    return status;
+}
+
+void ml_sgpr_destroy(iv_model *model) {
+    ml_sgpr *m = (ml_sgpr *)model;
+    sgpr_destroy(m->regression);
+    iv_parameters_destroy(m->base.parameters);
+    iv_buffer_release(m->base.context, m->x);
+    free(m);
+}
+
+/* ------------------------------------------------------------------ fitting */
+
+static iv_status write_tensor(const ml_sgpr *m, size_t i, const float *values) {
+    const iv_view view = iv_parameters_view(m->base.parameters, i);
+    return iv_buffer_write(m->base.context, view.buffer, view.offset * sizeof *values,
+                           iv_parameters_desc(m->base.parameters, i)->dims[0] * sizeof *values,
+                           values);
+}
+
+iv_status ml_sgpr_fit(iv_experiment *x, iv_model *model, const iv_progress *progress) {
+    ml_sgpr *m = (ml_sgpr *)model;
+    const size_t n = ml_setting_of(model->population)->n_inducing;
+    iv_status status = sgpr_train(m->regression, x->job->stop, progress);
+    if (status != IV_OK) return status;
+    const sgpr_hyper hyper = sgpr_get_hyper(m->regression);
     const float numbers[N_HYPER] = {(float)hyper.variance, (float)hyper.lengthscale,
                                     (float)hyper.noise};
-    iv_parameters *tensors = NULL;
     float *inducing = malloc(n * sizeof *inducing); /* exact below 2^24 */
-    iv_status status = inducing ? create_tensors(o, &tensors) : study_out_of_memory(job->context);
-    for (size_t i = 0; i < n && status == IV_OK; i++)
-        inducing[i] = (float)sgpr_inducing(o->regression)[i];
-    if (status == IV_OK) status = write_tensor(job->context, tensors, HYPER, numbers);
-    if (status == IV_OK) status = write_tensor(job->context, tensors, INDUCING, inducing);
-    if (status == IV_OK)
-        status = study_export(job, tensors, NULL, 0, o->member->run, o->member->seed, 0);
-    iv_parameters_destroy(tensors);
+    if (!inducing) return iv_no_memory(x->context);
+    for (size_t i = 0; i < n; i++) inducing[i] = (float)sgpr_inducing(m->regression)[i];
+    status = write_tensor(m, HYPER, numbers);
+    if (status == IV_OK) status = write_tensor(m, INDUCING, inducing);
     free(inducing);
     return status;
 }
 
-static iv_status import_regression(const iv_study_job *job, const opened *o) {
-    iv_parameters *tensors = NULL;
+/* The hyper-parameters as the model file says them, where numbers are rounded. */
+static iv_status take_hyper(ml_sgpr *m) {
     float numbers[N_HYPER];
-    iv_status status = create_tensors(o, &tensors);
-    if (status == IV_OK)
-        status = study_import(job, tensors, NULL, 0, o->member->run, o->member->seed, NULL);
-    if (status == IV_OK) {
-        const iv_view view = iv_parameters_view(tensors, HYPER);
-        status = iv_buffer_read(job->context, view.buffer, view.offset * sizeof *numbers,
-                                sizeof numbers, numbers);
-    }
-    iv_parameters_destroy(tensors);
+    const iv_view view = iv_parameters_view(m->base.parameters, HYPER);
+    const iv_status status = iv_buffer_read(m->base.context, view.buffer,
+                                            view.offset * sizeof *numbers, sizeof numbers, numbers);
     if (status != IV_OK) return status;
-    return sgpr_set_hyper(o->regression, (sgpr_hyper){.variance = (double)numbers[0],
+    return sgpr_set_hyper(m->regression, (sgpr_hyper){.variance = (double)numbers[0],
                                                       .lengthscale = (double)numbers[1],
                                                       .noise = (double)numbers[2]});
 }
 
 /* ------------------------------------------------------------------ measuring */
 
-static iv_status measure_accuracy(const opened *o, double *accuracy) {
-    const ml_population *p = o->population;
-    const uint8_t *labels = o->data->host_labels + o->data->first_test;
+static iv_status measure_accuracy(const ml_sgpr *m, double *accuracy) {
+    const iv_population *p = m->base.population;
+    const ml_setting *s = ml_setting_of(p);
+    const uint8_t *labels = m->data->host_labels + m->data->first_test;
     cl_mem x = NULL;
-    float *scores = malloc(p->n_test * p->n_classes * sizeof *scores);
-    iv_status status = scores ? create_rows(o->context, p, o->data, o->member, true, &x)
-                              : study_out_of_memory(o->context);
-    if (status == IV_OK) status = sgpr_predict(o->regression, x, p->n_test, scores);
+    float *scores = malloc(s->n_test * s->images.n_classes * sizeof *scores);
+    iv_status status = scores ? create_rows(m->base.context, p, m->data, m->of_data, true, &x)
+                              : iv_no_memory(m->base.context);
+    if (status == IV_OK) status = sgpr_predict(m->regression, x, s->n_test, scores);
     size_t right = 0;
-    for (size_t i = 0; i < p->n_test && status == IV_OK; i++) {
-        const float *row = scores + i * p->n_classes;
+    for (size_t i = 0; i < s->n_test && status == IV_OK; i++) {
+        const float *row = scores + i * s->images.n_classes;
         size_t best = 0;
-        for (size_t c = 1; c < p->n_classes; c++)
+        for (size_t c = 1; c < s->images.n_classes; c++)
             if (row[c] > row[best]) best = c;
         right += best == labels[i];
     }
-    *accuracy = (double)right / (double)p->n_test;
-    iv_buffer_release(o->context, x);
+    *accuracy = (double)right / (double)s->n_test;
+    iv_buffer_release(m->base.context, x);
     free(scores);
     return status;
 }
 
-static iv_status measure(const opened *o, ml_outcome *outcome) {
-    double bound = NAN, accuracy = NAN;
-    iv_status status = sgpr_bound(o->regression, &bound, NULL);
-    if (status == IV_OK) status = measure_accuracy(o, &accuracy);
-    *outcome = (ml_outcome){.accuracy = accuracy,
-                            .elbo = NAN,
-                            .kl = NAN,
-                            .cross_entropy = NAN,
-                            .bound_per_sample = bound / (double)o->population->n_train,
-                            .rotation_degrees = NAN};
-    for (size_t i = 0; i < IV_N_GENERATORS; i++) outcome->eta[i] = NAN;
-    return status;
+iv_status ml_sgpr_measure(iv_model *model, ml_numbers *numbers) {
+    ml_sgpr *m = (ml_sgpr *)model;
+    iv_status status = take_hyper(m);
+    if (status == IV_OK) status = sgpr_bound(m->regression, &numbers->bound, NULL);
+    return status == IV_OK ? measure_accuracy(m, &numbers->accuracy) : status;
 }
 
-/* ------------------------------------------------------------------ the study's entries */
-
-/* Whether a resumed run finds the member's model, which is written whole or not at all. */
-static bool is_done(const iv_study_job *job, const ml_member *member) {
-    char name[STUDY_PATH];
-    study_model_name(member->run, member->seed, name);
-    char *path = job->resume ? iv_run_dir_file(job->dir, name) : NULL;
-    FILE *file = path ? fopen(path, "rb") : NULL;
-    if (file) fclose(file);
-    free(path);
-    return file != NULL;
-}
-
-iv_status ml_sgpr_run(ml_study *study, size_t index, bool trained, ml_outcome *outcomes) {
-    const iv_study_job *job = study->job;
-    const ml_population *p = &study->plan.populations[index];
-    const iv_progress progress = study_progress_within(&study->progress);
-    iv_status status = IV_OK;
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
-        opened o;
-        status = open_regression(job->context, p, &study->data, &p->members[r], &o);
-        if (status == IV_OK && !trained && !is_done(job, &p->members[r])) {
-            status = sgpr_train(o.regression, job->stop, &progress);
-            if (status == IV_OK) status = export_regression(job, &o);
-        }
-        /* measured as the file says, where numbers are rounded */
-        if (status == IV_OK) status = import_regression(job, &o);
-        if (status == IV_OK) status = measure(&o, &outcomes[r]);
-        close_regression(&o);
-    }
-    return status;
-}
+/* ------------------------------------------------------------------ work and time */
 
 /* The search along the lengthscale mostly ends after a dozen passes over the data. */
-double ml_sgpr_passes(const ml_population *p) {
-    return p->iterations < USUAL_PASSES ? (double)p->iterations : USUAL_PASSES;
+double ml_sgpr_passes(const ml_setting *s) {
+    return s->iterations < USUAL_PASSES ? (double)s->iterations : USUAL_PASSES;
 }
 
-double ml_sgpr_flops(const ml_population *p) {
-    const double inducing = (double)p->n_inducing;
-    return 2 * (double)p->n_train * inducing * ((double)ml_columns(p) + inducing);
+double ml_sgpr_flops(const iv_population *p) {
+    const ml_setting *s = ml_setting_of(p);
+    const double inducing = (double)s->n_inducing;
+    return 2 * (double)p->n_train * inducing * ((double)ml_columns(s) + inducing);
 }
 
-iv_status ml_sgpr_estimate(iv_context *context, const ml_population *p, const ml_data *data,
-                           bool timed, iv_estimate *estimate) {
-    opened o;
+/* Fitting included; one pass more measures the bound, half a one the test set. */
+iv_status ml_sgpr_time(iv_model *model, double *seconds) {
+    ml_sgpr *m = (ml_sgpr *)model;
     double bound;
-    iv_status status = open_regression(context, p, data, &p->members[0], &o);
     const double start = iv_seconds();
-    if (status == IV_OK && timed) status = sgpr_bound(o.regression, &bound, NULL);
-    /* one pass more measures the bound, half a one the test set */
-    estimate->seconds = (iv_seconds() - start) * (ml_sgpr_passes(p) + 1.5);
-    estimate->bytes = iv_context_bytes(context);
-    close_regression(&o);
+    const iv_status status = sgpr_bound(m->regression, &bound, NULL);
+    *seconds = (iv_seconds() - start) * (ml_sgpr_passes(ml_setting_of(model->population)) + 1.5);
     return status;
 }

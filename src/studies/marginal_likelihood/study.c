@@ -1,175 +1,216 @@
 /* The marginal-likelihood study (van der Ouderaa and van der Wilk 2022): shallow networks that
  * learn which transformations they are invariant to, by maximising a lower bound of the marginal
- * likelihood. */
+ * likelihood. What it reads of a spec, and the study as the driver sees it. */
 #include "studies/marginal_likelihood/marginal_likelihood.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-/* ------------------------------------------------------------------ models */
+enum { RING_CLASSES = 2 };
 
-static iv_status export_models(const iv_study_job *job, const ml_model *model,
-                               const ml_outcome *outcomes) {
-    iv_status status = IV_OK;
-    for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
-        const ml_member *member = &model->population->members[r];
-        status = study_export(job, model->parameters, model->posterior, r, member->run,
-                              member->seed, outcomes[r].diverged_from);
+static bool is(const iv_node *config, const char *path, const char *word) {
+    return strcmp(iv_spec_string(config, path), word) == 0;
+}
+
+static unsigned read_transformations(const iv_node *config) {
+    const char *name = iv_spec_string(config, "dataset.transformation");
+    const bool partial = strstr(name, "partially-rotated") != NULL;
+    return (partial                   ? IV_DATA_PARTIALLY_ROTATED
+            : strstr(name, "rotated") ? IV_DATA_ROTATED
+                                      : 0U) |
+           (strstr(name, "translated") ? IV_DATA_TRANSLATED : 0U) |
+           (strstr(name, "scaled") ? IV_DATA_SCALED : 0U);
+}
+
+static iv_affine_family read_family(const iv_node *config) {
+    if (is(config, "run.invariance", "rotation")) return IV_AFFINE_ROTATION;
+    if (is(config, "run.invariance", "translation")) return IV_AFFINE_TRANSLATION;
+    if (is(config, "run.invariance", "scale")) return IV_AFFINE_SCALE;
+    return is(config, "run.invariance", "affine") ? IV_AFFINE_ALL : IV_AFFINE_NONE;
+}
+
+/* ------------------------------------------------------------------ of a population */
+
+static void read_data(const iv_node *config, ml_setting *s) {
+    study_images_read(config, &s->images);
+    s->rings = strcmp(s->images.name, "rings") == 0;
+    if (s->rings) {
+        s->images.shape = (iv_image_shape){1, 1, 2};
+        s->images.n_classes = RING_CLASSES;
     }
-    return status;
+    s->n_test = (size_t)iv_spec_integer(config, "dataset.test");
+    s->data_seed = (uint32_t)iv_spec_integer(config, "dataset.seed");
 }
 
-static iv_status import_models(const iv_study_job *job, ml_model *model, ml_outcome *outcomes) {
-    iv_status status = IV_OK;
-    for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
-        const ml_member *member = &model->population->members[r];
-        status = study_import(job, model->parameters, model->posterior, r, member->run,
-                              member->seed, &outcomes[r].diverged_from);
-    }
-    return status;
+static void read_network(const iv_node *config, ml_setting *s) {
+    const bool cosine = is(config, "model.features", "rff");
+    s->feature = cosine ? IV_FEATURE_COSINE : IV_FEATURE_RELU;
+    s->hidden = (size_t)iv_spec_integer(config, "model.hidden");
+    s->sigma = cosine ? (float)iv_spec_number(config, "model.sigma") : 0;
+    s->alpha = (float)iv_spec_number(config, "model.alpha");
+    s->initial_deviation = (float)iv_spec_number(config, "model.initial_deviation");
+    s->input_mean = (float)iv_spec_number(config, "model.input_mean");
+    s->blur = (float)iv_spec_number(config, "model.blur");
+    s->point = is(config, "run.estimate", "point");
+    s->invariant = read_family(config) != IV_AFFINE_NONE;
+    s->equally_spaced = s->invariant && is(config, "model.sampling", "equally-spaced");
+    s->learns = s->invariant && iv_spec_boolean(config, "run.learned");
+    s->n_samples = s->invariant ? (size_t)iv_spec_integer(config, "model.samples") : 1;
 }
 
-/* ------------------------------------------------------------------ populations */
-
-static iv_status measure_all(const ml_study *study, const ml_model *model, ml_outcome *outcomes) {
-    ml_measure *measure;
-    iv_status status = ml_measure_create(model, &study->data, &measure);
-    if (status == IV_OK) status = ml_measure_run(measure, study->job->stop, outcomes);
-    ml_measure_destroy(measure);
-    return status;
+static void read_training(const iv_node *config, ml_setting *s) {
+    const double rate = iv_spec_number(config, "training.learning_rate");
+    const double eta_rate = iv_spec_number(config, "training.eta_learning_rate");
+    s->eta_rate = s->learns && eta_rate > 0 ? (float)(eta_rate / rate) : 1;
+    s->annealed = is(config, "training.annealing", "cosine");
+    s->beta1 = (float)iv_spec_number(config, "training.beta1");
+    s->beta2 = (float)iv_spec_number(config, "training.beta2");
+    s->epsilon = (float)iv_spec_number(config, "training.epsilon");
 }
 
-static iv_status train_population(ml_study *study, size_t index, ml_model *model,
-                                  ml_outcome *outcomes) {
-    const size_t n_members = model->population->n_members;
-    uint32_t *diverged_from = calloc(n_members, sizeof *diverged_from);
-    iv_status status = diverged_from ? ml_train(study, index, model, diverged_from)
-                                     : study_out_of_memory(study->job->context);
-    for (size_t r = 0; r < n_members && status == IV_OK; r++)
-        outcomes[r].diverged_from = diverged_from[r];
-    free(diverged_from);
-    return status == IV_OK ? export_models(study->job, model, outcomes) : status;
-}
-
-/* Bring one population to its end, trained here or read back from its models, and measure it. */
-static iv_status run_population(ml_study *study, size_t index, bool trained, ml_outcome *outcomes) {
-    const iv_study_job *job = study->job;
-    const ml_population *p = &study->plan.populations[index];
-    iv_status status = ml_data_provide(job, p, &study->data);
-    if (status != IV_OK || p->sgpr)
-        return status == IV_OK ? ml_sgpr_run(study, index, trained, outcomes) : status;
-
-    ml_model *model;
-    status = ml_model_create(job->context, p, &model);
-    if (status == IV_OK)
-        status = trained ? import_models(job, model, outcomes)
-                         : train_population(study, index, model, outcomes);
-    if (status == IV_OK) status = measure_all(study, model, outcomes);
-    if (status == IV_OK && study->log) status = ml_figures_of_population(study, p, model);
-    ml_model_destroy(model);
-    return status;
-}
-
-static void report_population(const iv_study_job *job, const ml_population *p,
-                              const ml_outcome *outcomes) {
-    for (size_t r = 0; r < p->n_members; r++) {
-        const ml_outcome *o = &outcomes[r];
-        if (o->diverged_from > 0) continue; /* has been said */
-        char line[512];
-        int n = snprintf(line, sizeof line, "%.256s seed %" PRIu32 ": accuracy %.2f%%",
-                         p->members[r].run->name, p->members[r].seed, 100 * o->accuracy);
-        if (p->sgpr)
-            n += snprintf(line + n, sizeof line - (size_t)n, ", bound %.3f a sample",
-                          o->bound_per_sample);
-        else if (p->point) /* has no bound */
-            n += snprintf(line + n, sizeof line - (size_t)n, ", cross-entropy %.3f",
-                          o->cross_entropy);
-        else
-            n += snprintf(line + n, sizeof line - (size_t)n, ", ELBO %.3f", o->elbo);
-        if (p->invariant && o->eta[ML_ROTATION] != 0)
-            snprintf(line + n, sizeof line - (size_t)n, ", rotation by up to %.0f degrees",
-                     o->rotation_degrees);
-        study_say(job, line);
+static void read_setting(const iv_node *config, void *setting) {
+    ml_setting *s = setting;
+    s->sgpr = is(config, "run.method", "sgpr");
+    read_data(config, s);
+    if (s->sgpr) {
+        s->n_inducing = (size_t)iv_spec_integer(config, "run.inducing");
+        s->iterations = (size_t)iv_spec_integer(config, "run.iterations");
+    } else {
+        read_network(config, s);
+        read_training(config, s);
     }
 }
 
-/* ------------------------------------------------------------------ progress */
+const ml_setting *ml_setting_of(const iv_population *population) {
+    return population->setting;
+}
 
-static double population_flops(const ml_population *p, double *steps) {
-    if (p->sgpr) {
-        *steps = ml_sgpr_passes(p);
-        return (double)p->n_members * *steps * ml_sgpr_flops(p);
+size_t ml_columns(const ml_setting *s) {
+    return iv_image_values(s->images.shape);
+}
+
+/* ------------------------------------------------------------------ of a member */
+
+ml_own ml_own_of(const iv_population *population, const iv_member *member) {
+    const ml_setting *s = ml_setting_of(population);
+    const iv_node *config = member->run->config;
+    ml_own own = {.transformations = s->rings ? 0 : read_transformations(config)};
+    if (s->sgpr) return own;
+    const float eta = (float)iv_spec_number(config, "run.eta");
+    float mask[IV_N_GENERATORS];
+    own.family = read_family(config);
+    iv_affine_mask(own.family, mask);
+    for (size_t i = 0; i < IV_N_GENERATORS; i++) {
+        own.eta[i] = eta * mask[i];
+        own.learned[i] = s->learns ? mask[i] : 0;
     }
-    const double samples = (double)p->n_train + (double)p->n_test;
-    const double batches = p->rings ? 2 : samples / ML_MEASURE_BATCH;
-    *steps = (double)ml_steps(p);
-    return (double)p->n_members * (*steps * ml_step_flops(p) + batches * ml_measure_flops(p));
+    return own;
 }
 
-static void begin_progress(ml_study *study) {
-    study_progress_begin(&study->progress, study->job->progress);
-    for (size_t i = 0; i < study->plan.n_populations; i++) {
-        double steps;
-        const double flops = population_flops(&study->plan.populations[i], &steps);
-        study_progress_expect(&study->progress, flops, steps);
+bool ml_rotates(const iv_member *member) {
+    const iv_affine_family family = read_family(member->run->config);
+    return family == IV_AFFINE_ROTATION || family == IV_AFFINE_ALL;
+}
+
+/* ------------------------------------------------------------------ work */
+
+static double pass_flops(const ml_setting *s, double rows) {
+    return 2 * (double)s->n_samples * rows * (double)ml_columns(s) * (double)s->hidden;
+}
+
+/* In reverse there is one product for the filters' gradient, where they are learned, and one for
+ * the transformed inputs', from which those of eta follow. */
+static void count_flops(const iv_population *p, iv_work *work) {
+    const ml_setting *s = ml_setting_of(p);
+    const double products = 1.0 + (s->feature == IV_FEATURE_RELU) + s->learns;
+    const double output = 2 * (double)s->hidden * (double)s->images.n_classes;
+    const double rows = s->rings ? (double)s->n_test : ML_MEASURE_BATCH;
+    const double samples = (double)p->n_train + (double)s->n_test;
+    const double n_batches = s->rings ? 2 : samples / ML_MEASURE_BATCH;
+    work->step_flops = products * pass_flops(s, (double)p->batch) + 3 * output * (double)p->batch;
+    work->end_flops = n_batches * (pass_flops(s, rows) + output * rows);
+}
+
+/* A batch's transformed inputs and sums with their gradients and once more as products pack them,
+ * the posterior's triangular factors with what Adam keeps of them, parameters likewise. */
+static void count_bytes(const iv_population *p, iv_work *work) {
+    const ml_setting *s = ml_setting_of(p);
+    const double value = sizeof(float), hidden = (double)s->hidden, columns = (double)ml_columns(s);
+    const double batch = (double)(p->batch > ML_MEASURE_BATCH ? p->batch : ML_MEASURE_BATCH);
+    const double rows = (double)s->n_samples * batch;
+    const double activations = rows * 3 * (columns + hidden) + 8 * batch * (columns + hidden);
+    const double factor = s->point ? hidden : hidden * (hidden + 32) / 2;
+    const double posterior = 3 * (double)s->images.n_classes * factor;
+    const double parameters = 5 * hidden * (columns + 1);
+    double buffer = rows * (columns > hidden ? columns : hidden);
+    if (buffer < (double)s->images.n_classes * factor)
+        buffer = (double)s->images.n_classes * factor;
+    work->buffer_bytes = value * buffer;
+    work->bytes = value * (activations + posterior + parameters);
+}
+
+/* Regressions are trained one after another, and a resumed run goes on after the last of them. */
+static void work_of(const iv_population *p, iv_work *work) {
+    const ml_setting *s = ml_setting_of(p);
+    if (s->sgpr) {
+        work->most_members = 1;
+        work->fit_steps = ml_sgpr_passes(s);
+        work->step_flops = ml_sgpr_flops(p);
+        return;
     }
+    count_bytes(p, work);
+    count_flops(p, work);
 }
 
-/* ------------------------------------------------------------------ the study */
+/* ------------------------------------------------------------------ names */
 
-static iv_status run_all(ml_study *study, bool train, size_t first, ml_outcome **outcomes) {
-    const iv_study_job *job = study->job;
-    iv_status status = IV_OK;
-    for (size_t i = 0; i < study->plan.n_populations && status == IV_OK; i++) {
-        const ml_population *p = &study->plan.populations[i];
-        outcomes[i] = calloc(p->n_members, sizeof **outcomes);
-        if (!outcomes[i]) return study_out_of_memory(job->context);
-        double steps;
-        const double flops = population_flops(p, &steps);
-        study_progress_population(&study->progress, flops);
-        status = run_population(study, i, i < first, outcomes[i]);
-        if (status == IV_OK && train) report_population(job, p, outcomes[i]);
-        if (!train && status == IV_OK)
-            iv_progress_update(job->progress, "measuring", i + 1, study->plan.n_populations);
-    }
-    return status;
+static void row_name(const iv_population *p, const iv_spec_run *run, char *name, size_t size) {
+    const ml_setting *s = ml_setting_of(p);
+    const char *transformation = iv_spec_string(run->config, "dataset.transformation");
+    char rest[256];
+    snprintf(rest, sizeof rest, "%s", run->variant);
+    const bool of_several = iv_name_remove(rest, s->images.name);
+    iv_name_remove(rest, transformation);
+    iv_name_spaces(rest);
+    snprintf(name, size, "%s%s%s%s%s", of_several ? s->images.name : "", of_several ? " " : "",
+             s->rings ? "rings" : transformation, *rest ? " " : "", rest);
 }
 
-static iv_status run_study(const iv_study_job *job, bool train, iv_results *results) {
-    ml_study study = {.job = job};
-    iv_error *error = iv_context_error(job->context);
-    ml_outcome **outcomes = NULL;
-    ml_table table = {0};
-    size_t first = SIZE_MAX;
-    iv_status status = ml_plan_create(job->spec, &study.plan, error);
-    if (status == IV_OK)
-        status = ml_plan_split(&study.plan, iv_context_device(job->context), error);
-    if (status == IV_OK && train) status = study_open_log(job, &study.resume, &study.log, &first);
-    const size_t n = study.plan.n_populations;
-    if (status == IV_OK && !(outcomes = calloc(n, sizeof *outcomes)))
-        status = study_out_of_memory(job->context);
-    begin_progress(&study);
-    if (status == IV_OK) status = run_all(&study, train, first, outcomes);
-    if (status == IV_OK) status = ml_table_create(job->spec, &study.plan, outcomes, &table, error);
-    if (status == IV_OK) status = ml_results_fill(job->spec, &table, results, error);
-    if (status == IV_OK) status = ml_claims_add(&table, results, error);
-    if (train) status = study_close_log(job, &study.log, status);
-    if (status == IV_OK && train) status = ml_figures_draw(job, &table);
+/* ------------------------------------------------------------------ benchmarks */
 
-    ml_table_clear(&table);
-    iv_safetensors_close(study.resume);
-    ml_data_clear(job->context, &study.data);
-    for (size_t i = 0; i < n && outcomes; i++) free(outcomes[i]);
-    free(outcomes);
-    ml_plan_clear(&study.plan);
-    return status;
-}
+/* Training steps at the published size: 1024 hidden units, 32 transformations, batches of 128,
+ * rotation learned. Labels are random, which cannot be fitted soon: gradients that vanish would
+ * make some CPUs compute with denormal numbers. */
+#define STEP(features)                                                                             \
+    "study: marginal-likelihood\n"                                                                 \
+    "name: step\n"                                                                                 \
+    "dataset: {name: mnist, transformation: rotated, train: 10240, test: 1}\n"                     \
+    "model: {features: " features ", hidden: 1024, samples: 32, sigma: 0.3}\n"                     \
+    "training: {batch: 128, epochs: 1000, learning_rate: 0.001, annealing: none}\n"                \
+    "runs: [{name: step, invariance: rotation, eta: 1}]\n"
 
-iv_status ml_run_study(const iv_study_job *job, iv_results *results) {
-    return run_study(job, true, results);
-}
+static const iv_step_entry steps[] = {
+    {"relu", STEP("relu")},
+    {"rff", STEP("rff")},
+    {NULL, NULL},
+};
 
-iv_status ml_evaluate(const iv_study_job *job, iv_results *results) {
-    return run_study(job, false, results);
-}
+static const iv_study_results results = {
+    .row_name = row_name,
+    .shown = ml_shown,
+    .add_claims = ml_add_claims,
+    .draw_population = ml_draw_population,
+    .draw = ml_draw,
+};
+
+const iv_study ml_study = {
+    .schema = &ml_schema,
+    .setting_size = sizeof(ml_setting),
+    .read = read_setting,
+    .work = work_of,
+    .data = &ml_data_hooks,
+    .models = &ml_models,
+    .measures = &ml_measures,
+    .results = &results,
+    .steps = steps,
+};

@@ -1,110 +1,102 @@
 /* Inside the regularization study (Moskalev et al. 2023): how it is split into files.
  *
- *   study.c       the study: populations one after another, trained or read back
- *   prepare.c     what can be refused before anything begins
- *   train.c       training a population: curves, checkpoints, going on from one
- *   setting.c     from the spec to populations
- *   model.c       one population on the device: network, training plan
- *   estimate.c    memory and time beforehand
- *   step.c        single training steps, to be timed
- *   measure.c     metrics of a population on a set of images
- *   results.c     cells, claims
- *   figures.c     figures
+ *   study.c    the study as the driver sees it, and what it reads of a spec
+ *   keys.c     its keys
+ *   checks.c   what no single key can tell
+ *   metrics.c  its metrics: what they are, where they apply, how they follow from an orbit
+ *   data.c     images as a group acts on them, and how they are split
+ *   model.c    one population on the device: network, training plan
+ *   measure.c  metrics of a population on its sets of images
+ *   orbit.c    metrics on one set of images
+ *   norms.c    largest singular values of the weights
+ *   results.c  cells; the run that stands for those that differ in nu
+ *   claims.c   what the paper claims
+ *   figures.c  figures
  */
 #ifndef INVAR_STUDIES_REGULARIZATION_H
 #define INVAR_STUDIES_REGULARIZATION_H
 
-#include "studies/common.h"
+#include "studies/images.h"
 
-enum { REG_CLASSES = 10, REG_MAX_LAYERS = 64, REG_MAX_DRIFT = 4 };
+/* Sets of values: what is measured, and on what. */
+enum { REG_TEST, REG_VALIDATION, REG_WEIGHTS, REG_DRIFT, REG_MAX_DRIFT = IV_MAX_SETS - REG_DRIFT };
+
+enum {
+    REG_MOST_CLASSES = 256,
+    REG_MAX_LAYERS = 64,
+};
 
 typedef enum { REG_WEIGHT_TYING, REG_AUGMENTATION, REG_REGULARIZATION } reg_method;
 
-/* One network to train. */
+/* What is the same for all members of a population. */
 typedef struct {
-    const iv_spec_run *run;
-    uint32_t seed;
-    float learning_rate, nu;
-} reg_member;
-
-/* Members of one shape and method, trained in lockstep. */
-typedef struct {
-    const iv_node *config; /* of its first run; what is read from it is the same for all */
     reg_method method;
     iv_group_kind group_kind;
     iv_group_axes axes;
     size_t group_order;
-    const char *dataset;
+    study_images images;
     size_t n_images; /* of a built-in data set */
-    size_t n_train, n_validation, n_test;
-    size_t hidden, layers, batch, epochs;
-    float beta1, beta2, epsilon;
-    size_t row; /* which row of the table: rows differ in data, group or shape, not in method */
-    reg_member *members;
-    size_t n_members;
-} reg_population;
+    size_t n_validation, n_test;
+    size_t hidden, layers;
+    size_t jacobian_samples;         /* 0: all */
+    bool jacobians, jacobians_along; /* are taken, at the end and at points of the curves */
+    const char *drift[REG_MAX_DRIFT];
+    size_t n_drift;
+} reg_setting;
 
-/* What the whole spec asks for. */
-typedef struct {
-    iv_spec_expansion expansion;
-    reg_population *populations;
-    size_t n_populations;
-    size_t every_epochs, jacobian_samples;
-    bool accuracy, li, di, si, sigma_max_jacobian, jacobian_spectrum,
-        sigma_max; /* what to measure */
-} reg_plan;
+const reg_setting *reg_setting_of(const iv_population *population);
 
-iv_status reg_plan_create(const iv_spec *spec, reg_plan *plan, iv_error *error);
-void reg_plan_clear(reg_plan *plan);
-
-/* Divide populations that are larger than training.population, or than what fits the device where
- * that is 0. Results do not depend on it. */
-iv_status reg_plan_split(reg_plan *plan, const iv_device_info *device, iv_error *error);
-size_t reg_members_that_fit(const reg_population *population, const iv_device_info *device);
-
-/* "rotation-4" */
-void reg_row_name(const reg_population *population, char *name, size_t size);
-
-/* ------------------------------------------------------------------ on the device */
+/* ------------------------------------------------------------------ data */
 
 /* Images as a group acts on them. */
 typedef struct {
-    char name[32];
-    size_t n_images, n_asked, side, image_side;
+    size_t n_images;
     cl_mem pixels, labels;
     bool zeros; /* most pixels are 0 */
 } reg_pool;
 
-iv_status reg_pool_create(iv_context *context, const char *data_dir, const char *name,
-                          size_t n_asked, const iv_group *group, reg_pool *pool);
-/* Of images in memory, which are as the group takes them. */
-iv_status reg_pool_of_images(iv_context *context, const iv_dataset *data, const iv_group *group,
-                             reg_pool *pool);
-void reg_pool_clear(iv_context *context, reg_pool *pool);
-
 typedef struct {
-    iv_context *context;
-    const reg_population *population;
+    char name[IV_DATASET_NAME], path[STUDY_PATH_BYTES];
+    size_t n_asked, n_classes;
+    iv_group_axes axes;
+    study_own_images own;
     iv_group *group;
     cl_mem source, inverse; /* the group's tables */
-    cl_mem same;            /* ushort [G, hidden]: the table of a group that moves nothing */
-    cl_mem seeds, nu;       /* [R] */
-    iv_parameters *parameters;
-} reg_model;
+    reg_pool pool;
+} reg_data;
 
-/* A population on the device with its initial parameters. */
-iv_status reg_model_create(iv_context *context, const reg_population *population,
-                           reg_model **model);
-void reg_model_destroy(reg_model *model); /* NULL is fine */
+/* Image sets that the study trains on. */
+bool reg_learns_from(const iv_dataset_info *info);
+
+/* A set of images that metrics are measured on without training: as many images of it as are
+ * tested, as the data's group acts on them. */
+iv_status reg_drift_load(iv_experiment *x, const reg_data *data, const reg_setting *setting,
+                         const char *name, reg_pool *pool);
+void reg_pool_clear(iv_context *context, reg_pool *pool);
+
+/* Each member's permutation of a pool, on the device. */
+iv_status reg_splits_create(iv_context *context, const iv_population *population, size_t n_pool,
+                            size_t n_train, size_t n_validation, size_t n_test, cl_mem *splits);
+
+/* ------------------------------------------------------------------ on the device */
+
+typedef struct {
+    iv_model base;
+    const reg_setting *setting;
+    const reg_data *data;
+    const iv_group *group;
+    cl_mem same;      /* ushort [G, hidden]: the table of a group that moves nothing */
+    cl_mem seeds, nu; /* [R] */
+    cl_mem splits;    /* int [R, n_pool] */
+} reg_model;
 
 /* Some images of a pool for every member: entries first .. first + count - 1 of each member's own
  * permutation, splits int32 [R, n_pool] on the device. */
-void reg_images_of(const reg_model *model, const reg_pool *pool, cl_mem splits, size_t first,
-                   size_t count, bool shuffle, iv_image_source *images);
+iv_image_source reg_images_of(const reg_model *model, const reg_pool *pool, cl_mem splits,
+                              size_t first, size_t count, bool shuffle);
 
-/* Each member's permutation of a pool, on the device. */
-iv_status reg_splits_create(const reg_model *model, size_t n_pool, size_t n_train,
-                            size_t n_validation, size_t n_test, cl_mem *splits);
+/* Validation or test images. */
+iv_image_source reg_images(const reg_model *model, bool test);
 
 /* Logits [rows, C] of images x [rows, D]. parameters: the model's tensors in this graph. sums (may
  * be NULL) gets the first layer's sums before the ReLU: [rows, hidden], or [G, rows, hidden] where
@@ -113,46 +105,44 @@ iv_tensor *reg_model_logits(const reg_model *model, iv_graph *graph, iv_tensor *
                             iv_tensor *x, iv_tensor **sums);
 void reg_model_tensors(const reg_model *model, iv_graph *graph, iv_tensor **parameters);
 
-iv_status reg_training_create(const reg_model *model, const iv_image_source *images,
-                              study_training *training);
-
-/* What is open while a study runs. */
-typedef struct {
-    const iv_study_job *job;
-    reg_plan plan;
-    iv_log *log;            /* NULL while evaluating */
-    iv_safetensors *resume; /* the checkpoint to go on from; NULL once used */
-    reg_pool pool;          /* of the last population: the next one often uses it too */
-} reg_study;
-
-/* The images of a data set for a model's group, from the study's pool or loaded into it. */
-iv_status reg_study_pool(reg_study *study, const reg_model *model, const char *name, size_t n_asked,
-                         const reg_pool **pool);
-
-/* Train population number `index` from its initial parameters or from study->resume, logging the
- * curves and saving checkpoints. splits [R, n_pool] of `pool`. */
-iv_status reg_train(reg_study *study, size_t index, reg_model *model, const reg_pool *pool,
-                    cl_mem splits);
-
 /* ------------------------------------------------------------------ metrics */
 
-/* One member's numbers on one set of images. */
+/* Rows of metrics.c that other files name. */
+typedef enum {
+    REG_ACCURACY,
+    REG_LI,
+    REG_DI,
+    REG_SI,
+    REG_SIGMA_JACOBIAN,
+    REG_SPECTRUM,
+    REG_LOSS,
+    REG_SIGMA_MAX,
+} reg_metric;
+
+/* A batch of images under every element of the group, in a graph. */
 typedef struct {
-    double accuracy, li, di, si, sigma_max_jacobian;
-    double jacobian_spectrum[REG_CLASSES];
-} reg_metrics;
+    iv_tensor *labels;   /* int [B] */
+    iv_tensor *logits;   /* [G, B, C] */
+    iv_tensor *saliency; /* [G, B, D]: gradient of the predicted class's logit */
+    cl_mem inverse;      /* the group's inverse tables */
+} reg_orbit;
 
-typedef struct reg_measure reg_measure;
+const iv_metric_def *reg_metric_def(size_t metric);
+size_t reg_sets(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
+size_t reg_applies(const iv_population *population, const iv_member *member, size_t set,
+                   size_t metric, bool curve);
 
-/* Plans that measure a population on images; n_jacobians of them have their Jacobian taken (0:
- * none). */
-iv_status reg_measure_create(const reg_model *model, const iv_image_source *images,
-                             size_t n_jacobians, reg_measure **measure);
-void reg_measure_destroy(reg_measure *measure); /* NULL is fine */
+/* A metric that is a mean over images: its values for a batch, [B]; NULL for other metrics. */
+iv_tensor *reg_orbit_metric(iv_graph *graph, size_t metric, const reg_orbit *orbit);
 
-/* Measure: metrics [R]. IV_EINTERRUPTED if `stop` becomes nonzero. */
-iv_status reg_measure_run(reg_measure *measure, const volatile sig_atomic_t *stop,
-                          const iv_progress *progress, const char *what, reg_metrics *metrics);
+/* On one set of images, n_jacobians of which have their Jacobian taken (0: none). Means go to the
+ * values of set number `set` of all members. */
+typedef struct reg_on_images reg_on_images;
+iv_status reg_on_images_create(const reg_model *model, const iv_image_source *images,
+                               size_t n_jacobians, reg_on_images **m);
+void reg_on_images_destroy(reg_on_images *m); /* NULL is fine */
+iv_status reg_on_images_run(const iv_experiment *x, reg_on_images *m, size_t set, double *values);
+iv_status reg_on_images_time(reg_on_images *m, double *seconds);
 
 /* Largest singular value of every layer's weights. */
 typedef struct {
@@ -164,38 +154,38 @@ typedef struct {
 } reg_weight_norms;
 
 iv_status reg_weight_norms_create(const reg_model *model, reg_weight_norms *norms);
-void reg_weight_norms_clear(reg_weight_norms *norms);
-/* sigma_max [R, layers] */
-iv_status reg_weight_norms_run(reg_weight_norms *norms, double *sigma_max);
+void reg_weight_norms_clear(reg_weight_norms *norms); /* a zeroed one is fine */
+iv_status reg_weight_norms_run(reg_weight_norms *norms, double *values);
 
 /* ------------------------------------------------------------------ results */
 
-/* Everything measured for one member at the end. */
-typedef struct {
-    bool measured;
-    reg_metrics validation, test, drift[REG_MAX_DRIFT];
-    double sigma_max[REG_MAX_LAYERS];
-} reg_outcome;
+/* The run that stands for all runs of its base and configuration: the smallest nu that reaches what
+ * `select` asks for, the one that comes nearest if none does (*reached is false then). Without
+ * `select`, the run itself if there is no other, else NULL. */
+const iv_trained_run *reg_selected(const iv_trained_runs *all, const iv_trained_run *first,
+                                   bool *reached);
 
-/* Cells and claims from the outcomes of all members: outcomes[p][m] of member m of population p. */
-iv_status reg_results_fill(const iv_spec *spec, const reg_plan *plan, reg_outcome *const *outcomes,
-                           iv_results *results, iv_error *error);
+/* Whether run number i is the first of its base and configuration. */
+bool reg_first_of_base(const iv_trained_runs *all, size_t i);
 
-/* Figures that the spec asks for. Curves are drawn from metrics.jsonl, so that a resumed run has
- * them whole; saliency maps from the models of the first seed. */
-iv_status reg_figures_draw_curves(const iv_study_job *job, const reg_plan *plan);
-iv_status reg_figures_draw_saliency(const iv_study_job *job, const reg_model *model,
-                                    const iv_image_source *images);
+iv_status reg_add_claims(const iv_trained_runs *all, iv_results *results, iv_error *error);
 
-/* The study's entries in the table of studies (see iv_study). */
-iv_status reg_prepare(const iv_study_job *job);
-iv_status reg_run(const iv_study_job *job, iv_results *results);
-iv_status reg_evaluate(const iv_study_job *job, iv_results *results);
-iv_status reg_estimate(const iv_study_job *job, iv_estimate **estimates, size_t *n_estimates);
-extern const iv_study_step_entry reg_steps[];
+/* Saliency maps of the models of the first seed; curves, drawn from metrics.jsonl so that a resumed
+ * run has them whole. */
+iv_status reg_draw_population(iv_experiment *x, iv_model *model);
+iv_status reg_draw(const iv_experiment *x, const iv_trained_runs *all);
 
-/* Drift sets as the results name them. */
-size_t reg_drift_sets(const iv_node *config, const char *trained_on,
-                      const char *names[REG_MAX_DRIFT]);
+/* The kind of group of that name, which the schema knows. */
+iv_group_kind reg_group_kind(const char *name);
+
+iv_status reg_check_run(iv_spec_check *check, const iv_node *config);
+iv_status reg_check_spec(iv_spec_check *check, const iv_node *root);
+
+extern const iv_schema reg_schema;
+extern const iv_study_data reg_data_hooks;
+extern const iv_study_models reg_models;
+extern const iv_study_measures reg_measures;
+extern const iv_study_results reg_results;
+extern const iv_study reg_study;
 
 #endif

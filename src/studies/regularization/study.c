@@ -2,224 +2,129 @@
  * regularization of a perceptron, and how invariant each really is. */
 #include "studies/regularization/regularization.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-iv_status reg_study_pool(reg_study *study, const reg_model *model, const char *name, size_t n_asked,
-                         const reg_pool **pool) {
-    reg_pool *p = &study->pool;
-    *pool = p;
-    if (p->pixels && strcmp(p->name, name) == 0 && p->n_asked == n_asked &&
-        p->side == model->group->side)
-        return IV_OK;
-    reg_pool_clear(study->job->context, p);
-    return reg_pool_create(study->job->context, study->job->data_dir, name, n_asked, model->group,
-                           p);
+/* ------------------------------------------------------------------ setting */
+
+static reg_method read_method(const char *method) {
+    if (strcmp(method, "weight-tying") == 0) return REG_WEIGHT_TYING;
+    return strcmp(method, "augmentation") == 0 ? REG_AUGMENTATION : REG_REGULARIZATION;
 }
 
-/* ------------------------------------------------------------------ files */
-
-static iv_status export_models(const iv_study_job *job, const reg_model *model) {
-    iv_status status = IV_OK;
-    for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
-        const reg_member *member = &model->population->members[r];
-        status = study_export(job, model->parameters, NULL, r, member->run, member->seed, 0);
-    }
-    return status;
+static iv_group_axes read_axes(const char *axes) {
+    if (strcmp(axes, "xy") == 0) return IV_AXES_XY;
+    return strcmp(axes, "y") == 0 ? IV_AXES_Y : IV_AXES_X;
 }
 
-static iv_status import_models(const iv_study_job *job, reg_model *model) {
-    iv_status status = IV_OK;
-    for (size_t r = 0; r < model->population->n_members && status == IV_OK; r++) {
-        const reg_member *member = &model->population->members[r];
-        status = study_import(job, model->parameters, NULL, r, member->run, member->seed, NULL);
-    }
-    return status;
+iv_group_kind reg_group_kind(const char *name) {
+    size_t i = 0;
+    while (strcmp(iv_group_kind_get(i)->name, name) != 0) i++;
+    return (iv_group_kind)i;
 }
 
-/* One file a seed; where a sweep changes the data, one a seed and configuration. */
-static iv_status save_splits(const reg_study *study, const reg_population *p, size_t n_pool) {
-    iv_error *error = iv_context_error(study->job->context);
-    int32_t *rows = malloc(n_pool * sizeof *rows);
-    iv_status status = rows ? IV_OK : study_out_of_memory(study->job->context);
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
-        const char *variant = p->members[r].run->variant;
-        char name[512];
-        snprintf(name, sizeof name, "splits/seed%u%s%s.npy", p->members[r].seed,
-                 *variant ? "-" : "", variant);
-        status = iv_split(p->members[r].seed, n_pool, p->n_train, p->n_validation, p->n_test, rows,
-                          error);
-        char *path = iv_run_dir_file(study->job->dir, name);
-        if (status == IV_OK && !path) status = study_out_of_memory(study->job->context);
-        const iv_array array = {.type = IV_ARRAY_INT32, .rank = 1, .shape = {n_pool}, .data = rows};
-        if (status == IV_OK) status = iv_npy_write(path, &array, error);
-        free(path);
-    }
-    free(rows);
-    return status;
-}
-
-/* ------------------------------------------------------------------ measuring */
-
-static iv_status measure_on(const reg_study *study, const reg_model *model,
-                            const iv_image_source *images, const char *what, reg_metrics *metrics) {
-    const reg_plan *plan = &study->plan;
-    const bool jacobians = plan->sigma_max_jacobian || plan->jacobian_spectrum;
-    const size_t n_jacobians = !jacobians                   ? 0
-                               : plan->jacobian_samples > 0 ? plan->jacobian_samples
-                                                            : images->n_samples;
-    reg_measure *measure;
-    iv_status status = reg_measure_create(model, images, n_jacobians, &measure);
-    if (status == IV_OK)
-        status = reg_measure_run(measure, study->job->stop, study->job->progress, what, metrics);
-    reg_measure_destroy(measure);
-    return status;
-}
-
-/* The test part of another data set, split by the same seeds. */
-static iv_status measure_drift(reg_study *study, const reg_model *model, const char *name,
-                               reg_metrics *metrics) {
-    const reg_population *p = model->population;
-    const reg_pool *pool;
-    const bool built_in = strcmp(name, "digits") == 0 || strcmp(name, "noise") == 0;
-    iv_status status = reg_study_pool(study, model, name, built_in ? p->n_test : 0, &pool);
-    if (status != IV_OK) return status;
-
-    const size_t n_test = p->n_test < pool->n_images ? p->n_test : pool->n_images;
-    cl_mem splits = NULL;
-    char what[64];
-    snprintf(what, sizeof what, "measuring on %s", name);
-    status = reg_splits_create(model, pool->n_images, 0, 0, n_test, &splits);
-    if (status == IV_OK) {
-        iv_image_source images;
-        reg_images_of(model, pool, splits, 0, n_test, false, &images);
-        status = measure_on(study, model, &images, what, metrics);
-    }
-    iv_buffer_release(model->context, splits);
-    return status;
-}
-
-static iv_status measure_all(reg_study *study, const reg_model *model, const reg_pool *pool,
-                             cl_mem splits, reg_outcome *outcomes) {
-    const reg_population *p = model->population;
-    reg_metrics *metrics = malloc(p->n_members * sizeof *metrics);
-    double *sigma_max = malloc(p->n_members * p->layers * sizeof *sigma_max);
-    reg_weight_norms norms = {0};
-    iv_status status = metrics && sigma_max ? IV_OK : study_out_of_memory(study->job->context);
-
-    iv_image_source images;
-    if (status == IV_OK && p->n_validation > 0) {
-        reg_images_of(model, pool, splits, p->n_train, p->n_validation, false, &images);
-        status = measure_on(study, model, &images, "measuring on validation images", metrics);
-        for (size_t r = 0; r < p->n_members; r++) outcomes[r].validation = metrics[r];
-    }
-    if (status == IV_OK) {
-        reg_images_of(model, pool, splits, p->n_train + p->n_validation, p->n_test, false, &images);
-        status = measure_on(study, model, &images, "measuring on test images", metrics);
-        for (size_t r = 0; r < p->n_members; r++) outcomes[r].test = metrics[r];
-    }
-    if (status == IV_OK && study->log && iv_spec_lists(p->config, "figures.names", "saliency"))
-        status = reg_figures_draw_saliency(study->job, model, &images);
-
-    if (status == IV_OK) status = reg_weight_norms_create(model, &norms);
-    if (status == IV_OK) status = reg_weight_norms_run(&norms, sigma_max);
-    for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
-        memcpy(outcomes[r].sigma_max, sigma_max + r * p->layers, p->layers * sizeof *sigma_max);
-    reg_weight_norms_clear(&norms);
-
-    const char *names[REG_MAX_DRIFT];
-    const size_t n_drift = reg_drift_sets(p->config, p->dataset, names);
-    for (size_t i = 0; i < n_drift && status == IV_OK; i++) {
-        status = measure_drift(study, model, names[i], metrics);
-        for (size_t r = 0; r < p->n_members; r++) outcomes[r].drift[i] = metrics[r];
-    }
-    for (size_t r = 0; r < p->n_members; r++) outcomes[r].measured = status == IV_OK;
-    free(metrics);
-    free(sigma_max);
-    return status;
-}
-
-/* ------------------------------------------------------------------ populations */
-
-/* Bring one population to its end, trained here or read back from its models, and measure it. */
-static iv_status run_population(reg_study *study, size_t index, bool trained,
-                                reg_outcome *outcomes) {
-    const iv_study_job *job = study->job;
-    const reg_population *p = &study->plan.populations[index];
-    reg_model *model;
-    cl_mem splits = NULL;
-    const reg_pool *pool;
-    iv_status status = reg_model_create(job->context, p, &model);
-    if (status == IV_OK) status = reg_study_pool(study, model, p->dataset, p->n_images, &pool);
-    if (status == IV_OK)
-        status = reg_splits_create(model, pool->n_images, p->n_train, p->n_validation, p->n_test,
-                                   &splits);
-    if (status == IV_OK && trained) {
-        status = import_models(job, model);
-    } else if (status == IV_OK) {
-        status = save_splits(study, p, pool->n_images);
-        if (status == IV_OK) status = reg_train(study, index, model, pool, splits);
-        if (status == IV_OK) status = export_models(job, model);
-    }
-    if (status == IV_OK) status = measure_all(study, model, pool, splits, outcomes);
-    iv_buffer_release(job->context, splits);
-    reg_model_destroy(model);
-    return status;
-}
-
-static void report_population(const iv_study_job *job, const reg_population *p,
-                              const reg_outcome *outcomes) {
-    for (size_t r = 0; r < p->n_members; r++) {
-        const reg_metrics *m = &outcomes[r].test;
-        char line[256];
-        snprintf(line, sizeof line,
-                 "%s seed %u: accuracy %.2f%%, LI %.4g, DI %.3g, SI %.4f, sigma_max(J) %.3g",
-                 p->members[r].run->name, p->members[r].seed, 100 * m->accuracy, m->li, m->di,
-                 m->si, m->sigma_max_jacobian);
-        study_say(job, line);
+/* Drift sets but for the one that is trained on. */
+static void read_drift(const iv_node *config, reg_setting *s) {
+    for (size_t i = 0; i < iv_spec_length(config, "metrics.drift"); i++) {
+        const char *name = iv_spec_string(iv_spec_element(config, "metrics.drift", i), "");
+        if (strcmp(name, s->images.name) != 0 && s->n_drift < REG_MAX_DRIFT)
+            s->drift[s->n_drift++] = name;
     }
 }
 
-/* ------------------------------------------------------------------ the study */
-
-static iv_status run_study(const iv_study_job *job, bool train, iv_results *results) {
-    reg_study study = {.job = job};
-    iv_error *error = iv_context_error(job->context);
-    reg_outcome **outcomes = NULL;
-    size_t first = SIZE_MAX;
-    iv_status status = reg_plan_create(job->spec, &study.plan, error);
-    if (status == IV_OK)
-        status = reg_plan_split(&study.plan, iv_context_device(job->context), error);
-    if (status == IV_OK && train) status = study_open_log(job, &study.resume, &study.log, &first);
-    const size_t n = study.plan.n_populations;
-    if (status == IV_OK && !(outcomes = calloc(n, sizeof *outcomes)))
-        status = study_out_of_memory(job->context);
-
-    for (size_t i = 0; i < n && status == IV_OK; i++) {
-        outcomes[i] = calloc(study.plan.populations[i].n_members, sizeof **outcomes);
-        status = outcomes[i] ? run_population(&study, i, i < first, outcomes[i])
-                             : study_out_of_memory(job->context);
-        if (status == IV_OK && train)
-            report_population(job, &study.plan.populations[i], outcomes[i]);
-    }
-    if (status == IV_OK)
-        status = reg_results_fill(job->spec, &study.plan, outcomes, results, error);
-    if (train) status = study_close_log(job, &study.log, status);
-    if (status == IV_OK && train) status = reg_figures_draw_curves(job, &study.plan);
-
-    iv_safetensors_close(study.resume);
-    reg_pool_clear(job->context, &study.pool);
-    for (size_t i = 0; i < n && outcomes; i++) free(outcomes[i]);
-    free(outcomes);
-    reg_plan_clear(&study.plan);
-    return status;
+static void read_setting(const iv_node *config, void *setting) {
+    reg_setting *s = setting;
+    const bool sigma = iv_spec_lists(config, "metrics.names", "sigma_max_jacobian");
+    s->method = read_method(iv_spec_string(config, "run.method"));
+    s->group_kind = reg_group_kind(iv_spec_string(config, "group.kind"));
+    s->axes = read_axes(iv_spec_string(config, "group.axes"));
+    s->group_order = (size_t)iv_spec_integer(config, "group.order");
+    study_images_read(config, &s->images);
+    s->n_images = (size_t)iv_spec_integer(config, "dataset.images");
+    s->n_validation = (size_t)iv_spec_integer(config, "dataset.validation");
+    s->n_test = (size_t)iv_spec_integer(config, "dataset.test");
+    s->hidden = (size_t)iv_spec_integer(config, "model.hidden");
+    s->layers = (size_t)iv_spec_integer(config, "model.layers");
+    s->jacobian_samples = (size_t)iv_spec_integer(config, "metrics.jacobian_samples");
+    s->jacobians = sigma || iv_spec_lists(config, "metrics.names", "jacobian_spectrum");
+    /* Jacobians are the dearest metric: along the way only where their decay is drawn. */
+    s->jacobians_along = sigma && iv_spec_lists(config, "figures.names", "spectral-decay");
+    read_drift(config, s);
 }
 
-iv_status reg_run(const iv_study_job *job, iv_results *results) {
-    return run_study(job, true, results);
+const reg_setting *reg_setting_of(const iv_population *population) {
+    return population->setting;
 }
 
-iv_status reg_evaluate(const iv_study_job *job, iv_results *results) {
-    return run_study(job, false, results);
+/* ------------------------------------------------------------------ work */
+
+/* Values of an image as the group acts on it. */
+static double n_pixels(const reg_setting *s) {
+    return (double)iv_image_values(iv_group_padded(s->group_kind, s->group_order, s->images.shape));
 }
+
+/* Bound by the batch of images, the largest tensor, and by what surrounds it: activations and their
+ * gradients of every layer, and four copies of the parameters. */
+static void count_bytes(const iv_population *p, size_t n_copies, iv_work *work) {
+    const reg_setting *s = reg_setting_of(p);
+    const double pixels = n_pixels(s), hidden = (double)s->hidden, layers = (double)s->layers;
+    const double rows = (double)(n_copies * p->batch);
+    const double images = rows * pixels * sizeof(float);
+    const double activations = rows * hidden * (layers + 4) * sizeof(float);
+    const double weights = hidden * (pixels + layers * hidden) * sizeof(float);
+    work->buffer_bytes = images;
+    work->bytes = images + activations + 5 * weights;
+}
+
+/* A product of w with its input, and in reverse one for w's gradient and, but for the first layer,
+ * one for the input's. Measuring passes every element's copy of an image, its gradient to the image
+ * too. */
+static void work(const iv_population *p, iv_work *work) {
+    const reg_setting *s = reg_setting_of(p);
+    const size_t n_elements = iv_group_elements(s->group_kind, s->group_order, s->axes);
+    const bool tied = s->method == REG_WEIGHT_TYING;
+    count_bytes(p, tied ? n_elements : s->method == REG_REGULARIZATION ? 2 : 1, work);
+
+    const double pixels = n_pixels(s), hidden = (double)s->hidden, batch = (double)p->batch;
+    const double elements = (double)n_elements;
+    const double rows = s->method == REG_REGULARIZATION ? 2 * batch : batch;
+    const double first_rows = tied ? elements * batch : rows;
+    const double later = hidden * ((double)(s->layers - 2) * hidden + (double)s->images.n_classes);
+    work->step_flops = 2 * (2 * first_rows * pixels * hidden + 3 * rows * later);
+
+    const double of_image = 4 * elements * ((tied ? elements : 1) * pixels * hidden + later);
+    work->point_flops = (double)s->n_validation * of_image;
+    work->end_flops = (double)(s->n_validation + s->n_test * (1 + s->n_drift)) * of_image;
+}
+
+/* ------------------------------------------------------------------ benchmarks */
+
+/* At the published size: rotations by multiples of 90 degrees, five layers of 128, batches of 512.
+ * Labels are random, which cannot be fitted soon: gradients that vanish would make some CPUs
+ * compute with denormal numbers. */
+#define STEP(run)                                                                                  \
+    "study: regularization\n"                                                                      \
+    "name: step\n"                                                                                 \
+    "dataset: {name: mnist, train: 10240, validation: 0, test: 1}\n"                               \
+    "group: {kind: rotation, order: 4}\n"                                                          \
+    "model: {hidden: 128, layers: 5}\n"                                                            \
+    "training: {batch: 512, epochs: 300, learning_rate: 0.0008}\n"                                 \
+    "runs: [{name: step, " run "}]\n"
+
+static const iv_step_entry steps[] = {
+    {"rotation-4-wt", STEP("method: weight-tying")},
+    {"rotation-4-da", STEP("method: augmentation")},
+    {"rotation-4-ir", STEP("method: regularization, nu: 1")},
+    {NULL, NULL},
+};
+
+const iv_study reg_study = {
+    .schema = &reg_schema,
+    .setting_size = sizeof(reg_setting),
+    .read = read_setting,
+    .work = work,
+    .data = &reg_data_hooks,
+    .models = &reg_models,
+    .measures = &reg_measures,
+    .results = &reg_results,
+    .steps = steps,
+};

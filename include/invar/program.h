@@ -1,0 +1,112 @@
+/* Whole specs, from YAML to a run directory and a report: what the commands run, resume, eval,
+ * check and report do.
+ *
+ * Messages of failures are those of the commands, and iv_exit_status gives their exit status.
+ * Nothing here prints or waits for a person; files are written to the run directory alone.
+ */
+#ifndef INVAR_PROGRAM_H
+#define INVAR_PROGRAM_H
+
+#include <invar/studies.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------ training and measuring */
+
+/* What a run is, told before its first kernel is compiled. The texts are lent for the call. */
+typedef struct {
+    const char *name; /* of the spec */
+    const char *spec; /* its path */
+    const char *dir;  /* the run directory */
+    const iv_device_info *device;
+} iv_run_start;
+
+/* Zeroed but for what is wanted. */
+typedef struct {
+    const char *spec;             /* path of the YAML file */
+    const char *const *overrides; /* [n_overrides] "KEY=VALUE", as of --set; see iv_spec_load */
+    size_t n_overrides;
+    size_t seeds;       /* that many seeds, after the overrides; 0: as they say */
+    const char *device; /* see iv_device_select; NULL: the default one */
+    const char *data;   /* see iv_data_directory; NULL: the default one */
+    const char *out;    /* the run directory; NULL: runs/NAME-DATE-TIME */
+    bool resume;        /* go on with the unfinished run in `out`, of this very spec */
+
+    /* Once this is nonzero: IV_EINTERRUPTED, with a checkpoint saved. NULL: never. */
+    const volatile sig_atomic_t *stop;
+
+    /* NULL for none. */
+    const iv_progress *progress;
+    void (*started)(void *state, const iv_run_start *start);
+    void (*message)(void *state, const char *text); /* a line of news */
+    void *state;                                    /* of these two */
+} iv_run_options;
+
+/* Train every run of a spec, measure it, write everything into the run directory (models, logs,
+ * results.json, figures, report.html) and say in run.json how it ended. A run that `resume` finds
+ * finished is left as it is: `started` is not called, and the results are those of its
+ * results.json.
+ *
+ * results  filled in on success, empty after a failure; the caller frees them (iv_results_free)
+ *
+ * What cannot succeed is refused before a directory is made: IV_EINVAL for a bad spec, or one that
+ * differs from that of the run to resume; IV_ENODEVICE; IV_EDATA for data that are missing or
+ * damaged, or where there is no run to resume; IV_ENOMEM. */
+iv_status iv_run(const iv_run_options *options, iv_results *results, iv_error *error);
+
+/* Go on from the last checkpoint of the run in `dir`: on the same device the results are the same
+ * bytes as those of a run that was never interrupted. spec, overrides, seeds, out and resume of the
+ * options are not read. */
+iv_status iv_resume(const char *dir, const iv_run_options *options, iv_results *results,
+                    iv_error *error);
+
+/* Recompute every metric of the finished run in `dir` from its exported models. Writes nothing. Of
+ * the options, device, data, stop and progress are read.
+ *
+ * results  as of iv_run
+ *
+ * IV_EDATA if there is no run, or if a model or data are missing or damaged. */
+iv_status iv_evaluate(const char *dir, const iv_run_options *options, iv_results *results,
+                      iv_error *error);
+
+/* ------------------------------------------------------------------ beforehand */
+
+/* What a spec asks for and would take. */
+typedef struct {
+    iv_spec *spec;              /* resolved */
+    iv_populations populations; /* which of its runs train together; runs in its expansion */
+    bool has_device;            /* false: no OpenCL device is here, so that nothing is estimated */
+    iv_device_info device;
+    iv_estimate *estimates; /* [n_estimates], of each population in order */
+    size_t n_estimates;
+} iv_check_report;
+
+/* Validate a spec and estimate what it takes, from a few measured steps; starts nothing. Of the
+ * options, spec, overrides, seeds and device are read. expanded: NULL, or called with
+ * options->state once spec and populations are known; measuring takes a while.
+ *
+ * report  the caller clears it (iv_check_clear), also after a failure
+ *
+ * IV_ENODEVICE if the device that options->device names is not there. */
+iv_status iv_check(const iv_run_options *options,
+                   void (*expanded)(void *state, const iv_check_report *report),
+                   iv_check_report *report, iv_error *error);
+void iv_check_clear(iv_check_report *report); /* a zeroed one is fine */
+
+/* ------------------------------------------------------------------ afterwards */
+
+/* Write a report over finished runs (see iv_report_write for `out` and *drawn), and read their
+ * results.
+ *
+ * results  NULL, or out [n_dirs] as of iv_run
+ */
+iv_status iv_report(const char *const *dirs, size_t n_dirs, const char *out, iv_results *results,
+                    bool *drawn, iv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,200 @@
+/* One run from its spec to its report: in which order, and what is left behind when it fails. */
+#include "program/program.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything a run holds open. */
+typedef struct {
+    const iv_run_options *options;
+    iv_spec *spec;
+    char *spec_text;
+    iv_context *context;
+    iv_run_dir *dir;
+    uint64_t *seeds;
+    iv_results *results;
+    char data_dir[4096];
+} running;
+
+static iv_status read_seeds(running *r, iv_error *error) {
+    const iv_node *root = iv_spec_root(r->spec);
+    const size_t n = iv_spec_length(root, "seeds");
+    r->seeds = malloc(n * sizeof *r->seeds);
+    if (!r->seeds) return iv_fail(error, IV_ENOMEM, "out of memory for the seeds");
+    for (size_t i = 0; i < n; i++)
+        r->seeds[i] = (uint64_t)iv_spec_integer(iv_spec_element(root, "seeds", i), "");
+    return IV_OK;
+}
+
+static iv_status open_directory(running *r, iv_error *error) {
+    const iv_node *root = iv_spec_root(r->spec);
+    const iv_run_dir_options options = {
+        .path = r->options->out,
+        .name = iv_spec_string(root, "name"),
+        .device = iv_context_device(r->context),
+        .seeds = r->seeds,
+        .n_seeds = iv_spec_length(root, "seeds"),
+        .resume = r->options->resume,
+    };
+    return iv_run_dir_create(&options, &r->dir, error);
+}
+
+/* A run goes on only with the very spec it began with. */
+static iv_status same_spec(running *r, iv_error *error) {
+    iv_spec *begun = NULL;
+    char *text = NULL, *path;
+    iv_status status = iv_join_path(r->options->out, "spec.yaml", &path, error);
+    if (status == IV_OK) status = iv_spec_load(path, NULL, 0, iv_study_schema, &begun, error);
+    if (status == IV_OK) status = iv_spec_text(begun, &text, error);
+    if (status == IV_OK && strcmp(text, r->spec_text) != 0)
+        status =
+            iv_fail(error, IV_EINVAL,
+                    "%s differs from the spec that %s began with: resume it with `invar resume "
+                    "%s`, or give another --out",
+                    r->options->spec, r->options->out, r->options->out);
+    iv_spec_destroy(begun);
+    free(text);
+    free(path);
+    return status;
+}
+
+static iv_status write_results(running *r, iv_error *error) {
+    char *json = iv_run_dir_file(r->dir, "results.json");
+    iv_status status = json ? iv_results_write(r->results, json, error)
+                            : iv_fail(error, IV_ENOMEM, "out of memory for the results");
+    free(json);
+    return status;
+}
+
+/* Whether there was no room for a file: where it comes from is known by its text alone. */
+static bool lacked_room(const iv_error *error) {
+    const int codes[] = {ENOSPC, EDQUOT, EFBIG};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (strstr(error->message, strerror(codes[i]))) return true;
+    return false;
+}
+
+/* A run that stopped goes on later: after a request at once, for want of room once there is some.
+ */
+static void advise_to_resume(const running *r, iv_status status, iv_error *error) {
+    const iv_error first = *error;
+    const char *dir = iv_run_dir_path(r->dir);
+    if (status == IV_EINTERRUPTED) {
+        iv_error_clear(error);
+        iv_fail(error, status, "interrupted; `invar resume %s` goes on from here", dir);
+    } else if (lacked_room(&first)) {
+        iv_error_clear(error);
+        iv_fail(error, first.status, "%s; once there is room, `invar resume %s` goes on from here",
+                first.message, dir);
+    }
+}
+
+static const char *status_word(iv_status status) {
+    return status == IV_OK ? "done" : status == IV_EINTERRUPTED ? "interrupted" : "failed";
+}
+
+/* Whether the run in `out` is finished already; IV_EDATA if there is none. */
+static iv_status already_done(const char *path, bool *done, iv_error *error) {
+    iv_run_dir *dir;
+    const iv_status status = iv_open_run(path, &dir, error);
+    if (status != IV_OK) return status;
+    *done = strcmp(iv_run_dir_previous_status(dir), "done") == 0;
+    iv_run_dir_destroy(dir);
+    return IV_OK;
+}
+
+static void announce(const running *r) {
+    if (!r->options->started) return;
+    const iv_run_start start = {.name = iv_spec_string(iv_spec_root(r->spec), "name"),
+                                .spec = r->options->spec,
+                                .dir = iv_run_dir_path(r->dir),
+                                .device = iv_context_device(r->context)};
+    r->options->started(r->options->state, &start);
+}
+
+/* Train, measure and write; the run's status on disk is right whatever happens. */
+static iv_status carry_out(running *r, iv_error *error) {
+    iv_job job = {
+        .spec = r->spec,
+        .study = iv_study_of(r->spec),
+        .context = r->context,
+        .data_dir = r->data_dir,
+        .resume = r->options->resume,
+        .stop = r->options->stop,
+        .progress = r->options->progress,
+        .message = r->options->message,
+        .message_state = r->options->state,
+    };
+    iv_status status = iv_experiment_prepare(&job);
+    iv_pass_on(r->context, status, error);
+    if (status == IV_OK) status = open_directory(r, error);
+    if (status != IV_OK) return status;
+    announce(r);
+    job.dir = r->dir;
+    status = iv_run_dir_write(r->dir, "spec.yaml", r->spec_text, strlen(r->spec_text), error);
+    if (status == IV_OK) {
+        status = iv_experiment_run(&job, r->results);
+        iv_pass_on(r->context, status, error);
+    }
+    if (status == IV_OK) status = write_results(r, error);
+
+    iv_error late = {0};
+    const iv_status finished = iv_run_dir_finish(r->dir, status_word(status), &late);
+    if (status == IV_OK && finished != IV_OK) {
+        *error = late;
+        status = finished;
+    }
+    const char *dirs[] = {iv_run_dir_path(r->dir)};
+    if (status == IV_OK) status = iv_report_write(dirs, 1, NULL, NULL, error);
+    if (status != IV_OK) advise_to_resume(r, status, error);
+    return status;
+}
+
+iv_status iv_run(const iv_run_options *options, iv_results *results, iv_error *error) {
+    running r = {.options = options, .results = results};
+    iv_error own = {0}; /* the first message counts, and the caller may want none */
+    bool done = false;
+    *results = (iv_results){0};
+    iv_status status = IV_OK;
+    if (options->resume && !options->out)
+        status = iv_fail(&own, IV_EINVAL, "to resume needs `out`, the directory of the run");
+    if (status == IV_OK && options->resume) status = already_done(options->out, &done, &own);
+    if (status == IV_OK) status = iv_load_spec(options, &r.spec, &own);
+    if (status == IV_OK) status = iv_spec_text(r.spec, &r.spec_text, &own);
+    if (status == IV_OK) status = read_seeds(&r, &own);
+    if (status == IV_OK && options->resume) status = same_spec(&r, &own);
+    if (status == IV_OK && done) {
+        status = iv_read_results(options->out, results, &own);
+    } else if (status == IV_OK) {
+        status = iv_data_directory(options->data, r.data_dir, sizeof r.data_dir, &own);
+        if (status == IV_OK) status = iv_context_create(options->device, false, &r.context, &own);
+        if (status == IV_OK) status = carry_out(&r, &own);
+    }
+    if (status != IV_OK) iv_results_free(results);
+    if (status != IV_OK) iv_fail(error, status, "%s", own.message);
+    iv_run_dir_destroy(r.dir);
+    iv_context_destroy(r.context);
+    iv_spec_destroy(r.spec);
+    free(r.spec_text);
+    free(r.seeds);
+    return status;
+}
+
+iv_status iv_resume(const char *dir, const iv_run_options *options, iv_results *results,
+                    iv_error *error) {
+    char *spec;
+    *results = (iv_results){0};
+    iv_status status = iv_join_path(dir, "spec.yaml", &spec, error);
+    if (status != IV_OK) return status;
+    iv_run_options resumed = *options;
+    resumed.spec = spec;
+    resumed.overrides = NULL;
+    resumed.n_overrides = 0;
+    resumed.seeds = 0;
+    resumed.out = dir;
+    resumed.resume = true;
+    status = iv_run(&resumed, results, error);
+    free(spec);
+    return status;
+}

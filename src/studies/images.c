@@ -1,0 +1,88 @@
+/* Images as specs name them. */
+#include "studies/images.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void study_images_read(const iv_node *config, study_images *images) {
+    *images = (study_images){
+        .name = iv_spec_string(config, "dataset.name"),
+        .path = iv_spec_has(config, "dataset.path") ? iv_spec_string(config, "dataset.path") : NULL,
+    };
+    const iv_dataset_info *known = images->known = iv_dataset_info_find(images->name);
+    if (!known) return;
+    images->shape = (iv_image_shape){known->channels, known->height, known->width};
+    images->n_classes = known->n_classes;
+}
+
+iv_status study_images_check_name(iv_spec_check *check, const iv_node *node) {
+    const char *name = iv_spec_string(node, "");
+    if (strlen(name) < IV_DATASET_NAME) return IV_OK;
+    return iv_spec_refuse(check, node,
+                          "the name of images, `%s`, has %zu bytes, expected at most %d", name,
+                          strlen(name), IV_DATASET_NAME - 1);
+}
+
+iv_status study_images_check(iv_spec_check *check, const iv_node *config, const char *also) {
+    const iv_node *name = iv_spec_node(config, "dataset.name");
+    const char *word = iv_spec_string(name, "");
+    const iv_status status = study_images_check_name(check, name);
+    const bool known = iv_dataset_info_find(word) || (also && strcmp(word, also) == 0);
+    if (status != IV_OK || !known || !iv_spec_has(config, "dataset.path")) return status;
+    return iv_spec_refuse(check, iv_spec_node(config, "dataset.path"),
+                          "`dataset.path` is set for %s, expected only for images of your own: "
+                          "give them another name",
+                          word);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static iv_status read_own(const iv_experiment *x, const study_images *images, iv_dataset *set) {
+    iv_error *error = iv_context_error(x->context);
+    return images->path ? iv_own_images_load(images->path, images->name, set, error)
+                        : iv_dataset_load(x->job->data_dir, images->name, 0, set, error);
+}
+
+static bool is_of(const study_own_images *own, const study_images *images) {
+    return strcmp(own->name, images->name) == 0 &&
+           strcmp(own->path, images->path ? images->path : "") == 0;
+}
+
+iv_status study_images_describe(const iv_experiment *x, study_own_images *own,
+                                study_images *images) {
+    if (images->known) return IV_OK;
+    if (!is_of(own, images)) {
+        study_own_images_clear(own);
+        const iv_status status = read_own(x, images, &own->set);
+        if (status != IV_OK) return status;
+        snprintf(own->name, sizeof own->name, "%s", images->name);
+        snprintf(own->path, sizeof own->path, "%s", images->path ? images->path : "");
+        own->shape = (iv_image_shape){own->set.channels, own->set.height, own->set.width};
+        own->n_classes = own->set.n_classes;
+    }
+    images->shape = own->shape;
+    images->n_classes = own->n_classes;
+    return IV_OK;
+}
+
+void study_own_images_clear(study_own_images *own) {
+    iv_dataset_clear(&own->set);
+    *own = (study_own_images){0};
+}
+
+/* Those that were described are handed over: a second reading is rare, and memory is not. */
+static iv_status take_own(const iv_experiment *x, study_own_images *own, const study_images *images,
+                          iv_dataset *set) {
+    if (!own || !is_of(own, images) || !own->set.pixels) return read_own(x, images, set);
+    *set = own->set;
+    own->set = (iv_dataset){0};
+    return IV_OK;
+}
+
+iv_status study_images_load(const iv_experiment *x, study_own_images *own,
+                            const study_images *images, size_t n_asked, iv_dataset *set) {
+    iv_error *error = iv_context_error(x->context);
+    if (!images->known) return take_own(x, own, images, set);
+    return x->synthetic ? iv_synthetic_images(images->known, n_asked, set, error)
+                        : iv_dataset_load(x->job->data_dir, images->name, n_asked, set, error);
+}

@@ -1,0 +1,94 @@
+/* Metrics of the regularization study: what they are, where they apply, how they follow from an
+ * orbit. A metric is one row. */
+#include "studies/regularization/regularization.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    iv_metric_def def;
+    iv_tensor *(*of_orbit)(iv_graph *graph, const reg_orbit *orbit); /* NULL: not of orbits */
+} row;
+
+static iv_tensor *accuracy(iv_graph *graph, const reg_orbit *orbit) {
+    return iv_orbit_accuracy(graph, orbit->logits, orbit->labels);
+}
+
+static iv_tensor *logit_invariance(iv_graph *graph, const reg_orbit *orbit) {
+    return iv_orbit_logit_invariance(graph, orbit->logits);
+}
+
+static iv_tensor *distribution_invariance(iv_graph *graph, const reg_orbit *orbit) {
+    return iv_orbit_distribution_invariance(graph, orbit->logits);
+}
+
+static iv_tensor *saliency_invariance(iv_graph *graph, const reg_orbit *orbit) {
+    return iv_orbit_saliency_similarity(graph, orbit->saliency, orbit->inverse);
+}
+
+enum { PAPER = IV_METRIC_PUBLISHED | IV_METRIC_ASKED };
+
+/* Rows that other files name, in the order of reg_metric; others follow. */
+static const row rows[] = {
+    [REG_ACCURACY] = {{"accuracy", "Acc. (%)", 100, 1, PAPER, "[0, 1]",
+                       .doc = "share of images and group elements that are classified rightly"},
+                      accuracy},
+    [REG_LI] = {{"li", "LI", 1, 2, PAPER,
+                 .doc = "logit invariance error: mean over x and g != e of 0.5 |f(x) - f(g x)|^2"},
+                logit_invariance},
+    [REG_DI] = {{"di", "DI", 1, 2, PAPER,
+                 .doc = "distribution invariance error: mean over x and g != e of "
+                        "KL(softmax f(x) || softmax f(g x)), in nats"},
+                distribution_invariance},
+    [REG_SI] = {{"si", "SI", 1, 2, PAPER,
+                 .doc = "saliency invariance similarity: mean over x and g != e of the cosine "
+                        "between the saliency maps of x and g x, the latter turned back"},
+                saliency_invariance},
+    [REG_SIGMA_JACOBIAN] = {{"sigma_max_jacobian", "σmax(J)", 1, 2, PAPER,
+                             .doc = "mean over x of the largest singular value of d f / d x"}},
+    [REG_SPECTRUM] = {{"jacobian_spectrum", "Spectrum of J", 1, -1,
+                       IV_METRIC_ASKED | IV_METRIC_END_ONLY, .most = REG_MOST_CLASSES,
+                       .doc = "mean over x of each singular value of d f / d x, largest first"}},
+    [REG_LOSS] = {IV_METRIC_LOSS},
+    [REG_SIGMA_MAX] = {{"sigma_max", "σmax(W)", 1, -1, IV_METRIC_ASKED | IV_METRIC_SEPARATE,
+                        .most = REG_MAX_LAYERS,
+                        .doc = "largest singular value of each layer's weights, first layer "
+                               "first"}},
+};
+enum { N_ROWS = sizeof rows / sizeof *rows };
+
+const iv_metric_def *reg_metric_def(size_t metric) {
+    return metric < N_ROWS ? &rows[metric].def : NULL;
+}
+
+iv_tensor *reg_orbit_metric(iv_graph *graph, size_t metric, const reg_orbit *orbit) {
+    return rows[metric].of_orbit ? rows[metric].of_orbit(graph, orbit) : NULL;
+}
+
+size_t reg_sets(const iv_population *p, iv_metric_set sets[IV_MAX_SETS]) {
+    const reg_setting *s = reg_setting_of(p);
+    sets[REG_TEST] = (iv_metric_set){"", IV_SPLIT_UNLOGGED};
+    sets[REG_VALIDATION] = (iv_metric_set){"validation.", s->n_validation > 0 ? IV_SPLIT_VALIDATION
+                                                                              : IV_SPLIT_UNLOGGED};
+    sets[REG_WEIGHTS] = (iv_metric_set){"", IV_SPLIT_TRAIN};
+    for (size_t i = 0; i < s->n_drift; i++) {
+        sets[REG_DRIFT + i].split = IV_SPLIT_UNLOGGED;
+        snprintf(sets[REG_DRIFT + i].prefix, sizeof sets->prefix, "drift.%s.", s->drift[i]);
+    }
+    return REG_DRIFT + s->n_drift;
+}
+
+/* Numbers of a set of images, or of the weights and the training. */
+size_t reg_applies(const iv_population *p, const iv_member *member, size_t set, size_t metric,
+                   bool curve) {
+    (void)member;
+    const reg_setting *s = reg_setting_of(p);
+    const iv_metric_def *def = &rows[metric].def;
+    const bool asked = iv_spec_lists(p->config, "metrics.names", def->name);
+    if (set == REG_WEIGHTS)
+        return metric == REG_SIGMA_MAX ? (asked ? s->layers : 0) : metric == REG_LOSS;
+    if (metric == REG_SIGMA_MAX || !asked) return 0;
+    if (set == REG_VALIDATION && s->n_validation == 0) return 0;
+    if (curve && metric == REG_SIGMA_JACOBIAN && !s->jacobians_along) return 0;
+    return metric == REG_SPECTRUM ? s->images.n_classes : 1;
+}
