@@ -133,9 +133,8 @@ typedef struct {
 } iv_training;
 void iv_training_clear(iv_training *training); /* a zeroed one is fine */
 
-/* A model of nothing but parameters, with initial values drawn from the members' seeds. */
-iv_status iv_model_create(iv_experiment *x, const iv_population *population,
-                          const iv_parameter_desc *descs, size_t n_descs, iv_model **model);
+/* Give a model its parameters, with initial values drawn from the members' seeds. */
+iv_status iv_model_parameters(iv_model *model, const iv_parameter_desc *descs, size_t n_descs);
 
 /* Complete a training that has its graph and loss: the loss's gradients, the update of
  * iv_model_optimizer and the plan. tensors: the model's parameters in that graph, in order; none of
@@ -212,10 +211,13 @@ typedef struct {
 
 /* Populations on the device. */
 typedef struct {
-    /* With its initial parameters (see iv_model_create). `destroy` is not called for NULL; where it
-     * is NULL, what iv_model_create made is destroyed. */
-    iv_status (*create)(iv_experiment *x, const iv_population *population, iv_model **model);
-    void (*destroy)(iv_model *model);
+    /* A model with its initial parameters (see iv_model_parameters). It is `size` zeroed bytes that
+     * begin with an iv_model, whose context and population are set; 0: an iv_model alone. `clear`
+     * releases what `create` left there, also after a failure, but for the parameters, which the
+     * driver destroys; optional. */
+    size_t size;
+    iv_status (*create)(iv_experiment *x, iv_model *model);
+    void (*clear)(iv_model *model);
 
     /* Its training, ready for step 0 (see iv_training_compile). `training` is zeroed before, and
      * cleared if this fails. */
@@ -226,7 +228,7 @@ typedef struct {
     iv_status (*fit)(iv_experiment *x, iv_model *model, const iv_progress *progress);
 } iv_study_models;
 
-/* Measuring. */
+/* Where the schema's metrics apply. */
 typedef struct {
     /* Sets of a population (one without a prefix, logged as "test", where NULL), and how many
      * values a metric has there: 0: none, 1: a number, more: an array. curve: along the way. Where
@@ -234,7 +236,10 @@ typedef struct {
     size_t (*sets)(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
     size_t (*applies)(const iv_population *population, const iv_member *member, size_t set,
                       size_t metric, bool curve);
+} iv_study_sets;
 
+/* Measuring. */
+typedef struct {
     /* Measure a population, along the way (`curves`, again and again) or at the end. `open` gets
      * `size` zeroed bytes; `close` releases what it left there, also after a failure. position:
      * NULL at the end; its losses are those of the last step. time: add the seconds of a run, from
@@ -289,6 +294,7 @@ struct iv_study {
 
     const iv_study_data *data; /* optional */
     const iv_study_models *models;
+    const iv_study_sets *sets; /* optional */
     const iv_study_measures *measures;
     const iv_study_results *results; /* optional */
     const iv_step_entry *steps;      /* ends with a NULL name; NULL for none */
@@ -344,9 +350,6 @@ iv_status iv_member_upload(iv_context *context, const iv_population *population,
                            cl_mem *buffer);
 iv_status iv_member_upload_seeds(iv_context *context, const iv_population *population,
                                  cl_mem *buffer);
-
-/* Draw the parameters' initial values from the members' seeds. */
-iv_status iv_model_initialize(iv_model *model);
 
 /* The optimizer that `training` describes: SGD (with `momentum` where there is such a key) if
  * training.optimizer is sgd, else Adam; each member has its own learning rate. */

@@ -72,7 +72,7 @@ iv_status experiment_open_model(iv_experiment *x, const iv_population *populatio
                                 iv_model **model) {
     *model = NULL;
     const iv_status status = experiment_provide_data(x, population);
-    return status == IV_OK ? x->study->models->create(x, population, model) : status;
+    return status == IV_OK ? experiment_create_model(x, population, model) : status;
 }
 
 void iv_training_clear(iv_training *t) {
@@ -140,7 +140,7 @@ static iv_status run_population(iv_experiment *x, size_t index, bool trained, do
     if (status == IV_OK) status = measure_population(x, model, values);
     if (status == IV_OK && x->training && x->study->results && x->study->results->draw_population)
         status = x->study->results->draw_population(x, model);
-    if (model) experiment_destroy_model(x->study, model);
+    experiment_destroy_model(x->study, model);
     return status;
 }
 

@@ -110,7 +110,9 @@ bool experiment_has_unread(const iv_experiment *x);
 iv_status experiment_describe_data(iv_experiment *x, void *setting); /* if some are unread */
 iv_status experiment_provide_data(iv_experiment *x, const iv_population *population);
 void experiment_clear_data(iv_experiment *x);
-void experiment_destroy_model(const iv_study *study, iv_model *model);
+iv_status experiment_create_model(iv_experiment *x, const iv_population *population,
+                                  iv_model **model);
+void experiment_destroy_model(const iv_study *study, iv_model *model); /* NULL is fine */
 size_t experiment_sets(const iv_study *study, const iv_population *population,
                        iv_metric_set sets[IV_MAX_SETS]);
 size_t experiment_applies(const iv_study *study, const iv_population *population,

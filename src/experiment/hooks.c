@@ -36,33 +36,47 @@ bool experiment_has_unread(const iv_experiment *x) {
 }
 
 iv_status experiment_describe_data(iv_experiment *x, void *setting) {
-    return x->study->data->describe(x, x->data, setting);
+    const iv_study_data *data = x->study->data;
+    return data->is_unread(setting) ? data->describe(x, x->data, setting) : IV_OK;
 }
 
 void experiment_clear_data(iv_experiment *x) {
     if (x->study->data) x->study->data->clear(x->context, x->data);
 }
 
-void experiment_destroy_model(const iv_study *study, iv_model *model) {
-    if (study->models->destroy) {
-        study->models->destroy(model);
-    } else if (model) {
-        iv_parameters_destroy(model->parameters);
-        free(model);
+iv_status experiment_create_model(iv_experiment *x, const iv_population *population,
+                                  iv_model **out) {
+    const iv_study_models *models = x->study->models;
+    iv_model *model = *out = calloc(1, models->size > 0 ? models->size : sizeof *model);
+    if (!model) return iv_no_memory(x->context);
+    model->context = x->context;
+    model->population = population;
+    const iv_status status = models->create(x, model);
+    if (status != IV_OK) {
+        experiment_destroy_model(x->study, model);
+        *out = NULL;
     }
+    return status;
+}
+
+void experiment_destroy_model(const iv_study *study, iv_model *model) {
+    if (!model) return;
+    if (study->models->clear) study->models->clear(model);
+    iv_parameters_destroy(model->parameters);
+    free(model);
 }
 
 size_t experiment_sets(const iv_study *study, const iv_population *population,
                        iv_metric_set sets[IV_MAX_SETS]) {
-    if (study->measures->sets) return study->measures->sets(population, sets);
+    if (study->sets && study->sets->sets) return study->sets->sets(population, sets);
     sets[0] = (iv_metric_set){"", IV_SPLIT_TEST};
     return 1;
 }
 
 size_t experiment_applies(const iv_study *study, const iv_population *population,
                           const iv_member *member, size_t set, size_t metric, bool curve) {
-    if (study->measures->applies)
-        return study->measures->applies(population, member, set, metric, curve);
+    if (study->sets && study->sets->applies)
+        return study->sets->applies(population, member, set, metric, curve);
     const iv_metric_def *def = study->schema->metric(metric);
     return def->most > 0 ? def->most : 1;
 }

@@ -6,29 +6,14 @@
 
 /* ------------------------------------------------------------------ models */
 
-iv_status iv_model_initialize(iv_model *model) {
+iv_status iv_model_parameters(iv_model *model, const iv_parameter_desc *descs, size_t n_descs) {
+    const size_t n_members = model->population->n_members;
     uint32_t *seeds = iv_member_seeds(model->population);
     if (!seeds) return iv_no_memory(model->context);
-    const iv_status status = iv_parameters_initialize(model->parameters, seeds);
-    free(seeds);
-    return status;
-}
-
-iv_status iv_model_create(iv_experiment *x, const iv_population *population,
-                          const iv_parameter_desc *descs, size_t n_descs, iv_model **out) {
-    *out = NULL;
-    iv_model *model = calloc(1, sizeof *model);
-    if (!model) return iv_no_memory(x->context);
-    *model = (iv_model){.context = x->context, .population = population};
     iv_status status =
-        iv_parameters_create(x->context, population->n_members, descs, n_descs, &model->parameters);
-    if (status == IV_OK) status = iv_model_initialize(model);
-    if (status == IV_OK) {
-        *out = model;
-    } else {
-        iv_parameters_destroy(model->parameters);
-        free(model);
-    }
+        iv_parameters_create(model->context, n_members, descs, n_descs, &model->parameters);
+    if (status == IV_OK) status = iv_parameters_initialize(model->parameters, seeds);
+    free(seeds);
     return status;
 }
 

@@ -106,7 +106,7 @@ static iv_status rehearse(iv_experiment *x, const iv_population *p, bool timed,
         status = experiment_time_measure(x, model, false, measure, &at_end);
     estimate->seconds += at_end;
     experiment_destroy_measure(x->study, measure);
-    if (model) experiment_destroy_model(x->study, model);
+    experiment_destroy_model(x->study, model);
     return status;
 }
 

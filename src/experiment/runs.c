@@ -25,7 +25,7 @@ static size_t set_size(const iv_study *study) {
 }
 
 size_t iv_values_size(const iv_study *study) {
-    return (study->measures->sets ? IV_MAX_SETS : 1) * set_size(study);
+    return (study->sets && study->sets->sets ? IV_MAX_SETS : 1) * set_size(study);
 }
 
 size_t iv_value_index(const iv_study *study, size_t set, size_t metric) {

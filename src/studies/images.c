@@ -43,20 +43,29 @@ static iv_status read_own(const iv_experiment *x, const study_images *images, iv
                         : iv_dataset_load(x->job->data_dir, images->name, 0, set, error);
 }
 
-static bool is_of(const study_own_images *own, const study_images *images) {
-    return strcmp(own->name, images->name) == 0 &&
-           strcmp(own->path, images->path ? images->path : "") == 0;
+void study_images_note(study_images_id *id, const study_images *images) {
+    snprintf(id->name, sizeof id->name, "%s", images->name);
+    snprintf(id->path, sizeof id->path, "%s", images->path ? images->path : "");
 }
 
-iv_status study_images_describe(const iv_experiment *x, study_own_images *own,
-                                study_images *images) {
+bool study_images_are(const study_images_id *id, const study_images *images) {
+    return strcmp(id->name, images->name) == 0 &&
+           strcmp(id->path, images->path ? images->path : "") == 0;
+}
+
+bool study_images_unread(const void *setting) {
+    return !((const study_images *)setting)->known;
+}
+
+iv_status study_images_describe(iv_experiment *x, void *data, void *setting) {
+    study_own_images *own = data;
+    study_images *images = setting;
     if (images->known) return IV_OK;
-    if (!is_of(own, images)) {
+    if (!study_images_are(&own->id, images)) {
         study_own_images_clear(own);
         const iv_status status = read_own(x, images, &own->set);
         if (status != IV_OK) return status;
-        snprintf(own->name, sizeof own->name, "%s", images->name);
-        snprintf(own->path, sizeof own->path, "%s", images->path ? images->path : "");
+        study_images_note(&own->id, images);
         own->shape = (iv_image_shape){own->set.channels, own->set.height, own->set.width};
         own->n_classes = own->set.n_classes;
     }
@@ -73,7 +82,8 @@ void study_own_images_clear(study_own_images *own) {
 /* Those that were described are handed over: a second reading is rare, and memory is not. */
 static iv_status take_own(const iv_experiment *x, study_own_images *own, const study_images *images,
                           iv_dataset *set) {
-    if (!own || !is_of(own, images) || !own->set.pixels) return read_own(x, images, set);
+    if (!own || !study_images_are(&own->id, images) || !own->set.pixels)
+        return read_own(x, images, set);
     *set = own->set;
     own->set = (iv_dataset){0};
     return IV_OK;

@@ -17,10 +17,18 @@ typedef struct {
     size_t n_classes;
 } study_images;
 
+/* Which images something was made of. */
+typedef struct {
+    char name[IV_DATASET_NAME], path[STUDY_PATH_BYTES];
+} study_images_id;
+
+void study_images_note(study_images_id *id, const study_images *images);
+bool study_images_are(const study_images_id *id, const study_images *images);
+
 /* Images of the user's own that were read last: what they are and, until somebody takes them, the
  * images themselves. */
 typedef struct {
-    char name[IV_DATASET_NAME], path[STUDY_PATH_BYTES];
+    study_images_id id;
     iv_image_shape shape;
     size_t n_classes;
     iv_dataset set;
@@ -43,10 +51,11 @@ void study_images_read(const iv_node *config, study_images *images);
 iv_status study_images_check(iv_spec_check *check, const iv_node *config, const char *also);
 iv_status study_images_check_name(iv_spec_check *check, const iv_node *name); /* of another set */
 
-/* Fill in what images of the user's own are; nothing of known sets. Fails as
- * iv_dataset_load does. */
-iv_status study_images_describe(const iv_experiment *x, study_own_images *own,
-                                study_images *images);
+/* The hooks `is_unread` and `describe` of data that begin with study_own_images, for settings that
+ * begin with study_images: what images of the user's own are is filled in; nothing of known sets.
+ * Fails as iv_dataset_load does. */
+bool study_images_unread(const void *setting);
+iv_status study_images_describe(iv_experiment *x, void *data, void *setting);
 
 /* Load the images, n_asked of them if they are built in (made up, and n_asked of any, if
  * x->synthetic). own: where study_images_describe left them; NULL: nowhere. */

@@ -259,11 +259,11 @@ static gathered gather(void **state, size_t n_members, size_t first_member, bool
 }
 
 static void batches_are_those_of_the_host_at_every_step(void **state) {
-    static const uint32_t steps[] = {0, 1, 2, 3, 1000003};
+    static const uint32_t steps[] = {2, 1000003, 0, 1, 3};
     for (int i = 0; i < 4; i++) {
         const size_t lanes = i < 2 ? 0 : 64;
         gathered x = gather(state, is_small_run() ? 3 : MEMBERS, 0, i % 2, lanes);
-        for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
+        for (size_t k = 0; k < (is_small_run() ? 2 : sizeof steps / sizeof *steps); k++) {
             assert_ok(x.t->context, iv_plan_run(x.t->plan, steps[k]));
             assert_tensor_agrees(x.t, x.images, steps[k]);
             assert_tensor_agrees(x.t, x.labels, steps[k]);
@@ -276,7 +276,7 @@ static void batches_are_those_of_the_host_at_every_step(void **state) {
 static void an_image_is_the_same_in_every_epoch_and_order(void **state) {
     enum { COUNT = N_POOL - FIRST, N_BATCHES = COUNT / BATCH, D = 2 * SIDE * SIDE };
     static float in_order[COUNT + BATCH][D];
-    for (size_t member = 1; member < 5; member++) {
+    for (size_t member = 1; member < (is_small_run() ? 2 : 5); member++) {
         gathered x = gather(state, 1, member, false, 0);
         for (uint32_t step = 0; step * BATCH < COUNT; step++) {
             assert_ok(x.t->context, iv_plan_run(x.t->plan, step));
@@ -287,7 +287,7 @@ static void an_image_is_the_same_in_every_epoch_and_order(void **state) {
         trial_end(*state, x.t);
 
         x = gather(state, 1, member, true, 0);
-        for (uint32_t step = 0; step < 3 * N_BATCHES; step++) {
+        for (uint32_t step = 0; step < (is_small_run() ? 1 : 3) * N_BATCHES; step++) {
             assert_ok(x.t->context, iv_plan_run(x.t->plan, step));
             float *images = trial_read(x.t, x.images);
             for (uint32_t b = 0; b < BATCH; b++) {

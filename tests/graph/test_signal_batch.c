@@ -53,8 +53,8 @@ static batches begin_pairs(void **state, const setting *s) {
 }
 
 static void check_steps(const batches *b) {
-    const uint32_t steps[] = {0, 1, 2, 3, 1000003};
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    const uint32_t steps[] = {2, 1000003, 0, 1, 3};
+    for (size_t i = 0; i < (is_small_run() ? 2 : sizeof steps / sizeof *steps); i++) {
         assert_ok(b->t->context, iv_plan_run(b->t->plan, steps[i]));
         assert_tensor_agrees(b->t, b->x, steps[i]);
         if (b->second) assert_tensor_agrees(b->t, b->second, steps[i]);
@@ -62,7 +62,7 @@ static void check_steps(const batches *b) {
 }
 
 static size_t n_sizes(void) {
-    return is_small_run() ? 3 : N_SIZES;
+    return is_small_run() ? 2 : N_SIZES;
 }
 
 /* In order, the last batch is partial, and later steps repeat the last signal. Every variant is a
@@ -117,6 +117,7 @@ static void the_largest_signals_agree_too(void **state) {
  * of other proportions than a few signals have; the last batch of an epoch reaches its end. */
 static void large_batches_are_those_of_the_host(void **state) {
     enum { COUNT = 1000, LARGE = 100, D = 2 };
+    if (is_small_run()) SKIP_BECAUSE("too slow for a small run");
     for (size_t lanes = 1; lanes <= gpu_lanes; lanes += gpu_lanes - 1) {
         const setting s = {.d = D, .n_members = 1, .lanes = lanes};
         trial *t = trial_begin(*state, 1);
@@ -236,14 +237,15 @@ static size_t copied_entries(iv_distortion distortion, const float *x, const flo
 /* Chance that one of 5 shifts is never drawn in 4 x 20 x 4 copies: 5 (4/5)^240 < 1e-22 (members 0
  * and 1 draw the same). */
 static void partners_are_copies_and_others_as_declared(void **state) {
-    enum { D = 5, N_STEPS = 20 };
+    enum { D = 5 };
+    const uint32_t n_steps = is_small_run() ? 2 : 20;
     for (int kind = 0; kind <= IV_DISTORTION_SHIFT_SCALE; kind++) {
         const iv_distortion distortion = (iv_distortion)kind;
         const batches b = begin_pairs(
             state,
             &(setting){.d = D, .n_members = MEMBERS, .shuffle = true, .distortion = distortion});
         bool seen[D] = {false};
-        for (uint32_t step = 0; step < N_STEPS; step++) {
+        for (uint32_t step = 0; step < n_steps; step++) {
             float *x = read_batch(&b, step, b.x), *distances = trial_read(b.t, b.second);
             for (size_t r = 0; r < MEMBERS; r++)
                 for (size_t i = 0; i < BATCH; i++) {
@@ -262,7 +264,7 @@ static void partners_are_copies_and_others_as_declared(void **state) {
             free(distances);
         }
         for (size_t s = 0; s < D && distortion != IV_DISTORTION_TWO_PART_SHIFT; s++)
-            assert_true(seen[s]);
+            assert_true(seen[s] || is_small_run());
         trial_end(*state, b.t);
     }
 }

@@ -110,9 +110,10 @@ static void factor_times_its_transpose_is_the_matrix(void **state) {
     program *f = *state;
     check_factor(f, 1, 1, 2);
     check_factor(f, 5, 7, 3);
+    check_factor(f, 65, 66, 1);
+    if (is_small_run()) return;
     check_factor(f, 64, 64, 1);
     check_factor(f, 65, 66, 2);
-    if (is_small_run()) return;
     check_factor(f, 2, 2, 1);
     check_factor(f, 63, 63, 2);
     check_factor(f, 127, 127, 1);
@@ -124,7 +125,7 @@ static void factor_times_its_transpose_is_the_matrix(void **state) {
 
 static void matrix_is_factored_alike_alone_and_in_a_batch(void **state) {
     program *f = *state;
-    const size_t n = 70, size = n * n;
+    const size_t n = is_small_run() ? 9 : 70, size = n * n;
     float *many = new_floats(3 * size), *one = new_floats(size);
     for (size_t r = 0; r < 3; r++) make_positive_definite(f, many + r * size, n, n);
     memcpy(one, many + size, size * sizeof *one);
@@ -156,6 +157,7 @@ static void matrix_that_is_not_positive_definite_is_refused(void **state) {
     assert_refused(f, 3, 1, 0.0f);
     assert_refused(f, 3, 2, NAN);
     assert_refused(f, 3, 2, INFINITY);
+    if (is_small_run()) return;
     assert_refused(f, 70, 3, -1.0f); /* what follows is NaN, and must not be reported instead */
     assert_refused(f, 70, 68, -1e-3f);
 }
@@ -295,8 +297,9 @@ static void solves_are_those_of_substitution(void **state) {
     for (int transpose = 0; transpose < 2; transpose++) {
         check_solve(f, 1, 1, 1, transpose);
         check_solve(f, 5, 3, 2, transpose);
-        check_solve(f, 200, 2, 1, transpose);
+        check_solve(f, 65, 2, 1, transpose);
         if (is_small_run()) continue;
+        check_solve(f, 200, 2, 1, transpose);
         check_solve(f, 63, 1, 3, transpose);
         check_solve(f, 64, 64, 1, transpose);
         check_solve(f, 65, 7, 2, transpose);

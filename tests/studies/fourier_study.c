@@ -140,8 +140,9 @@ static iv_status provide_data(iv_experiment *x, const iv_population *p, void *da
 
 enum { N_PARAMETERS = 4 };
 
-static iv_status create_model(iv_experiment *x, const iv_population *p, iv_model **model) {
-    const setting *s = p->setting;
+static iv_status create_model(iv_experiment *x, iv_model *model) {
+    (void)x;
+    const setting *s = model->population->setting;
     const float first = 1.0f / sqrtf((float)s->d), second = 1.0f / sqrtf((float)s->hidden);
     const iv_parameter_desc parameters[N_PARAMETERS] = {
         {"hidden.weight", 2, {s->hidden, s->d}, IV_UNIFORM, .scale = first},
@@ -149,7 +150,7 @@ static iv_status create_model(iv_experiment *x, const iv_population *p, iv_model
         {"output.weight", 2, {2 * s->d, s->hidden}, IV_UNIFORM, .scale = second},
         {"output.bias", 1, {2 * s->d}, IV_UNIFORM, .scale = second},
     };
-    return iv_model_create(x, p, parameters, N_PARAMETERS, model);
+    return iv_model_parameters(model, parameters, N_PARAMETERS);
 }
 
 /* A batch's codes, *code, and what the network makes of its signals, *y: both [batch, 2 d]. */

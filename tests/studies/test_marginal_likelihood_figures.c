@@ -33,13 +33,13 @@ static void open_run(void **state, opened *e, const char *text) {
     size_t first;
     assert_ok(e->context, experiment_open_log(&e->x, &first));
     iv_model *model;
-    assert_ok(e->context, ml_models.create(&e->x, &e->x.populations.items[0], &model));
+    assert_ok(e->context, experiment_create_model(&e->x, &e->x.populations.items[0], &model));
     e->model = (ml_model *)model;
 }
 
 static void close_run(opened *e) {
     assert_ok(e->context, experiment_close_log(&e->x, IV_OK));
-    ml_models.destroy(&e->model->base);
+    experiment_destroy_model(&ml_study, &e->model->base);
     experiment_close(&e->x);
     iv_run_dir_destroy(e->dir);
     iv_context_destroy(e->context);

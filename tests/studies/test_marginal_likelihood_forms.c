@@ -52,7 +52,7 @@ static void open_experiment(const iv_job *job, iv_experiment *x) {
     *data = (ml_data){
         .n_pool = N_TRAIN + N_TEST, .first_test = N_TRAIN, .host_labels = malloc(sizeof labels)};
     assert_non_null(data->host_labels);
-    snprintf(data->name, sizeof data->name, "%s", setting->images.name);
+    study_images_note(&data->of, &setting->images);
     memcpy(data->host_labels, labels, sizeof labels);
     assert_ok(job->context, iv_buffer_upload(job->context, pixels, sizeof pixels, &data->pixels));
     assert_ok(job->context, iv_buffer_upload(job->context, labels, sizeof labels, &data->labels));
@@ -112,7 +112,7 @@ static void train(const iv_job *job, ml_form form, trained *t) {
     read_members(context, iv_parameters_view(base->parameters, ML_ETA), 6, t->eta[0]);
     read_members(context, iv_posterior_mean_view(model->posterior), CLASSES * HIDDEN, t->mean[0]);
     iv_training_clear(&training);
-    ml_models.destroy(base);
+    experiment_destroy_model(&ml_study, base);
     experiment_close(&x);
 }
 

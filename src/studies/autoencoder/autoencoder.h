@@ -142,9 +142,6 @@ typedef struct {
 } ae_sums;
 
 const iv_metric_def *ae_metric_def(size_t metric);
-size_t ae_sets(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
-size_t ae_applies(const iv_population *population, const iv_member *member, size_t set,
-                  size_t metric, bool curve);
 
 /* Whether a population has an error, and its value; NaN if it has not. */
 bool ae_has(const ae_setting *setting, ae_metric metric);
@@ -160,6 +157,7 @@ iv_status ae_check_run(iv_spec_check *check, const iv_node *config);
 extern const iv_schema ae_schema;
 extern const iv_study_data ae_data_hooks;
 extern const iv_study_models ae_models;
+extern const iv_study_sets ae_sets;
 extern const iv_study_measures ae_measures;
 extern const iv_study ae_study;
 

@@ -201,8 +201,6 @@ static iv_status measure_time(void *measure, double *seconds) {
 }
 
 const iv_study_measures ae_measures = {
-    .sets = ae_sets,
-    .applies = ae_applies,
     .size = sizeof(ae_measure),
     .open = open_measure,
     .close = close_measure,

@@ -152,17 +152,19 @@ double ae_value(const ae_setting *s, ae_metric metric, const ae_sums *sums) {
     return ae_has(s, metric) ? rows[metric].value(s, sums) : (double)NAN;
 }
 
-size_t ae_sets(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]) {
+static size_t sets_of(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]) {
     (void)population;
     sets[AE_ON_TEST] = (iv_metric_set){"", IV_SPLIT_TEST};
     sets[AE_ON_TRAINING] = (iv_metric_set){"", IV_SPLIT_TRAIN};
     return AE_N_SETS;
 }
 
-size_t ae_applies(const iv_population *p, const iv_member *member, size_t set, size_t metric,
-                  bool curve) {
+static size_t applies(const iv_population *p, const iv_member *member, size_t set, size_t metric,
+                      bool curve) {
     (void)member;
     (void)curve;
     if (set == AE_ON_TRAINING) return metric == AE_LOSS || metric == AE_TRAINING_LOSS;
     return ae_has(ae_setting_of(p), (ae_metric)metric);
 }
+
+const iv_study_sets ae_sets = {.sets = sets_of, .applies = applies};

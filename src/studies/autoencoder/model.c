@@ -83,8 +83,7 @@ static iv_status create_parameters(ae_model *m) {
         const size_t k = 2 * (m->n_encoder + i);
         describe_map(&m->decoder[i], "decoder", i, &descs[k], &descs[k + 1]);
     }
-    const iv_status status = iv_parameters_create(m->base.context, m->base.population->n_members,
-                                                  descs, 2 * n, &m->base.parameters);
+    const iv_status status = iv_model_parameters(&m->base, descs, 2 * n);
     free(descs);
     return status;
 }
@@ -112,36 +111,24 @@ static iv_status upload_members(ae_model *m) {
     if (status == IV_OK) status = upload_sets(m);
     if (status == IV_OK) status = iv_member_upload(context, p, "task.lambda", &m->lambda);
     if (status == IV_OK) status = iv_member_upload(context, p, "task.delta", &m->delta);
-    if (status == IV_OK) status = iv_member_upload(context, p, "task.alpha", &m->alpha);
-    return status == IV_OK ? iv_model_initialize(&m->base) : status;
+    return status == IV_OK ? iv_member_upload(context, p, "task.alpha", &m->alpha) : status;
 }
 
-static void destroy(iv_model *model) {
-    ae_model *m = (ae_model *)model;
-    if (!m) return;
-    iv_parameters_destroy(m->base.parameters);
+static void clear(iv_model *model) {
+    const ae_model *m = (const ae_model *)model;
     cl_mem const buffers[] = {m->seeds, m->set_of_member, m->lambda, m->delta, m->alpha};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        iv_buffer_release(m->base.context, buffers[i]);
-    free(m);
+        iv_buffer_release(model->context, buffers[i]);
 }
 
-static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out) {
-    *out = NULL;
-    ae_model *m = calloc(1, sizeof *m);
-    if (!m) return iv_no_memory(x->context);
-    m->base = (iv_model){.context = x->context, .population = p};
-    m->setting = ae_setting_of(p);
+static iv_status create(iv_experiment *x, iv_model *model) {
+    ae_model *m = (ae_model *)model;
+    m->setting = ae_setting_of(model->population);
     m->data = x->data;
     m->n_encoder = ae_encoder_maps(m->setting, m->encoder);
     m->n_decoder = ae_decoder_maps(m->setting, m->decoder);
-    iv_status status = create_parameters(m);
-    if (status == IV_OK) status = upload_members(m);
-    if (status != IV_OK)
-        destroy(&m->base);
-    else
-        *out = &m->base;
-    return status;
+    const iv_status status = create_parameters(m);
+    return status == IV_OK ? upload_members(m) : status;
 }
 
 iv_signal_source ae_model_source(const ae_model *m, const iv_signal_set *set, bool shuffle,
@@ -204,4 +191,8 @@ void ae_model_pass(const ae_model *m, iv_graph *graph, const iv_signal_source *s
 }
 
 const iv_study_models ae_models = {
-    .create = create, .destroy = destroy, .create_training = ae_training_create};
+    .size = sizeof(ae_model),
+    .create = create,
+    .clear = clear,
+    .create_training = ae_training_create,
+};

@@ -159,6 +159,7 @@ const iv_study ae_study = {
     .work = work,
     .data = &ae_data_hooks,
     .models = &ae_models,
+    .sets = &ae_sets,
     .measures = &ae_measures,
     .results = &results,
     .steps = steps,

@@ -21,18 +21,14 @@ static bool is_made(const iv_experiment *x, const ml_setting *s) {
     return s->rings || x->synthetic || (s->images.known && s->images.known->built_in);
 }
 
-static const char *path_of(const ml_setting *s) {
-    return s->images.path ? s->images.path : "";
-}
-
 static bool holds(const iv_experiment *x, const ml_data *data, const iv_population *p) {
     const ml_setting *s = ml_setting_of(p);
-    if (data->n_pool == 0 || strcmp(data->name, s->images.name) != 0) return false;
+    if (data->n_pool == 0 || !study_images_are(&data->of, &s->images)) return false;
     if (is_made(x, s))
         return data->seed == s->data_seed && data->first_test == p->n_train &&
                data->n_pool == p->n_train + s->n_test;
-    return s->images.known || (strcmp(data->path, path_of(s)) == 0 && data->seed == s->data_seed &&
-                               data->n_train == p->n_train && data->n_test == s->n_test);
+    return s->images.known ||
+           (data->seed == s->data_seed && data->n_train == p->n_train && data->n_test == s->n_test);
 }
 
 /* ------------------------------------------------------------------ images */
@@ -88,8 +84,7 @@ static void clear(iv_context *context, void *held) {
 /* What the pool is of. */
 static void begin(const iv_population *p, size_t n_pool, size_t first_test, ml_data *data) {
     const ml_setting *s = ml_setting_of(p);
-    snprintf(data->name, sizeof data->name, "%s", s->images.name);
-    snprintf(data->path, sizeof data->path, "%s", path_of(s));
+    study_images_note(&data->of, &s->images);
     data->seed = s->data_seed;
     data->n_pool = n_pool;
     data->first_test = first_test;
@@ -187,18 +182,13 @@ static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
 }
 
 static bool is_unread(const void *setting) {
-    const ml_setting *s = setting;
-    return !s->rings && !s->images.known;
-}
-
-static iv_status describe(iv_experiment *x, void *held, void *setting) {
-    return study_images_describe(x, &((ml_data *)held)->own, &((ml_setting *)setting)->images);
+    return !((const ml_setting *)setting)->rings && study_images_unread(setting);
 }
 
 const iv_study_data ml_data_hooks = {
     .size = sizeof(ml_data),
     .is_unread = is_unread,
-    .describe = describe,
+    .describe = study_images_describe,
     .provide = provide,
     .clear = clear,
 };

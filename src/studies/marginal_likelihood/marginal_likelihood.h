@@ -36,8 +36,8 @@ enum {
 
 /* What is the same for all members of a population. */
 typedef struct {
+    study_images images; /* first: see study_images_describe; points are images of 1 x 1 x 2 */
     bool sgpr;           /* regressions, one after another; networks otherwise */
-    study_images images; /* points are images of 1 x 1 x 2 */
     bool rings;          /* points of the plane instead of images */
     size_t n_test;
     uint32_t data_seed; /* of transformations and of points */
@@ -93,8 +93,8 @@ size_t ml_columns(const ml_setting *setting);
  * angle is pi / 2 + pi / 3 iv_uniform_symmetric(word 0), and the radius deviates by 0.05 times the
  * first of iv_normal's numbers of words 2 and 3. All points of a set are one batch, in order. */
 typedef struct {
-    char name[IV_DATASET_NAME], path[STUDY_PATH_BYTES];
-    study_own_images own;
+    study_own_images own; /* first */
+    study_images_id of;
     uint32_t seed; /* of digits and rings, and of the order of the user's own images */
     size_t n_pool, first_test;
     size_t n_train, n_test; /* of the population that it was loaded for */
@@ -182,9 +182,6 @@ typedef enum {
 } ml_metric;
 
 const iv_metric_def *ml_metric_def(size_t metric);
-size_t ml_sets(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
-size_t ml_applies(const iv_population *population, const iv_member *member, size_t set,
-                  size_t metric, bool curve);
 bool ml_shown(const iv_trained_runs *all, const iv_trained_run *run, size_t metric);
 
 /* Plans that measure networks. Along the way: eta and the bound of the last batch. At the end:
@@ -195,9 +192,18 @@ bool ml_shown(const iv_trained_runs *all, const iv_trained_run *run, size_t metr
 
 /* ------------------------------------------------------------------ regressions */
 
-/* The same for a population of one regression. */
-iv_status ml_sgpr_create(iv_experiment *x, const iv_population *population, iv_model **model);
-void ml_sgpr_destroy(iv_model *model);
+/* A population of one regression. */
+typedef struct {
+    iv_model base; /* parameters: hyper [3], inducing [M] */
+    const ml_data *data;
+    unsigned of_data; /* transformations of its images */
+    cl_mem x;
+    struct sgpr *regression;
+} ml_sgpr;
+
+/* As of a study's models. */
+iv_status ml_sgpr_create(iv_experiment *x, ml_sgpr *model);
+void ml_sgpr_clear(ml_sgpr *model);
 iv_status ml_sgpr_fit(iv_experiment *x, iv_model *model, const iv_progress *progress);
 iv_status ml_sgpr_measure(iv_model *model, ml_numbers *numbers);
 iv_status ml_sgpr_time(iv_model *model, double *seconds);
@@ -226,6 +232,7 @@ iv_status ml_check_spec(iv_spec_check *check, const iv_node *root);
 extern const iv_schema ml_schema;
 extern const iv_study_data ml_data_hooks;
 extern const iv_study_models ml_models;
+extern const iv_study_sets ml_sets;
 extern const iv_study_measures ml_measures;
 extern const iv_study ml_study;
 

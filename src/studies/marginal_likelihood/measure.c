@@ -255,8 +255,6 @@ static iv_status measure_time(void *measure, double *seconds) {
 }
 
 const iv_study_measures ml_measures = {
-    .sets = ml_sets,
-    .applies = ml_applies,
     .size = sizeof(ml_measure),
     .open = open_measure,
     .close = close_measure,

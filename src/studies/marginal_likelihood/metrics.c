@@ -121,14 +121,14 @@ const iv_metric_def *ml_metric_def(size_t metric) {
     return metric < N_ROWS ? &rows[metric].def : NULL;
 }
 
-size_t ml_sets(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]) {
+static size_t sets_of(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]) {
     (void)population;
     sets[0] = (iv_metric_set){"", IV_SPLIT_TRAIN}; /* what is logged is of the training */
     return 1;
 }
 
-size_t ml_applies(const iv_population *p, const iv_member *member, size_t set, size_t metric,
-                  bool curve) {
+static size_t applies(const iv_population *p, const iv_member *member, size_t set, size_t metric,
+                      bool curve) {
     (void)set;
     (void)curve;
     const size_t most = rows[metric].def.most;
@@ -150,3 +150,5 @@ bool ml_shown(const iv_trained_runs *all, const iv_trained_run *run, size_t metr
             return true;
     return false;
 }
+
+const iv_study_sets ml_sets = {.sets = sets_of, .applies = applies};

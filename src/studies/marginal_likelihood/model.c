@@ -14,7 +14,6 @@ static const float pi = 3.14159265358979324f;
  * phases uniform on a whole turn, from -pi to pi. Learned filters begin normal with variance
  * 2 / (inputs + outputs) (Glorot and Bengio 2010), their biases at 0. */
 static iv_status create_parameters(ml_model *m) {
-    const iv_population *p = m->base.population;
     const ml_setting *s = m->setting;
     const size_t columns = ml_columns(s);
     const bool random = s->feature == IV_FEATURE_COSINE;
@@ -38,8 +37,7 @@ static iv_status create_parameters(ml_model *m) {
                     .relative_rate = s->eta_rate,
                     .fixed = !s->learns},
     };
-    return iv_parameters_create(m->base.context, p->n_members, descs, ML_N_PARAMETERS,
-                                &m->base.parameters);
+    return iv_model_parameters(&m->base, descs, ML_N_PARAMETERS);
 }
 
 static iv_status write_eta(ml_model *m) {
@@ -134,7 +132,6 @@ static iv_status upload_members(ml_model *m) {
         status =
             iv_buffer_upload(context, learned, n * IV_N_GENERATORS * sizeof *learned, &m->learned);
     if (status == IV_OK && m->setting->equally_spaced) status = upload_points(m);
-    if (status == IV_OK) status = iv_parameters_initialize(m->base.parameters, seeds);
     if (status == IV_OK) status = write_eta(m);
     if (status == IV_OK) status = create_posterior(m, seeds);
     free(seeds);
@@ -143,37 +140,35 @@ static iv_status upload_members(ml_model *m) {
     return status;
 }
 
-static void destroy(iv_model *model) {
-    if (!model) return;
-    if (ml_setting_of(model->population)->sgpr) {
-        ml_sgpr_destroy(model);
-        return;
-    }
-    ml_model *m = (ml_model *)model;
+static void clear_network(ml_model *m) {
     iv_posterior_destroy(m->posterior);
-    iv_parameters_destroy(m->base.parameters);
     cl_mem const buffers[] = {m->seeds, m->learned, m->transformations, m->points};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         iv_buffer_release(m->base.context, buffers[i]);
     free(m->learning_rates);
-    free(m);
 }
 
-static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out) {
-    if (ml_setting_of(p)->sgpr) return ml_sgpr_create(x, p, out);
-    *out = NULL;
-    ml_model *m = calloc(1, sizeof *m);
-    if (!m) return iv_no_memory(x->context);
-    m->base = (iv_model){.context = x->context, .population = p};
-    m->setting = ml_setting_of(p);
+static iv_status create_network(iv_experiment *x, ml_model *m) {
+    m->setting = ml_setting_of(m->base.population);
     m->data = x->data;
-    iv_status status = create_parameters(m);
-    if (status == IV_OK) status = upload_members(m);
-    if (status != IV_OK)
-        destroy(&m->base);
+    const iv_status status = create_parameters(m);
+    return status == IV_OK ? upload_members(m) : status;
+}
+
+static bool is_regression(const iv_model *model) {
+    return ml_setting_of(model->population)->sgpr;
+}
+
+static void clear(iv_model *model) {
+    if (is_regression(model))
+        ml_sgpr_clear((ml_sgpr *)model);
     else
-        *out = &m->base;
-    return status;
+        clear_network((ml_model *)model);
+}
+
+static iv_status create(iv_experiment *x, iv_model *model) {
+    return is_regression(model) ? ml_sgpr_create(x, (ml_sgpr *)model)
+                                : create_network(x, (ml_model *)model);
 }
 
 /* ------------------------------------------------------------------ the way through */
@@ -303,8 +298,12 @@ static iv_status create_training(iv_experiment *x, iv_model *model, iv_training 
 }
 
 const iv_study_models ml_models = {
+    .size = sizeof(union {
+        ml_model network;
+        ml_sgpr regression;
+    }),
     .create = create,
-    .destroy = destroy,
+    .clear = clear,
     .create_training = create_training,
     .fit = ml_sgpr_fit,
 };

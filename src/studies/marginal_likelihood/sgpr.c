@@ -57,15 +57,6 @@ static iv_status create_rows(iv_context *context, const iv_population *p, const 
     return status == IV_OK ? transform_images(context, p, data, of_data, test, *rows) : status;
 }
 
-/* A population of one regression. */
-typedef struct {
-    iv_model base; /* parameters: hyper [3], inducing [M] */
-    const ml_data *data;
-    unsigned of_data; /* transformations of its images */
-    cl_mem x;
-    sgpr *regression;
-} ml_sgpr;
-
 /* ------------------------------------------------------------------ creation */
 
 static iv_status create_tensors(ml_sgpr *m) {
@@ -75,7 +66,7 @@ static iv_status create_tensors(ml_sgpr *m) {
                       .rank = 1,
                       .dims = {ml_setting_of(m->base.population)->n_inducing}},
     };
-    return iv_parameters_create(m->base.context, 1, descs, N_TENSORS, &m->base.parameters);
+    return iv_model_parameters(&m->base, descs, N_TENSORS);
 }
 
 static iv_status create_regression(ml_sgpr *m) {
@@ -93,28 +84,17 @@ static iv_status create_regression(ml_sgpr *m) {
                : status;
 }
 
-iv_status ml_sgpr_create(iv_experiment *x, const iv_population *p, iv_model **out) {
-    *out = NULL;
-    ml_sgpr *m = calloc(1, sizeof *m);
-    if (!m) return iv_no_memory(x->context);
-    m->base = (iv_model){.context = x->context, .population = p};
+iv_status ml_sgpr_create(iv_experiment *x, ml_sgpr *m) {
+    const iv_population *p = m->base.population;
     m->data = x->data;
     m->of_data = ml_own_of(p, &p->members[0]).transformations;
-    iv_status status = create_tensors(m);
-    if (status == IV_OK) status = create_regression(m);
-    if (status != IV_OK)
-        ml_sgpr_destroy(&m->base);
-    else
-        *out = &m->base;
-    return status;
+    const iv_status status = create_tensors(m);
+    return status == IV_OK ? create_regression(m) : status;
 }
 
-void ml_sgpr_destroy(iv_model *model) {
-    ml_sgpr *m = (ml_sgpr *)model;
+void ml_sgpr_clear(ml_sgpr *m) {
     sgpr_destroy(m->regression);
-    iv_parameters_destroy(m->base.parameters);
     iv_buffer_release(m->base.context, m->x);
-    free(m);
 }
 
 /* ------------------------------------------------------------------ fitting */

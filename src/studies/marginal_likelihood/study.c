@@ -210,6 +210,7 @@ const iv_study ml_study = {
     .work = work_of,
     .data = &ml_data_hooks,
     .models = &ml_models,
+    .sets = &ml_sets,
     .measures = &ml_measures,
     .results = &results,
     .steps = steps,

@@ -110,7 +110,7 @@ static iv_status claim_drift(const claiming *c, const iv_trained_run *da, size_t
 
 /* Whether a run's spec asks for a metric. */
 static bool has(const iv_trained_run *run, reg_metric metric) {
-    return reg_applies(run->population, run->members[0], REG_TEST, metric, false) > 0;
+    return reg_sets.applies(run->population, run->members[0], REG_TEST, metric, false) > 0;
 }
 
 static iv_status add_claims(const claiming *c, const iv_trained_run *any) {

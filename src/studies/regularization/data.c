@@ -86,10 +86,8 @@ iv_status reg_drift_load(iv_experiment *x, const reg_data *data, const reg_setti
 
 static bool holds(const reg_data *data, const reg_setting *s) {
     const iv_group *g = data->group;
-    return g && strcmp(data->name, s->images.name) == 0 &&
-           strcmp(data->path, s->images.path ? s->images.path : "") == 0 &&
-           data->n_asked == s->n_images && g->kind == s->group_kind && g->order == s->group_order &&
-           data->axes == s->axes;
+    return g && study_images_are(&data->of, &s->images) && data->n_asked == s->n_images &&
+           g->kind == s->group_kind && g->order == s->group_order && data->axes == s->axes;
 }
 
 static iv_status make_group(iv_context *context, const reg_setting *s, reg_data *data) {
@@ -176,19 +174,10 @@ static iv_status provide(iv_experiment *x, const iv_population *p, void *held) {
         release(x->context, data);
         return status;
     }
-    snprintf(data->name, sizeof data->name, "%s", s->images.name);
-    snprintf(data->path, sizeof data->path, "%s", s->images.path ? s->images.path : "");
+    study_images_note(&data->of, &s->images);
     data->n_asked = s->n_images;
     data->axes = s->axes;
     return IV_OK;
-}
-
-static bool is_unread(const void *setting) {
-    return !((const reg_setting *)setting)->images.known;
-}
-
-static iv_status describe(iv_experiment *x, void *held, void *setting) {
-    return study_images_describe(x, &((reg_data *)held)->own, &((reg_setting *)setting)->images);
 }
 
 /* ------------------------------------------------------------------ splits */
@@ -235,8 +224,8 @@ static iv_status save_splits(iv_experiment *x, const iv_population *p) {
 
 const iv_study_data reg_data_hooks = {
     .size = sizeof(reg_data),
-    .is_unread = is_unread,
-    .describe = describe,
+    .is_unread = study_images_unread,
+    .describe = study_images_describe,
     .provide = provide,
     .clear = clear,
     .save = save_splits,

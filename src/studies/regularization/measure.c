@@ -27,7 +27,7 @@ static iv_status open_measure(iv_model *model, bool curves, void *measure) {
     m->model = (reg_model *)model;
     m->curves = curves;
     const reg_setting *s = m->model->setting;
-    if (reg_applies(model->population, NULL, REG_WEIGHTS, REG_SIGMA_MAX, curves) > 0) {
+    if (reg_sets.applies(model->population, NULL, REG_WEIGHTS, REG_SIGMA_MAX, curves) > 0) {
         const iv_status status = reg_weight_norms_create(m->model, &m->norms);
         if (status != IV_OK) return status;
         m->has_norms = true;
@@ -107,8 +107,6 @@ static iv_status measure_time(void *measure, double *seconds) {
 }
 
 const iv_study_measures reg_measures = {
-    .sets = reg_sets,
-    .applies = reg_applies,
     .size = sizeof(reg_measure),
     .open = open_measure,
     .close = close_measure,

@@ -65,7 +65,7 @@ iv_tensor *reg_orbit_metric(iv_graph *graph, size_t metric, const reg_orbit *orb
     return rows[metric].of_orbit ? rows[metric].of_orbit(graph, orbit) : NULL;
 }
 
-size_t reg_sets(const iv_population *p, iv_metric_set sets[IV_MAX_SETS]) {
+static size_t sets_of(const iv_population *p, iv_metric_set sets[IV_MAX_SETS]) {
     const reg_setting *s = reg_setting_of(p);
     sets[REG_TEST] = (iv_metric_set){"", IV_SPLIT_UNLOGGED};
     sets[REG_VALIDATION] = (iv_metric_set){"validation.", s->n_validation > 0 ? IV_SPLIT_VALIDATION
@@ -79,8 +79,8 @@ size_t reg_sets(const iv_population *p, iv_metric_set sets[IV_MAX_SETS]) {
 }
 
 /* Numbers of a set of images, or of the weights and the training. */
-size_t reg_applies(const iv_population *p, const iv_member *member, size_t set, size_t metric,
-                   bool curve) {
+static size_t applies(const iv_population *p, const iv_member *member, size_t set, size_t metric,
+                      bool curve) {
     (void)member;
     const reg_setting *s = reg_setting_of(p);
     const iv_metric_def *def = &rows[metric].def;
@@ -92,3 +92,5 @@ size_t reg_applies(const iv_population *p, const iv_member *member, size_t set, 
     if (curve && metric == REG_SIGMA_JACOBIAN && !s->jacobians_along) return 0;
     return metric == REG_SPECTRUM ? s->images.n_classes : 1;
 }
+
+const iv_study_sets reg_sets = {.sets = sets_of, .applies = applies};

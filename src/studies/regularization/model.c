@@ -26,8 +26,7 @@ static iv_status create_parameters(reg_model *model) {
         describe_layer(&descs[2 * l], &descs[2 * l + 1], l,
                        l == 0 ? model->group->n_pixels : s->hidden,
                        l + 1 == s->layers ? s->images.n_classes : s->hidden);
-    return iv_parameters_create(model->base.context, model->base.population->n_members, descs,
-                                2 * s->layers, &model->base.parameters);
+    return iv_model_parameters(&model->base, descs, 2 * s->layers);
 }
 
 static iv_status upload_same_table(reg_model *model) {
@@ -50,35 +49,24 @@ static iv_status upload_members(reg_model *model) {
     if (status == IV_OK)
         status = reg_splits_create(context, p, model->data->pool.n_images, p->n_train,
                                    s->n_validation, s->n_test, &model->splits);
-    return status == IV_OK ? iv_model_initialize(&model->base) : status;
+    return status;
 }
 
-static void destroy(iv_model *base) {
-    reg_model *model = (reg_model *)base;
-    if (!model) return;
-    iv_parameters_destroy(model->base.parameters);
+static void clear(iv_model *base) {
+    const reg_model *model = (const reg_model *)base;
     cl_mem const buffers[] = {model->same, model->seeds, model->nu, model->splits};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        iv_buffer_release(model->base.context, buffers[i]);
-    free(model);
+        iv_buffer_release(base->context, buffers[i]);
 }
 
-static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out) {
-    *out = NULL;
-    reg_model *model = calloc(1, sizeof *model);
-    if (!model) return iv_no_memory(x->context);
-    model->base = (iv_model){.context = x->context, .population = p};
-    model->setting = reg_setting_of(p);
+static iv_status create(iv_experiment *x, iv_model *base) {
+    reg_model *model = (reg_model *)base;
+    model->setting = reg_setting_of(base->population);
     model->data = x->data;
     model->group = model->data->group;
     iv_status status = create_parameters(model);
     if (status == IV_OK) status = upload_same_table(model);
-    if (status == IV_OK) status = upload_members(model);
-    if (status != IV_OK)
-        destroy(&model->base);
-    else
-        *out = &model->base;
-    return status;
+    return status == IV_OK ? upload_members(model) : status;
 }
 
 /* ------------------------------------------------------------------ images */
@@ -208,5 +196,7 @@ static iv_status create_training(iv_experiment *x, iv_model *base, iv_training *
     return iv_training_compile(base, parameters, t);
 }
 
-const iv_study_models reg_models = {
-    .create = create, .destroy = destroy, .create_training = create_training};
+const iv_study_models reg_models = {.size = sizeof(reg_model),
+                                    .create = create,
+                                    .clear = clear,
+                                    .create_training = create_training};

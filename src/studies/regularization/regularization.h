@@ -30,11 +30,11 @@ typedef enum { REG_WEIGHT_TYING, REG_AUGMENTATION, REG_REGULARIZATION } reg_meth
 
 /* What is the same for all members of a population. */
 typedef struct {
+    study_images images; /* first: see study_images_describe */
     reg_method method;
     iv_group_kind group_kind;
     iv_group_axes axes;
     size_t group_order;
-    study_images images;
     size_t n_images; /* of a built-in data set */
     size_t n_validation, n_test;
     size_t hidden, layers;
@@ -56,10 +56,10 @@ typedef struct {
 } reg_pool;
 
 typedef struct {
-    char name[IV_DATASET_NAME], path[STUDY_PATH_BYTES];
+    study_own_images own; /* first */
+    study_images_id of;
     size_t n_asked, n_classes;
     iv_group_axes axes;
-    study_own_images own;
     iv_group *group;
     cl_mem source, inverse; /* the group's tables */
     reg_pool pool;
@@ -128,9 +128,6 @@ typedef struct {
 } reg_orbit;
 
 const iv_metric_def *reg_metric_def(size_t metric);
-size_t reg_sets(const iv_population *population, iv_metric_set sets[IV_MAX_SETS]);
-size_t reg_applies(const iv_population *population, const iv_member *member, size_t set,
-                   size_t metric, bool curve);
 
 /* A metric that is a mean over images: its values for a batch, [B]; NULL for other metrics. */
 iv_tensor *reg_orbit_metric(iv_graph *graph, size_t metric, const reg_orbit *orbit);
@@ -184,6 +181,7 @@ iv_status reg_check_spec(iv_spec_check *check, const iv_node *root);
 extern const iv_schema reg_schema;
 extern const iv_study_data reg_data_hooks;
 extern const iv_study_models reg_models;
+extern const iv_study_sets reg_sets;
 extern const iv_study_measures reg_measures;
 extern const iv_study_results reg_results;
 extern const iv_study reg_study;

@@ -65,7 +65,7 @@ static iv_status add_cells(const iv_trained_runs *all, const iv_trained_run *run
         const bool published = !drift && !*run->run->variant && strcmp(column, run->run->base) == 0;
         for (size_t m = 0; reg_metric_def(m) && status == IV_OK; m++)
             if (reg_metric_def(m)->most == 0 &&
-                reg_applies(run->population, run->members[0], set, m, false) > 0)
+                reg_sets.applies(run->population, run->members[0], set, m, false) > 0)
                 status = iv_trained_add_cell(all, run, set, m, row, column,
                                              published ? run->row : NULL, results, error);
     }

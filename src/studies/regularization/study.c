@@ -124,6 +124,7 @@ const iv_study reg_study = {
     .work = work,
     .data = &reg_data_hooks,
     .models = &reg_models,
+    .sets = &reg_sets,
     .measures = &reg_measures,
     .results = &reg_results,
     .steps = steps,
