@@ -29,6 +29,24 @@ static size_t count(const char *text, const char *part) {
     return n;
 }
 
+/* The longest line that was redrawn, in bytes (the spec's names are ASCII); 0 if there was none. */
+static size_t longest_redrawn(const char *text) {
+    size_t longest = 0;
+    for (const char *end = text; (end = strstr(end, erase)); end++) {
+        const char *start = end;
+        while (start > text && start[-1] != '\r' && start[-1] != '\n' && start[-1] != 'K') start--;
+        const size_t length = (size_t)(end - start);
+        if (length > longest) longest = length;
+    }
+    return longest;
+}
+
+/* Whether the line has been redrawn a few times with all that it shows, or as far as it fits. */
+static bool is_enough(const char *text, size_t columns) {
+    const bool is_full = columns > 0 && longest_redrawn(text) + 1 >= columns;
+    return count(text, "% (") >= ENOUGH_LINES || (is_full && count(text, erase) > 3 * ENOUGH_LINES);
+}
+
 /* Start the run with standard error on a terminal of that many columns (0: it does not know), until
  * it has redrawn its line a few times or `seconds` are over, and stop it. Returns what the terminal
  * got; `env` are NAME, VALUE pairs (VALUE NULL: unset) up to a NULL. */
@@ -76,8 +94,7 @@ static char *watch(void **state, unsigned short columns, double seconds, const c
         }
         clock_gettime(CLOCK_MONOTONIC, &now);
         if (stopped) continue;
-        stopped =
-            count(text, "% (") >= ENOUGH_LINES || (double)(now.tv_sec - start.tv_sec) > seconds;
+        stopped = is_enough(text, columns) || (double)(now.tv_sec - start.tv_sec) > seconds;
         if (stopped) kill(child, SIGTERM);
     }
     close(terminal);
@@ -87,18 +104,6 @@ static char *watch(void **state, unsigned short columns, double seconds, const c
     assert_int_equal(WEXITSTATUS(how), 130);
     remove_tree(in_scratch(state, "run"));
     return text;
-}
-
-/* The longest line that was redrawn, in bytes (the spec's names are ASCII); 0 if there was none. */
-static size_t longest_redrawn(const char *text) {
-    size_t longest = 0;
-    for (const char *end = text; (end = strstr(end, erase)); end++) {
-        const char *start = end;
-        while (start > text && start[-1] != '\r' && start[-1] != '\n' && start[-1] != 'K') start--;
-        const size_t length = (size_t)(end - start);
-        if (length > longest) longest = length;
-    }
-    return longest;
 }
 
 static void the_line_is_cut_to_the_terminal(void **state) {

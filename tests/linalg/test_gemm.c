@@ -225,9 +225,14 @@ static void check_choice(program *f, const iv_gemm_choice *choice, product p) {
     end_sequence(f, sequence);
 }
 
+/* The tiled engine's own tiles take CPU drivers seconds to build, for each variant: they are tried
+ * on the largest product and in test_engines.c. */
 static void check(program *f, product p) {
-    for (int engine = IV_ENGINE_CLBLAST; engine <= IV_ENGINE_TILED; engine++)
-        check_choice(f, &(iv_gemm_choice){.engine = (iv_gemm_engine)engine}, p);
+    check_choice(f, &(iv_gemm_choice){.engine = IV_ENGINE_CLBLAST}, p);
+    check_choice(f, &(iv_gemm_choice){.engine = IV_ENGINE_PANEL}, p);
+    iv_gemm_choice tiled = {.engine = IV_ENGINE_TILED};
+    if (p.m * p.n * p.k < 1000000) tiled.tiled = (iv_gemm_tile){16, 16, 16, 2, 2};
+    check_choice(f, &tiled, p);
 }
 
 /* ------------------------------------------------------------------ claims */
@@ -296,10 +301,13 @@ static void epilogues_come_in_their_order(void **state) {
             p.transpose_a = k % 2;
             p.transpose_b = i % 2;
             p.gap = 1;
-            if (p.k < 1000)
+            if (i == 0)
                 check(*state, p);
-            else /* in several blocks of k: the epilogue belongs to the last */
+            else /* every variant is a kernel to be built; in several blocks of k, the epilogue
+                  * belongs to the last */
                 check_choice(*state, &(iv_gemm_choice){.engine = IV_ENGINE_PANEL}, p);
+            if (i == 1 && p.accumulate && (p.bias || p.scale)) /* the tiled engine's larger tile */
+                check_choice(*state, &(iv_gemm_choice){.engine = IV_ENGINE_TILED}, p);
         }
 }
 

@@ -325,6 +325,7 @@ enum { N_CLAIMS = sizeof claims / sizeof *claims };
 typedef struct {
     const claim *claim;
     subject *subject;
+    bool is_of_another_turn; /* see run_trial */
     void *folder;
     char name[128];
 } trial;
@@ -336,6 +337,10 @@ static int set_up(void **state) {
 
 static void run_trial(void **state) {
     trial *t = *state;
+    /* Instrumented, each study takes a minute: every claim about half of them, and of every study
+     * half the claims. */
+    if (is_small_run() && t->is_of_another_turn)
+        SKIP_BECAUSE("another study's turn in a small run");
     t->claim->check(&t->folder, t->subject);
 }
 
@@ -350,7 +355,6 @@ int main(int argc, char **argv) {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     size_t n = 0;
     while (iv_study_get(n)) n++;
-    if (is_small_run() && n > 2) n = 2; /* instrumented, each takes a minute */
     subject *subjects = calloc(n, sizeof *subjects);
     trial *trials = calloc(n * N_CLAIMS, sizeof *trials);
     struct CMUnitTest *tests = calloc(n * N_CLAIMS, sizeof *tests);
@@ -359,7 +363,8 @@ int main(int argc, char **argv) {
         subject_open(iv_study_get(i), &subjects[i]);
         for (size_t k = 0; k < N_CLAIMS; k++) {
             trial *t = &trials[i * N_CLAIMS + k];
-            *t = (trial){.claim = &claims[k], .subject = &subjects[i]};
+            *t = (trial){
+                .claim = &claims[k], .subject = &subjects[i], .is_of_another_turn = (i + k) % 2};
             snprintf(t->name, sizeof t->name, "%s: %s", subjects[i].name, claims[k].text);
             tests[i * N_CLAIMS + k] = (struct CMUnitTest){.name = t->name,
                                                           .test_func = run_trial,
