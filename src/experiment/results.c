@@ -84,12 +84,17 @@ static void find_published(const iv_spec *spec, const char *row, const char *col
     }
 }
 
+/* Nobody has published anything about images of the user's own. */
+static bool is_of_own_images(const iv_study *study, const iv_population *population) {
+    return study->data && study->data->is_unread && study->data->is_unread(population->setting);
+}
+
 iv_status iv_trained_add_cell(const iv_trained_runs *all, const iv_trained_run *run, size_t set,
                               size_t metric, const char *row, const char *column,
                               const char *published_row, iv_results *results, iv_error *error) {
     const iv_metric_def *def = all->study->schema->metric(metric);
     double published = NAN, published_std = NAN;
-    if (published_row)
+    if (published_row && !is_of_own_images(all->study, run->population))
         find_published(all->spec, published_row, column, def->name, &published, &published_std);
     double *values = malloc(run->n_seeds * sizeof *values);
     if (!values) return iv_fail(error, IV_ENOMEM, "out of memory for results");

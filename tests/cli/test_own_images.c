@@ -20,7 +20,8 @@ static const char *const not_compared[] = {"run.json", "report.html", "report.md
     "training: {batch: 16, epochs: 1}\n"                                                           \
     "runs: [{name: WT, method: weight-tying}, {name: IR, method: regularization, nu: 1}]\n"        \
     "metrics: {names: [accuracy, li, si, jacobian_spectrum]}\n"                                    \
-    "figures: {names: [saliency]}\n"
+    "figures: {names: [saliency]}\n"                                                               \
+    "published: [{row: rotation-4, run: WT, metric: accuracy, mean: 0.123456}]\n"
 
 #define MARGINAL_LIKELIHOOD(dataset)                                                               \
     "study: marginal-likelihood\n"                                                                 \
@@ -183,6 +184,13 @@ static void names_are_folders_of_the_data_directory(void **state) {
                                     "--set", "metrics.drift=[runes]", "--out", in(scratch, "run")));
     char *results = slurp(in(scratch, "run/results.json"), NULL);
     assert_contains(results, "rotation-4 on runes");
+    assert_lacks(results, "0.123456"); /* nobody has published anything about these images */
+    free(results);
+
+    invar_succeeds(state, ARGUMENTS("run", in(scratch, "spec.yaml"), "--quiet", "--set",
+                                    "dataset.name=digits", "--out", in(scratch, "digits")));
+    results = slurp(in(scratch, "digits/results.json"), NULL);
+    assert_contains(results, "0.123456");
     free(results);
 }
 
