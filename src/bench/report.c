@@ -111,8 +111,8 @@ typedef struct {
 
 static void complain(reader *r, const char *key, const char *expected) {
     if (!r->failed)
-        iv_fail(r->error, IV_EDATA, "%s: no report of `invar bench`: \"%s\" is not %s", r->path,
-                key, expected);
+        (void)iv_fail(r->error, IV_EDATA, "%s: no report of `invar bench`: \"%s\" is not %s",
+                      r->path, key, expected);
     r->failed = true;
 }
 
@@ -153,7 +153,7 @@ static const json_t *read_list(reader *r, const json_t *object, const char *key,
     }
     *room = calloc(json_array_size(list) + 1, bytes_each);
     if (!*room) {
-        iv_fail(r->error, IV_ENOMEM, "out of memory while reading %s", r->path);
+        (void)iv_fail(r->error, IV_ENOMEM, "out of memory while reading %s", r->path);
         r->failed = true;
         return NULL;
     }

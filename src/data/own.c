@@ -114,12 +114,12 @@ static iv_status pool(iv_own_part parts[2], iv_dataset *dataset, iv_error *error
 
 static iv_status find_format(const char *folder, const iv_own_format **format, iv_error *error) {
     struct stat found;
+    *format = NULL;
     if (stat(folder, &found) != 0)
         return iv_fail(error, IV_EDATA, "%s: %s; expected a folder with images", folder,
                        strerror(errno));
     if (!S_ISDIR(found.st_mode))
         return iv_fail(error, IV_EDATA, "%s: not a folder; expected one with images", folder);
-    *format = NULL;
     for (size_t i = 0; i < N_FORMATS; i++) {
         if (!formats[i]->is_there(folder)) continue;
         /* Folders beside files may be anything. */

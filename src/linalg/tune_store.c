@@ -28,7 +28,7 @@ static iv_tuning *attach(iv_context *context, iv_tuning tuning) {
     iv_tuning *kept = malloc(sizeof *kept);
     if (!kept) {
         free(tuning.winners);
-        iv_fail(iv_context_error(context), IV_ENOMEM, "no memory for the tuner's results");
+        (void)iv_fail(iv_context_error(context), IV_ENOMEM, "no memory for the tuner's results");
         return NULL;
     }
     *kept = tuning;

@@ -82,11 +82,12 @@ static void advise_to_resume(const running *r, iv_status status, iv_error *error
     const char *dir = iv_run_dir_path(r->dir);
     if (status == IV_EINTERRUPTED) {
         iv_error_clear(error);
-        iv_fail(error, status, "interrupted; `invar resume %s` goes on from here", dir);
+        (void)iv_fail(error, status, "interrupted; `invar resume %s` goes on from here", dir);
     } else if (lacked_room(&first)) {
         iv_error_clear(error);
-        iv_fail(error, first.status, "%s; once there is room, `invar resume %s` goes on from here",
-                first.message, dir);
+        (void)iv_fail(error, first.status,
+                      "%s; once there is room, `invar resume %s` goes on from here", first.message,
+                      dir);
     }
 }
 
@@ -172,7 +173,7 @@ iv_status iv_run(const iv_run_options *options, iv_results *results, iv_error *e
         if (status == IV_OK) status = carry_out(&r, &own);
     }
     if (status != IV_OK) iv_results_free(results);
-    if (status != IV_OK) iv_fail(error, status, "%s", own.message);
+    if (status != IV_OK) (void)iv_fail(error, status, "%s", own.message);
     iv_run_dir_destroy(r.dir);
     iv_context_destroy(r.context);
     iv_spec_destroy(r.spec);

@@ -23,7 +23,7 @@ static void *grow(void *array, size_t n, size_t element_bytes, iv_error *error) 
         return NULL;
     }
     void *grown = realloc(array, bytes);
-    if (!grown) no_memory(error);
+    if (!grown) (void)no_memory(error);
     return grown;
 }
 

@@ -43,6 +43,7 @@ int iv_exit_status(iv_status status) {
 }
 
 iv_status iv_multiply_size(size_t a, size_t b, size_t *product, iv_error *error) {
+    *product = 0;
     if (a && b > SIZE_MAX / a)
         return iv_fail(error, IV_ENOMEM,
                        "a size of %zu x %zu is more than this machine can address", a, b);
