@@ -17,7 +17,7 @@ enum { N_FORMATS = sizeof formats / sizeof *formats };
 bool iv_own_has(const char *folder, const char *file) {
     char path[IV_PATH_BYTES];
     bool exists;
-    return iv_file_path(folder, file, path, &exists, NULL) == IV_OK && exists;
+    return iv_file_path(folder, file, path, &exists, NULL) != IV_OK || exists;
 }
 
 iv_status iv_own_separate_planes(uint8_t *pixels, size_t n_images, size_t n_pixels, size_t channels,

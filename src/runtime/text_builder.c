@@ -133,6 +133,13 @@ static size_t utf8_length(const unsigned char *s) {
     return overlong || surrogate || too_large ? 0 : n;
 }
 
+bool iv_is_utf8(const char *string) {
+    const unsigned char *s = (const unsigned char *)string;
+    size_t n = 1;
+    for (; *s && n > 0; s += n) n = utf8_length(s);
+    return n > 0;
+}
+
 void iv_text_json(iv_text *text, const char *string) {
     iv_text_add(text, "\"");
     for (const unsigned char *s = (const unsigned char *)string; *s;) {

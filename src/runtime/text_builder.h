@@ -30,6 +30,9 @@ iv_status iv_text_take(iv_text *text, char **string, iv_error *error);
 void iv_text_double(iv_text *text, double value, const char *missing);
 void iv_text_float(iv_text *text, float value, const char *missing);
 
+/* Whether all of a string is UTF-8. */
+bool iv_is_utf8(const char *string);
+
 /* A string quoted and escaped as JSON. Bytes that are not UTF-8 become U+FFFD. */
 void iv_text_json(iv_text *text, const char *string);
 
