@@ -2,6 +2,8 @@
  * what comes of them. */
 #include "experiment/experiment.h"
 
+#include "runtime/numeric.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -258,10 +260,17 @@ static iv_status run_experiment(const iv_job *job, bool training, iv_results *re
     return status;
 }
 
+static iv_status run_plainly(const iv_job *job, bool training, iv_results *results) {
+    const iv_numeric numeric = iv_numeric_begin();
+    const iv_status status = run_experiment(job, training, results);
+    iv_numeric_end(numeric);
+    return status;
+}
+
 iv_status iv_experiment_run(const iv_job *job, iv_results *results) {
-    return run_experiment(job, true, results);
+    return run_plainly(job, true, results);
 }
 
 iv_status iv_experiment_evaluate(const iv_job *job, iv_results *results) {
-    return run_experiment(job, false, results);
+    return run_plainly(job, false, results);
 }

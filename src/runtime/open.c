@@ -17,7 +17,9 @@ static int open_regular(const char *path, int flags, uint64_t *n_bytes, const ch
     }
     const bool known = fstat(descriptor, &found) == 0;
     if (!known || !S_ISREG(found.st_mode)) {
-        *reason = known ? "it is not a regular file" : strerror(errno);
+        *reason = !known                   ? strerror(errno)
+                  : S_ISDIR(found.st_mode) ? strerror(EISDIR)
+                                           : "it is not a regular file";
         close(descriptor);
         return -1;
     }
