@@ -221,6 +221,10 @@ iv_status iv_write_parts_atomically(const char *path, const iv_file_part *parts,
 iv_status iv_read_file(const char *path, size_t limit, uint8_t **bytes, size_t *n_bytes,
                        iv_error *error);
 
+/* Remove from a folder what processes that were killed had begun to write there under temporary
+ * names. For those alone who know that no living process writes into it. */
+iv_status iv_remove_temporaries(const char *folder, iv_error *error);
+
 /* Make a directory and its missing parents. */
 iv_status iv_make_directories(const char *path, iv_error *error);
 
@@ -279,12 +283,22 @@ typedef struct {
 iv_status iv_safetensors_write(const char *path, const iv_tensor_entry *tensors, size_t n_tensors,
                                const iv_metadata *metadata, size_t n_metadata, iv_error *error);
 
+/* The same with one more metadata string, "sha256": of all the file's bytes, with zeros in the place
+ * of its own digits. */
+iv_status iv_safetensors_write_sealed(const char *path, const iv_tensor_entry *tensors,
+                                      size_t n_tensors, const iv_metadata *metadata,
+                                      size_t n_metadata, iv_error *error);
+
 typedef struct iv_safetensors iv_safetensors;
 
 /* Read a file whole and check all of it: header length and JSON, types, shapes, and that the
  * tensors tile the data without gap or overlap. IV_EDATA if anything is wrong or a tensor is not
  * float32. */
 iv_status iv_safetensors_open(const char *path, iv_safetensors **file, iv_error *error);
+
+/* The same of a file that was written sealed. IV_EDATA if it is not sealed, or if its SHA-256 is
+ * another one. */
+iv_status iv_safetensors_open_sealed(const char *path, iv_safetensors **file, iv_error *error);
 void iv_safetensors_close(iv_safetensors *file); /* NULL is fine */
 
 /* Tensors are in the order of their data. What these return lives until the file is closed. */

@@ -31,7 +31,15 @@ typedef struct {
     const volatile sig_atomic_t *stop;
     const iv_progress *progress;
     void (*message)(void *state, const char *text); /* a line of news; NULL for none */
+    void (*warning)(void *state,
+                    const char *text); /* a line that nobody should miss; NULL likewise */
     void *message_state;
+
+    /* Called once the results are whole and before figures are drawn, so that whatever becomes of
+     * these costs no result; NULL for nothing. A failure, with a message in the context's error,
+     * is one of the run. */
+    iv_status (*measured)(void *state, const iv_results *results);
+    void *measured_state;
 } iv_job;
 
 /* Refuse what cannot succeed, before a run directory is made (`dir` is not used): IV_EDATA if data
@@ -39,7 +47,7 @@ typedef struct {
 iv_status iv_experiment_prepare(const iv_job *job);
 
 /* Train everything, measure it, write models, logs, checkpoints and figures into the run directory,
- * and fill `results`. Metrics are logged to metrics.jsonl. Errors are in the context's error;
+ * and fill `results`. A figure that cannot be drawn is a warning. Metrics are logged to metrics.jsonl. Errors are in the context's error;
  * IV_EINTERRUPTED leaves a checkpoint that `resume` continues from, bit for bit. */
 iv_status iv_experiment_run(const iv_job *job, iv_results *results);
 
@@ -450,7 +458,12 @@ iv_status iv_chart_add(iv_chart *chart, const iv_quantity *quantity, const char 
  * added. */
 iv_status iv_chart_draw(iv_chart *chart, const iv_plot *plot, const char *figure, const char *of);
 
-/* Write a plot to the run's figures, and say so if gnuplot is missing. */
+/* What became of figures/NAME, whose script is written whatever becomes of its pictures: `status` and
+ * `drawn` of iv_plot_write. Says so if they are missing, with the command that draws them; that is
+ * no failure. */
+void iv_experiment_plotted(const iv_experiment *x, const char *name, iv_status status, bool drawn);
+
+/* Write a plot to the run's figures; see iv_experiment_plotted. */
 iv_status iv_experiment_plot(const iv_experiment *x, const iv_plot *plot, const char *name);
 
 /* The figure that most studies have, if the spec asks for it: a number of each row's runs on a

@@ -75,6 +75,12 @@ typedef struct {
  * accumulate or with another part of the epilogue. */
 iv_status iv_gemm(iv_sequence *sequence, const iv_gemm_desc *desc);
 
+/* How a context makes products, for the record of a run: the engine, and which tuning it follows.
+ * "panel", or "panel, tuned 0123456789ab" with the first digits of the SHA-256 of the tuner's file.
+ *
+ * text  out, [bytes]; 64 are enough */
+void iv_gemm_describe(iv_context *context, char *text, size_t bytes);
+
 /* ------------------------------------------------------------------ singular values */
 
 /* Singular values, largest first, of `batch` matrices [m, n] by one-sided Jacobi rotations

@@ -41,13 +41,15 @@ typedef struct {
     const iv_progress *progress;
     void (*started)(void *state, const iv_run_start *start);
     void (*message)(void *state, const char *text); /* a line of news */
-    void *state;                                    /* of these two */
+    void (*warning)(void *state, const char *text); /* a line that nobody should miss */
+    void *state;                                    /* of these three */
 } iv_run_options;
 
 /* Train every run of a spec, measure it, write everything into the run directory (models, logs,
- * results.json, figures, report.html) and say in run.json how it ended. A run that `resume` finds
- * finished is left as it is: `started` is not called, and the results are those of its
- * results.json.
+ * results.json, figures, report.html) and say in run.json how it ended. A figure or report that
+ * cannot be written is a warning: by then the results are, and run.json says "done". A run that
+ * `resume` finds finished, with its report, is left as it is: `started` is not called, and the
+ * results are those of its results.json. What a killed process left undrawn is drawn.
  *
  * results  filled in on success, empty after a failure; the caller frees them (iv_results_free)
  *

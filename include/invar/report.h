@@ -31,13 +31,18 @@ typedef struct {
     const iv_device_info *device; /* NULL: run.json has null for device and driver */
     const uint64_t *seeds;        /* [n_seeds] */
     size_t n_seeds;
-    bool resume; /* accept a directory that already holds a run */
+    const char *spec;   /* text of the resolved spec, for spec.yaml; NULL: none is written */
+    const char *engine; /* how matrix products are made, for run.json; NULL: null */
+    bool resume;        /* accept a directory that already holds a run */
 } iv_run_dir_options;
 
-/* Make the directory with models/, splits/, checkpoint/ and figures/ in it, and write run.json with
- * status "running". Without `resume`, IV_EINVAL if the directory already holds a run: a finished
- * one is not overwritten, an unfinished one is to be resumed. With `resume`, IV_EDATA if there is
- * none. A resumed run keeps its first start time, and its seconds add up. */
+/* Make the directory with models/, splits/, checkpoint/ and figures/ in it, lock it, remove
+ * what killed processes left half-written, and write spec.yaml and then run.json with status
+ * "running". Without `resume`, IV_EINVAL if the directory already holds a run: a finished one is not
+ * overwritten, an unfinished one is to be resumed. With `resume`, IV_EDATA if there is none. A
+ * resumed run keeps its first start time, its seconds add up, and run.json lists the conditions of
+ * every process. IV_EFAILED if another process works in the directory, until iv_run_dir_destroy or
+ * its death. */
 iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error);
 
 /* An existing directory to read from; nothing is written. Such a handle cannot be finished.
@@ -54,6 +59,15 @@ const char *iv_run_dir_path(const iv_run_dir *dir);
  * it was killed); NULL if there was none. */
 const char *iv_run_dir_previous_status(const iv_run_dir *dir);
 
+/* What a resumed run does under other conditions than the process before: "device B (was A), driver
+ * 2 (was 1)"; "" if nothing changed. The caller frees *changes. */
+iv_status iv_run_dir_changes(const iv_run_dir *dir, char **changes, iv_error *error);
+
+/* Record in run.json a file of data that the running run reads: its SHA-256, and whether it
+ * may be the published one. Told twice, it counts once. IV_EDATA if the run was begun with another file. */
+iv_status iv_run_dir_add_data(iv_run_dir *dir, const char *file, const char *sha256, bool published,
+                              iv_error *error);
+
 /* DIR/NAME, to be freed by the caller; NULL only if memory ran out. name may have folders in it. */
 char *iv_run_dir_file(const iv_run_dir *dir, const char *name);
 
@@ -69,9 +83,16 @@ iv_status iv_run_dir_finish(iv_run_dir *dir, const char *status, iv_error *error
 
 typedef struct iv_log iv_log;
 
-/* Open DIR/metrics.jsonl. offset: keep the first `offset` bytes (what a checkpoint stored) and drop
- * the rest; 0 starts anew. IV_EDATA if the file is shorter than `offset`. */
-iv_status iv_log_open(const char *path, uint64_t offset, iv_log **log, iv_error *error);
+/* A moment of a log, for a checkpoint. */
+typedef struct {
+    uint64_t bytes;  /* length of the file, in whole lines */
+    char sha256[65]; /* of these bytes, in hexadecimal */
+} iv_log_mark;
+
+/* Open DIR/metrics.jsonl. mark: keep what was logged until then and drop the rest; NULL starts anew.
+ * IV_EDATA if what is kept is not there, or is not what was logged; IV_EFAILED if the file cannot be
+ * written or is no regular file. */
+iv_status iv_log_open(const char *path, const iv_log_mark *mark, iv_log **log, iv_error *error);
 
 /* Add one object: begin, any number of metrics, end. A failure on the way is remembered and
  * returned by iv_log_end. Points are kept in memory until iv_log_flush, or until they fill the
@@ -85,9 +106,9 @@ void iv_log_floats(iv_log *log, const char *metric, const float *values, size_t 
 void iv_log_doubles(iv_log *log, const char *metric, const double *values, size_t n);
 iv_status iv_log_end(iv_log *log, iv_error *error);
 
-/* Write every ended point to the disk; *offset (may be NULL) is the file's length then, for the
- * checkpoint. If the disk is full the file keeps whole lines only. */
-iv_status iv_log_flush(iv_log *log, uint64_t *offset, iv_error *error);
+/* Write every ended point to the disk; *mark (may be NULL) is this moment. If the disk is full the
+ * file keeps whole lines only. */
+iv_status iv_log_flush(iv_log *log, iv_log_mark *mark, iv_error *error);
 
 /* Flush, close and free, also on failure (NULL is fine). */
 iv_status iv_log_close(iv_log *log, iv_error *error);

@@ -13,7 +13,19 @@
 extern "C" {
 #endif
 
-typedef enum {
+/* A status that nobody looks at is a warning of the compiler, whatever function or function pointer
+ * it comes from. `(void)` before the call says that a failure does not matter there. */
+#if defined(__clang__)
+#define IV_MUST_USE __attribute__((warn_unused_result))
+#elif defined(__GNUC__) && __GNUC__ >= 10
+#define IV_MUST_USE [[nodiscard]]
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic" /* the attribute is newer than C11 */
+#else
+#define IV_MUST_USE
+#endif
+
+typedef enum IV_MUST_USE {
     IV_OK = 0,
     IV_EFAILED,      /* failed while running: input/output, the driver, a library    exit 1 */
     IV_ENOMEM,       /* host or device memory exhausted, or known not to suffice     exit 1 */
@@ -22,6 +34,10 @@ typedef enum {
     IV_EDATA,        /* data missing or damaged                                      exit 4 */
     IV_EINTERRUPTED, /* stopped on request; a checkpoint was saved                   exit 130 */
 } iv_status;
+
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 10
+#pragma GCC diagnostic pop
+#endif
 
 typedef struct {
     iv_status status;

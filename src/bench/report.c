@@ -62,13 +62,11 @@ static json_t *item_json(const iv_bench_item *item) {
                      "percent_of_peak", number_json(item->percent_of_peak));
 }
 
-/* An element that is missing for lack of memory leaves its array
- * short, which the caller notices. */
+/* NULL if memory runs out, which the array that it is put into notices. */
 static json_t *device_json(const iv_bench_device *device) {
     json_t *items = json_array();
-    for (size_t i = 0; i < device->n_items; i++)
-        json_array_append_new(items, item_json(&device->items[i]));
-    if (json_array_size(items) != device->n_items) {
+    for (size_t i = 0; i < device->n_items; i++) {
+        if (json_array_append_new(items, item_json(&device->items[i])) == 0) continue;
         json_decref(items);
         return NULL;
     }
@@ -82,9 +80,9 @@ static json_t *device_json(const iv_bench_device *device) {
 
 iv_status iv_bench_report_write(const iv_bench_report *report, const char *path, iv_error *error) {
     json_t *devices = json_array();
-    for (size_t i = 0; i < report->n_devices; i++)
-        json_array_append_new(devices, device_json(&report->devices[i]));
-    const bool whole = json_array_size(devices) == report->n_devices;
+    bool whole = devices != NULL;
+    for (size_t i = 0; i < report->n_devices && whole; i++)
+        whole = json_array_append_new(devices, device_json(&report->devices[i])) == 0;
     json_t *root =
         json_pack("{so so so so so so so}", "version", text_json(report->version), "commit",
                   text_json(report->commit), "opencl_headers", text_json(report->opencl_headers),
@@ -111,8 +109,8 @@ typedef struct {
 
 static void complain(reader *r, const char *key, const char *expected) {
     if (!r->failed)
-        iv_fail(r->error, IV_EDATA, "%s: no report of `invar bench`: \"%s\" is not %s", r->path,
-                key, expected);
+        (void)iv_fail(r->error, IV_EDATA, "%s: no report of `invar bench`: \"%s\" is not %s",
+                      r->path, key, expected);
     r->failed = true;
 }
 
@@ -153,7 +151,7 @@ static const json_t *read_list(reader *r, const json_t *object, const char *key,
     }
     *room = calloc(json_array_size(list) + 1, bytes_each);
     if (!*room) {
-        iv_fail(r->error, IV_ENOMEM, "out of memory while reading %s", r->path);
+        (void)iv_fail(r->error, IV_ENOMEM, "out of memory while reading %s", r->path);
         r->failed = true;
         return NULL;
     }

@@ -118,10 +118,16 @@ typedef struct {
 void cli_progress_init(cli_progress *progress, bool quiet);
 void cli_progress_update(void *progress, const char *what, uint64_t done, uint64_t total);
 void cli_progress_message(void *progress, const char *text);
-void cli_progress_end(cli_progress *progress); /* clear the line */
+void cli_progress_warning(cli_progress *progress, const char *text); /* also if quiet */
+void cli_progress_end(cli_progress *progress);                       /* clear the line */
 
-/* Nonzero once the user asked to stop (SIGINT, SIGTERM); a second request ends the process at once.
- */
+/* Before anything else: a reader that goes away and a limit on file sizes are errors of writing and
+ * not the end of the process, and no file is opened in the place of a standard stream. False if
+ * that cannot be had. */
+bool cli_settle_in(void);
+
+/* Nonzero once the user or the system asked to stop (SIGINT, SIGTERM, SIGHUP unless it is ignored,
+ * SIGUSR1, SIGUSR2); a second request ends the process at once. */
 const volatile sig_atomic_t *cli_catch_stop(void);
 
 /* "cpu", "gpu" or "other" */

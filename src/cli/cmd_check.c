@@ -70,7 +70,7 @@ static int run(const cli_arguments *arguments) {
     cli_overrides overrides;
     iv_check_report report;
     if (!cli_overrides_read(arguments, &overrides)) {
-        iv_fail(&error, IV_ENOMEM, "out of memory");
+        (void)iv_fail(&error, IV_ENOMEM, "out of memory");
         return cli_fail(&error);
     }
     const iv_run_options options = {.spec = arguments->words[0],

@@ -116,13 +116,14 @@ static int verify(const arguments *given) {
 
     iv_error error = {0};
     if (n_sets == 0)
-        iv_fail(&error, IV_EDATA, "%s: holds no image set; `invar data list` says how to get one",
-                given->directory);
+        (void)iv_fail(&error, IV_EDATA,
+                      "%s: holds no image set; `invar data list` says how to get one",
+                      given->directory);
     else if (n_missing + n_wrong > 0)
-        iv_fail(&error, IV_EDATA,
-                "%s: %zu files missing, %zu damaged or not the published ones%s%s%s",
-                given->directory, n_missing, n_wrong, *names ? "; `invar data fetch" : "", names,
-                *names ? "` replaces what is wrong" : "");
+        (void)iv_fail(&error, IV_EDATA,
+                      "%s: %zu files missing, %zu damaged or not the published ones%s%s%s",
+                      given->directory, n_missing, n_wrong, *names ? "; `invar data fetch" : "",
+                      names, *names ? "` replaces what is wrong" : "");
     return error.status == IV_OK ? 0 : cli_fail(&error);
 }
 

@@ -111,14 +111,15 @@ static json_t *device_json(size_t index, const iv_device_info *device, bool chos
 static iv_status print_json(const iv_device_info *devices, size_t n_devices, size_t chosen,
                             iv_error *error) {
     json_t *list = json_array();
-    for (size_t i = 0; i < n_devices; i++)
-        json_array_append_new(list, device_json(i, &devices[i], i == chosen));
+    bool whole = list != NULL;
+    for (size_t i = 0; i < n_devices && whole; i++)
+        whole = json_array_append_new(list, device_json(i, &devices[i], i == chosen)) == 0;
     json_t *root = json_pack("{so so}", "default",
                              chosen < n_devices ? json_integer((json_int_t)chosen) : json_null(),
                              "devices", list);
 
     iv_status status = IV_OK;
-    if (!root || json_array_size(list) != n_devices || json_dumpf(root, stdout, JSON_INDENT(2)))
+    if (!root || !whole || json_dumpf(root, stdout, JSON_INDENT(2)))
         status = iv_fail(error, IV_EFAILED, "writing the list of devices as JSON failed");
     else
         putchar('\n');

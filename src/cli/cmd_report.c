@@ -30,7 +30,7 @@ static int run(const cli_arguments *arguments) {
     if (out && !*out) return cli_usage_error(&cli_report, "--out needs a directory");
     iv_results *results = calloc(n_dirs, sizeof *results);
     if (!results) {
-        iv_fail(&error, IV_ENOMEM, "out of memory for the results");
+        (void)iv_fail(&error, IV_ENOMEM, "out of memory for the results");
         return cli_fail(&error);
     }
 

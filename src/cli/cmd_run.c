@@ -26,6 +26,10 @@ static void say(void *state, const char *text) {
     cli_progress_message(&((running *)state)->progress, text);
 }
 
+static void warn(void *state, const char *text) {
+    cli_progress_warning(&((running *)state)->progress, text);
+}
+
 static iv_status print_outcome(const running *r, const iv_results *results, iv_error *error) {
     char *table = NULL;
     if (!r->dir) return iv_fail(error, IV_ENOMEM, "out of memory");
@@ -58,6 +62,7 @@ static int perform(const cli_arguments *arguments, iv_run_options options, const
     options.progress = &progress;
     options.started = announce;
     options.message = say;
+    options.warning = warn;
     options.state = &r;
     iv_status status = resumed ? iv_resume(resumed, &options, &results, &error)
                                : iv_run(&options, &results, &error);

@@ -3,6 +3,7 @@
 
 #include "runtime/text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,9 +102,10 @@ static int dispatch(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    if (!cli_settle_in()) return 1;
     const int exit_status = dispatch(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && exit_status == 0) {
-        fprintf(stderr, "invar: cannot write to standard output\n");
+        if (errno != EPIPE) fprintf(stderr, "invar: cannot write to standard output\n");
         return 1;
     }
     return exit_status;

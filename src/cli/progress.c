@@ -3,6 +3,9 @@
 
 #include "runtime/text.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +90,11 @@ void cli_progress_update(void *state, const char *what, uint64_t done, uint64_t 
     p->line_open = p->terminal;
 }
 
+void cli_progress_warning(cli_progress *p, const char *text) {
+    clear_line(p);
+    fprintf(stderr, "invar: %s\n", text);
+}
+
 void cli_progress_message(void *state, const char *text) {
     cli_progress *p = state;
     if (p->quiet) return;
@@ -99,19 +107,53 @@ void cli_progress_end(cli_progress *p) {
     fflush(stderr);
 }
 
-/* A signal handler can reach nothing but a global. */
+/* ------------------------------------------------------------------ signals */
+
 static volatile sig_atomic_t stop_requested;
 
-static void request_stop(int signal_number) {
-    (void)signal_number;
-    if (stop_requested) _exit(130);
-    stop_requested = 1;
+/* Signals are waited for in a thread of their own: OpenCL drivers are built on compilers that put
+ * their own handlers in the place of others'. */
+static void *await_requests(void *state) {
+    const sigset_t *requests = state;
+    for (int number; sigwait(requests, &number) == 0;) {
+        if (stop_requested) _exit(130);
+        stop_requested = 1;
+    }
+    return NULL;
 }
 
 const volatile sig_atomic_t *cli_catch_stop(void) {
-    struct sigaction action = {.sa_handler = request_stop};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    static sigset_t requests;
+    struct sigaction hangup;
+    pthread_t thread;
+    sigemptyset(&requests);
+    sigaddset(&requests, SIGINT);
+    sigaddset(&requests, SIGTERM);
+    sigaddset(&requests, SIGUSR1); /* a batch system gives notice */
+    sigaddset(&requests, SIGUSR2);
+    /* The end of a session; under nohup it is ignored, and stays so. */
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaddset(&requests, SIGHUP);
+    if (pthread_sigmask(SIG_BLOCK, &requests, NULL) == 0 &&
+        pthread_create(&thread, NULL, await_requests, &requests) == 0)
+        pthread_detach(thread);
+    else /* without the thread nobody would hear them */
+        pthread_sigmask(SIG_UNBLOCK, &requests, NULL);
     return &stop_requested;
+}
+
+bool cli_settle_in(void) {
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL);
+    /* And blocked: what is ignored gets a handler where a driver's compiler puts in its own. */
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGPIPE);
+    sigaddset(&blocked, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    for (int descriptor = 0; descriptor <= 2; descriptor++)
+        if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return false;
+    return true;
 }

@@ -1,8 +1,11 @@
 /* Whole files: read with a bound, written so that a reader never sees half of one. */
 #include "data/file.h"
 
+#include "runtime/open.h"
+
 #include <invar/data.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -45,11 +48,21 @@ static iv_status write_parts(int descriptor, const char *path, const iv_file_par
     return IV_OK;
 }
 
-/* Devices and pipes cannot be replaced by renaming. */
+/* Devices and pipes cannot be replaced by renaming. A pipe that nobody reads is an error at once,
+ * one that is read slowly is not. */
 static iv_status write_directly(const char *path, const iv_file_part *parts, size_t n_parts,
                                 iv_error *error) {
-    const int descriptor = open(path, O_WRONLY | O_CLOEXEC);
-    if (descriptor < 0) return iv_file_fail(error, path, "open", errno);
+    const int descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0)
+        return errno == ENXIO
+                   ? iv_fail(error, IV_EFAILED, "%s: cannot open: a pipe that nobody reads", path)
+                   : iv_file_fail(error, path, "open", errno);
+    const int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0 || fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK) < 0) {
+        const int reason = errno;
+        close(descriptor);
+        return iv_file_fail(error, path, "open", reason);
+    }
     const iv_status status = write_parts(descriptor, path, parts, n_parts, error);
     if (close(descriptor) != 0 && status == IV_OK) return iv_file_fail(error, path, "write", errno);
     return status;
@@ -138,50 +151,65 @@ iv_status iv_read_file(const char *path, size_t limit, uint8_t **bytes, size_t *
                        iv_error *error) {
     iv_status status = IV_OK;
     uint8_t *buffer = NULL;
+    uint64_t size;
+    const char *reason;
     *bytes = NULL;
     *n_bytes = 0;
-
-    /* Not blocking, so that a pipe in the file's place is refused below and not waited for. */
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0)
-        return iv_fail(error, IV_EDATA, "%s: cannot be read: %s", path, strerror(errno));
-
-    struct stat found;
-    if (fstat(descriptor, &found) != 0 || !S_ISREG(found.st_mode)) {
-        status = iv_fail(error, IV_EDATA, "%s: not a regular file", path);
+    const int descriptor = iv_open_to_read(path, &size, &reason);
+    if (descriptor < 0) return iv_fail(error, IV_EDATA, "%s: cannot be read: %s", path, reason);
+    if (size > limit) {
+        status = iv_fail(error, IV_EDATA, "%s: has %ju bytes, expected at most %zu", path,
+                         (uintmax_t)size, limit);
         goto done;
     }
-    if (found.st_size < 0 || (uintmax_t)found.st_size > limit) {
-        status = iv_fail(error, IV_EDATA, "%s: has %jd bytes, expected at most %zu", path,
-                         (intmax_t)found.st_size, limit);
-        goto done;
-    }
-    const size_t size = (size_t)found.st_size;
-    buffer = malloc(size + 1);
+    buffer = malloc((size_t)size + 1);
     if (!buffer) {
-        status = iv_fail(error, IV_ENOMEM, "%s: no memory for its %zu bytes", path, size);
+        status =
+            iv_fail(error, IV_ENOMEM, "%s: no memory for its %ju bytes", path, (uintmax_t)size);
         goto done;
     }
-
-    size_t filled = 0;
-    while (filled < size) {
-        const ssize_t got = read(descriptor, buffer + filled, size - filled);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) {
-            status = iv_fail(error, IV_EDATA, "%s: cannot be read past byte %zu of %zu: %s", path,
-                             filled, size, got < 0 ? strerror(errno) : "it became shorter");
-            goto done;
-        }
-        filled += (size_t)got;
+    if (!iv_read_exactly(descriptor, buffer, (size_t)size, &reason)) {
+        status = iv_fail(error, IV_EDATA, "%s: cannot be read to its end: %s", path, reason);
+        goto done;
     }
     buffer[size] = 0;
     *bytes = buffer;
-    *n_bytes = size;
+    *n_bytes = (size_t)size;
     buffer = NULL;
 
 done:
     free(buffer);
     close(descriptor);
+    return status;
+}
+
+/* "NAME.part-PROCESS-ATTEMPT", as iv_file_create_beside names what it makes. */
+static bool is_temporary(const char *name) {
+    static const char digits[] = "0123456789";
+    const char *part = NULL;
+    for (const char *at = name; (at = strstr(at, ".part-")); at++) part = at + 6;
+    const size_t process = part ? strspn(part, digits) : 0;
+    if (process == 0 || part[process] != '-') return false;
+    const size_t attempt = strspn(part + process + 1, digits);
+    return attempt > 0 && part[process + 1 + attempt] == '\0';
+}
+
+iv_status iv_remove_temporaries(const char *folder, iv_error *error) {
+    iv_status status = IV_OK;
+    DIR *opened = opendir(folder);
+    if (!opened) return iv_file_fail(error, folder, "look into it", errno);
+    for (struct dirent *entry; status == IV_OK;) {
+        errno = 0;
+        entry = readdir(opened);
+        if (!entry) {
+            if (errno != 0) status = iv_file_fail(error, folder, "look into it", errno);
+            break;
+        }
+        if (is_temporary(entry->d_name) && unlinkat(dirfd(opened), entry->d_name, 0) != 0 &&
+            errno != ENOENT)
+            status = iv_file_fail(error, folder, "remove an unfinished file in it", errno);
+    }
+    closedir(opened);
     return status;
 }
 

@@ -17,7 +17,7 @@ enum { N_FORMATS = sizeof formats / sizeof *formats };
 bool iv_own_has(const char *folder, const char *file) {
     char path[IV_PATH_BYTES];
     bool exists;
-    return iv_file_path(folder, file, path, &exists, NULL) == IV_OK && exists;
+    return iv_file_path(folder, file, path, &exists, NULL) != IV_OK || exists;
 }
 
 iv_status iv_own_separate_planes(uint8_t *pixels, size_t n_images, size_t n_pixels, size_t channels,
@@ -114,12 +114,12 @@ static iv_status pool(iv_own_part parts[2], iv_dataset *dataset, iv_error *error
 
 static iv_status find_format(const char *folder, const iv_own_format **format, iv_error *error) {
     struct stat found;
+    *format = NULL;
     if (stat(folder, &found) != 0)
         return iv_fail(error, IV_EDATA, "%s: %s; expected a folder with images", folder,
                        strerror(errno));
     if (!S_ISDIR(found.st_mode))
         return iv_fail(error, IV_EDATA, "%s: not a folder; expected one with images", folder);
-    *format = NULL;
     for (size_t i = 0; i < N_FORMATS; i++) {
         if (!formats[i]->is_there(folder)) continue;
         /* Folders beside files may be anything. */

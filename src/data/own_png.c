@@ -20,8 +20,9 @@ typedef struct {
 static bool is_folder(const char *folder, const char *name) {
     char path[IV_PATH_BYTES];
     struct stat found;
-    return iv_path_within(folder, name, "", path, NULL) == IV_OK && stat(path, &found) == 0 &&
-           S_ISDIR(found.st_mode);
+    if (iv_path_within(folder, name, "", path, NULL) != IV_OK) return false;
+    /* Where it cannot be told it is taken for one: listing it says why it cannot be read. */
+    return stat(path, &found) == 0 ? S_ISDIR(found.st_mode) : errno != ENOENT;
 }
 
 static int is_shown(const struct dirent *entry) {

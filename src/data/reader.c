@@ -1,12 +1,12 @@
 #include "data/reader.h"
 
+#include "runtime/open.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -30,16 +30,13 @@ static iv_status open_reader(const char *path, bool as_it_is, iv_reader **out, i
 
     iv_status status = IV_OK;
     reader->path = strdup(path);
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat found;
+    const char *reason;
+    const int descriptor = iv_open_to_read(path, &reader->file_bytes, &reason);
     if (!reader->path) {
         status = iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
     } else if (descriptor < 0) {
-        status = iv_fail(error, IV_EDATA, "%s: cannot be read: %s", path, strerror(errno));
-    } else if (fstat(descriptor, &found) != 0 || !S_ISREG(found.st_mode)) {
-        status = iv_fail(error, IV_EDATA, "%s: not a regular file", path);
+        status = iv_fail(error, IV_EDATA, "%s: cannot be read: %s", path, reason);
     } else {
-        reader->file_bytes = (uint64_t)found.st_size;
         reader->file = fdopen(descriptor, "rb");
         if (!reader->file)
             status = iv_fail(error, IV_EFAILED, "%s: cannot be read: %s", path, strerror(errno));
@@ -48,8 +45,12 @@ static iv_status open_reader(const char *path, bool as_it_is, iv_reader **out, i
     if (status != IV_OK) goto failed;
 
     unsigned char magic[2];
-    reader->compressed =
-        !as_it_is && fread(magic, 1, 2, reader->file) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+    const bool begins = !as_it_is && fread(magic, 1, 2, reader->file) == 2;
+    if (ferror(reader->file)) {
+        status = iv_fail(error, IV_EDATA, "%s: cannot be read: %s", path, strerror(errno));
+        goto failed;
+    }
+    reader->compressed = begins && magic[0] == 0x1f && magic[1] == 0x8b;
     rewind(reader->file);
     if (reader->compressed) {
         /* 15 + 16: a gzip wrapper around the largest window; its CRC and length are checked. */

@@ -1,4 +1,8 @@
 /* Reading safetensors, trusting nothing: the file may come from anywhere. */
+#include "data/safetensors.h"
+
+#include "runtime/sha256.h"
+
 #include <invar/data.h>
 
 #include <jansson.h>
@@ -157,6 +161,8 @@ static iv_status parse(const char *path, iv_safetensors *file, size_t size, iv_e
     json_error_t reason;
     file->header = json_loadb((const char *)file->bytes + 8, (size_t)header_bytes,
                               JSON_REJECT_DUPLICATES, &reason);
+    if (!file->header && json_error_code(&reason) == json_error_out_of_memory)
+        return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
     if (!json_is_object(file->header))
         return iv_fail(error, IV_EDATA, "%s: its safetensors header is not a JSON object: %s", path,
                        file->header ? "another kind of value" : reason.text);
@@ -167,13 +173,37 @@ static iv_status parse(const char *path, iv_safetensors *file, size_t size, iv_e
     return copy_data(path, file, file->bytes + 8 + header_bytes, data_bytes, error);
 }
 
-iv_status iv_safetensors_open(const char *path, iv_safetensors **out, iv_error *error) {
+/* Whether the SHA-256 in the header, the first string of its metadata, is that of all the bytes. */
+static iv_status check_seal(const char *path, iv_safetensors *file, size_t size, iv_error *error) {
+    static const char before[] = "{\"__metadata__\":{\"sha256\":\"";
+    enum { AT = 8 + sizeof before - 1, DIGITS = IV_SHA256_HEX - 1 };
+    char written[IV_SHA256_HEX] = "", right[IV_SHA256_HEX] = "";
+    if (size < AT + DIGITS || memcmp(file->bytes + 8, before, sizeof before - 1) != 0)
+        return iv_fail(error, IV_EDATA,
+                       "%s: damaged, or written by another version: there is no "
+                       "SHA-256 in it",
+                       path);
+    memcpy(written, file->bytes + AT, DIGITS);
+    iv_sha256 *hash = iv_sha256_begin();
+    if (!hash) return iv_fail(error, IV_ENOMEM, "%s: no memory to check it", path);
+    iv_sha256_add(hash, file->bytes, AT);
+    iv_sha256_add(hash, iv_safetensors_no_seal, DIGITS);
+    iv_sha256_add(hash, file->bytes + AT + DIGITS, size - AT - DIGITS);
+    const bool known = iv_sha256_so_far(hash, right);
+    iv_sha256_end(hash);
+    if (!known) return iv_fail(error, IV_EFAILED, "%s: no SHA-256 can be computed", path);
+    if (strcmp(written, right) == 0) return IV_OK;
+    return iv_fail(error, IV_EDATA, "%s: damaged: its SHA-256 is not the one in it", path);
+}
+
+static iv_status open_file(const char *path, bool sealed, iv_safetensors **out, iv_error *error) {
     *out = NULL;
     iv_safetensors *file = calloc(1, sizeof *file);
     if (!file) return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
 
     size_t size;
     iv_status status = iv_read_file(path, SIZE_MAX / 2, &file->bytes, &size, error);
+    if (status == IV_OK && sealed) status = check_seal(path, file, size, error);
     if (status == IV_OK) status = parse(path, file, size, error);
     if (status != IV_OK) {
         iv_safetensors_close(file);
@@ -183,6 +213,14 @@ iv_status iv_safetensors_open(const char *path, iv_safetensors **out, iv_error *
     file->bytes = NULL;
     *out = file;
     return IV_OK;
+}
+
+iv_status iv_safetensors_open(const char *path, iv_safetensors **file, iv_error *error) {
+    return open_file(path, false, file, error);
+}
+
+iv_status iv_safetensors_open_sealed(const char *path, iv_safetensors **file, iv_error *error) {
+    return open_file(path, true, file, error);
 }
 
 size_t iv_safetensors_count(const iv_safetensors *file) {

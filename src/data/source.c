@@ -8,11 +8,11 @@
 
 #include "data/cifar.h"
 #include "data/idx_set.h"
+#include "runtime/open.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const iv_dataset_info table[] = {
     {
@@ -146,7 +146,7 @@ iv_status iv_file_path(const char *folder, const char *file, char *path, bool *e
     *exists = false;
     for (int i = 0; i < 3 && !*exists && status == IV_OK; i++) {
         status = iv_path_within(folder, file, suffixes[i], path, error);
-        *exists = status == IV_OK && i < 2 && access(path, F_OK) == 0;
+        if (status == IV_OK && i < 2) status = iv_path_exists(path, exists, error);
     }
     return status;
 }

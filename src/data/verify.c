@@ -2,8 +2,7 @@
 
 #include "data/reader.h"
 #include "data/source.h"
-
-#include <openssl/evp.h>
+#include "runtime/sha256.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,44 +11,37 @@
 /* No published file comes near; keeps a gzip bomb from running for hours. */
 static const uint64_t most_bytes = (uint64_t)1 << 30;
 
-static iv_status digest(iv_reader *reader, EVP_MD_CTX *context, const char *path, char sha256[65],
-                        iv_error *error) {
+static iv_status add_all(iv_reader *reader, iv_sha256 *hash, const char *path, iv_error *error) {
     enum { CHUNK = 1 << 16 };
     unsigned char *chunk = malloc(CHUNK);
     if (!chunk) return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
-
-    int good = EVP_DigestInit_ex(context, EVP_sha256(), NULL);
     uint64_t total = 0;
     size_t got = CHUNK;
     iv_status status = IV_OK;
-    while (good && got == CHUNK && status == IV_OK) {
+    while (got == CHUNK && status == IV_OK) {
         status = iv_reader_read(reader, chunk, CHUNK, &got, error);
         total += got;
         if (status == IV_OK && total > most_bytes)
             status = iv_fail(error, IV_EDATA, "%s: holds more than %llu bytes", path,
                              (unsigned long long)most_bytes);
-        if (status == IV_OK) good = EVP_DigestUpdate(context, chunk, got);
+        if (status == IV_OK) iv_sha256_add(hash, chunk, got);
     }
     free(chunk);
-    if (status != IV_OK) return status;
-
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    if (!good || !EVP_DigestFinal_ex(context, bytes, NULL))
-        return iv_fail(error, IV_EFAILED, "%s: the crypto library cannot compute SHA-256", path);
-    for (int i = 0; i < 32; i++) snprintf(sha256 + 2 * i, 3, "%02x", bytes[i]);
-    return IV_OK;
+    return status;
 }
 
 static iv_status file_sha256(const char *path, bool as_it_is, char sha256[65], iv_error *error) {
     iv_reader *reader = NULL;
     sha256[0] = '\0';
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    iv_status status = !context   ? iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path)
+    iv_sha256 *hash = iv_sha256_begin();
+    iv_status status = !hash      ? iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path)
                        : as_it_is ? iv_reader_open_as_it_is(path, &reader, error)
                                   : iv_reader_open(path, &reader, error);
-    if (status == IV_OK) status = digest(reader, context, path, sha256, error);
+    if (status == IV_OK) status = add_all(reader, hash, path, error);
+    if (status == IV_OK && !iv_sha256_so_far(hash, sha256))
+        status = iv_fail(error, IV_EFAILED, "%s: the crypto library cannot compute SHA-256", path);
     iv_reader_close(reader);
-    EVP_MD_CTX_free(context);
+    iv_sha256_end(hash);
     return status;
 }
 

@@ -23,24 +23,38 @@ struct iv_chart {
     size_t n, capacity;
 };
 
+/* Take over one line of the log. */
+static iv_status add_line(iv_chart *chart, const char *path, size_t number, const char *line,
+                          size_t length) {
+    json_error_t reason;
+    json_t *point = json_loadb(line, length, 0, &reason);
+    if (!point && json_error_code(&reason) != json_error_out_of_memory)
+        return iv_fail(iv_context_error(chart->x->context), IV_EDATA, "%s:%zu: damaged: %s", path,
+                       number, reason.text);
+    if (!point || json_array_append_new(chart->points, point) != 0)
+        return iv_no_memory(chart->x->context);
+    return IV_OK;
+}
+
 iv_status iv_chart_open(const iv_experiment *x, iv_chart **out) {
     char *path = iv_run_dir_file(x->job->dir, "metrics.jsonl");
+    iv_error *error = iv_context_error(x->context);
+    uint8_t *text = NULL;
+    size_t n_bytes = 0;
     iv_chart *chart = *out = calloc(1, sizeof *chart);
     if (chart) *chart = (iv_chart){.x = x, .points = json_array()};
-    FILE *file = path ? fopen(path, "rb") : NULL;
-    iv_status status = IV_OK;
-    if (!chart || !chart->points || !path)
-        status = iv_no_memory(x->context);
-    else if (!file)
-        status = iv_fail(iv_context_error(x->context), IV_EFAILED, "cannot read %s for the figures",
-                         path);
-    while (status == IV_OK) {
-        json_error_t reason;
-        json_t *point = json_loadf(file, JSON_DISABLE_EOF_CHECK, &reason);
-        if (!point) break;
-        if (json_array_append_new(chart->points, point) != 0) status = iv_no_memory(x->context);
+    iv_status status = chart && chart->points && path
+                           ? iv_read_file(path, SIZE_MAX / 2, &text, &n_bytes, error)
+                           : iv_no_memory(x->context);
+    const char *line = (const char *)text;
+    for (size_t left = n_bytes, number = 1; left > 0 && status == IV_OK; number++) {
+        const char *end = memchr(line, '\n', left);
+        const size_t length = end ? (size_t)(end - line) : left;
+        status = add_line(chart, path, number, line, length);
+        line += length + (end != NULL);
+        left -= length + (end != NULL);
     }
-    if (file) fclose(file);
+    free(text);
     free(path);
     if (status != IV_OK) {
         iv_chart_close(chart);
@@ -164,10 +178,9 @@ iv_status iv_chart_draw(iv_chart *chart, const iv_plot *labels, const char *figu
 iv_status iv_experiment_plot(const iv_experiment *x, const iv_plot *plot, const char *name) {
     char *folder = iv_run_dir_file(x->job->dir, "figures");
     bool drawn;
-    const iv_status status =
-        folder ? iv_plot_write(plot, folder, name, &drawn, iv_context_error(x->context))
-               : iv_no_memory(x->context);
-    if (status == IV_OK && !drawn) iv_experiment_say(x, iv_gnuplot_missing);
+    if (!folder) return iv_no_memory(x->context);
+    iv_experiment_plotted(
+        x, name, iv_plot_write(plot, folder, name, &drawn, iv_context_error(x->context)), drawn);
     free(folder);
-    return status;
+    return IV_OK;
 }

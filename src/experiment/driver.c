@@ -2,6 +2,8 @@
  * what comes of them. */
 #include "experiment/experiment.h"
 
+#include "runtime/numeric.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +14,33 @@
 
 void iv_experiment_say(const iv_experiment *x, const char *text) {
     if (x->job->message) x->job->message(x->job->message_state, text);
+}
+
+static void warn(const iv_experiment *x, const char *text) {
+    if (x->job->warning) x->job->warning(x->job->message_state, text);
+}
+
+void iv_experiment_plotted(const iv_experiment *x, const char *name, iv_status status, bool drawn) {
+    iv_error *error = iv_context_error(x->context);
+    char line[sizeof error->message + 1024];
+    if (status == IV_OK && !drawn) iv_experiment_say(x, iv_gnuplot_missing);
+    if (status == IV_OK) return;
+    snprintf(line, sizeof line,
+             "note: a figure is not drawn: %s; `cd %.700s/figures && gnuplot %.200s.gp` draws it",
+             error->message, iv_run_dir_path(x->job->dir), name);
+    warn(x, line);
+    iv_error_clear(error);
+}
+
+/* Of a picture: its failure costs no result, and is said. A request to stop is no failure of it. */
+static iv_status without_picture(const iv_experiment *x, iv_status status) {
+    if (status == IV_OK || status == IV_EINTERRUPTED) return status;
+    iv_error *error = iv_context_error(x->context);
+    char line[sizeof error->message + 64];
+    snprintf(line, sizeof line, "note: a figure is not drawn: %s", error->message);
+    warn(x, line);
+    iv_error_clear(error);
+    return IV_OK;
 }
 
 iv_status iv_experiment_stopped(const iv_experiment *x) {
@@ -132,14 +161,16 @@ static iv_status run_population(iv_experiment *x, size_t index, bool trained, do
                                 uint32_t *diverged_from) {
     const iv_population *p = &x->populations.items[index];
     iv_model *model;
-    trained = trained || (is_fitted(x, p) && experiment_has_models(x, p));
-    iv_status status = experiment_open_model(x, p, &model);
+    iv_status status = IV_OK;
+    if (!trained && is_fitted(x, p)) status = experiment_has_models(x, p, &trained);
+    if (status != IV_OK) return status;
+    status = experiment_open_model(x, p, &model);
     if (status == IV_OK)
         status = trained ? experiment_import(x, model, diverged_from)
                          : train_population(x, index, model, diverged_from);
     if (status == IV_OK) status = measure_population(x, model, values);
     if (status == IV_OK && x->training && x->study->results && x->study->results->draw_population)
-        status = x->study->results->draw_population(x, model);
+        status = without_picture(x, x->study->results->draw_population(x, model));
     experiment_destroy_model(x->study, model);
     return status;
 }
@@ -196,8 +227,10 @@ static iv_status finish(iv_experiment *x, const measured *all, iv_results *resul
                                               all->diverged, &runs, error);
     if (status == IV_OK) status = iv_trained_fill(&runs, results, error);
     if (status == IV_OK && x->training) status = iv_log_flush(x->log, NULL, error);
+    if (status == IV_OK && x->job->measured)
+        status = x->job->measured(x->job->measured_state, results);
     if (status == IV_OK && x->training && x->study->results && x->study->results->draw)
-        status = x->study->results->draw(x, &runs);
+        status = without_picture(x, x->study->results->draw(x, &runs));
     iv_trained_runs_clear(&runs);
     return status;
 }
@@ -227,10 +260,17 @@ static iv_status run_experiment(const iv_job *job, bool training, iv_results *re
     return status;
 }
 
+static iv_status run_plainly(const iv_job *job, bool training, iv_results *results) {
+    const iv_numeric numeric = iv_numeric_begin();
+    const iv_status status = run_experiment(job, training, results);
+    iv_numeric_end(numeric);
+    return status;
+}
+
 iv_status iv_experiment_run(const iv_job *job, iv_results *results) {
-    return run_experiment(job, true, results);
+    return run_plainly(job, true, results);
 }
 
 iv_status iv_experiment_evaluate(const iv_job *job, iv_results *results) {
-    return run_experiment(job, false, results);
+    return run_plainly(job, false, results);
 }

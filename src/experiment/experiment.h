@@ -70,8 +70,9 @@ iv_status experiment_export(const iv_experiment *x, const iv_model *model,
                             const uint32_t *diverged_from);
 iv_status experiment_import(const iv_experiment *x, iv_model *model, uint32_t *diverged_from);
 
-/* Whether a resumed run finds all models of a population, each written whole or not at all. */
-bool experiment_has_models(const iv_experiment *x, const iv_population *population);
+/* *all: whether a resumed run finds all models of a population, each written whole or not at all.
+ */
+iv_status experiment_has_models(const iv_experiment *x, const iv_population *population, bool *all);
 
 /* ------------------------------------------------------------------ checkpoints */
 
@@ -84,13 +85,19 @@ iv_status experiment_save(const iv_experiment *x, size_t index, const iv_model *
 iv_status experiment_save_stopped(const iv_experiment *x, size_t index, const iv_model *model,
                                   iv_optimizer *optimizer, const iv_position *position);
 
+/* Where the boundaries of a training lie: number 0 before the first step, then n more. */
+typedef struct {
+    size_t steps, steps_between, n;
+} experiment_boundaries;
+
 /* Go on from x->checkpoint, which is closed and set to NULL. IV_EDATA if it is of another
- * population, or of boundaries that lie elsewhere. */
+ * population, or says what cannot be. */
 iv_status experiment_load(iv_experiment *x, iv_model *model, iv_optimizer *optimizer,
-                          size_t boundary_steps, iv_position *position);
+                          const experiment_boundaries *boundaries, iv_position *position);
 
 /* Open the log of a run: anew, or, if the job resumes and there is a checkpoint, to go on from it;
- * then x->checkpoint is that file, and *first the population that it belongs to (else 0). */
+ * then x->checkpoint is that file, and *first the population that it belongs to (else 0). IV_EDATA
+ * if the checkpoint is damaged or of another spec, or the log is not what it was then. */
 iv_status experiment_open_log(iv_experiment *x, size_t *first);
 
 /* Close the log; a failure to do so is one of a run that was fine so far. */

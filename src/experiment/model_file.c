@@ -1,9 +1,12 @@
 /* Models out and in. */
 #include "experiment/experiment.h"
 
+#include "runtime/open.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char diverged_key[] = "diverged_from";
 
@@ -57,14 +60,38 @@ iv_status experiment_export(const iv_experiment *x, const iv_model *model,
     return status;
 }
 
-static iv_status read_divergence(const char *path, uint32_t *diverged_from, iv_error *error) {
+/* Whether a model's file says of itself that it is the member's; one that says nothing is. */
+static iv_status check_member(const char *path, const iv_safetensors *file, const iv_member *member,
+                              iv_error *error) {
+    char seed[16];
+    snprintf(seed, sizeof seed, "%" PRIu32, member->seed);
+    const char *name = iv_safetensors_metadata(file, "name");
+    const char *own_seed = iv_safetensors_metadata(file, "seed");
+    if ((!name || strcmp(name, member->run->name) == 0) &&
+        (!own_seed || strcmp(own_seed, seed) == 0))
+        return IV_OK;
+    return iv_fail(error, IV_EDATA,
+                   "%s: holds the model of %.100s seed %.20s, expected %.100s seed %s; were files "
+                   "exchanged?",
+                   path, name ? name : "?", own_seed ? own_seed : "?", member->run->name, seed);
+}
+
+/* What a model's file says beside its parameters. */
+static iv_status read_metadata(const char *path, const iv_population *p, size_t r,
+                               uint32_t *diverged_from, iv_error *error) {
     iv_safetensors *file;
-    const iv_status status = iv_safetensors_open(path, &file, error);
+    iv_status status = iv_safetensors_open(path, &file, error);
     if (status != IV_OK) return status;
+    status = check_member(path, file, &p->members[r], error);
     const char *epoch = iv_safetensors_metadata(file, diverged_key);
-    *diverged_from = epoch ? (uint32_t)strtoul(epoch, NULL, 10) : 0;
+    const size_t digits = epoch ? strspn(epoch, "0123456789") : 0;
+    const unsigned long number = digits > 0 ? strtoul(epoch, NULL, 10) : 0;
+    *diverged_from = (uint32_t)number;
+    if (status == IV_OK && epoch && (digits == 0 || epoch[digits] || number > p->epochs))
+        status = iv_fail(error, IV_EDATA, "%s: damaged: `%s` is not an epoch of its training", path,
+                         diverged_key);
     iv_safetensors_close(file);
-    return IV_OK;
+    return status;
 }
 
 iv_status experiment_import(const iv_experiment *x, iv_model *model, uint32_t *diverged_from) {
@@ -75,20 +102,21 @@ iv_status experiment_import(const iv_experiment *x, iv_model *model, uint32_t *d
         char *path = model_path(x, &model->population->members[r]);
         status = path ? iv_model_read(path, states, n, r) : iv_no_memory(x->context);
         if (status == IV_OK)
-            status = read_divergence(path, &diverged_from[r], iv_context_error(x->context));
+            status = read_metadata(path, model->population, r, &diverged_from[r],
+                                   iv_context_error(x->context));
         free(path);
     }
     return status;
 }
 
-bool experiment_has_models(const iv_experiment *x, const iv_population *p) {
-    bool all = x->job->resume;
-    for (size_t r = 0; r < p->n_members && all; r++) {
+iv_status experiment_has_models(const iv_experiment *x, const iv_population *p, bool *all) {
+    iv_status status = IV_OK;
+    *all = x->job->resume;
+    for (size_t r = 0; r < p->n_members && *all && status == IV_OK; r++) {
         char *path = model_path(x, &p->members[r]);
-        FILE *file = path ? fopen(path, "rb") : NULL;
-        all = file != NULL;
-        if (file) fclose(file);
+        status = path ? iv_path_exists(path, all, iv_context_error(x->context))
+                      : iv_no_memory(x->context);
         free(path);
     }
-    return all;
+    return status;
 }

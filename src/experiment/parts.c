@@ -51,8 +51,8 @@ iv_status iv_training_compile(const iv_model *model, iv_tensor *const *tensors, 
     iv_tensor **outputs = calloc(n + 1, sizeof *outputs);
     if (!outputs) return iv_no_memory(model->context);
     iv_status status = iv_model_optimizer(model, &t->optimizer);
+    if (status == IV_OK) status = iv_gradient(t->graph, t->loss, tensors, n, outputs);
     if (status == IV_OK) {
-        iv_gradient(t->graph, t->loss, tensors, n, outputs);
         for (size_t i = 0; i < n; i++) iv_optimizer_take(t->optimizer, i, outputs[i]);
         outputs[n] = t->loss;
         status = iv_graph_compile(t->graph, outputs, n + 1, &t->plan);

@@ -231,7 +231,9 @@ iv_status experiment_train(iv_experiment *x, size_t index, iv_model *model,
     iv_status status = open_trainer(&t, diverged_from);
     t.last_save = iv_seconds();
     if (status == IV_OK && x->checkpoint)
-        status = experiment_load(x, model, t.training.optimizer, t.boundary_steps, &t.position);
+        status = experiment_load(
+            x, model, t.training.optimizer,
+            &(experiment_boundaries){t.steps, t.boundary_steps, t.n_boundaries}, &t.position);
     else if (status == IV_OK)
         status = save(&t); /* from here on, a resumed run starts with this population */
 

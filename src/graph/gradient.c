@@ -117,7 +117,6 @@ iv_status iv_gradient(iv_graph *graph, iv_tensor *y, iv_tensor *const *wrt, size
                       iv_tensor **gradients) {
     if (graph->status == IV_OK && (!y || y->n_elements != 1))
         iv_graph_fail(graph, "gradient: needs a tensor of one number a member");
-    if (graph->status != IV_OK) return graph->status;
     return differentiate(graph, y, NULL, wrt, n_wrt, gradients);
 }
 
@@ -137,7 +136,6 @@ iv_status iv_vector_jacobian(iv_graph *graph, iv_tensor *y, iv_tensor *seed, iv_
                              size_t n_wrt, iv_tensor **gradients) {
     if (graph->status == IV_OK && (!y || !seed || !fits(seed, y)))
         iv_graph_fail(graph, "vector-Jacobian product: the seed does not fit the tensor's shape");
-    if (graph->status != IV_OK) return graph->status;
     return differentiate(graph, y, seed, wrt, n_wrt, gradients);
 }
 
@@ -149,6 +147,5 @@ iv_tensor *iv_jacobian(iv_graph *graph, iv_tensor *logits, iv_tensor *x) {
     iv_tensor *seed = iv_identity_seed(
         graph, logits, 3, (const size_t[]){logits->dims[0], logits->dims[1], logits->dims[1]});
     iv_tensor *jacobian = NULL;
-    iv_vector_jacobian(graph, logits, seed, &x, 1, &jacobian);
-    return jacobian;
+    return iv_vector_jacobian(graph, logits, seed, &x, 1, &jacobian) == IV_OK ? jacobian : NULL;
 }

@@ -42,8 +42,9 @@ iv_tensor *iv_graph_fail(iv_graph *graph, const char *format, ...) {
 }
 
 static iv_tensor *out_of_memory(iv_graph *graph) {
-    iv_fail(iv_context_error(graph->context), IV_ENOMEM, "out of memory while building a graph");
-    if (graph->status == IV_OK) graph->status = IV_ENOMEM;
+    const iv_status status = iv_fail(iv_context_error(graph->context), IV_ENOMEM,
+                                     "out of memory while building a graph");
+    if (graph->status == IV_OK) graph->status = status;
     return NULL;
 }
 

@@ -58,7 +58,7 @@ static in_force *state_of(iv_context *context) {
     if (state) return state;
     state = calloc(1, sizeof *state);
     if (!state) {
-        iv_fail(iv_context_error(context), IV_ENOMEM, "no memory for CLBlast's parameters");
+        (void)iv_fail(iv_context_error(context), IV_ENOMEM, "no memory for CLBlast's parameters");
         return NULL;
     }
     return iv_context_attach(context, attachment, state, free) == IV_OK ? state : NULL;

@@ -85,6 +85,18 @@ iv_status iv_gemm_choose(iv_context *context, const iv_gemm_desc *desc, iv_gemm_
     return IV_OK;
 }
 
+void iv_gemm_describe(iv_context *context, char *text, size_t bytes) {
+    iv_gemm_engine engine;
+    iv_error ignored = {0}; /* a product will report an engine that there is not */
+    const iv_gemm_desc small = {.m = 1, .n = 1, .k = 1};
+    const iv_tuning *tuning = iv_tuning_of(context);
+    if (engine_of_environment(&ignored, &engine) != IV_OK || engine == IV_ENGINE_AUTO)
+        engine = iv_gemm_default_choice(iv_context_device(context), &small).engine;
+    const bool tuned = tuning && *tuning->sha256;
+    snprintf(text, bytes, "%s%s%.12s", engine_names[engine], tuned ? ", tuned " : "",
+             tuned ? tuning->sha256 : "");
+}
+
 iv_status iv_gemm_append(iv_sequence *sequence, const iv_gemm_desc *desc,
                          const iv_gemm_choice *choice) {
     iv_context *context = iv_sequence_context(sequence);

@@ -3,6 +3,7 @@
 
 #include "runtime/attachment.h"
 #include "runtime/cache.h"
+#include "runtime/sha256.h"
 
 #include <jansson.h>
 
@@ -28,7 +29,7 @@ static iv_tuning *attach(iv_context *context, iv_tuning tuning) {
     iv_tuning *kept = malloc(sizeof *kept);
     if (!kept) {
         free(tuning.winners);
-        iv_fail(iv_context_error(context), IV_ENOMEM, "no memory for the tuner's results");
+        (void)iv_fail(iv_context_error(context), IV_ENOMEM, "no memory for the tuner's results");
         return NULL;
     }
     *kept = tuning;
@@ -121,11 +122,22 @@ static const char *const engine_names[] = {[IV_ENGINE_AUTO] = "",
                                            [IV_ENGINE_PANEL] = "panel",
                                            [IV_ENGINE_TILED] = "tiled"};
 
+/* NULL if memory runs out, which an object or array that it is put into notices. */
 static json_t *numbers(const size_t *values, size_t n) {
     json_t *array = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(array, json_integer((json_int_t)values[i]));
-    return array;
+    bool good = array != NULL;
+    for (size_t i = 0; i < n && good; i++)
+        good = json_array_append_new(array, json_integer((json_int_t)values[i])) == 0;
+    if (good) return array;
+    json_decref(array);
+    return NULL;
+}
+
+/* The object, or NULL if the value is missing or does not fit in; both are taken over. */
+static json_t *with(json_t *object, const char *key, json_t *value) {
+    if (json_object_set_new(object, key, value) == 0) return object;
+    json_decref(object);
+    return NULL;
 }
 
 /* True if `array` holds n numbers that a size of ours can be; missing: zeros. */
@@ -152,10 +164,9 @@ static json_t *winner_json(const iv_winner *w) {
                   engine_names[w->choice.engine], "seconds", w->seconds, "untuned_seconds",
                   w->untuned_seconds);
     if (object && p->rows)
-        json_object_set_new(object, "panel",
-                            numbers((const size_t[]){p->rows, p->vectors, p->width}, 3));
+        object = with(object, "panel", numbers((const size_t[]){p->rows, p->vectors, p->width}, 3));
     if (object && t->rows)
-        json_object_set_new(
+        object = with(
             object, "tiled",
             numbers((const size_t[]){t->rows, t->columns, t->depth, t->item_rows, t->item_columns},
                     5));
@@ -198,11 +209,11 @@ static json_t *parameters_json(const iv_tuning *tuning) {
     const iv_kernel_parameter *rows;
     const size_t n = iv_kernel_parameters(&rows);
     json_t *object = json_object();
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && object; i++) {
         char name[64];
         if (!tuning->parameters[i]) continue;
         snprintf(name, sizeof name, "%s.%s", rows[i].kernel, rows[i].name);
-        json_object_set_new(object, name, json_integer((json_int_t)tuning->parameters[i]));
+        object = with(object, name, json_integer((json_int_t)tuning->parameters[i]));
     }
     return object;
 }
@@ -236,18 +247,21 @@ iv_status iv_tuning_store(iv_context *context, const iv_tuning *tuning) {
     char name[IV_SHA256_HEX + 8];
     const iv_clblast_parameters *c = &tuning->clblast;
     json_t *root = about(context), *winners = json_array();
-    for (size_t i = 0; i < tuning->n_winners; i++)
-        json_array_append_new(winners, winner_json(&tuning->winners[i]));
+    for (size_t i = 0; i < tuning->n_winners && winners; i++) {
+        if (json_array_append_new(winners, winner_json(&tuning->winners[i])) == 0) continue;
+        json_decref(winners);
+        winners = NULL;
+    }
     json_t *clblast = json_pack("{so so so}", "threshold", numbers(&c->threshold, 1), "direct",
                                 numbers(c->direct, IV_CLBLAST_N_DIRECT), "packed",
                                 numbers(c->packed, IV_CLBLAST_N_PACKED));
-    if (root) json_object_set_new(root, "clblast", clblast);
-    if (root) json_object_set_new(root, "winners", winners);
-    if (root) json_object_set_new(root, "parameters", parameters_json(tuning));
+    root = with(root, "clblast", clblast);
+    root = with(root, "winners", winners);
+    root = with(root, "parameters", parameters_json(tuning));
     char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
 
     iv_status status = IV_OK;
-    if (!text || json_array_size(winners) != tuning->n_winners)
+    if (!text)
         status = iv_fail(iv_context_error(context), IV_ENOMEM, "no memory for the tuner's results");
     else if (iv_tuning_name(context, name, sizeof name))
         iv_cache_store(cache_folder, name, text, strlen(text));
@@ -299,6 +313,8 @@ const iv_tuning *iv_tuning_of(iv_context *context) {
     if (!root || !is_ours(context, root) || !read_tuning(root, &tuning)) {
         free(tuning.winners);
         tuning = (iv_tuning){0};
+    } else {
+        (void)iv_sha256_bytes(text, bytes, tuning.sha256);
     }
     free(text);
     json_decref(root);

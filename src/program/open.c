@@ -53,7 +53,7 @@ iv_status iv_spec_text(const iv_spec *spec, char **text, iv_error *error) {
 }
 
 void iv_pass_on(iv_context *context, iv_status status, iv_error *error) {
-    if (status != IV_OK) iv_fail(error, status, "%s", iv_context_error(context)->message);
+    if (status != IV_OK) (void)iv_fail(error, status, "%s", iv_context_error(context)->message);
 }
 
 iv_status iv_read_results(const char *dir, iv_results *results, iv_error *error) {

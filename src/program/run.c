@@ -1,7 +1,12 @@
 /* One run from its spec to its report: in which order, and what is left behind when it fails. */
 #include "program/program.h"
 
+#include "runtime/open.h"
+
+#include <invar/linalg.h>
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +20,7 @@ typedef struct {
     uint64_t *seeds;
     iv_results *results;
     char data_dir[4096];
+    bool done; /* run.json says so */
 } running;
 
 static iv_status read_seeds(running *r, iv_error *error) {
@@ -28,6 +34,8 @@ static iv_status read_seeds(running *r, iv_error *error) {
 }
 
 static iv_status open_directory(running *r, iv_error *error) {
+    char engine[64];
+    iv_gemm_describe(r->context, engine, sizeof engine);
     const iv_node *root = iv_spec_root(r->spec);
     const iv_run_dir_options options = {
         .path = r->options->out,
@@ -35,6 +43,8 @@ static iv_status open_directory(running *r, iv_error *error) {
         .device = iv_context_device(r->context),
         .seeds = r->seeds,
         .n_seeds = iv_spec_length(root, "seeds"),
+        .spec = r->spec_text,
+        .engine = engine,
         .resume = r->options->resume,
     };
     return iv_run_dir_create(&options, &r->dir, error);
@@ -59,11 +69,16 @@ static iv_status same_spec(running *r, iv_error *error) {
     return status;
 }
 
-static iv_status write_results(running *r, iv_error *error) {
+/* First the results, then what declares them. */
+static iv_status finish(void *state, const iv_results *results) {
+    running *r = state;
+    iv_error *error = iv_context_error(r->context);
     char *json = iv_run_dir_file(r->dir, "results.json");
-    iv_status status = json ? iv_results_write(r->results, json, error)
+    iv_status status = json ? iv_results_write(results, json, error)
                             : iv_fail(error, IV_ENOMEM, "out of memory for the results");
     free(json);
+    if (status == IV_OK) status = iv_run_dir_finish(r->dir, "done", error);
+    r->done = status == IV_OK;
     return status;
 }
 
@@ -82,11 +97,12 @@ static void advise_to_resume(const running *r, iv_status status, iv_error *error
     const char *dir = iv_run_dir_path(r->dir);
     if (status == IV_EINTERRUPTED) {
         iv_error_clear(error);
-        iv_fail(error, status, "interrupted; `invar resume %s` goes on from here", dir);
+        (void)iv_fail(error, status, "interrupted; `invar resume %s` goes on from here", dir);
     } else if (lacked_room(&first)) {
         iv_error_clear(error);
-        iv_fail(error, first.status, "%s; once there is room, `invar resume %s` goes on from here",
-                first.message, dir);
+        (void)iv_fail(error, first.status,
+                      "%s; once there is room, `invar resume %s` goes on from here", first.message,
+                      dir);
     }
 }
 
@@ -94,14 +110,39 @@ static const char *status_word(iv_status status) {
     return status == IV_OK ? "done" : status == IV_EINTERRUPTED ? "interrupted" : "failed";
 }
 
-/* Whether the run in `out` is finished already; IV_EDATA if there is none. */
+/* Whether the run in `out` is finished already, with its report, which is written last; IV_EDATA if
+ * there is no run. */
 static iv_status already_done(const char *path, bool *done, iv_error *error) {
     iv_run_dir *dir;
-    const iv_status status = iv_open_run(path, &dir, error);
+    char *report = NULL;
+    iv_status status = iv_open_run(path, &dir, error);
     if (status != IV_OK) return status;
     *done = strcmp(iv_run_dir_previous_status(dir), "done") == 0;
+    if (*done) status = iv_join_path(path, "report.html", &report, error);
+    if (report) status = iv_path_exists(report, done, error);
     iv_run_dir_destroy(dir);
-    return IV_OK;
+    free(report);
+    return status;
+}
+
+static void warn(const running *r, const char *format, const char *text, const char *more) {
+    char line[1400];
+    if (!r->options->warning) return;
+    snprintf(line, sizeof line, format, text, more);
+    r->options->warning(r->options->state, line);
+}
+
+/* A run goes on elsewhere all the same, but then nobody promises the same bytes. */
+static iv_status warn_of_changes(const running *r, iv_error *error) {
+    char *changes;
+    const iv_status status = iv_run_dir_changes(r->dir, &changes, error);
+    if (status == IV_OK && *changes)
+        warn(r,
+             "note: this run goes on with another %s; its results need not be the bytes of an "
+             "uninterrupted one%s",
+             changes, "");
+    free(changes);
+    return status;
 }
 
 static void announce(const running *r) {
@@ -124,7 +165,10 @@ static iv_status carry_out(running *r, iv_error *error) {
         .stop = r->options->stop,
         .progress = r->options->progress,
         .message = r->options->message,
+        .warning = r->options->warning,
         .message_state = r->options->state,
+        .measured = finish,
+        .measured_state = r,
     };
     iv_status status = iv_experiment_prepare(&job);
     iv_pass_on(r->context, status, error);
@@ -132,23 +176,23 @@ static iv_status carry_out(running *r, iv_error *error) {
     if (status != IV_OK) return status;
     announce(r);
     job.dir = r->dir;
-    status = iv_run_dir_write(r->dir, "spec.yaml", r->spec_text, strlen(r->spec_text), error);
+    status = warn_of_changes(r, error);
     if (status == IV_OK) {
         status = iv_experiment_run(&job, r->results);
         iv_pass_on(r->context, status, error);
     }
-    if (status == IV_OK) status = write_results(r, error);
-
-    iv_error late = {0};
-    const iv_status finished = iv_run_dir_finish(r->dir, status_word(status), &late);
-    if (status == IV_OK && finished != IV_OK) {
-        *error = late;
-        status = finished;
+    if (status != IV_OK) {
+        iv_error late = {0}; /* the first failure is the one to report */
+        if (!r->done) (void)iv_run_dir_finish(r->dir, status_word(status), &late);
+        advise_to_resume(r, status, error);
+        return status;
     }
     const char *dirs[] = {iv_run_dir_path(r->dir)};
-    if (status == IV_OK) status = iv_report_write(dirs, 1, NULL, NULL, error);
-    if (status != IV_OK) advise_to_resume(r, status, error);
-    return status;
+    iv_error unwritten = {0};
+    if (iv_report_write(dirs, 1, NULL, NULL, &unwritten) != IV_OK)
+        warn(r, "note: there is no report: %s; `invar report %s` writes it", unwritten.message,
+             dirs[0]);
+    return IV_OK;
 }
 
 iv_status iv_run(const iv_run_options *options, iv_results *results, iv_error *error) {
@@ -172,7 +216,7 @@ iv_status iv_run(const iv_run_options *options, iv_results *results, iv_error *e
         if (status == IV_OK) status = carry_out(&r, &own);
     }
     if (status != IV_OK) iv_results_free(results);
-    if (status != IV_OK) iv_fail(error, status, "%s", own.message);
+    if (status != IV_OK) (void)iv_fail(error, status, "%s", own.message);
     iv_run_dir_destroy(r.dir);
     iv_context_destroy(r.context);
     iv_spec_destroy(r.spec);

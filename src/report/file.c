@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { LARGEST_BYTES = 1 << 28 };
 
@@ -21,11 +20,6 @@ char *iv_path_join(const char *dir, const char *name) {
     iv_text_format(&path, n && dir[n - 1] == '/' ? "%s%s" : "%s/%s", dir, name);
     if (path.failed) iv_text_free(&path);
     return path.data;
-}
-
-bool iv_file_exists(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0;
 }
 
 iv_status iv_file_write_text(const char *path, iv_text *text, iv_error *error) {

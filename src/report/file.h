@@ -6,7 +6,6 @@
 
 #include <invar/status.h>
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* Write a text atomically (iv_write_file_atomically); the text is freed whatever happens. */
@@ -16,8 +15,6 @@ iv_status iv_file_write_text(const char *path, iv_text *text, iv_error *error);
  * without the NUL. IV_EDATA if it cannot be read, or is too large to belong into a run directory's
  * report. */
 iv_status iv_file_read(const char *path, char **data, size_t *n, iv_error *error);
-
-bool iv_file_exists(const char *path);
 
 /* DIR/NAME, to be freed by the caller; NULL if memory ran out. */
 char *iv_path_join(const char *dir, const char *name);

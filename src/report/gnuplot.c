@@ -6,14 +6,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { NOT_FOUND = 127 };
+enum { NOT_FOUND = 127, LIMIT_SECONDS = 30 };
 
 #ifdef __APPLE__ /* a library there cannot link to the variable */
 #include <crt_externs.h>
@@ -21,6 +24,12 @@ enum { NOT_FOUND = 127 };
 #else
 extern char **environ;
 #endif
+
+static time_t now(void) {
+    struct timespec time = {0};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec;
+}
 
 /* Settings that would reach gnuplot through the environment: its start-up files are switched off by
  * -d, and these could name others (GNUPLOT_LIB, GNUPLOT_FONTPATH, GNUTERM, FIT_SCRIPT, ...). */
@@ -49,15 +58,56 @@ static void exec_gnuplot(const char *dir, const char *script, int messages, char
         dup2(messages, STDERR_FILENO) < 0 || chdir(dir) != 0) {
         _exit(1);
     }
+    sigset_t none; /* what this program waits for must reach gnuplot */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     environ = environment;
     execlp("gnuplot", "gnuplot", "-d", script, (char *)NULL);
     _exit(errno == ENOENT || errno == EACCES || errno == ENOTDIR ? NOT_FOUND : 1);
 }
 
-/* Run `gnuplot -d SCRIPT` in `dir`, without a shell. *found (may be NULL) is false, and the status
- * IV_OK, if there is no gnuplot on the PATH. IV_EFAILED with what gnuplot wrote on standard error.
- */
-static iv_status run_gnuplot(const char *dir, const char *script, bool *found, iv_error *error) {
+/* What gnuplot writes until it ends: the first of it is kept, but all is read, or gnuplot would
+ * block on a full pipe. False if it does not end in time. */
+static bool read_message(int from, time_t limit, char *message, size_t size) {
+    char block[512];
+    size_t length = 0;
+    message[0] = '\0';
+    for (;;) {
+        const time_t left = limit - now();
+        struct pollfd ready = {.fd = from, .events = POLLIN};
+        if (left <= 0) return false;
+        const int n_ready = poll(&ready, 1, (int)left * 1000);
+        if (n_ready < 0 && errno != EINTR) return false;
+        if (n_ready <= 0) continue;
+        const ssize_t n = read(from, block, sizeof block);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return true;
+        const size_t room = size - 1 - length, kept = (size_t)n < room ? (size_t)n : room;
+        memcpy(message + length, block, kept);
+        length += kept;
+        message[length] = '\0';
+    }
+}
+
+/* The child's end; past the limit it is ended. */
+static bool wait_until(pid_t child, time_t limit, bool *in_time, int *result) {
+    const struct timespec moment = {.tv_nsec = 10000000};
+    *in_time = true;
+    for (;;) {
+        const pid_t ended = waitpid(child, result, *in_time ? WNOHANG : 0);
+        if (ended == child) return true;
+        if (ended < 0 && errno != EINTR) return false;
+        if (ended == 0 && now() < limit) {
+            nanosleep(&moment, NULL);
+        } else if (ended == 0) {
+            *in_time = false;
+            kill(child, SIGKILL);
+        }
+    }
+}
+
+iv_status iv_gnuplot_run(const char *dir, const char *script, int seconds, bool *found,
+                         iv_error *error) {
     int ends[2];
     if (found) *found = true;
     char **environment = clean_environment();
@@ -78,27 +128,16 @@ static iv_status run_gnuplot(const char *dir, const char *script, bool *found, i
     free(environment);
     close(ends[1]);
 
-    /* Only the first message is kept, but all are read, or gnuplot would block on a full pipe. */
-    char message[512], block[512];
-    size_t length = 0;
-    for (;;) {
-        ssize_t n = read(ends[0], block, sizeof block);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) break;
-        size_t room = sizeof message - 1 - length;
-        size_t kept = (size_t)n < room ? (size_t)n : room;
-        memcpy(message + length, block, kept);
-        length += kept;
-    }
-    message[length] = '\0';
-    close(ends[0]);
-
+    char message[512];
     int result;
-    while (waitpid(child, &result, 0) < 0) {
-        if (errno != EINTR) {
-            return iv_fail(error, IV_EFAILED, "cannot wait for gnuplot: %s", strerror(errno));
-        }
-    }
+    const time_t limit = now() + seconds;
+    bool in_time = read_message(ends[0], limit, message, sizeof message);
+    close(ends[0]);
+    if (!wait_until(child, in_time ? limit : 0, &in_time, &result))
+        return iv_fail(error, IV_EFAILED, "cannot wait for gnuplot: %s", strerror(errno));
+    if (!in_time)
+        return iv_fail(error, IV_EFAILED, "gnuplot was still drawing %s/%s after %d seconds", dir,
+                       script, seconds);
     if (WIFEXITED(result) && WEXITSTATUS(result) == NOT_FOUND) {
         if (found) *found = false;
         return IV_OK;
@@ -112,10 +151,15 @@ static iv_status run_gnuplot(const char *dir, const char *script, bool *found, i
     return IV_OK;
 }
 
-/* Whether the path is a file itself: no link, pipe or device that something else stands behind. */
-static bool is_own_file(const char *path) {
+/* No link, pipe or device that something else stands behind. */
+static iv_status check_own_file(const char *path, iv_error *error) {
     struct stat info;
-    return lstat(path, &info) == 0 && S_ISREG(info.st_mode);
+    if (lstat(path, &info) != 0)
+        return errno == ENOENT ? IV_OK
+                               : iv_fail(error, IV_EFAILED, "%s: %s", path, strerror(errno));
+    return S_ISREG(info.st_mode)
+               ? IV_OK
+               : iv_fail(error, IV_EFAILED, "%s is not a plain file: remove it", path);
 }
 
 iv_status iv_figure_draw(const char *dir, const char *name, iv_text *script, bool *found,
@@ -126,10 +170,10 @@ iv_status iv_figure_draw(const char *dir, const char *name, iv_text *script, boo
     iv_status status =
         path.failed ? iv_fail(error, IV_ENOMEM, "out of memory while drawing %s", name) : IV_OK;
     if (found) *found = false;
-    if (status == IV_OK && iv_file_exists(path.data) && !is_own_file(path.data))
-        status = iv_fail(error, IV_EFAILED, "%s is not a plain file: remove it", path.data);
+    if (status == IV_OK) status = check_own_file(path.data, error);
     if (status == IV_OK) status = iv_file_write_text(path.data, script, error);
-    if (status == IV_OK) status = run_gnuplot(dir, path.data + strlen(dir) + 1, found, error);
+    if (status == IV_OK)
+        status = iv_gnuplot_run(dir, path.data + strlen(dir) + 1, LIMIT_SECONDS, found, error);
     iv_text_free(script);
     iv_text_free(&path);
     for (size_t i = 0; status != IV_OK && i < 2; i++) {

@@ -13,7 +13,9 @@ iv_status iv_json_read(const char *path, json_t **root, iv_error *error) {
 
     json_error_t reason;
     *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &reason);
-    if (!*root) {
+    if (!*root && json_error_code(&reason) == json_error_out_of_memory) {
+        status = iv_fail(error, IV_ENOMEM, "out of memory while reading %s", path);
+    } else if (!*root) {
         status = iv_fail(error, IV_EDATA, "%s:%d:%d: damaged: %s", path, reason.line, reason.column,
                          reason.text);
     }

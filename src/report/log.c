@@ -3,14 +3,14 @@
 #include <invar/report.h>
 
 #include "report/file.h"
+#include "runtime/open.h"
+#include "runtime/sha256.h"
 #include "runtime/text_builder.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BUFFER_BYTES = 1 << 18 };
@@ -19,54 +19,74 @@ struct iv_log {
     char *path;
     int fd;
     uint64_t offset; /* bytes in the file: whole lines */
+    iv_sha256 *hash; /* of these */
     iv_text lines;   /* ended points that are not in the file yet */
     iv_text point;   /* the point between begin and end */
 };
 
 static void log_free(iv_log *log) {
     if (log->fd >= 0) close(log->fd);
+    iv_sha256_end(log->hash);
     iv_text_free(&log->lines);
     iv_text_free(&log->point);
     free(log->path);
     free(log);
 }
 
-iv_status iv_log_open(const char *path, uint64_t offset, iv_log **log, iv_error *error) {
-    iv_status status = IV_OK;
-    struct stat info;
+/* Read what is kept of the file and compare it with what the mark says. */
+static iv_status check_kept(iv_log *log, const iv_log_mark *mark, iv_error *error) {
+    char block[1 << 14], sha256[IV_SHA256_HEX];
+    const char *reason;
+    const int file = iv_open_to_read(log->path, NULL, &reason);
+    bool good = file >= 0;
+    for (uint64_t left = mark->bytes; left > 0 && good;) {
+        const size_t n = left < sizeof block ? (size_t)left : sizeof block;
+        good = iv_read_exactly(file, block, n, &reason);
+        if (good) iv_sha256_add(log->hash, block, n);
+        left -= n;
+    }
+    if (file >= 0) close(file);
+    if (!good) return iv_fail(error, IV_EDATA, "cannot read %s: %s", log->path, reason);
+    if (iv_sha256_so_far(log->hash, sha256) && strcmp(sha256, mark->sha256) == 0) return IV_OK;
+    return iv_fail(error, IV_EDATA,
+                   "%s was changed: the SHA-256 of its first %" PRIu64
+                   " bytes is not the one that the checkpoint was saved with",
+                   log->path, mark->bytes);
+}
 
+/* Keep what the mark says of the file, and drop the rest. */
+static iv_status open_file(iv_log *log, const iv_log_mark *mark, iv_error *error) {
+    uint64_t found;
+    const char *reason;
+    const off_t kept = mark ? (off_t)mark->bytes : 0;
+    log->fd = iv_open_to_write(log->path, &found, &reason);
+    if (log->fd < 0) return iv_fail(error, IV_EFAILED, "cannot write %s: %s", log->path, reason);
+    if (mark && found < mark->bytes)
+        return iv_fail(error, IV_EDATA,
+                       "%s holds %" PRIu64 " bytes, but the checkpoint was saved when it held "
+                       "%" PRIu64 ": the log was shortened or belongs to another run",
+                       log->path, found, mark->bytes);
+    const iv_status status = mark ? check_kept(log, mark, error) : IV_OK;
+    if (status != IV_OK) return status;
+    if (ftruncate(log->fd, kept) != 0)
+        return iv_fail(error, IV_EFAILED, "cannot truncate %s: %s", log->path, strerror(errno));
+    if (lseek(log->fd, kept, SEEK_SET) < 0)
+        return iv_fail(error, IV_EFAILED, "cannot write %s: %s", log->path, strerror(errno));
+    log->offset = (uint64_t)kept;
+    return IV_OK;
+}
+
+iv_status iv_log_open(const char *path, const iv_log_mark *mark, iv_log **log, iv_error *error) {
     *log = NULL;
     iv_log *opened = calloc(1, sizeof *opened);
     if (!opened) return iv_fail(error, IV_ENOMEM, "out of memory while opening %s", path);
     opened->fd = -1;
-    opened->offset = offset;
     opened->path = iv_string_copy(path);
-    if (!opened->path) {
-        status = iv_fail(error, IV_ENOMEM, "out of memory while opening %s", path);
-        goto done;
-    }
-    opened->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    if (opened->fd < 0 || fstat(opened->fd, &info) != 0) {
-        status = iv_fail(error, IV_EFAILED, "cannot write %s: %s", path, strerror(errno));
-        goto done;
-    }
-    if ((uint64_t)info.st_size < offset) {
-        status =
-            iv_fail(error, IV_EDATA,
-                    "%s holds %" PRIu64 " bytes, but the checkpoint was saved when it held %" PRIu64
-                    ": the log was shortened or belongs to another run",
-                    path, (uint64_t)info.st_size, offset);
-        goto done;
-    }
-    /* A device such as /dev/full cannot be truncated; there is nothing in it to drop either. */
-    if (S_ISREG(info.st_mode) && ftruncate(opened->fd, (off_t)offset) != 0) {
-        status = iv_fail(error, IV_EFAILED, "cannot truncate %s: %s", path, strerror(errno));
-        goto done;
-    }
-    if (S_ISREG(info.st_mode) && lseek(opened->fd, (off_t)offset, SEEK_SET) < 0) {
-        status = iv_fail(error, IV_EFAILED, "cannot write %s: %s", path, strerror(errno));
-    }
-done:
+    opened->hash = iv_sha256_begin();
+    const iv_status status =
+        opened->path && opened->hash
+            ? open_file(opened, mark, error)
+            : iv_fail(error, IV_ENOMEM, "out of memory while opening %s", path);
     if (status == IV_OK)
         *log = opened;
     else
@@ -142,6 +162,7 @@ static iv_status write_lines(iv_log *log, iv_error *error) {
             if (ftruncate(log->fd, (off_t)(log->offset + whole)) == 0) {
                 lseek(log->fd, (off_t)(log->offset + whole), SEEK_SET);
             }
+            iv_sha256_add(log->hash, log->lines.data, whole);
             log->offset += whole;
             log->lines.length -= whole;
             memmove(log->lines.data, log->lines.data + whole, log->lines.length + 1);
@@ -149,6 +170,7 @@ static iv_status write_lines(iv_log *log, iv_error *error) {
         }
         written += (size_t)n;
     }
+    if (written > 0) iv_sha256_add(log->hash, log->lines.data, written);
     log->offset += written;
     log->lines.length = 0;
     return IV_OK;
@@ -165,13 +187,14 @@ iv_status iv_log_end(iv_log *log, iv_error *error) {
     return log->lines.length < BUFFER_BYTES ? IV_OK : write_lines(log, error);
 }
 
-iv_status iv_log_flush(iv_log *log, uint64_t *offset, iv_error *error) {
+iv_status iv_log_flush(iv_log *log, iv_log_mark *mark, iv_error *error) {
     iv_status status = write_lines(log, error);
-    /* EINVAL: the path is a pipe or terminal, which has no disk to reach. */
-    if (status == IV_OK && fsync(log->fd) != 0 && errno != EINVAL) {
+    if (status == IV_OK && fsync(log->fd) != 0)
         status = iv_fail(error, IV_EFAILED, "cannot write %s: %s", log->path, strerror(errno));
-    }
-    if (offset) *offset = log->offset;
+    if (!mark) return status;
+    mark->bytes = log->offset;
+    if (!iv_sha256_so_far(log->hash, mark->sha256) && status == IV_OK)
+        status = iv_fail(error, IV_EFAILED, "%s: no SHA-256 can be computed", log->path);
     return status;
 }
 

@@ -9,11 +9,17 @@
 #include <stdbool.h>
 
 /* Write the script as DIR/NAME.gp and let gnuplot draw DIR/NAME.svg and DIR/NAME.png from it,
- * without a shell, without the user's settings. This is the only way to run gnuplot: a script that
+ * without a shell, without the user's settings. Nothing else runs gnuplot: a script that
  * lay there before, perhaps a stranger's, is replaced and never run. The script is freed whatever
  * happens. *found (may be NULL) is false, and the status IV_OK, if there is no gnuplot on the PATH.
  * IV_EFAILED with what gnuplot wrote on standard error; no picture is left behind then. */
 iv_status iv_figure_draw(const char *dir, const char *name, iv_text *script, bool *found,
+                         iv_error *error);
+
+/* Run `gnuplot -d SCRIPT` in `dir`, without a shell and at most for `seconds`. *found (may be NULL)
+ * is false, and the status IV_OK, if there is no gnuplot on the PATH. IV_EFAILED with what gnuplot
+ * wrote on standard error, or if it was ended. Of iv_figure_draw, and apart from it for tests. */
+iv_status iv_gnuplot_run(const char *dir, const char *script, int seconds, bool *found,
                          iv_error *error);
 
 /* ------------------------------------------------------------------ scripts */

@@ -25,7 +25,7 @@ typedef struct {
 
 static void remember_error(png_structp png, png_const_charp message) {
     const png_reason *reason = png_get_error_ptr(png);
-    iv_fail(reason->error, IV_EFAILED, "cannot write %s: %s", reason->path, message);
+    (void)iv_fail(reason->error, IV_EFAILED, "cannot write %s: %s", reason->path, message);
     longjmp(png_jmpbuf(png), 1);
 }
 

@@ -4,6 +4,7 @@
 #include "report/report.h"
 
 #include "report/file.h"
+#include "runtime/open.h"
 
 #include <invar/data.h>
 
@@ -58,23 +59,20 @@ static iv_status read_section(const char *dir, iv_report_section *section, iv_er
         status = no_memory(error);
         goto done;
     }
-    if (!iv_file_exists(run)) {
+    bool exists;
+    status = iv_path_exists(run, &exists, error);
+    if (status == IV_OK && !exists)
         status =
             iv_fail(error, IV_EDATA, "%s is not a run directory: there is no run.json in it", dir);
-        goto done;
-    }
-    status = iv_run_json_read(run, &section->run, error);
-    if (status != IV_OK) goto done;
-    if (!iv_file_exists(results)) {
+    if (status == IV_OK) status = iv_run_json_read(run, &section->run, error);
+    if (status == IV_OK) status = iv_path_exists(results, &exists, error);
+    if (status == IV_OK && !exists)
         status = iv_fail(error, IV_EDATA,
                          "%s has no results.json yet (status: %s); finish it with: invar resume %s",
                          dir, section->run.status, dir);
-        goto done;
-    }
-    status = iv_results_read(results, &section->results, error);
-    if (status == IV_OK && iv_file_exists(spec)) {
-        status = iv_file_read(spec, &section->spec, NULL, error);
-    }
+    if (status == IV_OK) status = iv_results_read(results, &section->results, error);
+    if (status == IV_OK) status = iv_path_exists(spec, &exists, error);
+    if (status == IV_OK && exists) status = iv_file_read(spec, &section->spec, NULL, error);
     if (status == IV_OK) status = iv_table_list_make(&section->results, &section->tables, error);
     if (status == IV_OK) status = iv_report_gather_figures(section, error);
 done:

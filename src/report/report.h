@@ -33,7 +33,7 @@ typedef struct {
     char *value;
 } iv_report_fact;
 
-enum { IV_REPORT_N_FACTS = 9 };
+enum { IV_REPORT_N_FACTS = 11 };
 
 /* Version, device, driver, host, seeds, start, time, status, runs: only those that are known. */
 iv_status iv_report_facts(const iv_report_section *section, iv_report_fact facts[IV_REPORT_N_FACTS],

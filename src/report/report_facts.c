@@ -32,6 +32,33 @@ static void add_runs(iv_text *text, const iv_results *results) {
     }
 }
 
+/* "mnist/t10k-labels-idx1-ubyte is not the published file"; nothing if all may be. */
+static void add_unpublished(iv_text *text, const json_t *data) {
+    size_t index;
+    const json_t *file;
+    json_array_foreach(data, index, file) {
+        const char *name = json_string_value(json_object_get(file, "file"));
+        if (!name || !json_is_false(json_object_get(file, "published"))) continue;
+        iv_text_format(text, "%s%s is not the published file", text->length ? ", " : "", name);
+    }
+}
+
+/* "on device B (was A)": where a process worked under other conditions than the one before it. */
+static void add_changes(iv_text *text, const json_t *processes) {
+    static const char *const keys[] = {"device", "platform", "driver",
+                                       "engine", "version",  "commit"};
+    for (size_t i = 1; i < json_array_size(processes); i++)
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+            const char *was =
+                json_string_value(json_object_get(json_array_get(processes, i - 1), keys[k]));
+            const char *is =
+                json_string_value(json_object_get(json_array_get(processes, i), keys[k]));
+            if (!was || !is || strcmp(was, is) == 0) continue;
+            iv_text_format(text, "%s%s %s (was %s)", text->length ? ", " : "on another ", keys[k],
+                           is, was);
+        }
+}
+
 static void add_joined(iv_text *text, const char *first, const char *separator, const char *second,
                        const char *after) {
     iv_text_add(text, first);
@@ -40,8 +67,9 @@ static void add_joined(iv_text *text, const char *first, const char *separator, 
 
 iv_status iv_report_facts(const iv_report_section *section, iv_report_fact facts[IV_REPORT_N_FACTS],
                           size_t *n, iv_error *error) {
-    static const char *const labels[IV_REPORT_N_FACTS] = {
-        "Status", "Runs", "Seeds", "Device", "Driver", "Host", "Invar", "Start (UTC)", "Time"};
+    static const char *const labels[IV_REPORT_N_FACTS] = {"Status", "Runs", "Seeds",  "Device",
+                                                          "Driver", "Host", "Invar",  "Start (UTC)",
+                                                          "Time",   "Data", "Resumed"};
     const iv_run_json *run = &section->run;
     iv_text values[IV_REPORT_N_FACTS] = {{0}};
     size_t k = 0;
@@ -60,6 +88,9 @@ iv_status iv_report_facts(const iv_report_section *section, iv_report_fact facts
     if (run->start) iv_text_add(&values[k], run->start);
     k++;
     if (run->seconds > 0) add_duration(&values[k], run->seconds);
+    k++;
+    add_unpublished(&values[k++], json_object_get(run->root, "data"));
+    add_changes(&values[k++], json_object_get(run->root, "processes"));
 
     iv_status status = IV_OK;
     *n = 0;

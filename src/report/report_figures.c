@@ -144,8 +144,14 @@ iv_status iv_report_gather_figures(iv_report_section *section, iv_error *error) 
     DIR *folder = opendir(path);
     if (!folder && errno != ENOENT)
         status = iv_fail(error, IV_EDATA, "cannot read %s: %s", path, strerror(errno));
-    for (struct dirent *entry; folder && status == IV_OK && (entry = readdir(folder));)
+    for (struct dirent *entry; folder && status == IV_OK;) {
+        errno = 0;
+        entry = readdir(folder);
+        if (!entry && errno != 0)
+            status = iv_fail(error, IV_EDATA, "cannot read %s: %s", path, strerror(errno));
+        if (!entry) break;
         status = add_figure_file(section, entry->d_name, error);
+    }
     if (folder) closedir(folder);
     free(path);
     if (section->n_figures > 1)

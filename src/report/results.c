@@ -2,6 +2,7 @@
 #include <invar/report.h>
 
 #include "report/file.h"
+#include "runtime/numeric.h"
 #include "runtime/text_builder.h"
 
 #include <math.h>
@@ -23,7 +24,7 @@ static void *grow(void *array, size_t n, size_t element_bytes, iv_error *error) 
         return NULL;
     }
     void *grown = realloc(array, bytes);
-    if (!grown) no_memory(error);
+    if (!grown) (void)no_memory(error);
     return grown;
 }
 
@@ -209,6 +210,7 @@ iv_status iv_results_add_claim(iv_results *results, const char *claim, bool hold
     results->claims = claims;
 
     va_list arguments, again;
+    const iv_numeric numeric = iv_numeric_begin();
     va_start(arguments, evidence);
     va_copy(again, arguments);
     int n = vsnprintf(NULL, 0, evidence, arguments);
@@ -216,6 +218,7 @@ iv_status iv_results_add_claim(iv_results *results, const char *claim, bool hold
     if (sentence) vsnprintf(sentence, (size_t)n + 1, evidence, again);
     va_end(again);
     va_end(arguments);
+    iv_numeric_end(numeric);
 
     iv_claim *added = &claims[results->n_claims];
     *added = (iv_claim){.claim = iv_string_copy(claim), .holds = holds, .evidence = sentence};

@@ -3,7 +3,9 @@
 #include <invar/report.h>
 
 #include "report/file.h"
+#include "report/lock.h"
 #include "report/run_json.h"
+#include "runtime/open.h"
 #include "runtime/text_builder.h"
 
 #include <errno.h>
@@ -16,17 +18,29 @@
 #include <time.h>
 #include <unistd.h>
 
+/* One file of data as this run read it. */
+typedef struct {
+    char *file, *sha256;
+    bool published;
+} data_file;
+
 struct iv_run_dir {
     char *path;
     char *name;
-    char *device; /* NULL if none was given */
+    char *spec; /* NULL if none was given; so on to engine */
+    char *device;
     char *platform;
     char *driver;
+    char *engine;
     uint64_t *seeds;
     size_t n_seeds;
     iv_run_json previous;  /* of the process that this one resumes; empty if new */
     char start[32];        /* of the first process */
+    char own_start[32];    /* of this one */
     struct timespec began; /* of this process, for the seconds */
+    data_file *data;
+    size_t n_data;
+    iv_lock *lock; /* NULL if it is only read */
 };
 
 static void utc_now(char *out, size_t n) {
@@ -42,45 +56,105 @@ static double seconds_since(struct timespec began) {
     return (double)(now.tv_sec - began.tv_sec) + 1e-9 * (double)(now.tv_nsec - began.tv_nsec);
 }
 
-static void add_member(iv_text *text, const char *key, const char *value) {
-    iv_text_format(text, "  \"%s\": ", key);
+/* ------------------------------------------------------------------ run.json */
+
+static void add_value(iv_text *text, const char *key, const char *value) {
+    iv_text_format(text, "\"%s\": ", key);
     if (value)
         iv_text_json(text, value);
     else
         iv_text_add(text, "null");
-    iv_text_add(text, ",\n");
+}
+
+/* How a process works: what may differ between those that work on one run. */
+static void add_conditions(iv_text *text, const iv_run_dir *dir, const char *between) {
+    struct utsname system;
+    if (uname(&system) != 0) memset(&system, 0, sizeof system);
+    iv_text os = {0};
+    iv_text_format(&os, "%s %s %s", system.sysname, system.release, system.machine);
+    text->failed |= os.failed;
+    const char *const pairs[][2] = {{"version", iv_version()}, {"commit", iv_commit()},
+                                    {"host", system.nodename}, {"system", os.data},
+                                    {"device", dir->device},   {"platform", dir->platform},
+                                    {"driver", dir->driver},   {"engine", dir->engine}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        add_value(text, pairs[i][0], pairs[i][1]);
+        iv_text_add(text, between);
+    }
+    iv_text_free(&os);
+}
+
+static void add_process(iv_text *text, const iv_run_dir *dir, const char *status, const char *end) {
+    iv_text_add(text, "    {");
+    add_conditions(text, dir, ", ");
+    add_value(text, "start", dir->own_start);
+    iv_text_add(text, ", ");
+    add_value(text, "end", end);
+    iv_text_add(text, ", ");
+    add_value(text, "status", status);
+    iv_text_add(text, "}");
+}
+
+/* The processes before this one, as they stand in the file that it found. Before there was such a
+ * list the file told of one process alone. */
+static bool add_earlier(iv_text *text, const iv_run_dir *dir) {
+    static const char *const keys[] = {"version",  "commit", "host",  "system", "device",
+                                       "platform", "driver", "start", "end",    "status"};
+    const json_t *root = dir->previous.root, *list = json_object_get(root, "processes");
+    if (!root) return true;
+    if (!json_is_array(list)) {
+        iv_text_add(text, "    {");
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+            if (i > 0) iv_text_add(text, ", ");
+            add_value(text, keys[i], json_string_value(json_object_get(root, keys[i])));
+        }
+        iv_text_add(text, "},\n");
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        char *process = json_dumps(json_array_get(list, i), JSON_ENCODE_ANY);
+        if (!process) return false;
+        iv_text_format(text, "    %s,\n", process);
+        free(process);
+    }
+    return true;
+}
+
+static void add_data(iv_text *text, const iv_run_dir *dir) {
+    iv_text_add(text, "  \"data\": [");
+    for (size_t i = 0; i < dir->n_data; i++) {
+        iv_text_add(text, i ? ",\n    {" : "\n    {");
+        add_value(text, "file", dir->data[i].file);
+        iv_text_add(text, ", ");
+        add_value(text, "sha256", dir->data[i].sha256);
+        iv_text_format(text, ", \"published\": %s}", dir->data[i].published ? "true" : "false");
+    }
+    iv_text_add(text, "],\n");
 }
 
 /* `end` NULL while the run goes on. */
 static iv_status write_run_json(const iv_run_dir *dir, const char *status, const char *end,
                                 iv_error *error) {
     iv_text text = {0};
-    struct utsname system;
-    if (uname(&system) != 0) {
-        memset(&system, 0, sizeof system);
-    }
     double seconds = dir->previous.seconds + (end ? seconds_since(dir->began) : 0);
 
-    iv_text_add(&text, "{\n");
-    add_member(&text, "name", dir->name);
-    add_member(&text, "version", iv_version());
-    add_member(&text, "commit", iv_commit());
-    add_member(&text, "host", system.nodename);
-    iv_text os = {0};
-    iv_text_format(&os, "%s %s %s", system.sysname, system.release, system.machine);
-    add_member(&text, "system", os.data);
-    iv_text_free(&os);
-    add_member(&text, "device", dir->device);
-    add_member(&text, "platform", dir->platform);
-    add_member(&text, "driver", dir->driver);
-    iv_text_add(&text, "  \"seeds\": [");
+    iv_text_add(&text, "{\n  ");
+    add_value(&text, "name", dir->name);
+    iv_text_add(&text, ",\n  ");
+    add_conditions(&text, dir, ",\n  ");
+    iv_text_add(&text, "\"seeds\": [");
     for (size_t i = 0; i < dir->n_seeds; i++) {
         iv_text_format(&text, "%s%" PRIu64, i ? ", " : "", dir->seeds[i]);
     }
     iv_text_add(&text, "],\n");
-    add_member(&text, "start", dir->start);
-    add_member(&text, "end", end);
-    iv_text_add(&text, "  \"seconds\": ");
+    add_data(&text, dir);
+    iv_text_add(&text, "  \"processes\": [\n");
+    text.failed |= !add_earlier(&text, dir);
+    add_process(&text, dir, status, end);
+    iv_text_add(&text, "\n  ],\n  ");
+    add_value(&text, "start", dir->start);
+    iv_text_add(&text, ",\n  ");
+    add_value(&text, "end", end);
+    iv_text_add(&text, ",\n  \"seconds\": ");
     iv_text_double(&text, round(seconds * 1000) / 1000, "null");
     iv_text_add(&text, ",\n  \"status\": ");
     iv_text_json(&text, status);
@@ -134,41 +208,54 @@ static iv_status make_default_directory(const char *name, char **path, iv_error 
     return status;
 }
 
+/* What is in a directory counts as a run once run.json is there; it is written after spec.yaml. */
 static iv_status look_for_earlier_run(iv_run_dir *dir, bool resume, iv_error *error) {
-    iv_status status = IV_OK;
-    char *path = iv_run_dir_file(dir, "run.json");
-    if (!path) return iv_fail(error, IV_ENOMEM, "out of memory while opening %s", dir->path);
-
-    if (!iv_file_exists(path)) {
-        if (resume) {
-            status = iv_fail(error, IV_EDATA,
-                             "%s holds no run to resume: there is no run.json in it", dir->path);
-        }
-    } else {
+    bool exists = false, has_spec = false;
+    char *path = iv_run_dir_file(dir, "run.json"), *spec = iv_run_dir_file(dir, "spec.yaml");
+    iv_run_json_free(&dir->previous);
+    iv_status status = path && spec
+                           ? iv_path_exists(path, &exists, error)
+                           : iv_fail(error, IV_ENOMEM, "out of memory while opening %s", dir->path);
+    if (status == IV_OK) status = iv_path_exists(spec, &has_spec, error);
+    if (status == IV_OK && resume && !exists)
+        status = iv_fail(error, IV_EDATA, "%s holds no run to resume: there is no run.json in it",
+                         dir->path);
+    if (status == IV_OK && exists && (resume || has_spec))
         status = iv_run_json_read(path, &dir->previous, error);
-        if (status == IV_OK && !resume) {
-            bool done = strcmp(dir->previous.status, "done") == 0;
-            status =
-                iv_fail(error, IV_EINVAL,
-                        done ? "%s already holds a finished run: give another --out"
-                             : "%s already holds an unfinished run: go on with it by --resume, or "
-                               "give another --out",
-                        dir->path);
-        }
+    if (status == IV_OK && !resume && dir->previous.root) {
+        bool done = strcmp(dir->previous.status, "done") == 0;
+        status = iv_fail(error, IV_EINVAL,
+                         done ? "%s already holds a finished run: give another --out"
+                              : "%s already holds an unfinished run: go on with it by --resume, or "
+                                "give another --out",
+                         dir->path);
     }
     free(path);
+    free(spec);
     return status;
 }
 
-static iv_status make_folders(const iv_run_dir *dir, iv_error *error) {
-    static const char *const folders[] = {"models", "splits", "checkpoint", "figures"};
-    iv_status status = iv_make_directories(dir->path, error);
-    for (size_t i = 0; status == IV_OK && i < sizeof folders / sizeof *folders; i++) {
+static const char *const folders[] = {"models", "splits", "checkpoint", "figures"};
+enum { N_FOLDERS = sizeof folders / sizeof *folders };
+
+static iv_status in_folders(const iv_run_dir *dir, iv_status (*act)(const char *, iv_error *),
+                            iv_error *error) {
+    iv_status status = act(dir->path, error);
+    for (size_t i = 0; status == IV_OK && i < N_FOLDERS; i++) {
         char *path = iv_run_dir_file(dir, folders[i]);
-        status = path ? iv_make_directories(path, error)
+        status = path ? act(path, error)
                       : iv_fail(error, IV_ENOMEM, "out of memory while making %s", dir->path);
         free(path);
     }
+    return status;
+}
+
+static iv_status take_lock(iv_run_dir *dir, iv_error *error) {
+    char *path = iv_run_dir_file(dir, "lock");
+    const iv_status status =
+        path ? iv_lock_take(path, dir->path, &dir->lock, error)
+             : iv_fail(error, IV_ENOMEM, "out of memory while opening %s", dir->path);
+    free(path);
     return status;
 }
 
@@ -189,6 +276,9 @@ static iv_status copy_options(iv_run_dir *dir, const iv_run_dir_options *options
         dir->driver = iv_string_copy(options->device->driver);
         failed = failed || !dir->device || !dir->platform || !dir->driver;
     }
+    dir->spec = iv_string_copy(options->spec);
+    dir->engine = iv_string_copy(options->engine);
+    failed = failed || (options->spec && !dir->spec) || (options->engine && !dir->engine);
     if (options->path) {
         dir->path = iv_string_copy(options->path);
         failed = failed || !dir->path;
@@ -197,6 +287,52 @@ static iv_status copy_options(iv_run_dir *dir, const iv_run_dir_options *options
         }
     }
     return failed ? iv_fail(error, IV_ENOMEM, "out of memory while making a run directory") : IV_OK;
+}
+
+static iv_status keep_data(iv_run_dir *dir, const char *file, const char *sha256, bool published,
+                           iv_error *error) {
+    data_file *grown = realloc(dir->data, (dir->n_data + 1) * sizeof *grown);
+    if (grown) dir->data = grown;
+    data_file added = {iv_string_copy(file), iv_string_copy(sha256), published};
+    if (!grown || !added.file || !added.sha256) {
+        free(added.file);
+        free(added.sha256);
+        return iv_fail(error, IV_ENOMEM, "out of memory for the names of data files");
+    }
+    dir->data[dir->n_data++] = added;
+    return IV_OK;
+}
+
+/* What the processes before this one have read. */
+static iv_status keep_earlier_data(iv_run_dir *dir, iv_error *error) {
+    iv_status status = IV_OK;
+    size_t index;
+    const json_t *before;
+    json_array_foreach(json_object_get(dir->previous.root, "data"), index, before) {
+        const char *file = json_string_value(json_object_get(before, "file"));
+        const char *sha256 = json_string_value(json_object_get(before, "sha256"));
+        const bool published = !json_is_false(json_object_get(before, "published"));
+        if (file && sha256 && status == IV_OK)
+            status = keep_data(dir, file, sha256, published, error);
+    }
+    return status;
+}
+
+/* Under the lock: the run may have been begun or finished since the first look. What declares a
+ * state is written last. */
+static iv_status begin(iv_run_dir *dir, bool resume, iv_error *error) {
+    iv_status status = look_for_earlier_run(dir, resume, error);
+    if (status == IV_OK) status = in_folders(dir, iv_remove_temporaries, error);
+    if (status == IV_OK) status = keep_earlier_data(dir, error);
+    if (status != IV_OK) return status;
+
+    clock_gettime(CLOCK_MONOTONIC, &dir->began);
+    utc_now(dir->own_start, sizeof dir->own_start);
+    const char *start = dir->previous.start;
+    if (!start || strlen(start) >= sizeof dir->start) start = dir->own_start;
+    memcpy(dir->start, start, strlen(start) + 1);
+    if (dir->spec) status = iv_run_dir_write(dir, "spec.yaml", dir->spec, strlen(dir->spec), error);
+    return status == IV_OK ? write_run_json(dir, "running", NULL, error) : status;
 }
 
 iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error) {
@@ -208,22 +344,12 @@ iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir,
     if (!made) return iv_fail(error, IV_ENOMEM, "out of memory while making a run directory");
 
     iv_status status = copy_options(made, options, error);
-    if (status != IV_OK) goto done;
-    if (!made->path) {
-        status = make_default_directory(made->name, &made->path, error);
-    } else {
-        status = look_for_earlier_run(made, options->resume, error);
-    }
-    if (status != IV_OK) goto done;
-
-    clock_gettime(CLOCK_MONOTONIC, &made->began);
-    utc_now(made->start, sizeof made->start);
-    if (made->previous.start && strlen(made->previous.start) < sizeof made->start) {
-        memcpy(made->start, made->previous.start, strlen(made->previous.start) + 1);
-    }
-    status = make_folders(made, error);
-    if (status == IV_OK) status = write_run_json(made, "running", NULL, error);
-done:
+    if (status == IV_OK)
+        status = made->path ? look_for_earlier_run(made, options->resume, error)
+                            : make_default_directory(made->name, &made->path, error);
+    if (status == IV_OK) status = in_folders(made, iv_make_directories, error);
+    if (status == IV_OK) status = take_lock(made, error);
+    if (status == IV_OK) status = begin(made, options->resume, error);
     if (status == IV_OK)
         *dir = made;
     else
@@ -241,12 +367,11 @@ iv_status iv_run_dir_open(const char *path, iv_run_dir **out, iv_error *error) {
         free(dir);
         return iv_fail(error, IV_ENOMEM, "out of memory for a run directory");
     }
+    bool exists = false;
     char *run_json = iv_run_dir_file(dir, "run.json");
-    iv_status status = IV_OK;
-    if (!run_json)
-        status = iv_fail(error, IV_ENOMEM, "out of memory for a run directory");
-    else if (iv_file_exists(run_json))
-        status = iv_run_json_read(run_json, &dir->previous, error);
+    iv_status status = run_json ? iv_path_exists(run_json, &exists, error)
+                                : iv_fail(error, IV_ENOMEM, "out of memory for a run directory");
+    if (status == IV_OK && exists) status = iv_run_json_read(run_json, &dir->previous, error);
     free(run_json);
     if (status == IV_OK)
         *out = dir;
@@ -257,8 +382,16 @@ iv_status iv_run_dir_open(const char *path, iv_run_dir **out, iv_error *error) {
 
 void iv_run_dir_destroy(iv_run_dir *dir) {
     if (!dir) return;
+    iv_lock_release(dir->lock);
+    for (size_t i = 0; i < dir->n_data; i++) {
+        free(dir->data[i].file);
+        free(dir->data[i].sha256);
+    }
+    free(dir->data);
     free(dir->path);
     free(dir->name);
+    free(dir->spec);
+    free(dir->engine);
     free(dir->device);
     free(dir->platform);
     free(dir->driver);
@@ -275,6 +408,39 @@ const char *iv_run_dir_path(const iv_run_dir *dir) {
 
 const char *iv_run_dir_previous_status(const iv_run_dir *dir) {
     return dir->previous.status;
+}
+
+/* What of the processes before this one is otherwise than in it: a word for each. */
+iv_status iv_run_dir_changes(const iv_run_dir *dir, char **changes, iv_error *error) {
+    const char *const conditions[][3] = {
+        {"device", dir->previous.device, dir->device},
+        {"platform", dir->previous.platform, dir->platform},
+        {"driver", dir->previous.driver, dir->driver},
+        {"engine", json_string_value(json_object_get(dir->previous.root, "engine")), dir->engine},
+        {"version", dir->previous.version, iv_version()},
+        {"commit", dir->previous.commit, iv_commit()}};
+    iv_text text = {0};
+    for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+        const char *before = conditions[i][1], *now = conditions[i][2];
+        if (!before || !now || strcmp(before, now) == 0) continue;
+        iv_text_format(&text, "%s%s %s (was %s)", text.length ? ", " : "", conditions[i][0], now,
+                       before);
+    }
+    return iv_text_take(&text, changes, error);
+}
+
+iv_status iv_run_dir_add_data(iv_run_dir *dir, const char *file, const char *sha256, bool published,
+                              iv_error *error) {
+    for (size_t i = 0; i < dir->n_data; i++) {
+        if (strcmp(dir->data[i].file, file) != 0) continue;
+        if (strcmp(dir->data[i].sha256, sha256) == 0) return IV_OK;
+        return iv_fail(error, IV_EDATA,
+                       "%s: not the file that the run began with: its SHA-256 is %s, and was %s; "
+                       "put the former file back, or begin a new run",
+                       file, sha256, dir->data[i].sha256);
+    }
+    const iv_status status = keep_data(dir, file, sha256, published, error);
+    return status == IV_OK ? write_run_json(dir, "running", NULL, error) : status;
 }
 
 char *iv_run_dir_file(const iv_run_dir *dir, const char *name) {

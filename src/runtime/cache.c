@@ -3,8 +3,9 @@
  * crashes leave whole files only. */
 #include "runtime/cache.h"
 
+#include "runtime/open.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,22 +35,6 @@ static bool digest_of(const void *data, size_t bytes, unsigned char digest[DIGES
     unsigned length = 0;
     return EVP_Digest(data, bytes, digest, &length, EVP_sha256(), NULL) == 1 &&
            length == DIGEST_BYTES;
-}
-
-bool iv_sha256_strings(const char *const *strings, size_t n, char hex[IV_SHA256_HEX]) {
-    unsigned char digest[DIGEST_BYTES];
-    unsigned length = 0;
-    EVP_MD_CTX *hash = EVP_MD_CTX_new();
-    bool good = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1;
-    for (size_t i = 0; i < n && good; i++) {
-        const char *text = strings[i] ? strings[i] : "";
-        good = EVP_DigestUpdate(hash, text, strlen(text) + 1) == 1;
-    }
-    good = good && EVP_DigestFinal_ex(hash, digest, &length) == 1 && length == DIGEST_BYTES;
-    EVP_MD_CTX_free(hash);
-    if (!good) return false;
-    for (size_t i = 0; i < DIGEST_BYTES; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    return true;
 }
 
 /* ------------------------------------------------------------------ paths */
@@ -97,16 +82,6 @@ static void make_directories(char *path) {
 
 /* ------------------------------------------------------------------ files */
 
-static bool read_all(int file, void *data, size_t bytes) {
-    for (char *at = data; bytes;) {
-        ssize_t got = read(file, at, bytes);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return false;
-        at += got, bytes -= (size_t)got;
-    }
-    return true;
-}
-
 static bool write_all(int file, const void *data, size_t bytes) {
     for (const char *at = data; bytes;) {
         ssize_t put = write(file, at, bytes);
@@ -118,17 +93,17 @@ static bool write_all(int file, const void *data, size_t bytes) {
 }
 
 /* The payload of an open cache file; NULL if anything about it is wrong. */
-static void *read_payload(int file, size_t *bytes) {
+static void *read_payload(int file, uint64_t file_bytes, size_t *bytes) {
     cache_header header;
-    struct stat about;
-    if (fstat(file, &about) || !read_all(file, &header, sizeof header)) return NULL;
+    const char *reason;
+    if (!iv_read_exactly(file, &header, sizeof header, &reason)) return NULL;
     if (memcmp(header.magic, cache_magic, sizeof cache_magic)) return NULL;
     if (header.bytes == 0 || header.bytes > MAX_PAYLOAD_BYTES) return NULL;
-    if ((uint64_t)about.st_size != sizeof header + header.bytes) return NULL;
+    if (file_bytes != sizeof header + header.bytes) return NULL;
 
     unsigned char digest[DIGEST_BYTES];
     void *payload = malloc((size_t)header.bytes);
-    if (payload && read_all(file, payload, (size_t)header.bytes) &&
+    if (payload && iv_read_exactly(file, payload, (size_t)header.bytes, &reason) &&
         digest_of(payload, (size_t)header.bytes, digest) &&
         !memcmp(digest, header.digest, sizeof digest)) {
         *bytes = (size_t)header.bytes;
@@ -143,9 +118,11 @@ bool iv_cache_load(const char *folder, const char *name, void **data, size_t *by
     *data = NULL;
     *bytes = 0;
     if (!cache_path(folder, name, path)) return false;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    uint64_t file_bytes;
+    const char *reason;
+    const int file = iv_open_to_read(path, &file_bytes, &reason);
     if (file < 0) return false;
-    *data = read_payload(file, bytes);
+    *data = read_payload(file, file_bytes, bytes);
     close(file);
     if (!*data) unlink(path);
     return *data != NULL;

@@ -10,12 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { IV_SHA256_HEX = 65 }; /* 64 digits and the terminator */
-
-/* SHA-256, in hexadecimal, of `n` strings; each counts with its terminator, so that ("ab", "c") and
- * ("a", "bc") differ. NULL counts as "". False if the hash is not available. */
-bool iv_sha256_strings(const char *const *strings, size_t n, char hex[IV_SHA256_HEX]);
-
 /* Read a file into memory that the caller frees with free(). False if there is none, or if it is
  * damaged or cut short: such a file is of no use to anyone and is removed. */
 bool iv_cache_load(const char *folder, const char *name, void **data, size_t *bytes);

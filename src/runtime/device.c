@@ -223,6 +223,7 @@ static iv_status fail_selection(const iv_device_info *devices, size_t n_devices,
 
 iv_status iv_device_select(const iv_device_info *devices, size_t n_devices, const char *selector,
                            size_t *index, iv_error *error) {
+    *index = 0;
     if (!selector || !*selector) selector = getenv("INVAR_DEVICE");
     if (!selector || !*selector)
         return first_by_default(devices, n_devices, index)

@@ -2,6 +2,7 @@
 #include "runtime/context.h"
 
 #include "runtime/cache.h"
+#include "runtime/sha256.h"
 
 #include <stdlib.h>
 #include <string.h>

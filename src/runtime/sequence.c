@@ -17,7 +17,8 @@ static void *grow(iv_sequence *sequence, void *array, size_t n, size_t *capacity
     size_t wanted = *capacity ? 2 * *capacity : 16;
     void *grown = realloc(array, wanted * bytes);
     if (!grown) {
-        iv_fail(&sequence->context->error, IV_ENOMEM, "no memory for a sequence of %zu", wanted);
+        (void)iv_fail(&sequence->context->error, IV_ENOMEM, "no memory for a sequence of %zu",
+                      wanted);
         return NULL;
     }
     *capacity = wanted;

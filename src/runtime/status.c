@@ -1,6 +1,8 @@
 /* Errors: a status, and the message of the failure that came first. */
 #include <invar/status.h>
 
+#include "runtime/numeric.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,9 +12,11 @@ iv_status iv_fail(iv_error *error, iv_status status, const char *format, ...) {
     if (!error || error->status != IV_OK) return status;
 
     va_list arguments;
+    const iv_numeric numeric = iv_numeric_begin();
     va_start(arguments, format);
     int length = vsnprintf(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
+    iv_numeric_end(numeric);
 
     error->status = status;
     if (length < 0) snprintf(error->message, sizeof error->message, "%s", format);
@@ -43,6 +47,7 @@ int iv_exit_status(iv_status status) {
 }
 
 iv_status iv_multiply_size(size_t a, size_t b, size_t *product, iv_error *error) {
+    *product = 0;
     if (a && b > SIZE_MAX / a)
         return iv_fail(error, IV_ENOMEM,
                        "a size of %zu x %zu is more than this machine can address", a, b);

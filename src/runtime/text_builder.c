@@ -1,5 +1,7 @@
 #include "runtime/text_builder.h"
 
+#include "runtime/numeric.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -47,6 +49,7 @@ void iv_text_add(iv_text *text, const char *string) {
 
 void iv_text_format(iv_text *text, const char *format, ...) {
     va_list arguments, again;
+    const iv_numeric numeric = iv_numeric_begin();
     va_start(arguments, format);
     va_copy(again, arguments);
     int n = vsnprintf(NULL, 0, format, arguments);
@@ -58,6 +61,7 @@ void iv_text_format(iv_text *text, const char *format, ...) {
     }
     va_end(again);
     va_end(arguments);
+    iv_numeric_end(numeric);
 }
 
 iv_status iv_text_take(iv_text *text, char **string, iv_error *error) {
@@ -73,13 +77,6 @@ iv_status iv_text_take(iv_text *text, char **string, iv_error *error) {
 }
 
 /* ------------------------------------------------------------------ numbers */
-
-/* A program that embeds the library may have set a locale with a decimal comma. */
-static void add_number(iv_text *text, char *digits) {
-    char *comma = strchr(digits, ',');
-    if (comma) *comma = '.';
-    iv_text_add(text, digits);
-}
 
 /* Digits before the point of a whole number that is not long, so that 100 is not written 1e+02;
  * else 1. */
@@ -97,11 +94,13 @@ void iv_text_double(iv_text *text, double value, const char *missing) {
         return;
     }
     char digits[40];
+    const iv_numeric numeric = iv_numeric_begin();
     for (int precision = shortest_start(value); precision <= 17; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, value);
         if (strtod(digits, NULL) == value) break;
     }
-    add_number(text, digits);
+    iv_numeric_end(numeric);
+    iv_text_add(text, digits);
 }
 
 void iv_text_float(iv_text *text, float value, const char *missing) {
@@ -110,11 +109,13 @@ void iv_text_float(iv_text *text, float value, const char *missing) {
         return;
     }
     char digits[40];
+    const iv_numeric numeric = iv_numeric_begin();
     for (int precision = shortest_start((double)value); precision <= 9; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, (double)value);
         if (strtof(digits, NULL) == value) break;
     }
-    add_number(text, digits);
+    iv_numeric_end(numeric);
+    iv_text_add(text, digits);
 }
 
 /* ------------------------------------------------------------------ strings */
@@ -131,6 +132,13 @@ static size_t utf8_length(const unsigned char *s) {
     bool surrogate = s[0] == 0xed && s[1] >= 0xa0;
     bool too_large = s[0] == 0xf4 && s[1] >= 0x90;
     return overlong || surrogate || too_large ? 0 : n;
+}
+
+bool iv_is_utf8(const char *string) {
+    const unsigned char *s = (const unsigned char *)string;
+    size_t n = 1;
+    for (; *s && n > 0; s += n) n = utf8_length(s);
+    return n > 0;
 }
 
 void iv_text_json(iv_text *text, const char *string) {
@@ -156,52 +164,56 @@ void iv_text_json(iv_text *text, const char *string) {
     iv_text_add(text, "\"");
 }
 
+/* Add the character at `s` and return what is after it; a byte that is no UTF-8, as names of files
+ * may hold, becomes U+FFFD. */
+static const char *add_character(iv_text *text, const char *s) {
+    const size_t n = utf8_length((const unsigned char *)s);
+    iv_text_add_bytes(text, n > 0 ? s : "\xEF\xBF\xBD", n > 0 ? n : 3);
+    return s + (n > 0 ? n : 1);
+}
+
 void iv_text_csv(iv_text *text, const char *string) {
-    if (!strpbrk(string, ",\"\r\n")) {
-        iv_text_add(text, string);
-        return;
-    }
-    iv_text_add(text, "\"");
-    for (const char *s = string; *s; s++) {
+    const bool quoted = strpbrk(string, ",\"\r\n") != NULL;
+    if (quoted) iv_text_add(text, "\"");
+    for (const char *s = string; *s;) {
         if (*s == '"') iv_text_add(text, "\"");
-        iv_text_add_bytes(text, s, 1);
+        s = add_character(text, s);
     }
-    iv_text_add(text, "\"");
+    if (quoted) iv_text_add(text, "\"");
 }
 
 void iv_text_html(iv_text *text, const char *string) {
-    for (const char *s = string; *s; s++) {
-        switch (*s) {
-        case '&': iv_text_add(text, "&amp;"); break;
-        case '<': iv_text_add(text, "&lt;"); break;
-        case '>': iv_text_add(text, "&gt;"); break;
-        case '"': iv_text_add(text, "&quot;"); break;
-        case '\'': iv_text_add(text, "&#39;"); break;
-        default: iv_text_add_bytes(text, s, 1);
-        }
+    for (const char *s = string; *s;) {
+        const char *escaped = *s == '&'    ? "&amp;"
+                              : *s == '<'  ? "&lt;"
+                              : *s == '>'  ? "&gt;"
+                              : *s == '"'  ? "&quot;"
+                              : *s == '\'' ? "&#39;"
+                                           : NULL;
+        if (escaped) iv_text_add(text, escaped);
+        s = escaped ? s + 1 : add_character(text, s);
     }
 }
 
 void iv_text_markdown(iv_text *text, const char *string) {
-    for (const char *s = string; *s; s++) {
-        if (*s == '\n' || *s == '\r') {
-            iv_text_add(text, " ");
-        } else if (*s == '<') {
-            iv_text_add(text, "&lt;");
-        } else if (*s == '&') {
-            iv_text_add(text, "&amp;");
-        } else {
-            if (strchr("\\|*_`[]", *s)) iv_text_add(text, "\\");
-            iv_text_add_bytes(text, s, 1);
-        }
+    for (const char *s = string; *s;) {
+        const char *instead = *s == '\n' || *s == '\r' ? " "
+                              : *s == '<'              ? "&lt;"
+                              : *s == '&'              ? "&amp;"
+                                                       : NULL;
+        if (!instead && strchr("\\|*_`[]", *s)) iv_text_add(text, "\\");
+        if (instead) iv_text_add(text, instead);
+        s = instead ? s + 1 : add_character(text, s);
     }
 }
 
 void iv_text_gnuplot(iv_text *text, const char *string) {
     iv_text_add(text, "'");
-    for (const char *s = string; *s; s++) {
+    for (const char *s = string; *s;) {
+        const bool ends_line = *s == '\n' || *s == '\r';
         if (*s == '\'') iv_text_add(text, "'");
-        iv_text_add_bytes(text, *s == '\n' || *s == '\r' ? " " : s, 1);
+        if (ends_line) iv_text_add(text, " ");
+        s = ends_line ? s + 1 : add_character(text, s);
     }
     iv_text_add(text, "'");
 }

@@ -1,8 +1,11 @@
 /* Sweeps to single runs. A run's configuration shares every node that its sweep does not change. */
 #include "spec/stages.h"
 
+#include "runtime/numeric.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { LONGEST_RUN_NAME = 200 }; /* leaves room for "-seed2147483647.safetensors" in 255 bytes */
 
@@ -139,11 +142,11 @@ static iv_status add_run(spec_context *context, const iv_schema *schema, const i
 }
 
 static int by_name(const void *a, const void *b) {
-    return strcmp((*(const iv_spec_run *const *)a)->name, (*(const iv_spec_run *const *)b)->name);
+    return strcasecmp((*(const iv_spec_run *const *)a)->name,
+                      (*(const iv_spec_run *const *)b)->name);
 }
 
-/* Names become file names: case-insensitive file systems are the reader's business, equal ones
- * ours. */
+/* Names become names of files, of which some file systems take no notice of capitals. */
 static iv_status check_names_differ(spec_context *context, const iv_node *runs,
                                     const iv_spec_expansion *expansion) {
     const iv_spec_run **sorted = spec_allocate(context, expansion->n_runs * sizeof *sorted);
@@ -155,8 +158,9 @@ static iv_status check_names_differ(spec_context *context, const iv_node *runs,
         size_t first = sorted[i - 1]->base_index, second = sorted[i]->base_index;
         const iv_node *run = runs->entries[first > second ? first : second].node;
         return spec_fail(context, spec_at(run, "name")->mark,
-                         "two runs are named `%s`, expected a name of its own for each",
-                         spec_shown(context, sorted[i]->name));
+                         "two runs are named `%s`%s, expected a name of its own for each",
+                         spec_shown(context, sorted[i]->name),
+                         strcmp(sorted[i - 1]->name, sorted[i]->name) ? " but for capitals" : "");
     }
     return IV_OK;
 }
@@ -223,7 +227,9 @@ iv_status iv_spec_expand(const iv_spec *spec, iv_spec_expansion *expansion, iv_e
     if (!arena) return iv_fail(error, IV_ENOMEM, "out of memory for the runs of the spec");
     spec_context context = {.arena = arena, .file = "spec", .error = error ? error : &local};
     expansion->memory = arena;
+    const iv_numeric numeric = iv_numeric_begin();
     iv_status status = spec_expand_within(&context, spec->schema, spec->root, expansion);
+    iv_numeric_end(numeric);
     if (status != IV_OK) iv_spec_expansion_release(expansion);
     return status;
 }

@@ -1,10 +1,12 @@
 /* A spec's file and those that it extends, to one map of nodes. */
 #include "spec/stages.h"
 
-#include <errno.h>
+#include "runtime/open.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* The chain of files that is being read, from the spec itself to what it extends last. */
 typedef struct {
@@ -21,12 +23,14 @@ static bool same_file(const char *a, const char *b) {
 
 /* Up to one byte more than allowed, so that a longer file shows. *reason: of a failure. */
 static bool read_bytes(const char *path, char *text, size_t *n_bytes, const char **reason) {
-    errno = 0;
-    FILE *file = fopen(path, "rb");
-    *n_bytes = file ? fread(text, 1, IV_SPEC_MAX_BYTES + 1, file) : 0;
-    bool good = file && !ferror(file);
-    if (!good) *reason = strerror(errno);
-    if (file) fclose(file);
+    uint64_t size;
+    *n_bytes = 0;
+    const int descriptor = iv_open_to_read(path, &size, reason);
+    if (descriptor < 0) return false;
+    const size_t wanted = size > IV_SPEC_MAX_BYTES ? IV_SPEC_MAX_BYTES + 1 : (size_t)size;
+    const bool good = iv_read_exactly(descriptor, text, wanted, reason);
+    if (good) *n_bytes = wanted;
+    close(descriptor);
     return good;
 }
 

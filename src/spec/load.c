@@ -1,6 +1,8 @@
 /* A spec from a file or from memory through all the stages. */
 #include "spec/stages.h"
 
+#include "runtime/numeric.h"
+
 #include <stdlib.h>
 
 static iv_status check_expanded(spec_context *context, const iv_spec *spec,
@@ -38,9 +40,11 @@ static iv_status load(const char *path, const char *text, size_t n_bytes,
     iv_spec *loaded = calloc(1, sizeof *loaded);
     if (!loaded) return iv_fail(error, IV_ENOMEM, "out of memory for the spec");
     spec_context context = {.arena = &loaded->arena, .file = path, .error = error ? error : &local};
+    const iv_numeric numeric = iv_numeric_begin();
     iv_status status = text ? spec_read_named(&context, path, text, n_bytes, &raw)
                             : spec_read_file(&context, path, &raw);
     if (status == IV_OK) status = finish(&context, loaded, raw, overrides, n_overrides, schemas);
+    iv_numeric_end(numeric);
     if (status != IV_OK) {
         iv_spec_destroy(loaded);
         return status;

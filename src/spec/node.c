@@ -17,14 +17,14 @@ void *spec_allocate(spec_context *context, size_t bytes) {
     size_t aligned = (bytes + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
     spec_block *block = context->arena->blocks;
     if (aligned < bytes) {
-        iv_fail(context->error, IV_ENOMEM, "out of memory for the spec");
+        (void)iv_fail(context->error, IV_ENOMEM, "out of memory for the spec");
         return NULL;
     }
     if (!block || block->size - block->used < aligned) {
         size_t size = aligned > BLOCK_BYTES ? aligned : BLOCK_BYTES;
         block = size > SIZE_MAX - sizeof *block ? NULL : calloc(1, sizeof *block + size);
         if (!block) {
-            iv_fail(context->error, IV_ENOMEM, "out of memory for the spec");
+            (void)iv_fail(context->error, IV_ENOMEM, "out of memory for the spec");
             return NULL;
         }
         block->size = size;
@@ -65,8 +65,8 @@ void spec_arena_release(spec_arena *arena) {
 
 iv_node *spec_node_new(spec_context *context, spec_kind kind, spec_mark mark) {
     if (++context->n_nodes > IV_SPEC_MAX_NODES) {
-        spec_fail(context, mark, "the spec has too many values, expected at most %d",
-                  IV_SPEC_MAX_NODES);
+        (void)spec_fail(context, mark, "the spec has too many values, expected at most %d",
+                        IV_SPEC_MAX_NODES);
         return NULL;
     }
     iv_node *node = spec_allocate(context, sizeof *node);

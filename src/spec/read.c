@@ -190,7 +190,10 @@ static iv_status read_stream(reader *r, iv_node **root) {
 
 iv_status spec_read_text(spec_context *context, const char *text, size_t n_bytes,
                          const char *set_key, iv_node **root) {
-    reader r = {.context = context, .text = text, .n_bytes = n_bytes, .set_key = set_key};
+    static const char mark[] = "\xEF\xBB\xBF"; /* some editors begin a text in UTF-8 with it */
+    const size_t n_mark = n_bytes >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
+    reader r = {
+        .context = context, .text = text + n_mark, .n_bytes = n_bytes - n_mark, .set_key = set_key};
     *root = NULL;
     if (n_bytes > IV_SPEC_MAX_BYTES) {
         return spec_fail(context, (spec_mark){context->file, 1, 1, set_key, context->level},
@@ -202,7 +205,7 @@ iv_status spec_read_text(spec_context *context, const char *text, size_t n_bytes
         return iv_fail(context->error, IV_ENOMEM, "out of memory for the spec");
     }
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, n_bytes);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text, r.n_bytes);
     status = read_stream(&r, root);
     yaml_event_delete(&r.event);
     yaml_parser_delete(&r.parser);

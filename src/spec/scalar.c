@@ -2,7 +2,9 @@
 #include "spec/stages.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,6 +127,24 @@ static bool convert(const spec_schema *schema, const iv_key *key, iv_node *node)
     }
 }
 
+/* A number with a range is used as a 32-bit float on devices, where it must still be a number in its range, and
+ * none that they may take for 0. */
+static iv_status check_float(spec_context *context, const spec_schema *schema, const iv_key *key,
+                             const char *path, const iv_node *node) {
+    const spec_interval range = spec_interval_of(key->range);
+    const float number = (float)node->number;
+    const spec_interval as_float = {(double)(float)range.low, (double)(float)range.high,
+                                    range.open_low, range.open_high};
+    const bool kept = isfinite(number) && (node->number == 0 || fabsf(number) >= FLT_MIN);
+    char expects[640], becomes[32];
+    if (kept && spec_within(as_float, (double)number)) return IV_OK;
+    spec_key_expects(schema, key, expects, sizeof expects);
+    snprintf(becomes, sizeof becomes, "%g", kept || isinf(number) ? (double)number : 0);
+    return spec_fail(context, node->mark,
+                     "`%s` is `%s`, which is %s as a 32-bit float, expected %s", path,
+                     spec_shown(context, node->text), becomes, expects);
+}
+
 iv_status spec_resolve_scalar(spec_context *context, const spec_schema *schema, const iv_key *key,
                               const char *path, const iv_node *raw, iv_node **node) {
     if (raw->kind != SPEC_SCALAR) return mismatch(context, schema, key, path, raw);
@@ -133,5 +153,8 @@ iv_status spec_resolve_scalar(spec_context *context, const spec_schema *schema, 
     (*node)->text = raw->text;
     (*node)->quoted = raw->quoted;
     (*node)->is_default = raw->is_default;
-    return convert(schema, key, *node) ? IV_OK : mismatch(context, schema, key, path, raw);
+    if (!convert(schema, key, *node)) return mismatch(context, schema, key, path, raw);
+    return (*node)->type == SPEC_NUMBER && key->range
+               ? check_float(context, schema, key, path, *node)
+               : IV_OK;
 }

@@ -1,6 +1,8 @@
 /* Resolved specs as YAML, nodes as JSON. */
 #include "spec/stages.h"
 
+#include "runtime/numeric.h"
+
 #include <jansson.h>
 #include <string.h>
 #include <strings.h>
@@ -91,7 +93,9 @@ iv_status iv_spec_write(const iv_spec *spec, FILE *out, iv_error *error) {
     yaml_emitter_set_output_file(&emitter, out);
     yaml_emitter_set_width(&emitter, -1); /* no folding */
     yaml_emitter_set_unicode(&emitter, 1);
+    const iv_numeric numeric = iv_numeric_begin();
     int good = emit_document(&emitter, spec->root) && yaml_emitter_flush(&emitter);
+    iv_numeric_end(numeric);
     yaml_emitter_delete(&emitter);
     if (!good || fflush(out) != 0 || ferror(out)) {
         return iv_fail(error, IV_EFAILED, "the resolved spec cannot be written: is the disk full?");

@@ -89,10 +89,27 @@ static iv_status take_own(const iv_experiment *x, study_own_images *own, const s
     return IV_OK;
 }
 
+/* Say in run.json which files these are, and here if they are not the published ones. */
+static iv_status record_files(const iv_experiment *x, const iv_dataset_info *info) {
+    char path[4096], sha256[65], name[256];
+    iv_error *error = iv_context_error(x->context);
+    iv_status status = IV_OK;
+    for (size_t i = 0; !info->built_in && info->files[i] && status == IV_OK; i++) {
+        iv_error unread = {0};
+        const iv_file_state state =
+            iv_dataset_file_verify(x->job->data_dir, info, i, path, sha256, &unread);
+        snprintf(name, sizeof name, "%s/%s", info->name, info->files[i]);
+        if (!*sha256) return iv_fail(error, IV_EDATA, "%s", unread.message);
+        status = iv_run_dir_add_data(x->job->dir, name, sha256, state != IV_FILE_DIFFERENT, error);
+    }
+    return status;
+}
+
 iv_status study_images_load(const iv_experiment *x, study_own_images *own,
                             const study_images *images, size_t n_asked, iv_dataset *set) {
     iv_error *error = iv_context_error(x->context);
     if (!images->known) return take_own(x, own, images, set);
-    return x->synthetic ? iv_synthetic_images(images->known, n_asked, set, error)
-                        : iv_dataset_load(x->job->data_dir, images->name, n_asked, set, error);
+    if (x->synthetic) return iv_synthetic_images(images->known, n_asked, set, error);
+    const iv_status status = iv_dataset_load(x->job->data_dir, images->name, n_asked, set, error);
+    return status == IV_OK && x->training && x->job->dir ? record_files(x, images->known) : status;
 }

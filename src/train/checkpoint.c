@@ -39,7 +39,7 @@ iv_status iv_checkpoint_write(const char *path, const iv_state *const *states, s
             next += n_kept;
         }
     if (status == IV_OK)
-        status = iv_safetensors_write(path, entries, n_entries, metadata, n_metadata, error);
+        status = iv_safetensors_write_sealed(path, entries, n_entries, metadata, n_metadata, error);
     free(entries);
     free(values);
     return status;

@@ -95,7 +95,7 @@ MISTAKE(shuffled_batch_without_seeds, batch(s, 3, 7, true))
 
 static iv_tensor *gradient_of(stock *s, iv_tensor *y, iv_tensor *x) {
     iv_tensor *gradient = NULL;
-    iv_gradient(s->g, y, &x, 1, &gradient);
+    (void)iv_gradient(s->g, y, &x, 1, &gradient);
     return gradient;
 }
 static iv_tensor *loss_of(stock *s, iv_tensor *x) {
@@ -103,7 +103,7 @@ static iv_tensor *loss_of(stock *s, iv_tensor *x) {
 }
 static iv_tensor *product_of(stock *s, iv_tensor *y, iv_tensor *seed, iv_tensor *x) {
     iv_tensor *gradient = NULL;
-    iv_vector_jacobian(s->g, y, seed, &x, 1, &gradient);
+    (void)iv_vector_jacobian(s->g, y, seed, &x, 1, &gradient);
     return gradient;
 }
 static iv_tensor *twice_placed(stock *s) {
@@ -307,6 +307,23 @@ static void tensors_of_another_graph_are_refused(void **state) {
     trial_end(*state, other.t);
 }
 
+/* Whoever takes them must be able to tell that there are none. */
+static void a_failed_differentiation_leaves_no_gradients(void **state) {
+    stock s = open_stock(state);
+    iv_tensor *const wrt[] = {s.matrix, s.row};
+    iv_tensor *loss = iv_cross_entropy(s.g, s.matrix, s.labels);
+    assert_null(iv_add(s.g, s.matrix, s.wide));
+    iv_tensor *gradients[] = {s.wide, s.wide}, *products[] = {s.wide, s.wide};
+    assert_int_equal(iv_gradient(s.g, loss, wrt, 2, gradients), IV_EINVAL);
+    assert_int_equal(iv_vector_jacobian(s.g, s.matrix, s.matrix, wrt, 2, products), IV_EINVAL);
+    for (size_t i = 0; i < 2; i++) {
+        assert_null(gradients[i]);
+        assert_null(products[i]);
+    }
+    iv_error_clear(iv_context_error(s.t->context));
+    trial_end(*state, s.t);
+}
+
 static void a_missing_output_is_named(void **state) {
     stock s = open_stock(state);
     iv_tensor *outputs[] = {s.matrix, NULL};
@@ -335,6 +352,7 @@ int main(void) {
         cmocka_unit_test(every_builder_refuses_what_it_cannot_compute),
         cmocka_unit_test(the_first_mistake_is_the_one_reported),
         cmocka_unit_test(tensors_of_another_graph_are_refused),
+        cmocka_unit_test(a_failed_differentiation_leaves_no_gradients),
         cmocka_unit_test(a_missing_output_is_named),
         cmocka_unit_test(a_graph_of_no_member_is_refused),
     };

@@ -57,6 +57,17 @@ for name in names:
         status, _, err = run(cxx + ["-Wno-unused-function"] + strict, text)
         report(status == 0, "%s_compiles_alone_as_cpp" % name[:-2], err)
 
+# Of a function and of a pointer to one; `(void)` says that it does not matter.
+ignoring = "#include <invar/status.h>\nextern iv_status f(void);\nextern void g(iv_status (*p)(void));\n" \
+           "void g(iv_status (*p)(void)) { (void)p; %s; }\n"
+heeds = re.search(r"#define IV_MUST_USE \S", run(c + ["-dM", "-E", "-"], "#include <invar/status.h>\n")[1])
+for name, call, good in [("function", "f()", False), ("pointer", "p()", False), ("cast", "(void)f()", True)]:
+    for language, command in [("c", c), ("cpp", cxx if options.cxx else None)]:
+        if command and (heeds or good):
+            status, _, err = run(command + strict, ignoring % call)
+            report((status == 0) == good, "ignoring_a_status_of_a_%s_is_%s_in_%s"
+                   % (name, "accepted" if good else "refused", language), err)
+
 own, random123 = needs("invar.h")
 report(not random123, "the_umbrella_needs_no_random123", "\n".join(random123))
 left_out = set(names) - own

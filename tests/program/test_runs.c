@@ -1,6 +1,7 @@
 /* Whole specs through the library alone, as a program of someone else's runs them. */
 #include "../kit/device.h"
 #include "../kit/files.h"
+#include "../kit/locale.h"
 
 #include <invar/program.h>
 
@@ -281,6 +282,36 @@ static void a_resumed_run_keeps_its_spec(void **state) {
     iv_results_free(&results);
 }
 
+/* The program that the library is a part of may use a decimal comma: specs are read, and all is
+ * written, as without it. Interrupted and resumed, so that a checkpoint is read too. */
+static void a_run_does_not_depend_on_the_locale(void **state) {
+    static const char *const ignored[] = {"run.json", "report.html", "report.md", "report.csv",
+                                          NULL};
+    iv_error error = {0};
+    iv_results results;
+    listener l = {.stop_after = 3};
+    const iv_progress progress = {update, &l};
+    iv_run_options options = {.spec = tiny(state), .out = run_folder(state)};
+    assert_ok(&error, iv_run(&options, &results, &error));
+    iv_results_free(&results);
+
+    if (!choose_decimal_comma()) SKIP_BECAUSE("no locale with a decimal comma");
+    path comma;
+    options.out = kept_path(&comma, state, "foreign");
+    options.progress = &progress;
+    options.stop = &l.stop;
+    const iv_status stopped = iv_run(&options, &results, &error);
+    const iv_error reason = error;
+    iv_error_clear(&error);
+    l = (listener){0};
+    const iv_status resumed = iv_resume(comma.text, &options, &results, &error);
+    setlocale(LC_ALL, "C");
+    if (stopped != IV_EINTERRUPTED) fail_msg("%s", reason.message);
+    assert_ok(&error, resumed);
+    iv_results_free(&results);
+    assert_same_folder(run_folder(state), comma.text, ignored);
+}
+
 /* ------------------------------------------------------------------ the tests */
 
 int main(void) {
@@ -292,6 +323,7 @@ int main(void) {
         SCRATCH_TEST(a_check_tells_the_runs_before_it_measures),
         SCRATCH_TEST(what_cannot_run_is_refused),
         SCRATCH_TEST(a_resumed_run_keeps_its_spec),
+        SCRATCH_TEST(a_run_does_not_depend_on_the_locale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

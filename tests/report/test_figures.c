@@ -1,6 +1,8 @@
 /* Plots, their data and scripts, and pictures. */
 #include "../kit/files.h"
 
+#include "report/plot.h"
+
 #include <invar/report.h>
 
 #include <png.h>
@@ -156,6 +158,27 @@ static void a_failing_gnuplot_is_reported_with_its_message(void **state) {
     assert_false(drawn);
     assert_contains(error.message, "something is wrong");
     assert_false(exists(in_scratch(state, "f.svg")));
+}
+
+/* One that hangs before it says anything, and one after it has closed its messages. */
+static void a_gnuplot_that_hangs_is_ended(void **state) {
+    static const char *const programs[] = {"#!/bin/sh\nexec sleep 100\n",
+                                           "#!/bin/sh\nexec 2>&-\nexec sleep 100\n"};
+    spill(in_scratch(state, "f.gp"), "\n");
+    char *path = strdup(getenv("PATH") ? getenv("PATH") : "");
+    for (size_t i = 0; i < 2; i++) {
+        iv_error error = {0};
+        bool found;
+        char paths[SCRATCH_PATH + 32];
+        spill(in_scratch(state, "gnuplot"), programs[i]);
+        assert_int_equal(chmod(in_scratch(state, "gnuplot"), 0755), 0);
+        snprintf(paths, sizeof paths, "%s:/bin:/usr/bin", (const char *)*state);
+        setenv("PATH", paths, 1);
+        const iv_status status = iv_gnuplot_run(*state, "f.gp", 1, &found, &error);
+        setenv("PATH", path, 1);
+        assert_fails(&error, status, IV_EFAILED, "f.gp", "after 1 seconds");
+    }
+    free(path);
 }
 
 /* Settings of the user's, as gnuplot reads them from its start-up file and from the environment,
@@ -480,6 +503,7 @@ int main(void) {
         SCRATCH_TEST(the_script_runs_again_in_another_folder),
         SCRATCH_TEST(without_gnuplot_the_script_is_still_there),
         SCRATCH_TEST(gnuplot_is_run_without_settings_on_the_script_just_written),
+        SCRATCH_TEST(a_gnuplot_that_hangs_is_ended),
         SCRATCH_TEST(a_failing_gnuplot_is_reported_with_its_message),
         SCRATCH_TEST(impossible_plots_are_refused),
         SCRATCH_TEST(pictures_decode_to_the_same_pixels),

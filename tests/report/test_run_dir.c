@@ -10,8 +10,12 @@
 static const uint64_t seeds[] = {0, 1, 7};
 
 static iv_run_dir_options options_for(const char *path, bool resume) {
-    return (iv_run_dir_options){
-        .path = path, .name = "table1", .seeds = seeds, .n_seeds = 3, .resume = resume};
+    return (iv_run_dir_options){.path = path,
+                                .name = "table1",
+                                .seeds = seeds,
+                                .n_seeds = 3,
+                                .spec = "study: x\n",
+                                .resume = resume};
 }
 
 static iv_run_dir *create(const char *path, bool resume) {
@@ -181,6 +185,143 @@ static void files_are_written_into_the_directory(void **state) {
     iv_run_dir_destroy(dir);
 }
 
+/* ------------------------------------------------------------------ what a crash leaves */
+
+/* run.json declares the run, so that it is written last: where it cannot be, there is no run. */
+static void a_run_is_declared_after_its_spec(void **state) {
+    const char *path = in_scratch(state, "run");
+    assert_int_equal(mkdir(path, 0777), 0);
+    assert_int_equal(mkdir(in_scratch(state, "run/run.json"), 0777), 0);
+    iv_error error = {0};
+    iv_run_dir *dir;
+    iv_run_dir_options options = options_for(path, false);
+    assert_fails(&error, iv_run_dir_create(&options, &dir, &error), IV_EFAILED, "run.json");
+    assert_int_equal(rmdir(in_scratch(state, "run/run.json")), 0);
+    assert_int_equal(unlink(in_scratch(state, "run/spec.yaml")), 0);
+
+    assert_int_equal(mkdir(in_scratch(state, "run/spec.yaml"), 0777), 0);
+    assert_fails(&error, iv_run_dir_create(&options, &dir, &error), IV_EFAILED, "spec.yaml");
+    assert_false(exists(in_scratch(state, "run/run.json")));
+    assert_int_equal(rmdir(in_scratch(state, "run/spec.yaml")), 0);
+    finish(create(path, false), "done");
+    assert_true(exists(in_scratch(state, "run/spec.yaml")));
+}
+
+/* As versions of Invar that wrote run.json first left it. */
+static void a_directory_without_a_spec_can_be_begun_again(void **state) {
+    const char *path = in_scratch(state, "run");
+    finish(create(path, false), "failed");
+    assert_int_equal(unlink(in_scratch(state, "run/spec.yaml")), 0);
+    finish(create(path, false), "done");
+}
+
+static void what_killed_processes_left_is_removed_and_nothing_else(void **state) {
+    static const char *const left[] = {"run/spec.yaml.part-123-0",
+                                       "run/checkpoint/population.safetensors.part-99-17"};
+    static const char *const kept[] = {"run/notes.part-1", "run/models/a.part-x-1",
+                                       "run/models/b.part-1-", "run/models/c.part-1-0.txt"};
+    const char *path = in_scratch(state, "run");
+    finish(create(path, false), "interrupted");
+    for (size_t i = 0; i < 2; i++) spill(in_scratch(state, left[i]), "half");
+    for (size_t i = 0; i < 4; i++) spill(in_scratch(state, kept[i]), "whole");
+    finish(create(path, true), "done");
+    for (size_t i = 0; i < 2; i++) assert_false(exists(in_scratch(state, left[i])));
+    for (size_t i = 0; i < 4; i++) assert_true(exists(in_scratch(state, kept[i])));
+}
+
+/* ------------------------------------------------------------------ several processes */
+
+static void a_directory_in_use_is_refused_until_it_is_given_back(void **state) {
+    const char *path = in_scratch(state, "run");
+    char holder[64];
+    snprintf(holder, sizeof holder, "run is in use by process %ld on ", (long)getpid());
+    iv_run_dir *dir = create(path, false);
+    assert_true(exists(in_scratch(state, "run/lock")));
+    assert_refused(path, true, IV_EFAILED, holder);
+    assert_refused(path, true, IV_EFAILED, " since 2");
+    finish(dir, "interrupted");
+    assert_false(exists(in_scratch(state, "run/lock")));
+
+    spill(in_scratch(state, "run/lock"), "process 1 on a machine that went down\n");
+    finish(create(path, true), "done");
+    assert_false(exists(in_scratch(state, "run/lock")));
+}
+
+static iv_run_dir *create_on(const char *path, const char *device, const char *engine) {
+    iv_error error = {0};
+    iv_run_dir *dir;
+    iv_device_info info = {.driver = "1", .platform = "P"};
+    snprintf(info.name, sizeof info.name, "%s", device);
+    iv_run_dir_options options = options_for(path, exists(path));
+    options.device = &info;
+    options.engine = engine;
+    assert_ok(&error, iv_run_dir_create(&options, &dir, &error));
+    return dir;
+}
+
+static void the_conditions_of_every_process_are_kept(void **state) {
+    static const char *const devices[] = {"A", "B", "B"}, *const engines[] = {"x", "x", "y"};
+    static const char *const changes[] = {"", "device B (was A)", "engine y (was x)"};
+    const char *path = in_scratch(state, "run");
+    iv_error error = {0};
+    for (size_t i = 0; i < 3; i++) {
+        iv_run_dir *dir = create_on(path, devices[i], engines[i]);
+        char *changed;
+        assert_ok(&error, iv_run_dir_changes(dir, &changed, &error));
+        assert_string_equal(changed, changes[i]);
+        free(changed);
+        finish(dir, i == 2 ? "done" : "interrupted");
+    }
+    json_t *run = read_run_json(path), *processes = json_object_get(run, "processes");
+    assert_int_equal(json_array_size(processes), 3);
+    for (size_t i = 0; i < 3; i++) {
+        json_t *process = json_array_get(processes, i);
+        assert_string_equal(member(process, "device"), devices[i]);
+        assert_string_equal(member(process, "engine"), engines[i]);
+        assert_string_equal(member(process, "status"), i == 2 ? "done" : "interrupted");
+        assert_true(json_is_string(json_object_get(process, "end")));
+    }
+    assert_string_equal(member(run, "device"), "B");
+    json_decref(run);
+}
+
+/* A run.json without the list tells of one process. */
+static void the_first_process_of_an_older_run_is_kept_too(void **state) {
+    const char *path = in_scratch(state, "run");
+    assert_int_equal(mkdir(path, 0777), 0);
+    spill(in_scratch(state, "run/run.json"),
+          "{\"device\": \"A\", \"driver\": null, \"status\": \"interrupted\"}");
+    finish(create_on(path, "B", "x"), "done");
+    json_t *run = read_run_json(path), *processes = json_object_get(run, "processes");
+    assert_int_equal(json_array_size(processes), 2);
+    assert_string_equal(member(json_array_get(processes, 0), "device"), "A");
+    assert_true(json_is_null(json_object_get(json_array_get(processes, 0), "driver")));
+    assert_string_equal(member(json_array_get(processes, 1), "device"), "B");
+    json_decref(run);
+}
+
+static void data_are_recorded_and_other_ones_refused(void **state) {
+    const char *path = in_scratch(state, "run");
+    iv_error error = {0};
+    iv_run_dir *dir = create(path, false);
+    assert_ok(&error, iv_run_dir_add_data(dir, "mnist/labels", "12ab", false, &error));
+    assert_ok(&error, iv_run_dir_add_data(dir, "mnist/labels", "12ab", false, &error));
+    iv_run_dir_destroy(dir); /* killed */
+    dir = create(path, true);
+    assert_ok(&error, iv_run_dir_add_data(dir, "mnist/images", "34cd", true, &error));
+    assert_fails(&error, iv_run_dir_add_data(dir, "mnist/labels", "56ef", true, &error), IV_EDATA,
+                 "mnist/labels", "12ab", "56ef");
+    assert_ok(&error, iv_run_dir_add_data(dir, "mnist/labels", "12ab", false, &error));
+    finish(dir, "done");
+    json_t *run = read_run_json(path), *data = json_object_get(run, "data");
+    assert_int_equal(json_array_size(data), 2);
+    assert_string_equal(member(json_array_get(data, 0), "file"), "mnist/labels");
+    assert_string_equal(member(json_array_get(data, 0), "sha256"), "12ab");
+    assert_true(json_is_false(json_object_get(json_array_get(data, 0), "published")));
+    assert_true(json_is_true(json_object_get(json_array_get(data, 1), "published")));
+    json_decref(run);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_new_directory_has_its_folders_and_a_running_status),
@@ -193,6 +334,13 @@ int main(void) {
         SCRATCH_TEST(a_path_under_a_file_is_refused),
         SCRATCH_TEST(the_default_name_is_unique_and_typable),
         SCRATCH_TEST(files_are_written_into_the_directory),
+        SCRATCH_TEST(a_run_is_declared_after_its_spec),
+        SCRATCH_TEST(a_directory_without_a_spec_can_be_begun_again),
+        SCRATCH_TEST(what_killed_processes_left_is_removed_and_nothing_else),
+        SCRATCH_TEST(a_directory_in_use_is_refused_until_it_is_given_back),
+        SCRATCH_TEST(the_conditions_of_every_process_are_kept),
+        SCRATCH_TEST(the_first_process_of_an_older_run_is_kept_too),
+        SCRATCH_TEST(data_are_recorded_and_other_ones_refused),
     };
     return cmocka_run_group_tests_name("run_dir", tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
 /* Tables as text, Markdown, HTML and CSV. */
 #include "../kit/files.h"
+#include "../kit/locale.h"
 
 #include <invar/report.h>
 
-#include <locale.h>
 #include <math.h>
 
 /* A cell whose values have this mean and deviation: two values at mean ± std / sqrt(2). */
@@ -163,32 +163,11 @@ static void no_cells_give_an_empty_text(void **state) {
     assert_table(&r, IV_TABLE_TEXT, "");
 }
 
-/* Make a locale of the test's own, whose names of numbers are all that it has. localedef belongs to
- * the C library; it warns that the other categories are missing, and the status says so too. */
-static void make_locale_with_a_comma(void) {
-    char command[2 * SCRATCH_PATH];
-    spill(in(scratch, "comma"), "LC_CTYPE\ncopy \"POSIX\"\nEND LC_CTYPE\n"
-                                "LC_NUMERIC\ndecimal_point \"<U002C>\"\nthousands_sep \"\"\n"
-                                "grouping -1\nEND LC_NUMERIC\n");
-    snprintf(command, sizeof command,
-             "cd '%s' && localedef -c --no-archive -i comma -f ANSI_X3.4-1968 ./xx_XX "
-             ">/dev/null 2>&1",
-             scratch);
-    if (system(command) == -1) print_message("# no shell\n");
-    setenv("LOCPATH", scratch, 1);
-}
-
 /* A program that embeds the library may use a decimal comma. */
 static void files_do_not_depend_on_the_locale(void **state) {
     iv_error error = {0};
     iv_results r = {0};
-    const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"};
-    bool found = false;
-    for (size_t i = 0; i < 4 && !found; i++) found = setlocale(LC_NUMERIC, names[i]) != NULL;
-    if (!found) make_locale_with_a_comma();
-    if (!found) found = setlocale(LC_NUMERIC, "xx_XX") != NULL;
-    if (!found) SKIP_BECAUSE("no locale with a decimal comma");
-    assert_string_equal(localeconv()->decimal_point, ",");
+    if (!choose_decimal_comma()) SKIP_BECAUSE("no locale with a decimal comma");
     const char *path = in_scratch(state, "results.json");
     add(&r, "a", "b", "li", 0.5, NAN, 0.25, NAN);
     iv_status status = iv_results_write(&r, path, &error);

@@ -3,6 +3,7 @@
 #include "../kit/process.h"
 
 #include "runtime/cache.h"
+#include "runtime/sha256.h"
 
 #include <dirent.h>
 #include <sys/wait.h>

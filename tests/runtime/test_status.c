@@ -14,7 +14,7 @@ static void the_first_message_wins(void **state) {
     iv_error_clear(&error);
     assert_int_equal(error.status, IV_OK);
     assert_string_equal(error.message, "");
-    iv_fail(&error, IV_EINVAL, "next");
+    (void)iv_fail(&error, IV_EINVAL, "next");
     assert_string_equal(error.message, "next");
 }
 
@@ -31,7 +31,7 @@ static void a_long_message_is_cut_and_says_so(void **state) {
     text[sizeof text - 1] = '\0';
 
     iv_error error = {0};
-    iv_fail(&error, IV_EFAILED, "%s", text);
+    (void)iv_fail(&error, IV_EFAILED, "%s", text);
     assert_int_equal(strlen(error.message), sizeof error.message - 1);
     assert_string_equal(error.message + sizeof error.message - 4, "...");
 }
@@ -39,7 +39,7 @@ static void a_long_message_is_cut_and_says_so(void **state) {
 static void a_message_has_no_trailing_newline(void **state) {
     (void)state;
     iv_error error = {0};
-    iv_fail(&error, IV_EFAILED, "a log\nof two lines\n\n");
+    (void)iv_fail(&error, IV_EFAILED, "a log\nof two lines\n\n");
     assert_string_equal(error.message, "a log\nof two lines");
 }
 

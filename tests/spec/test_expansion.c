@@ -173,6 +173,11 @@ static void sweeps_are_checked_like_values(void **state) {
 
 static void two_runs_of_one_name_are_refused(void **state) {
     (void)state;
+    expect_message(HEAD "runs: [{name: DA, method: augmentation},\n"
+                        "       {name: da, method: augmentation}]\n",
+                   NULL,
+                   "spec.yaml:6:15: two runs are named `da` but for capitals, expected a name of "
+                   "its own for each");
     expect_message(HEAD "runs: [{name: IR-nu3, method: regularization},\n"
                         "       {name: IR, method: regularization, sweep: {nu: [1, 3]}}]\n",
                    NULL,

@@ -26,8 +26,8 @@ static int leave_scratch(void **state) {
 static iv_spec *load_good(const char *path, const char *override) {
     iv_error error = {0};
     iv_spec *spec;
-    iv_spec_load(path, &override, override != NULL, iv_study_schema, &spec, &error);
-    assert_string_equal(error.message, "");
+    assert_ok(&error,
+              iv_spec_load(path, &override, override != NULL, iv_study_schema, &spec, &error));
     return spec;
 }
 

@@ -53,6 +53,15 @@ static void nul_bytes_and_broken_utf8_are_refused(void **state) {
                    "spec.yaml:1:8: a text with a NUL character, expected one without");
 }
 
+/* Some editors begin every text with it. */
+static void a_byte_order_mark_is_passed_over(void **state) {
+    (void)state;
+    iv_spec_destroy(parse_good("\xEF\xBB\xBF" SMALL, NULL));
+    expect_message("\xEF\xBB\xBFstudy: other\n", NULL,
+                   "spec.yaml:1:8: `study` is `other`, expected one of regularization, "
+                   "autoencoder, marginal-likelihood");
+}
+
 static void columns_count_characters_not_bytes(void **state) {
     (void)state;
     expect_message(SMALL "published: [{row: \xc3\xa9\xc3\xa9, run: XX, metric: si, mean: 0}]\n",
@@ -159,6 +168,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_a_map_is_refused),
         cmocka_unit_test(nul_bytes_and_broken_utf8_are_refused),
         cmocka_unit_test(columns_count_characters_not_bytes),
+        cmocka_unit_test(a_byte_order_mark_is_passed_over),
         cmocka_unit_test(anchors_aliases_and_tags_are_refused),
         cmocka_unit_test(a_second_document_is_refused),
         cmocka_unit_test(large_files_are_refused),

@@ -69,6 +69,21 @@ static void numbers_beyond_decimal_are_refused(void **state) {
     }
 }
 
+/* What is another number where it is used. */
+static void numbers_that_are_others_as_floats_are_refused(void **state) {
+    (void)state;
+    expect_message(SMALL "training: {epsilon: 1e-46}\n", NULL,
+                   "spec.yaml:6:21: `training.epsilon` is `1e-46`, which is 0 as a 32-bit float, "
+                   "expected a number in (0, 1]");
+    expect_message(SMALL "training: {epsilon: 1e-40}\n", NULL,
+                   "spec.yaml:6:21: `training.epsilon` is `1e-40`, which is 0 as a 32-bit float, "
+                   "expected a number in (0, 1]");
+    expect_message(SMALL "training: {beta2: 0.99999999999}\n", NULL,
+                   "spec.yaml:6:19: `training.beta2` is `0.99999999999`, which is 1 as a 32-bit "
+                   "float, expected a number in [0, 1)");
+    iv_spec_destroy(parse_good(SMALL "training: {epsilon: 1.2e-38, beta2: 0.9999999}\n", NULL));
+}
+
 static void ranges_are_kept_at_both_ends(void **state) {
     (void)state;
     expect_message(SMALL "training: {epochs: 0}\n", NULL,
@@ -233,6 +248,7 @@ int main(void) {
         cmocka_unit_test(wrong_type_tells_what_was_found_and_expected),
         cmocka_unit_test(numbers_beyond_decimal_are_refused),
         cmocka_unit_test(ranges_are_kept_at_both_ends),
+        cmocka_unit_test(numbers_that_are_others_as_floats_are_refused),
         cmocka_unit_test(misspelt_choice_names_the_nearest_one),
         cmocka_unit_test(duplicate_keys_are_refused_with_both_places),
         cmocka_unit_test(missing_keys_are_named_where_they_belong),

@@ -121,12 +121,12 @@ static iv_status draw(const iv_experiment *x, const iv_member *member, const dou
                                 .n_points = 2};
     bool drawn;
     char *folder = iv_run_dir_file(x->job->dir, "figures");
-    const iv_status status =
-        folder ? iv_contour_write(&contour, folder, name, &drawn, iv_context_error(x->context))
-               : iv_no_memory(x->context);
-    if (status == IV_OK && !drawn) iv_experiment_say(x, iv_gnuplot_missing);
+    if (!folder) return iv_no_memory(x->context);
+    iv_experiment_plotted(
+        x, name, iv_contour_write(&contour, folder, name, &drawn, iv_context_error(x->context)),
+        drawn);
     free(folder);
-    return status;
+    return IV_OK;
 }
 
 iv_status ml_contours_draw(const iv_experiment *x, const ml_model *model) {

@@ -5,6 +5,8 @@
  * the figures, so that a resumed run has them all. */
 #include "studies/marginal_likelihood/figures.h"
 
+#include "runtime/open.h"
+
 #include <invar/random.h>
 
 #include <inttypes.h>
@@ -307,17 +309,23 @@ static iv_status open_history(const iv_experiment *x, const iv_population *p, si
     for (size_t i = 0; i < MOMENTS; i++) {
         const size_t step = moment_step(p, i);
         if (h->n > 0 && h->steps[h->n - 1] == step) continue;
-        iv_error none = {0};
+        iv_error *error = iv_context_error(x->context);
+        iv_safetensors *file = NULL;
+        bool exists = false;
         char *path = snapshot_path(x, &p->members[r], step);
-        if (!path) return iv_no_memory(x->context);
-        if (iv_safetensors_open(path, &h->files[h->n], &none) == IV_OK) {
-            if (tensor_of(h->files[h->n], "hidden.weight", n_values) &&
-                tensor_of(h->files[h->n], "eta", IV_N_GENERATORS))
-                h->steps[h->n++] = step;
-            else
-                iv_safetensors_close(h->files[h->n]);
-        }
+        iv_status status = path ? iv_path_exists(path, &exists, error) : iv_no_memory(x->context);
+        if (status == IV_OK && exists) status = iv_safetensors_open(path, &file, error);
+        if (file && (!tensor_of(file, "hidden.weight", n_values) ||
+                     !tensor_of(file, "eta", IV_N_GENERATORS)))
+            status = iv_fail(error, IV_EDATA, "%s: not the filters of this run", path);
         free(path);
+        if (status != IV_OK) {
+            iv_safetensors_close(file);
+            return status;
+        }
+        if (!file) continue;
+        h->files[h->n] = file;
+        h->steps[h->n++] = step;
     }
     return IV_OK;
 }

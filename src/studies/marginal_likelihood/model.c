@@ -273,7 +273,8 @@ static iv_status compile(const ml_model *m, iv_training *t) {
         parameters[n++] = i;
     }
     wrt[n] = weights;
-    iv_gradient(g, t->loss, wrt, n + 1, outputs);
+    const iv_status status = iv_gradient(g, t->loss, wrt, n + 1, outputs);
+    if (status != IV_OK) return status;
     for (size_t i = 0; i < n; i++) iv_optimizer_take(t->optimizer, parameters[i], outputs[i]);
     iv_place(outputs[n], iv_posterior_gradient_view(m->posterior));
     outputs[n + 1] = t->loss;

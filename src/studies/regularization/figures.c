@@ -112,7 +112,7 @@ static iv_status draw_grid(const iv_experiment *x, const char *prefix, const cha
 }
 
 /* The images of an orbit and the saliency of the class predicted for the first of them. */
-static void build(const reg_model *model, iv_graph *g, size_t n_images, iv_tensor *drawn[2]) {
+static iv_status build(const reg_model *model, iv_graph *g, size_t n_images, iv_tensor *drawn[2]) {
     const size_t n_elements = model->group->n_elements, n_pixels = model->group->n_pixels;
     const iv_image_source images = reg_images(model, true);
     iv_tensor *parameters[2 * REG_MAX_LAYERS], *labels;
@@ -123,7 +123,7 @@ static void build(const reg_model *model, iv_graph *g, size_t n_images, iv_tenso
     iv_tensor *by_element = iv_reshape(
         g, logits, 3, (const size_t[]){n_elements, n_images, model->setting->images.n_classes});
     iv_tensor *predicted = iv_argmax(g, iv_slice(g, by_element, 0, 1));
-    iv_gradient(g, iv_class_logit_sum(g, logits, predicted), &x, 1, &drawn[1]);
+    return iv_gradient(g, iv_class_logit_sum(g, logits, predicted), &x, 1, &drawn[1]);
 }
 
 /* Saliency of the predicted class on every element's copy of the first test images. All runs of a
@@ -141,10 +141,8 @@ iv_status reg_draw_population(iv_experiment *x, iv_model *base) {
     float *maps = malloc(p->n_members * size * sizeof *maps);
     iv_status status =
         maps ? iv_graph_create(x->context, p->n_members, &g) : iv_no_memory(x->context);
-    if (status == IV_OK) {
-        build(model, g, n, drawn);
-        status = iv_graph_compile(g, drawn, 2, &plan);
-    }
+    if (status == IV_OK) status = build(model, g, n, drawn);
+    if (status == IV_OK) status = iv_graph_compile(g, drawn, 2, &plan);
     if (status == IV_OK) status = iv_plan_run(plan, 0);
     for (size_t i = 0; i < 2 && status == IV_OK; i++) {
         status = iv_plan_read(plan, drawn[i], maps);

@@ -63,7 +63,8 @@ static iv_status create_orbit_plan(reg_on_images *m, const iv_image_source *imag
         iv_reshape(g, flat_logits, 3, (const size_t[]){n_elements, m->batch, n_classes_of(m)});
     iv_tensor *predicted = iv_argmax(g, iv_slice(g, logits, 0, 1));
     iv_tensor *chosen = iv_class_logit_sum(g, flat_logits, predicted);
-    iv_gradient(g, chosen, &x, 1, &saliency);
+    status = iv_gradient(g, chosen, &x, 1, &saliency);
+    if (status != IV_OK) return status;
     saliency = iv_reshape(g, saliency, 3, (const size_t[]){n_elements, m->batch, n_pixels});
 
     const reg_orbit all = {labels, logits, saliency, model->data->inverse};
