@@ -45,6 +45,49 @@ iv_status iv_triangular_prepare(iv_sequence *sequence, const iv_triangular_desc 
         NULL);
 }
 
+/* Rows [start, start + size) of L^-1, once those above are there: F X, then the block's inverse. */
+static iv_status append_rows(iv_sequence *sequence, const iv_triangular_inverse_desc *desc,
+                             size_t start, size_t size, iv_view product) {
+    const size_t n = desc->n;
+    iv_gemm_desc gemm = {.m = size,
+                         .n = start,
+                         .k = start,
+                         .batch = desc->batch,
+                         .a = desc->f,
+                         .b = desc->f,
+                         .c = product,
+                         .lda = n,
+                         .ldb = n,
+                         .ldc = start};
+    gemm.a.offset += start * n;
+    iv_status status = iv_gemm(sequence, &gemm);
+    if (status != IV_OK) return status;
+    gemm.k = size;
+    gemm.a.offset += start;
+    gemm.b = product;
+    gemm.c = desc->f;
+    gemm.c.offset += start * n;
+    gemm.ldb = start;
+    gemm.ldc = n;
+    return iv_gemm(sequence, &gemm);
+}
+
+iv_status iv_triangular_inverse(iv_sequence *sequence, const iv_triangular_inverse_desc *desc) {
+    const size_t n = desc->n, width = block_width(sequence);
+    if (n == 0 || desc->batch == 0 || !desc->f.buffer)
+        return iv_fail(iv_context_error(iv_sequence_context(sequence)), IV_EINVAL,
+                       "iv_triangular_inverse: %zu matrices of %zu x %zu%s", desc->batch, n, n,
+                       desc->f.buffer ? "" : ", without a buffer");
+    iv_view product = {NULL, 0, width * n};
+    iv_status status = IV_OK;
+    if (n > width)
+        status = iv_sequence_scratch(sequence, "triangular.rows", product.stride * sizeof(float),
+                                     desc->batch, &product.buffer);
+    for (size_t start = width; start < n && status == IV_OK; start += width)
+        status = append_rows(sequence, desc, start, size_min(width, n - start), product);
+    return status;
+}
+
 static iv_status check(const iv_triangular_solve_desc *desc, iv_error *error) {
     if (desc->n == 0 || desc->rows == 0 || desc->batch == 0)
         return iv_fail(error, IV_EINVAL, "iv_triangular_solve: n %zu, rows %zu, batch %zu", desc->n,
