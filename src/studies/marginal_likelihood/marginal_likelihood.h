@@ -32,6 +32,8 @@ enum {
      * transformations, which share their stream and are drawn at the batch's number. */
     ML_SAMPLE_STEPS = 1 << 30,
     ML_ROTATION = 2, /* the generator */
+    /* Antithetic pairs of logits of each image, where training samples those. */
+    ML_PAIRS = 2,
 };
 
 /* What is the same for all members of a population. */
@@ -45,15 +47,19 @@ typedef struct {
     size_t hidden, n_samples; /* n_samples: transformations a batch; 1 without invariance */
     float sigma;              /* standard deviation of random features' weights; 0 with ReLU */
     float alpha;              /* prior variance of the output layer */
-    float initial_deviation;  /* its posterior begins at L = this times I */
-    float input_mean;         /* taken from every pixel */
-    float blur;               /* of filters, in pixels; 0: none */
-    bool point;               /* point estimate of the output layer; variational otherwise */
-    bool equally_spaced;      /* transformations are a fixed grid; drawn for each batch otherwise */
-    bool invariant;           /* transformations are drawn; false: no transformation, no warp */
-    bool learns;              /* some eta are learned */
-    float eta_rate;           /* learning rate of eta over the others' */
-    bool annealed;            /* learning rates follow a half cosine to zero */
+    float alpha_rate;         /* by which it is learned; 0: it stays */
+    bool logits;              /* are sampled for each image; else weights, for each batch */
+    bool natural;             /* the posterior moves by natural gradients; else by Adam */
+    iv_newton_schedule newton;
+    float initial_deviation; /* its posterior begins at L = this times I */
+    float input_mean;        /* taken from every pixel */
+    float blur;              /* of filters, in pixels; 0: none */
+    bool point;              /* point estimate of the output layer; variational otherwise */
+    bool equally_spaced;     /* transformations are a fixed grid; drawn for each batch otherwise */
+    bool invariant;          /* transformations are drawn; false: no transformation, no warp */
+    bool learns;             /* some eta are learned */
+    float eta_rate;          /* learning rate of eta over the others' */
+    bool annealed;           /* learning rates follow a half cosine to zero */
     float beta1, beta2, epsilon;
     size_t n_inducing, iterations; /* sgpr */
 } ml_setting;
@@ -163,6 +169,7 @@ typedef struct {
     double bound;                /* of a regression, total */
     double batch_loss, batch_kl; /* of the last training step */
     const float *eta;            /* [6] */
+    float alpha;                 /* variance of the prior */
 } ml_numbers;
 
 /* Put what applies to a member into its values. */
@@ -179,6 +186,7 @@ typedef enum {
     ML_ELBO_ESTIMATE,
     ML_ETA_VALUES,
     ML_DEGREES,
+    ML_ALPHA,
 } ml_metric;
 
 const iv_metric_def *ml_metric_def(size_t metric);

@@ -42,16 +42,33 @@ static void read_data(const iv_node *config, ml_setting *s) {
     s->data_seed = (uint32_t)iv_spec_integer(config, "dataset.seed");
 }
 
+/* The output layer's posterior. */
+static void read_posterior(const iv_node *config, ml_setting *s) {
+    s->alpha = (float)iv_spec_number(config, "model.alpha");
+    s->initial_deviation = (float)iv_spec_number(config, "model.initial_deviation");
+    s->point = is(config, "run.estimate", "point");
+    if (s->point) return;
+    for (size_t i = 0; i < iv_spec_length(config, "model.learn"); i++)
+        if (iv_spec_is(iv_spec_element(config, "model.learn", i), "", "alpha"))
+            s->alpha_rate = (float)iv_spec_number(config, "training.alpha_rate");
+    s->natural = is(config, "training.posterior", "natural");
+    s->logits = s->natural || is(config, "training.samples", "logits");
+    s->newton = (iv_newton_schedule){
+        .rate = (float)iv_spec_number(config, "training.newton_rate"),
+        .hold = (uint32_t)iv_spec_integer(config, "training.newton_hold"),
+        .least = (float)iv_spec_number(config, "training.newton_least"),
+    };
+    if (s->newton.least > s->newton.rate) s->newton.least = s->newton.rate;
+}
+
 static void read_network(const iv_node *config, ml_setting *s) {
     const bool cosine = is(config, "model.features", "rff");
     s->feature = cosine ? IV_FEATURE_COSINE : IV_FEATURE_RELU;
     s->hidden = (size_t)iv_spec_integer(config, "model.hidden");
     s->sigma = cosine ? (float)iv_spec_number(config, "model.sigma") : 0;
-    s->alpha = (float)iv_spec_number(config, "model.alpha");
-    s->initial_deviation = (float)iv_spec_number(config, "model.initial_deviation");
     s->input_mean = (float)iv_spec_number(config, "model.input_mean");
     s->blur = (float)iv_spec_number(config, "model.blur");
-    s->point = is(config, "run.estimate", "point");
+    read_posterior(config, s);
     s->invariant = read_family(config) != IV_AFFINE_NONE;
     s->equally_spaced = s->invariant && is(config, "model.sampling", "equally-spaced");
     s->learns = s->invariant && iv_spec_boolean(config, "run.learned");
