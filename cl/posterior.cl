@@ -203,7 +203,7 @@ static inline vector load_gradient(__global const float *row, uint k, uint n) {
  *     dmean = dW + mean / alpha / n_data
  *
  * then Adam, and w = mean + L eps of the next step. row_kl [R, C H]: the KL of each row before, and
- * row_squares what it has of |L|^2 + |mean|^2. kl_weight 1 / n_data; adam_scales and the next eps are
+ * row_squares its |L|^2. kl_weight 1 / n_data; adam_scales and the next eps are
  * those of posterior_next. -DLOGITS: the gradient of the cross-entropy to L lies in factor_gradients
  * [R, C, H, H], instead of dW eps^T. */
 ROWS_OF_GROUP
@@ -264,7 +264,7 @@ __kernel void posterior_update(
         const float square = sum_lanes_again(squares, partial);
         if (LANE == 0) {
             const size_t at = of_weights + i;
-            row_squares[at] = MULTIPLY_ADD(mean[at], mean[at], square);
+            row_squares[at] = square;
             float value = mean[at], mean_of = mean_means[at], variance_of = mean_variances[at];
             const float gradient = MULTIPLY_ADD(decay, value, down);
             row_kl[at] = sums.y + 0.5f * (precision * value * value + (log_variance - 1.0f));
@@ -300,7 +300,7 @@ __kernel void posterior_statistics(__global const float *restrict factor,
             const size_t at = of_weights + i;
             const float diagonal = fabs(factor[of_class + row_offset(i) + i]);
             const float squares = MULTIPLY_ADD(mean[at], mean[at], square);
-            row_squares[at] = squares;
+            row_squares[at] = square;
             row_kl[at] = 0.5f * (precision * squares + (log_variance - 1.0f)) -
                          log(fmax(diagonal, SMALLEST));
         }
@@ -319,6 +319,9 @@ __kernel void posterior_square(__global const float *restrict factor,
 
 /* ------------------------------------------------------------------ the prior */
 
+/* What alpha counts for in its own best value, of all weights. */
+#define OWN_SHARE 0.02f
+
 /* prior [R, 2]: precision and logarithm of the variance alpha [R].  Work-items: (members). */
 __kernel void posterior_prior(__global const float *restrict alpha, __global float *restrict prior) {
     const uint r = get_global_id(0);
@@ -326,22 +329,28 @@ __kernel void posterior_prior(__global const float *restrict alpha, __global flo
     prior[2 * r + 1] = log(alpha[r]);
 }
 
-/* The variance moves, by `damping` of the way on a logarithmic scale, to the best for a posterior: the mean
- * of its n squares row_squares [R, stride].  Work-groups: one of 64 a member. */
+/* The variance moves, by `damping` of the way on a logarithmic scale, towards the best one: see
+ * invar/posterior.h. n = C H; mean, row_squares [R, stride].  Work-groups: one of 64 a member. */
 __attribute__((reqd_work_group_size(64, 1, 1)))
-__kernel void posterior_alpha(__global const float *restrict row_squares,
+__kernel void posterior_alpha(__global const float *restrict mean,
+                              __global const float *restrict row_squares,
                               __global float *restrict alpha, __global float *restrict prior,
                               uint n, uint stride, float damping) {
     const uint lane = get_local_id(0);
     const size_t r = get_global_id(1);
-    __local float partial[64];
-    float sum = 0.0f;
-    for (uint i = lane; i < n; i += 64) sum += row_squares[r * stride + i];
+    __local float2 partial[64];
+    float2 sum = 0.0f; /* |mean|^2, |L|^2 */
+    for (uint i = lane; i < n; i += 64) {
+        const float m = mean[r * stride + i];
+        sum += (float2)(m * m, row_squares[r * stride + i]);
+    }
     partial[lane] = sum;
     GROUP_SUM(partial, lane, 64)
     if (lane == 0) {
-        const float before = log(alpha[r]), best = log(fmax(partial[0] / (float)n, SMALLEST));
-        const float after = exp(MULTIPLY_ADD(damping, best - before, before));
+        const float share = OWN_SHARE * (float)n, before = alpha[r];
+        const float determined = fmax((float)n - partial[0].y / before, 0.0f);
+        const float best = MULTIPLY_ADD(share, before, partial[0].x) / (determined + share);
+        const float after = before * exp(damping * log(best / before));
         alpha[r] = after;
         prior[2 * r] = 1.0f / after;
         prior[2 * r + 1] = log(after);

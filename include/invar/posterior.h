@@ -25,10 +25,15 @@
  * a convex combination of positive definite matrices, so that P_c stays one for any batch and any rho
  * below 1.
  *
- * The prior's variance alpha may be learned: after each step ln alpha moves by a share of the way to
- * its best for the q before the step, where alpha = (|L|^2 + |mean|^2) / (C H).
+ * The prior's variance alpha may be learned: it is at its best where the bound has no slope, alpha =
+ * (|L|^2 + |mean|^2) / (C H). After each step ln alpha moves by a share of the way to
  *
- * Sources: van der Ouderaa and van der Wilk 2022, section 4; for the sampling W = mean + L eps,
+ *     (|mean|^2 + k alpha) / (C H - |L|^2 / alpha + k),      k = C H / 50
+ *
+ * which has the same fixed point, |L|^2 that of the q before the step. With k = |L|^2 / alpha this is the
+ * closed form itself, which is slow where data determine few weights; with k = 0, MacKay's.
+ *
+ * Sources: for alpha, MacKay 1992, "Bayesian interpolation", equation 4.8; van der Ouderaa and van der Wilk 2022, section 4; for the sampling W = mean + L eps,
  * Kingma and Welling 2014; of logits, Kingma, Salimans and Welling 2015; for natural gradients, Khan
  * and Lin 2017 and Khan et al. 2018 (variational online Newton). */
 #ifndef INVAR_POSTERIOR_H

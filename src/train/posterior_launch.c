@@ -172,6 +172,7 @@ iv_status iv_posterior_append_kl(const iv_posterior *p, iv_sequence *sequence) {
 iv_status iv_posterior_append_alpha(const iv_posterior *p, iv_sequence *sequence) {
     if (p->desc.alpha_damping == 0) return IV_OK;
     iv_launch *launch = begin(p, sequence, "posterior_alpha");
+    iv_arg_buffer(launch, p->mean->values);
     iv_arg_buffer(launch, p->row_squares);
     iv_arg_buffer(launch, p->alpha);
     iv_arg_buffer(launch, p->prior);
