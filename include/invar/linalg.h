@@ -168,18 +168,10 @@ typedef struct {
 
 iv_status iv_triangular_prepare(iv_sequence *sequence, const iv_triangular_desc *desc);
 
-/* L^-1 in place of what iv_triangular_prepare made of L, by rows of blocks, all but those on the
- * diagonal by iv_gemm (Higham 2002, section 14.2, method 1B).
- *
- * f  [n, n] by iv_triangular_prepare; L^-1 after, with zeros above the diagonal
- *
- * IV_EINVAL for a zero size or a missing buffer. */
-typedef struct {
-    size_t n, batch;
-    iv_view f;
-} iv_triangular_inverse_desc;
-
-iv_status iv_triangular_inverse(iv_sequence *sequence, const iv_triangular_inverse_desc *desc);
+/* f = L^-1 [n, n], rows n elements apart, with zeros above the diagonal: by rows of blocks, all but
+ * those on the diagonal by iv_gemm. Otherwise as above. Forward stable: |f L - I| is about n u |f| |L|
+ * (Higham 2002, section 14.2). */
+iv_status iv_triangular_inverse(iv_sequence *sequence, const iv_triangular_desc *desc);
 
 /* Solve with L for each row b of B: L x = b, or L^T x = b if `transpose`; that is X = B L^-T, or X
  * = B L^-1.

@@ -152,11 +152,8 @@ static iv_status append_factor(const newton *s) {
         status = iv_cholesky(s->sequence, &(const iv_cholesky_desc){
                                               n, s->n_matrices, n, matrices, {s->failed, 0, 1}});
     if (status == IV_OK)
-        status = iv_triangular_prepare(
-            s->sequence, &(const iv_triangular_desc){n, s->n_matrices, n, matrices, inverses});
-    if (status == IV_OK)
         status = iv_triangular_inverse(
-            s->sequence, &(const iv_triangular_inverse_desc){n, s->n_matrices, inverses});
+            s->sequence, &(const iv_triangular_desc){n, s->n_matrices, n, matrices, inverses});
     if (status != IV_OK) return status;
     launch = begin(s, "natural_factor");
     iv_arg_buffer(launch, s->inverses);

@@ -106,7 +106,7 @@ static const iv_key keys[] = {
      .doc = "natural gradients: steps after which that share falls as 1 / step", .only_if = NATURAL},
     {"training.newton_least", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.05", "[0, 1]",
      .doc = "natural gradients: what it falls to", .only_if = NATURAL},
-    {"training.alpha_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.2", "(0, 1]",
+    {"training.alpha_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.5", "(0, 1]",
      .doc = "share of the way, on a logarithmic scale, that a learned alpha moves in a step",
      .only_if = VARIATIONAL},
     IV_KEYS_BATCHES("128", "images (all points of rings)", "100", NETWORK),
