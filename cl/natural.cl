@@ -58,7 +58,7 @@ __kernel void natural_weighted(TENSOR(const float, features), TENSOR(const float
         root * MEMBER(features, r)[(size_t)b * n + (n - 1 - k)];
 }
 
-/* What is factored: P with its diagonal a little larger, by as much as rounding may take from a positive
+/* What is factored: P with its diagonal a little larger, for what rounding takes from a positive
  * definite matrix (invar/linalg.h).  Work-items: (H, H, R C). */
 __kernel void natural_copy(__global const float *restrict precisions,
                            __global float *restrict copies, uint n) {
@@ -66,7 +66,7 @@ __kernel void natural_copy(__global const float *restrict precisions,
     if (j >= n) return;
     const size_t at = ((size_t)m * n + i) * n + j;
     const float entry = precisions[at];
-    copies[at] = i == j ? MULTIPLY_ADD(entry, (float)n * 0x1p-24f, entry) : entry;
+    copies[at] = i == j ? MULTIPLY_ADD(entry, (float)n * 0x1p-23f, entry) : entry;
 }
 
 /* Floats of the rows before row i: cl/posterior.cl. */
@@ -76,9 +76,10 @@ static inline size_t row_offset(uint i) {
 }
 
 /* T = J L^-T J from inverses L^-1 [R, C, H, H]: packed as cl/posterior.cl says, and square, zeros above the
- * diagonal. A work-item moves PIECE rows and columns.  Work-items: (pieces, pieces, R C). */
+ * diagonal. A matrix that could not be factored, failed [R, C] not 0, keeps the packed T that it has. A
+ * work-item moves PIECE rows and columns.  Work-items: (pieces, pieces, R C). */
 __kernel void natural_factor(__global const float *restrict inverses,
-                             __global float *restrict factor, __global float *restrict squares,
+                             __global const int *restrict failed, __global float *restrict factor, __global float *restrict squares,
                              uint n, uint entries) {
     const uint first_j = get_global_id(0) * PIECE, first_i = get_global_id(1) * PIECE;
     const size_t m = get_global_id(2);
@@ -87,9 +88,12 @@ __kernel void natural_factor(__global const float *restrict inverses,
     const uint end_i = min(first_i + PIECE, n), end_j = min(first_j + PIECE, n);
     for (uint i = first_i; i < end_i; i++)
         for (uint j = first_j; j < end_j; j++) {
-            const float entry = j <= i ? inverse[(size_t)(n - 1 - j) * n + (n - 1 - i)] : 0.0f;
+            const size_t packed = m * entries + row_offset(i) + j;
+            float entry = 0.0f;
+            if (j <= i)
+                entry = failed[m] ? factor[packed] : inverse[(size_t)(n - 1 - j) * n + (n - 1 - i)];
             squares[(m * n + i) * n + j] = entry;
-            if (first_j <= first_i) factor[m * entries + row_offset(i) + j] = entry;
+            if (first_j <= first_i) factor[packed] = entry;
         }
 }
 

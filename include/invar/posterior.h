@@ -127,8 +127,8 @@ iv_status iv_posterior_append_update(iv_posterior *posterior, iv_sequence *seque
  * curvatures [R][B, C] (iv_sampled_cross_entropy), where the plan left them, and the gradient to the
  * mean. About C H^2 (B + H) operations beyond those of the graph.
  *
- * What is factored is P with its diagonal larger by H 2^-24 of itself, the most that rounding takes
- * from it (Higham 2002, theorem 10.7). Should P not be positive definite all the same, L is NaN. */
+ * What is factored is P with its diagonal larger by H 2^-23 of itself, for what rounding takes from
+ * it. Should a P not be positive definite all the same, its L stays for the step. */
 iv_status iv_posterior_append_newton(iv_posterior *posterior, iv_sequence *sequence, size_t n_rows,
                                      iv_view features, iv_view curvatures);
 

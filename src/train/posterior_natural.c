@@ -157,6 +157,7 @@ static iv_status append_factor(const newton *s) {
     if (status != IV_OK) return status;
     launch = begin(s, "natural_factor");
     iv_arg_buffer(launch, s->inverses);
+    iv_arg_buffer(launch, s->failed);
     iv_arg_buffer(launch, s->p->factor);
     iv_arg_buffer(launch, s->p->squares);
     iv_arg_uint(launch, n);
