@@ -117,6 +117,13 @@ iv_tensor *iv_add(iv_graph *graph, iv_tensor *a, iv_tensor *b);
 /* x times one number a member: factor [1]. */
 iv_tensor *iv_scale(iv_graph *graph, iv_tensor *x, iv_tensor *factor);
 
+/* x exp(exponent): exponent [1]. The gradient is to the exponent alone. */
+iv_tensor *iv_exponential_scale(iv_graph *graph, iv_tensor *x, iv_tensor *exponent);
+
+/* Append the same for n values of each member where they lie, after an optimizer for one. */
+iv_status iv_append_exponential_scale(iv_sequence *sequence, size_t n, size_t n_members, iv_view x,
+                                      iv_view exponent, iv_view y);
+
 /* What a rich layer puts out, [o, r, a, b, a b]: its input o [.., N], and from X = o w^T + b
  * [.., M], M even, whose neighbouring columns (even, odd) are M / 2 pairs:
  * r = sqrt(even^2 + odd^2 + 1e-12), a = even / r, b = odd / r -> [.., N + 2 M].

@@ -43,3 +43,12 @@ EXAMPLES(sampled_cross_entropy, 6, 4) {
     add_wrt(x, means, false);
     add_wrt(x, variances, false);
 }
+
+/* The last one has more than one part of the gradient's sum. */
+EXAMPLES(exponential_scale, 5, 3) {
+    static const size_t shapes[][2] = {{1, 1}, {2, 3}, {7, 10}, {3, 100}, {41, 33}};
+    iv_tensor *v = trial_floats(t, lies(variant), 2, shapes[variant], -1.0, 1.0);
+    iv_tensor *exponent = trial_floats(t, lies(variant + 1), 1, DIMS(1), -2.0, 2.0);
+    add_output(x, iv_exponential_scale(t->graph, v, exponent));
+    add_wrt(x, exponent, false);
+}

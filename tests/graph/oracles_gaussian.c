@@ -61,6 +61,35 @@ void oracle_row_variances_gradient(const evaluation *e, const node *n, const arr
             }
 }
 
+void oracle_exponential_scale(const evaluation *e, const node *n, const array *const *in,
+                              array *out) {
+    (void)e;
+    (void)n;
+    const double factor = exp(in[1]->value[0]);
+    const double error = factor * (in[1]->error[0] + FUNCTION_ERROR + UNIT_ROUNDOFF);
+    for (size_t i = 0; i < out->n; i++) {
+        out->value[i] = in[0]->value[i] * factor;
+        out->error[i] = in[0]->error[i] * factor + fabs(in[0]->value[i]) * error + UNDERFLOW;
+    }
+}
+
+/* in: dy, y -> sum of dy y; and the sums of 1024 products each. */
+void oracle_exponential_scale_gradient(const evaluation *e, const node *n, const array *const *in,
+                                       array *out) {
+    (void)e;
+    (void)n;
+    const array *dy = in[0], *y = in[1];
+    for (size_t i = 0; i < dy->n; i++) {
+        const double product = dy->value[i] * y->value[i];
+        const double error = dy->error[i] * fabs(y->value[i]) + y->error[i] * fabs(dy->value[i]) +
+                             rounding(dy->n) * fabs(product) + UNDERFLOW;
+        out[0].value[0] += product;
+        out[0].error[0] += error;
+        out[1].value[i / 1024] += product;
+        out[1].error[i / 1024] += error;
+    }
+}
+
 /* Normal number of class c in row b and pair p, as invar/graph.h says. */
 static double normal(const evaluation *e, const node *n, size_t p, size_t b, size_t c) {
     const own_sampled_cross_entropy *own = n->own;

@@ -63,11 +63,12 @@ static const iv_key keys[] = {
      .doc = "standard deviation of the output weights before training: their posterior begins at "
             "L = this times I",
      .only_if = VARIATIONAL},
-    {"model.learn", IV_KEY_LIST, 0, "[]", "[0, 1]",
+    {"model.learn", IV_KEY_LIST, 0, "[]", "[0, 2]",
      .doc = "hyper-parameters that are learned with the bound, beside eta (`learned` of a run)"},
-    {"model.learn[]", IV_KEY_ENUM, .choices = "alpha",
+    {"model.learn[]", IV_KEY_ENUM, .choices = "alpha|sigma",
      .doc = "alpha: the prior's variance, which moves towards its best for the posterior at hand "
-            "after every step"},
+            "after every step; sigma: the standard deviation of random features' weights, by "
+            "Adam on its logarithm"},
     {"model.input_mean", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0", "[0, 1]",
      .doc = "subtracted from the value of every pixel, byte / 255, before the first layer; 0.47 "
             "for CIFAR-10, whose many bright pixels otherwise let Adam's first steps switch every "
@@ -86,6 +87,9 @@ static const iv_key keys[] = {
      .own_if = "run.invariance=none or run.learned=false or training.eta_learning_rate=0"},
     {"training.eta_learning_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0", "[0, 1000]",
      .doc = "step size for eta, the degree of invariance; 0: the same", .only_if = LEARNED},
+    {"training.sigma_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.1", "(0, 1000]",
+     .doc = "step size of Adam for the logarithm of a learned sigma, over training.learning_rate",
+     .only_if = NETWORK " & model.features=rff"},
     {"training.annealing", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "cosine", .choices = "cosine|none",
      .doc = "step sizes fall to zero along half a cosine over the training, or stay",
      .only_if = NETWORK},

@@ -152,7 +152,7 @@ static iv_status run_pass(const iv_experiment *x, ml_measure *m, const pass *p, 
 /* [R] each, but for eta [R, 6]. */
 typedef struct {
     double *accuracy, *cross_entropy, *kl;
-    float *eta, *alpha;
+    float *eta, *alpha, *sigma;
 } numbers;
 
 static iv_status create_numbers(iv_context *context, size_t n, numbers *all) {
@@ -160,8 +160,9 @@ static iv_status create_numbers(iv_context *context, size_t n, numbers *all) {
                      .cross_entropy = calloc(n, sizeof(double)),
                      .kl = calloc(n, sizeof(double)),
                      .eta = calloc(n * IV_N_GENERATORS, sizeof(float)),
-                     .alpha = calloc(n, sizeof(float))};
-    return all->accuracy && all->cross_entropy && all->kl && all->eta && all->alpha
+                     .alpha = calloc(n, sizeof(float)),
+                     .sigma = calloc(n, sizeof(float))};
+    return all->accuracy && all->cross_entropy && all->kl && all->eta && all->alpha && all->sigma
                ? IV_OK
                : iv_no_memory(context);
 }
@@ -172,6 +173,7 @@ static void destroy_numbers(numbers *all) {
     free(all->kl);
     free(all->eta);
     free(all->alpha);
+    free(all->sigma);
 }
 
 static iv_status measure_end(const iv_experiment *x, ml_measure *m, numbers *all) {
@@ -201,6 +203,7 @@ static iv_status measure_networks(iv_experiment *x, ml_measure *m, const iv_posi
     numbers all;
     iv_status status = create_numbers(x->context, p->n_members, &all);
     if (status == IV_OK) status = ml_model_eta(networks(m), all.eta);
+    if (status == IV_OK) status = ml_model_sigma(networks(m), all.sigma);
     if (status == IV_OK) status = iv_posterior_prior(networks(m)->posterior, all.alpha);
     if (status == IV_OK && m->curves) status = read_kl(networks(m), all.kl);
     if (status == IV_OK && m->curves) status = ml_snapshot(x, networks(m), position->step);
@@ -213,7 +216,8 @@ static iv_status measure_networks(iv_experiment *x, ml_measure *m, const iv_posi
                                 .batch_loss = position ? (double)position->losses[r] : 0,
                                 .batch_kl = all.kl[r],
                                 .eta = all.eta + r * IV_N_GENERATORS,
-                                .alpha = all.alpha[r]};
+                                .alpha = all.alpha[r],
+                                .sigma = all.sigma[r]};
         ml_take(p, &p->members[r], &own, values + r * iv_values_size(&ml_study));
     }
     destroy_numbers(&all);

@@ -37,9 +37,67 @@ static iv_status create_parameters(ml_model *m) {
                     .dims = {IV_N_GENERATORS},
                     .relative_rate = s->eta_rate,
                     .fixed = !s->learns},
+        [ML_LOG_SIGMA] = {.name = "log_sigma",
+                          .rank = 1,
+                          .dims = {1},
+                          .relative_rate = s->sigma_rate > 0 ? s->sigma_rate : 1},
     };
-    return iv_parameters_create(m->base.context, p->n_members, descs, ML_N_PARAMETERS,
-                                &m->base.parameters);
+    const iv_parameter_desc unit = {.name = "unit",
+                                    .rank = 2,
+                                    .dims = {s->hidden, columns},
+                                    .distribution = IV_NORMAL,
+                                    .scale = 1};
+    const iv_status status = iv_parameters_create(m->base.context, p->n_members, descs,
+                                                  ml_model_n(m), &m->base.parameters);
+    return status == IV_OK && s->sigma_rate > 0
+               ? iv_parameters_create(m->base.context, p->n_members, &unit, 1, &m->unit)
+               : status;
+}
+
+size_t ml_model_n(const ml_model *m) {
+    return m->setting->sigma_rate > 0 ? ML_N_PARAMETERS : ML_LOG_SIGMA;
+}
+
+/* hidden.weight is that of sigma 1, the same random numbers, times sigma. */
+static iv_status append_weights(const ml_model *m, iv_sequence *sequence) {
+    if (!m->unit) return IV_OK;
+    return iv_append_exponential_scale(
+        sequence, m->setting->hidden * ml_columns(m->setting), m->base.population->n_members,
+        iv_parameters_view(m->unit, 0), iv_parameters_view(m->base.parameters, ML_LOG_SIGMA),
+        iv_parameters_view(m->base.parameters, ML_WEIGHT));
+}
+
+static iv_status start_sigma(ml_model *m, const uint32_t *seeds) {
+    if (!m->unit) return IV_OK;
+    const iv_view view = iv_parameters_view(m->base.parameters, ML_LOG_SIGMA);
+    const float logarithm = logf(m->setting->sigma);
+    iv_status status = iv_parameters_initialize(m->unit, seeds);
+    for (size_t r = 0; r < m->base.population->n_members && status == IV_OK; r++)
+        status = iv_buffer_write(m->base.context, view.buffer,
+                                 (view.offset + r * view.stride) * sizeof logarithm,
+                                 sizeof logarithm, &logarithm);
+    iv_sequence *sequence = NULL;
+    if (status == IV_OK) status = iv_sequence_create(m->base.context, &sequence);
+    if (status == IV_OK) status = append_weights(m, sequence);
+    if (status == IV_OK) status = iv_sequence_run(sequence, 0);
+    if (status == IV_OK) status = iv_context_finish(m->base.context);
+    iv_sequence_destroy(sequence);
+    return status;
+}
+
+iv_status ml_model_sigma(const ml_model *m, float *sigma) {
+    for (size_t r = 0; r < m->base.population->n_members; r++) sigma[r] = m->setting->sigma;
+    if (!m->unit) return IV_OK;
+    const iv_view view = iv_parameters_view(m->base.parameters, ML_LOG_SIGMA);
+    iv_status status = IV_OK;
+    for (size_t r = 0; r < m->base.population->n_members && status == IV_OK; r++) {
+        float logarithm = 0;
+        status = iv_buffer_read(m->base.context, view.buffer,
+                                (view.offset + r * view.stride) * sizeof logarithm,
+                                sizeof logarithm, &logarithm);
+        sigma[r] = expf(logarithm);
+    }
+    return status;
 }
 
 static iv_status write_eta(ml_model *m) {
@@ -140,6 +198,7 @@ static iv_status upload_members(ml_model *m) {
     if (status == IV_OK && m->setting->equally_spaced) status = upload_points(m);
     if (status == IV_OK) status = iv_parameters_initialize(m->base.parameters, seeds);
     if (status == IV_OK) status = write_eta(m);
+    if (status == IV_OK) status = start_sigma(m, seeds);
     if (status == IV_OK) status = create_posterior(m, seeds);
     free(seeds);
     free(transformations);
@@ -155,6 +214,7 @@ static void destroy(iv_model *model) {
     }
     ml_model *m = (ml_model *)model;
     iv_posterior_destroy(m->posterior);
+    iv_parameters_destroy(m->unit);
     iv_parameters_destroy(m->base.parameters);
     cl_mem const buffers[] = {m->seeds, m->learned, m->transformations, m->points};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
@@ -184,7 +244,7 @@ static iv_status create(iv_experiment *x, const iv_population *p, iv_model **out
 
 void ml_model_tensors(const ml_model *m, iv_graph *graph, iv_tensor *tensors[ML_N_PARAMETERS]) {
     for (size_t i = 0; i < ML_N_PARAMETERS; i++)
-        tensors[i] = iv_parameters_tensor(m->base.parameters, graph, i);
+        tensors[i] = i < ml_model_n(m) ? iv_parameters_tensor(m->base.parameters, graph, i) : NULL;
 }
 
 static iv_tensor *points_batch(iv_graph *graph, cl_mem buffer, iv_dtype type, unsigned rank,
@@ -309,12 +369,15 @@ static iv_status compile(const ml_model *m, iv_training *t, output_layer *o) {
     iv_tensor *gradients[MAX_OUTPUTS], *outputs[MAX_OUTPUTS];
     size_t parameters[ML_N_PARAMETERS];
     ml_model_tensors(m, g, tensors);
+    if (m->unit)
+        tensors[ML_WEIGHT] =
+            iv_exponential_scale(g, iv_parameters_tensor(m->unit, g, 0), tensors[ML_LOG_SIGMA]);
     ml_model_batch(m, g, false, true, p->batch, &x, &labels);
     o->features = ml_model_features(m, g, tensors, x, IV_STREAM_TRANSFORMATION);
     t->loss = build_loss(m, g, labels, o);
 
     size_t n = 0;
-    for (size_t i = 0; i < ML_N_PARAMETERS; i++) {
+    for (size_t i = 0; i < ml_model_n(m); i++) {
         if (iv_parameters_desc(m->base.parameters, i)->fixed) continue;
         wrt[n] = tensors[i];
         parameters[n++] = i;
@@ -353,6 +416,7 @@ static iv_status create_training(iv_experiment *x, iv_model *model, iv_training 
     if (status == IV_OK) status = iv_graph_create(x->context, p->n_members, &t->graph);
     if (status == IV_OK) status = compile(m, t, &output);
     if (status == IV_OK) status = iv_optimizer_append(t->optimizer, iv_plan_sequence(t->plan));
+    if (status == IV_OK) status = append_weights(m, iv_plan_sequence(t->plan));
     if (status == IV_OK) status = append_update(m, t, &output);
     return status == IV_OK ? iv_posterior_prepare(m->posterior, 0) : status;
 }

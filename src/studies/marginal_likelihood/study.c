@@ -71,6 +71,9 @@ static void read_network(const iv_node *config, ml_setting *s) {
     read_posterior(config, s);
     s->invariant = read_family(config) != IV_AFFINE_NONE;
     s->equally_spaced = s->invariant && is(config, "model.sampling", "equally-spaced");
+    for (size_t i = 0; i < iv_spec_length(config, "model.learn") && cosine; i++)
+        if (iv_spec_is(iv_spec_element(config, "model.learn", i), "", "sigma"))
+            s->sigma_rate = (float)iv_spec_number(config, "training.sigma_rate");
     s->learns = s->invariant && iv_spec_boolean(config, "run.learned");
     s->n_samples = s->invariant ? (size_t)iv_spec_integer(config, "model.samples") : 1;
 }
@@ -147,7 +150,7 @@ static double posterior_flops(const ml_setting *s, double rows) {
  * the transformed inputs', from which those of eta follow. */
 static void count_flops(const iv_population *p, iv_work *work) {
     const ml_setting *s = ml_setting_of(p);
-    const double products = 1.0 + (s->feature == IV_FEATURE_RELU) + s->learns;
+    const double products = 1.0 + (s->feature == IV_FEATURE_RELU || s->sigma_rate > 0) + s->learns;
     const double output = 2 * (double)s->hidden * (double)s->images.n_classes;
     const double rows = s->rings ? (double)s->n_test : ML_MEASURE_BATCH;
     const double samples = (double)p->n_train + (double)s->n_test;
