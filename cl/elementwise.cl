@@ -16,6 +16,33 @@ __kernel void scale(TENSOR(const float, x), TENSOR(const float, factor), TENSOR(
     if (i < n) MEMBER(y, r)[i] = MEMBER(x, r)[i] * MEMBER(factor, r)[0];
 }
 
+/* y = x exp(exponent), one exponent a member. */
+__kernel void exponential_scale(TENSOR(const float, x), TENSOR(const float, exponent),
+                                TENSOR(float, y), uint n) {
+    const size_t i = get_global_id(0), r = get_global_id(1);
+    if (i < n) MEMBER(y, r)[i] = MEMBER(x, r)[i] * exp(MEMBER(exponent, r)[0]);
+}
+
+/* Sums of dy y over `chunk` neighbours each, and of such sums.  Work-items: (parts, members). */
+__kernel void products_of_chunks(TENSOR(const float, dy), TENSOR(const float, y),
+                                 TENSOR(float, parts), uint n, uint chunk, uint n_parts) {
+    const uint part = get_global_id(0), r = get_global_id(1);
+    if (part >= n_parts) return;
+    __global const float *a = MEMBER(dy, r), *b = MEMBER(y, r);
+    float sum = 0.0f;
+    for (uint i = part * chunk; i < min((part + 1) * chunk, n); i++)
+        sum = MULTIPLY_ADD(a[i], b[i], sum);
+    MEMBER(parts, r)[part] = sum;
+}
+
+__kernel void sum_of_parts(TENSOR(const float, parts), TENSOR(float, sum), uint n_parts) {
+    const uint r = get_global_id(1);
+    if (get_global_id(0) > 0) return;
+    float total = 0.0f;
+    for (uint i = 0; i < n_parts; i++) total += MEMBER(parts, r)[i];
+    MEMBER(sum, r)[0] = total;
+}
+
 /* target += x scale, one scale a member. */
 __kernel void add_to(TENSOR(const float, x), TENSOR(float, target), TENSOR(const float, scale),
                      uint n) {

@@ -67,6 +67,14 @@ static inline float2 sum_lanes(float2 of_lane, __local float2 *partial) {
 #endif
 }
 
+/* The sum of a vector's entries, once more after other sums. */
+static inline float sum_lanes_again(vector of_lane, __local float2 *partial) {
+#if LANES > 1
+    barrier(CLK_LOCAL_MEM_FENCE);
+#endif
+    return sum_lanes((float2)(sum_of(of_lane), 0.0f), partial).x;
+}
+
 /* L = deviation I where all was 0.  Work-items: (H, C, members). */
 __kernel void posterior_diagonal(__global float *restrict factor, uint n_features, uint n_classes,
                                  uint entries, float deviation) {
@@ -175,28 +183,45 @@ __kernel void posterior_sample(__global const float *restrict factor,
         sum = MULTIPLY_ADD(l, after[k], sum);                                                      \
     } while (0)
 
+/* Vector k of a row's gradient of the cross-entropy, added to that of the KL. */
+#ifdef LOGITS
+#define OF_LOSS(k, of_kl) (load_gradient(factor_gradients + of_gradients, k, n_features) + of_kl)
+/* What lies past the row's end counts for nothing. */
+static inline vector load_gradient(__global const float *row, uint k, uint n) {
+    if ((k + 1) * VW <= n) return LOAD(row + k * VW);
+    float entries[VW];
+    for (uint j = 0; j < VW; j++) entries[j] = k * VW + j < n ? row[k * VW + j] : 0.0f;
+    return LOAD(entries);
+}
+#else
+#define OF_LOSS(k, of_kl) MULTIPLY_ADD((vector)down, now[k], of_kl)
+#endif
+
 /* The end of a training step, once for every entry of L and mean:
  *
  *     dL = dW eps^T + (L / alpha - 1 / L_ii on the diagonal) / n_data,  on and below the diagonal
  *     dmean = dW + mean / alpha / n_data
  *
- * then Adam, and w = mean + L eps of the next step. row_kl [R, C H]: the KL of each row before.
- * precision 1 / alpha, kl_weight 1 / n_data; adam_scales and the next eps are those of
- * posterior_next. */
+ * then Adam, and w = mean + L eps of the next step. row_kl [R, C H]: the KL of each row before, and
+ * row_squares its |L|^2. kl_weight 1 / n_data; adam_scales and the next eps are
+ * those of posterior_next. -DLOGITS: the gradient of the cross-entropy to L lies in factor_gradients
+ * [R, C, H, H], instead of dW eps^T. */
 ROWS_OF_GROUP
 __kernel void posterior_update(
     __global float *restrict factor, __global float *restrict factor_means,
     __global float *restrict factor_variances, __global float *restrict mean,
     __global float *restrict mean_means, __global float *restrict mean_variances,
-    __global const float *restrict gradients, __global const float *restrict eps,
-    __global const float *restrict adam_scales, __global float *restrict w,
-    __global float *restrict row_kl, uint n_features, uint n_classes, uint eps_stride, uint entries,
-    uint stride, float precision, float log_variance, float kl_weight, float beta1, float beta2,
-    float epsilon, uint step) {
+    __global const float *restrict gradients, __global const float *restrict factor_gradients,
+    __global const float *restrict eps, __global const float *restrict adam_scales,
+    __global float *restrict w, __global float *restrict row_kl,
+    __global float *restrict row_squares, __global const float *restrict prior, uint n_features,
+    uint n_classes, uint eps_stride, uint entries, uint stride, float kl_weight, float beta1,
+    float beta2, float epsilon, uint step) {
     const uint c = get_global_id(1), r = get_global_id(2);
     const size_t of_class = ((size_t)r * n_classes + c) * entries;
     const size_t of_weights = (size_t)r * stride + c * n_features;
     const float step_size = adam_scales[2 * r], correction = adam_scales[2 * r + 1];
+    const float precision = prior[2 * r], log_variance = prior[2 * r + 1];
     const float decay = kl_weight * precision;
     __global const vector *now = eps_of(eps, r, 2, step, eps_stride, c, n_classes);
     __global const vector *after = eps_of(eps, r, 2, step + 1, eps_stride, c, n_classes);
@@ -208,6 +233,10 @@ __kernel void posterior_update(
         __global vector *means = (__global vector *)(factor_means + of_row);
         __global vector *variances = (__global vector *)(factor_variances + of_row);
         const float down = gradients[of_weights + i];
+#ifdef LOGITS
+        const size_t of_gradients =
+            (((size_t)r * n_classes + c) * n_features + i) * n_features;
+#endif
         const uint last = i / VW; /* holds the diagonal */
         vector sum = 0.0f, squares = 0.0f;
         float log_diagonal = 0.0f;
@@ -215,7 +244,7 @@ __kernel void posterior_update(
         uint k = LANE;
         for (; k < last; k += LANES) {
             vector l = row[k];
-            const vector gradient = MULTIPLY_ADD((vector)down, now[k], decay * l);
+            const vector gradient = OF_LOSS(k, decay * l);
             UPDATE_VECTOR(gradient, l);
         }
         if (k == last) {
@@ -224,7 +253,7 @@ __kernel void posterior_update(
             const float inverse = fabs(on) < SMALLEST ? 0.0f : kl_weight / on;
             log_diagonal = log(fmax(fabs(on), SMALLEST));
             vector l = row[k];
-            vector gradient = MULTIPLY_ADD((vector)down, now[k], decay * l);
+            vector gradient = OF_LOSS(k, decay * l);
             gradient -= select((vector)(0.0f), (vector)(inverse), PLACES == diagonal);
             gradient = select(gradient, (vector)(0.0f), PLACES > diagonal);
             UPDATE_VECTOR(gradient, select(l, (vector)(0.0f), PLACES > diagonal));
@@ -232,8 +261,10 @@ __kernel void posterior_update(
 
         const float kl = 0.5f * precision * sum_of(squares) - log_diagonal;
         const float2 sums = sum_lanes((float2)(sum_of(sum), kl), partial);
+        const float square = sum_lanes_again(squares, partial);
         if (LANE == 0) {
             const size_t at = of_weights + i;
+            row_squares[at] = square;
             float value = mean[at], mean_of = mean_means[at], variance_of = mean_variances[at];
             const float gradient = MULTIPLY_ADD(decay, value, down);
             row_kl[at] = sums.y + 0.5f * (precision * value * value + (log_variance - 1.0f));
@@ -243,6 +274,86 @@ __kernel void posterior_update(
             mean_variances[at] = variance_of;
             w[at] = value + sums.x;
         }
+    }
+}
+
+/* row_kl and row_squares as above, where something else updates. */
+ROWS_OF_GROUP
+__kernel void posterior_statistics(__global const float *restrict factor,
+                                   __global const float *restrict mean,
+                                   __global float *restrict row_kl,
+                                   __global float *restrict row_squares,
+                                   __global const float *restrict prior, uint n_features,
+                                   uint n_classes, uint entries, uint stride) {
+    const uint c = get_global_id(1), r = get_global_id(2);
+    const size_t of_class = ((size_t)r * n_classes + c) * entries;
+    const size_t of_weights = (size_t)r * stride + c * n_features;
+    const float precision = prior[2 * r], log_variance = prior[2 * r + 1];
+    __local float2 partial[LANES];
+
+    FOR_ROWS(i) {
+        __global const vector *row = (__global const vector *)(factor + of_class + row_offset(i));
+        vector sum = 0.0f;
+        for (uint k = LANE; k <= i / VW; k += LANES) sum = MULTIPLY_ADD(row[k], row[k], sum);
+        const float square = sum_lanes_again(sum, partial);
+        if (LANE == 0) {
+            const size_t at = of_weights + i;
+            const float diagonal = fabs(factor[of_class + row_offset(i) + i]);
+            const float squares = MULTIPLY_ADD(mean[at], mean[at], square);
+            row_squares[at] = square;
+            row_kl[at] = 0.5f * (precision * squares + (log_variance - 1.0f)) -
+                         log(fmax(diagonal, SMALLEST));
+        }
+    }
+}
+
+/* L [R, C, H, H] in whole squares, zeros above the diagonal.  Work-items: (H, H, R C). */
+__kernel void posterior_square(__global const float *restrict factor,
+                               __global float *restrict squares, uint n_features, uint entries) {
+    const uint j = get_global_id(0), i = get_global_id(1);
+    const size_t m = get_global_id(2);
+    if (j < n_features)
+        squares[(m * n_features + i) * n_features + j] =
+            j <= i ? factor[m * entries + row_offset(i) + j] : 0.0f;
+}
+
+/* ------------------------------------------------------------------ the prior */
+
+/* What alpha counts for in its own best value, of all weights. */
+#define OWN_SHARE 0.02f
+
+/* prior [R, 2]: precision and logarithm of the variance alpha [R].  Work-items: (members). */
+__kernel void posterior_prior(__global const float *restrict alpha, __global float *restrict prior) {
+    const uint r = get_global_id(0);
+    prior[2 * r] = 1.0f / alpha[r];
+    prior[2 * r + 1] = log(alpha[r]);
+}
+
+/* The variance moves, by `damping` of the way on a logarithmic scale, towards the best one: see
+ * invar/posterior.h. n = C H; mean, row_squares [R, stride].  Work-groups: one of 64 a member. */
+__attribute__((reqd_work_group_size(64, 1, 1)))
+__kernel void posterior_alpha(__global const float *restrict mean,
+                              __global const float *restrict row_squares,
+                              __global float *restrict alpha, __global float *restrict prior,
+                              uint n, uint stride, float damping) {
+    const uint lane = get_local_id(0);
+    const size_t r = get_global_id(1);
+    __local float2 partial[64];
+    float2 sum = 0.0f; /* |mean|^2, |L|^2 */
+    for (uint i = lane; i < n; i += 64) {
+        const float m = mean[r * stride + i];
+        sum += (float2)(m * m, row_squares[r * stride + i]);
+    }
+    partial[lane] = sum;
+    GROUP_SUM(partial, lane, 64)
+    if (lane == 0) {
+        const float share = OWN_SHARE * (float)n, before = alpha[r];
+        const float determined = fmax((float)n - partial[0].y / before, 0.0f);
+        const float best = MULTIPLY_ADD(share, before, partial[0].x) / (determined + share);
+        const float after = before * exp(damping * log(best / before));
+        alpha[r] = after;
+        prior[2 * r] = 1.0f / after;
+        prior[2 * r + 1] = log(after);
     }
 }
 

@@ -117,6 +117,13 @@ iv_tensor *iv_add(iv_graph *graph, iv_tensor *a, iv_tensor *b);
 /* x times one number a member: factor [1]. */
 iv_tensor *iv_scale(iv_graph *graph, iv_tensor *x, iv_tensor *factor);
 
+/* x exp(exponent): exponent [1]. The gradient is to the exponent alone. */
+iv_tensor *iv_exponential_scale(iv_graph *graph, iv_tensor *x, iv_tensor *exponent);
+
+/* Append the same for n values of each member where they lie, after an optimizer for one. */
+iv_status iv_append_exponential_scale(iv_sequence *sequence, size_t n, size_t n_members, iv_view x,
+                                      iv_view exponent, iv_view y);
+
 /* What a rich layer puts out, [o, r, a, b, a b]: its input o [.., N], and from X = o w^T + b
  * [.., M], M even, whose neighbouring columns (even, odd) are M / 2 pairs:
  * r = sqrt(even^2 + odd^2 + 1e-12), a = even / r, b = odd / r -> [.., N + 2 M].
@@ -128,6 +135,31 @@ iv_tensor *iv_rich(iv_graph *graph, iv_tensor *o, iv_tensor *x);
 
 /* Mean over rows of -log softmax(logits)[label].  logits [B, C], labels int [B] -> [1]. */
 iv_tensor *iv_cross_entropy(iv_graph *graph, iv_tensor *logits, iv_tensor *labels);
+
+/* Variances of x w, w of covariance T_c T_c^T for each class c: |T_c^T x_b|^2.
+ * x [B, H], factors T [C, H, H] -> [B, C]. T is lower triangular: zeros have to stand above the
+ * diagonal, and what stands there of its gradient means nothing. */
+iv_tensor *iv_row_variances(iv_graph *graph, iv_tensor *x, iv_tensor *factors);
+
+/* How Gaussian logits are sampled. */
+typedef struct {
+    iv_view seeds; /* uint [R, 1] */
+    uint32_t stream;
+    size_t n_pairs; /* P */
+} iv_logit_draws;
+
+/* Mean over rows, and over P antithetic pairs of samples for each, of the cross-entropy of logits
+ * N(means, variances); a variance below 1e-20 counts as that much. means, variances [B, C], labels
+ * int [B] -> [1]. *curvature (NULL: not wanted): the mean over a row's samples of p (1 - p), p the
+ * softmax [B, C]; it has no derivative.
+ *
+ * Sample 2 p and 2 p + 1 of class c in row b are mean + and - eps times the root of the variance:
+ * eps is number c % 4 of (seed, stream, step, index (p B + b) ceil(C / 4) + c / 4), where numbers 0
+ * and 1 are iv_normal's two of words 0 and 1, 2 and 3 those of words 2 and 3.
+ * Source: local reparametrisation, Kingma, Salimans and Welling 2015. */
+iv_tensor *iv_sampled_cross_entropy(iv_graph *graph, iv_tensor *means, iv_tensor *variances,
+                                    iv_tensor *labels, const iv_logit_draws *draws,
+                                    iv_tensor **curvature);
 
 /* Mean over rows of 0.5 |a - b|^2.  a, b [B, C] -> [1].  Moskalev et al. 2023: the logit invariance
  * error of a pair. */

@@ -174,6 +174,11 @@ typedef struct {
 
 iv_status iv_triangular_prepare(iv_sequence *sequence, const iv_triangular_desc *desc);
 
+/* f = L^-1 [n, n], rows n elements apart, with zeros above the diagonal: by rows of blocks, all but
+ * those on the diagonal by iv_gemm. Otherwise as above. Forward stable: |f L - I| is about n u |f| |L|
+ * (Higham 2002, section 14.2). */
+iv_status iv_triangular_inverse(iv_sequence *sequence, const iv_triangular_desc *desc);
+
 /* Solve with L for each row b of B: L x = b, or L^T x = b if `transpose`; that is X = B L^-T, or X
  * = B L^-1.
  *

@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-enum { IV_MAX_INPUTS = 4, IV_MAX_OUTPUTS = 3 };
+enum { IV_MAX_INPUTS = 4, IV_MAX_OUTPUTS = 5 };
 
 typedef struct iv_node iv_node;       /* one use of an op in a graph */
 typedef struct iv_emitter iv_emitter; /* where its launches go */

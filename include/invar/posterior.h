@@ -5,11 +5,37 @@
  *     prior  prod over classes c of N(0, alpha I)
  *     loss = cross-entropy of logits h W^T, W ~ q, + KL(q || prior) / n_data
  *
- * A training step takes W as it lies in iv_posterior_sample_view, leaves the gradient of its mean
- * cross-entropy to W in iv_posterior_gradient_view, and ends with iv_posterior_append_update.
+ * What a training step samples:
  *
- * Source: van der Ouderaa and van der Wilk 2022, section 4; for the sampling W = mean + L eps,
- * Kingma and Welling 2014. */
+ * weights  one W for the batch. The step takes W as it lies in iv_posterior_sample_view, leaves the
+ *          gradient of its mean cross-entropy to W in iv_posterior_gradient_view, and ends with
+ *          iv_posterior_append_update.
+ * logits   of every row, from N(h mean_c, |h L_c|^2) (iv_row_variances, iv_sampled_cross_entropy).
+ *          The step takes the mean and L, iv_posterior_mean_view and iv_posterior_factor_view, and
+ *          leaves their gradients in iv_posterior_gradient_view and
+ *          iv_posterior_factor_gradient_view.
+ *
+ * How q moves: by Adam on mean and L; or, with sampled logits, by natural gradients, for which
+ * iv_posterior_append_newton ends a step. With g and k the batch's mean gradient to mean_c and its
+ * mean of E[p_c (1 - p_c)] h h^T, the precision P_c and the mean move by
+ *
+ *     P_c    = (1 - rho) P_c + rho (I / alpha + n_data k)
+ *     mean_c = mean_c - rho P_c^-1 (n_data g + mean_c / alpha),      L_c L_c^T = P_c^-1
+ *
+ * a convex combination of positive definite matrices, so that P_c stays one for any batch and any rho
+ * below 1.
+ *
+ * The prior's variance alpha may be learned: it is at its best where the bound has no slope, alpha =
+ * (|L|^2 + |mean|^2) / (C H). After each step ln alpha moves by a share of the way to
+ *
+ *     (|mean|^2 + k alpha) / (C H - |L|^2 / alpha + k),      k = C H / 50
+ *
+ * which has the same fixed point, |L|^2 that of the q before the step. With k = |L|^2 / alpha this is the
+ * closed form itself, which is slow where data determine few weights; with k = 0, MacKay's.
+ *
+ * Sources: for alpha, MacKay 1992, "Bayesian interpolation", equation 4.8; van der Ouderaa and van der Wilk 2022, section 4; for the sampling W = mean + L eps,
+ * Kingma and Welling 2014; of logits, Kingma, Salimans and Welling 2015; for natural gradients, Khan
+ * and Lin 2017 and Khan et al. 2018 (variational online Newton). */
 #ifndef INVAR_POSTERIOR_H
 #define INVAR_POSTERIOR_H
 
@@ -21,25 +47,38 @@ extern "C" {
 
 typedef struct iv_posterior iv_posterior;
 
+/* rho of step s = 0, 1, ...: `rate` while s < hold, then rate hold / s, at least `least`. */
+typedef struct {
+    float rate; /* in (0, 1] */
+    uint32_t hold;
+    float least; /* in [0, rate] */
+} iv_newton_schedule;
+
 typedef struct {
     size_t n_classes, n_features;
-    size_t n_data;               /* samples of the training set: the loss has KL / n_data */
-    bool point;                  /* a point estimate: W = mean, no factor and no KL */
-    float prior_variance;        /* alpha; not of a point estimate */
-    float initial_deviation;     /* L begins as this times I; not of a point estimate */
+    size_t n_data;           /* samples of the training set: the loss has KL / n_data */
+    bool point;              /* a point estimate: W = mean, no factor and no KL */
+    float prior_variance;    /* alpha; not of a point estimate */
+    float initial_deviation; /* L begins as this times I; not of a point estimate */
+    float alpha_damping; /* 0: alpha stays; else it is learned, by this share of the way, up to 1 */
+    bool logits;         /* logits are sampled; else weights. Not of a point estimate, nor is: */
+    bool natural;        /* natural gradients, and logits are sampled; else Adam */
+    iv_newton_schedule newton;   /* of natural gradients */
     const uint32_t *seeds;       /* [R], copied */
-    iv_optimizer_desc optimizer; /* Adam */
+    iv_optimizer_desc optimizer; /* Adam; natural gradients leave it unused */
 } iv_posterior_desc;
 
 /* A posterior for R members with mean 0. IV_EINVAL if a size is 0, there are more than 65535
- * classes or features, the prior's variance or the initial deviation is not positive and finite, or
- * the optimizer is not Adam or has a coefficient out of range. */
+ * classes or features, the prior's variance or the initial deviation is not positive and finite, a
+ * rate or the damping is out of its range, or the optimizer is not Adam or has a coefficient out of
+ * range. */
 iv_status iv_posterior_create(iv_context *context, size_t n_members, const iv_posterior_desc *desc,
                               iv_posterior **posterior);
 void iv_posterior_destroy(iv_posterior *posterior); /* NULL is fine */
 
 /* Exported are output.mean [C, H] and, but for a point estimate, output.scale_tril [C, H, H], L
- * with zeros above the diagonal. To be ready for a step is iv_posterior_prepare. */
+ * with zeros above the diagonal, and prior.variance [1] if that is learned. To be ready for a step
+ * is iv_posterior_prepare. */
 const iv_state *iv_posterior_state(const iv_posterior *posterior);
 
 /* [R, C, H]: W as the next step uses it; the mean itself of a point estimate. */
@@ -48,14 +87,25 @@ iv_view iv_posterior_sample_view(const iv_posterior *posterior);
 /* [R, C, H] */
 iv_view iv_posterior_mean_view(const iv_posterior *posterior);
 
-/* [R, C, H]: iv_place the gradient of the mean cross-entropy to W here. */
+/* [R, C, H, H]: L with zeros above the diagonal, where logits are sampled. */
+iv_view iv_posterior_factor_view(const iv_posterior *posterior);
+
+/* [R, C, H]: iv_place the gradient of the mean cross-entropy to W, to the mean where logits are
+ * sampled, here. */
 iv_view iv_posterior_gradient_view(const iv_posterior *posterior);
+
+/* [R, C, H, H]: iv_place the gradient of the mean cross-entropy to L here, where logits are sampled
+ * and Adam updates. What it has above the diagonal is not read. */
+iv_view iv_posterior_factor_gradient_view(const iv_posterior *posterior);
 
 /* [R, 1]: the total KL of the parameters that the last update started from, so that it belongs to
  * the cross-entropy of the same step; 0 before, and of a point estimate. */
 iv_view iv_posterior_kl_view(const iv_posterior *posterior);
 
-/* Draw the W of training step `step`. Call it before the first step, after reading a checkpoint or
+/* alpha of every member: out [R]. */
+iv_status iv_posterior_prior(const iv_posterior *posterior, float *variances);
+
+/* Draw the W of training step `step`, or lay out L where logits are sampled. Call it before the first step, after reading a checkpoint or
  * model, and before training goes on after an evaluation drew another W: training is then what it
  * would be without the interruption, bit for bit.
  *
@@ -72,6 +122,15 @@ iv_status iv_posterior_prepare(iv_posterior *posterior, uint32_t step);
  * The logarithm of a diagonal entry takes its absolute value, at least 1e-12; closer to zero, it
  * has no gradient. */
 iv_status iv_posterior_append_update(iv_posterior *posterior, iv_sequence *sequence);
+
+/* Append the end of a step of natural gradients, instead: from a batch's features [R][B, H] and
+ * curvatures [R][B, C] (iv_sampled_cross_entropy), where the plan left them, and the gradient to the
+ * mean. About C H^2 (B + H) operations beyond those of the graph.
+ *
+ * What is factored is P with its diagonal larger by H 2^-23 of itself, for what rounding takes from
+ * it. Should a P not be positive definite all the same, its L stays for the step. */
+iv_status iv_posterior_append_newton(iv_posterior *posterior, iv_sequence *sequence, size_t n_rows,
+                                     iv_view features, iv_view curvatures);
 
 /* Append the draw of W from another stream (IV_STREAM_EVALUATION), at the sequence's step number,
  * into the sample view. Nothing for a point estimate. */

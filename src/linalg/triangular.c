@@ -15,13 +15,17 @@ static size_t block_width(const iv_sequence *sequence) {
     return iv_kernel_value(iv_sequence_context(sequence), "triangular", "BLOCK");
 }
 
-iv_status iv_triangular_prepare(iv_sequence *sequence, const iv_triangular_desc *desc) {
+/* Of a whole inverse: its products are narrow however wide the blocks, and there is one for all
+ * columns at once. */
+enum { INVERSE_BLOCK = 64 };
+
+static iv_status prepare(iv_sequence *sequence, const iv_triangular_desc *desc, size_t width,
+                         const char *what) {
     iv_error *error = iv_context_error(iv_sequence_context(sequence));
-    const size_t n = desc->n, width = block_width(sequence);
+    const size_t n = desc->n;
     if (n == 0 || desc->batch == 0 || desc->ldl < n || !desc->l.buffer || !desc->f.buffer)
-        return iv_fail(error, IV_EINVAL,
-                       "iv_triangular_prepare: %zu matrices of %zu x %zu, leading dimension %zu%s",
-                       desc->batch, n, n, desc->ldl,
+        return iv_fail(error, IV_EINVAL, "%s: %zu matrices of %zu x %zu, leading dimension %zu%s",
+                       what, desc->batch, n, n, desc->ldl,
                        desc->l.buffer && desc->f.buffer ? "" : ", without a buffer");
 
     iv_launch *launch = iv_launch_begin(sequence, "cholesky", "triangular_negate", NULL);
@@ -43,6 +47,49 @@ iv_status iv_triangular_prepare(iv_sequence *sequence, const iv_triangular_desc 
     return iv_launch_end_by_member(
         launch, 3, (const size_t[]){size_min(width, n), (n + width - 1) / width, desc->batch},
         NULL);
+}
+
+iv_status iv_triangular_prepare(iv_sequence *sequence, const iv_triangular_desc *desc) {
+    return prepare(sequence, desc, block_width(sequence), "iv_triangular_prepare");
+}
+
+/* Rows [start, start + size) of L^-1, once those above are there: F X, then the block's inverse. */
+static iv_status append_rows(iv_sequence *sequence, const iv_triangular_desc *desc, size_t start,
+                             size_t size, iv_view product) {
+    const size_t n = desc->n;
+    iv_gemm_desc gemm = {.m = size,
+                         .n = start,
+                         .k = start,
+                         .batch = desc->batch,
+                         .a = desc->f,
+                         .b = desc->f,
+                         .c = product,
+                         .lda = n,
+                         .ldb = n,
+                         .ldc = start};
+    gemm.a.offset += start * n;
+    iv_status status = iv_gemm(sequence, &gemm);
+    if (status != IV_OK) return status;
+    gemm.k = size;
+    gemm.a.offset += start;
+    gemm.b = product;
+    gemm.c = desc->f;
+    gemm.c.offset += start * n;
+    gemm.ldb = start;
+    gemm.ldc = n;
+    return iv_gemm(sequence, &gemm);
+}
+
+iv_status iv_triangular_inverse(iv_sequence *sequence, const iv_triangular_desc *desc) {
+    const size_t n = desc->n, width = INVERSE_BLOCK;
+    iv_view product = {NULL, 0, width * n};
+    iv_status status = prepare(sequence, desc, width, "iv_triangular_inverse");
+    if (status == IV_OK && n > width)
+        status = iv_sequence_scratch(sequence, "triangular.rows", product.stride * sizeof(float),
+                                     desc->batch, &product.buffer);
+    for (size_t start = width; start < n && status == IV_OK; start += width)
+        status = append_rows(sequence, desc, start, size_min(width, n - start), product);
+    return status;
 }
 
 static iv_status check(const iv_triangular_solve_desc *desc, iv_error *error) {

@@ -24,6 +24,20 @@ static iv_status check(const iv_posterior_desc *desc, iv_error *error) {
     if (!desc->point && (!(desc->initial_deviation > 0.0f) || isinf(desc->initial_deviation)))
         return iv_fail(error, IV_EINVAL, "the initial deviation %g must be above 0 and finite",
                        (double)desc->initial_deviation);
+    if (desc->point && (desc->logits || desc->natural || desc->alpha_damping > 0))
+        return iv_fail(error, IV_EINVAL, "a point estimate samples nothing and has no prior");
+    if (!(desc->alpha_damping >= 0.0f && desc->alpha_damping <= 1.0f))
+        return iv_fail(error, IV_EINVAL, "the damping %g of alpha must be in [0, 1]",
+                       (double)desc->alpha_damping);
+    if (desc->natural && !desc->logits)
+        return iv_fail(error, IV_EINVAL, "natural gradients need sampled logits");
+    if (desc->natural && !(desc->newton.rate > 0.0f && desc->newton.rate <= 1.0f &&
+                           desc->newton.least >= 0.0f && desc->newton.least <= desc->newton.rate))
+        return iv_fail(
+            error, IV_EINVAL,
+            "natural gradients with a rate of %g, at least %g: expected a rate in (0, 1] "
+            "and no more than it",
+            (double)desc->newton.rate, (double)desc->newton.least);
     /* kernels count a class's entries in 32 bits */
     if (desc->n_features > UINT16_MAX || desc->n_classes > UINT16_MAX)
         return iv_fail(error, IV_EINVAL, "a posterior of %zu x %zu is too large", desc->n_classes,
@@ -42,9 +56,41 @@ static iv_status start_at_diagonal(iv_posterior *p) {
     iv_sequence *sequence;
     iv_status status = iv_sequence_create(p->context, &sequence);
     if (status == IV_OK) status = iv_posterior_append_diagonal(p, sequence);
+    if (status == IV_OK && p->desc.natural) status = iv_posterior_append_precisions(p, sequence);
     if (status == IV_OK) status = iv_sequence_run(sequence, 0);
     if (status == IV_OK) status = iv_context_finish(p->context);
     iv_sequence_destroy(sequence);
+    return status;
+}
+
+static iv_status create_prior(iv_posterior *p) {
+    const size_t n = p->n_members;
+    const double variance = (double)p->desc.prior_variance;
+    float *values = malloc(3 * n * sizeof *values);
+    if (!values)
+        return iv_fail(iv_context_error(p->context), IV_ENOMEM, "out of memory for a posterior");
+    for (size_t r = 0; r < n; r++) {
+        values[2 * r] = (float)(1.0 / variance);
+        values[2 * r + 1] = (float)log(variance);
+        values[2 * n + r] = p->desc.prior_variance;
+    }
+    iv_status status = iv_buffer_upload(p->context, values, 2 * n * sizeof *values, &p->prior);
+    if (status == IV_OK)
+        status = iv_buffer_upload(p->context, values + 2 * n, n * sizeof *values, &p->alpha);
+    free(values);
+    return status;
+}
+
+/* What only sampled logits need. */
+static iv_status create_squares(iv_posterior *p) {
+    const size_t n = p->desc.n_features;
+    size_t bytes;
+    iv_status status = iv_multiply_size(p->n_members * p->desc.n_classes * sizeof(float), n * n,
+                                        &bytes, iv_context_error(p->context));
+    if (status == IV_OK) status = iv_create_zeros(p->context, bytes, &p->squares);
+    if (status == IV_OK)
+        status = iv_create_zeros(p->context, bytes,
+                                 p->desc.natural ? &p->precisions : &p->square_gradients);
     return status;
 }
 
@@ -67,15 +113,19 @@ static iv_status create_factor(iv_posterior *p, const uint32_t *seeds) {
     status = iv_buffer_create(context, p->n_members * sizeof *seeds, &p->seeds);
     if (status == IV_OK)
         status = iv_buffer_write(context, p->seeds, 0, p->n_members * sizeof *seeds, seeds);
+    if (status == IV_OK) status = create_prior(p);
+    if (status == IV_OK && p->desc.logits) status = create_squares(p);
     if (status == IV_OK) status = iv_create_zeros(context, factor_bytes, &p->factor);
     if (status == IV_OK) status = start_at_diagonal(p);
-    for (size_t i = 0; i < p->optimizer->method->n_states && status == IV_OK; i++)
+    const size_t n_states = p->desc.natural ? 0 : p->optimizer->method->n_states;
+    for (size_t i = 0; i < n_states && status == IV_OK; i++)
         status = iv_create_zeros(context, factor_bytes, &p->factor_states[i]);
     if (status == IV_OK) status = iv_create_zeros(context, eps_bytes, &p->eps);
     if (status == IV_OK)
         status = iv_create_zeros(context, p->n_members * 2 * sizeof(float), &p->adam_scales);
     if (status == IV_OK) status = iv_create_zeros(context, weight_bytes, &p->sample);
     if (status == IV_OK) status = iv_create_zeros(context, weight_bytes, &p->row_kl);
+    if (status == IV_OK) status = iv_create_zeros(context, weight_bytes, &p->row_squares);
     if (status == IV_OK) status = iv_sequence_create(context, &p->prepare);
     if (status == IV_OK) status = iv_posterior_append_prepare(p, p->prepare);
     return status;
@@ -123,8 +173,10 @@ void iv_posterior_destroy(iv_posterior *p) {
     iv_buffer_release(context, p->eps);
     iv_buffer_release(context, p->adam_scales);
     iv_buffer_release(context, p->sample);
-    iv_buffer_release(context, p->row_kl);
-    iv_buffer_release(context, p->kl);
+    cl_mem const buffers[] = {p->row_kl,  p->row_squares,      p->alpha,      p->prior,
+                              p->squares, p->square_gradients, p->precisions, p->kl};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        iv_buffer_release(context, buffers[i]);
     iv_optimizer_destroy(p->optimizer);
     iv_parameters_destroy(p->mean);
     free(p);
@@ -144,8 +196,28 @@ iv_view iv_posterior_gradient_view(const iv_posterior *p) {
     return iv_optimizer_gradient_view(p->optimizer, 0);
 }
 
+/* One of the squares of all classes. */
+static iv_view square_view(const iv_posterior *p, cl_mem buffer) {
+    return (iv_view){buffer, 0, p->desc.n_classes * p->desc.n_features * p->desc.n_features};
+}
+
+iv_view iv_posterior_factor_view(const iv_posterior *p) {
+    return square_view(p, p->squares);
+}
+
+iv_view iv_posterior_factor_gradient_view(const iv_posterior *p) {
+    return square_view(p, p->square_gradients);
+}
+
 iv_view iv_posterior_kl_view(const iv_posterior *p) {
     return (iv_view){p->kl, 0, 1};
+}
+
+iv_status iv_posterior_prior(const iv_posterior *p, float *variances) {
+    for (size_t r = 0; r < p->n_members; r++) variances[r] = p->desc.prior_variance;
+    return p->alpha ? iv_buffer_read(p->context, p->alpha, 0, p->n_members * sizeof *variances,
+                                     variances)
+                    : IV_OK;
 }
 
 /* ------------------------------------------------------------------ the KL */
@@ -157,9 +229,9 @@ static double sum_of_squares(const float *values, size_t n) {
 }
 
 /* Of one class; factor [entries], with zeros for padding. */
-static double kl_of_class(const iv_posterior *p, const float *factor, const float *mean) {
+static double kl_of_class(const iv_posterior *p, const float *factor, const float *mean,
+                          double variance) {
     const size_t n = p->desc.n_features;
-    const double variance = (double)p->desc.prior_variance;
     double logarithms = 0.0;
     for (size_t i = 0; i < n; i++)
         logarithms += log(fmax(fabs((double)factor[iv_posterior_entry(i, i)]), 1e-12));
@@ -172,9 +244,11 @@ iv_status iv_posterior_kl(iv_posterior *p, double *kl) {
     if (p->desc.point) return IV_OK;
     const size_t n_classes = p->desc.n_classes, stride = p->mean->stride;
     float *factor = malloc(p->entries * sizeof *factor), *mean = malloc(stride * sizeof *mean);
-    iv_status status = IV_OK;
-    if (!factor || !mean)
-        status = iv_fail(iv_context_error(p->context), IV_ENOMEM, "out of memory for a posterior");
+    float *variances = malloc(p->n_members * sizeof *variances);
+    iv_status status =
+        factor && mean && variances
+            ? iv_posterior_prior(p, variances)
+            : iv_fail(iv_context_error(p->context), IV_ENOMEM, "out of memory for a posterior");
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
         status = iv_buffer_read(p->context, p->mean->values, r * stride * sizeof *mean,
                                 stride * sizeof *mean, mean);
@@ -182,10 +256,13 @@ iv_status iv_posterior_kl(iv_posterior *p, double *kl) {
             const size_t bytes = p->entries * sizeof *factor;
             status =
                 iv_buffer_read(p->context, p->factor, (r * n_classes + c) * bytes, bytes, factor);
-            if (status == IV_OK) kl[r] += kl_of_class(p, factor, mean + c * p->desc.n_features);
+            if (status == IV_OK)
+                kl[r] +=
+                    kl_of_class(p, factor, mean + c * p->desc.n_features, (double)variances[r]);
         }
     }
     free(factor);
     free(mean);
+    free(variances);
     return status;
 }

@@ -8,7 +8,7 @@
 
 enum {
     IV_POSTERIOR_PIECE = 16, /* rows of L are whole pieces: cl/posterior.cl */
-    IV_MAX_POSTERIOR_STATES = 2 * (1 + IV_MAX_OPTIMIZER_STATES),
+    IV_MAX_POSTERIOR_STATES = 2 * (1 + IV_MAX_OPTIMIZER_STATES) + 1,
 };
 
 struct iv_posterior {
@@ -28,12 +28,18 @@ struct iv_posterior {
     cl_mem eps;                                    /* [R, 2, eps_stride] of even and odd steps */
     cl_mem adam_scales;                            /* [R, 2] step size, variance correction */
     cl_mem sample;                                 /* [R, stride of mean] */
-    cl_mem row_kl;                                 /* likewise */
+    cl_mem row_kl, row_squares;                    /* likewise */
+    cl_mem alpha, prior; /* [R]; [R, 2] its precision and the logarithm of alpha */
     iv_sequence *prepare;
+
+    /* where logits are sampled */
+    cl_mem squares;          /* [R, C, H, H] L */
+    cl_mem square_gradients; /* likewise, with Adam */
+    cl_mem precisions;       /* likewise, of natural gradients: P, in reverse order */
 
     cl_mem kl; /* [R] */
 
-    iv_saved exported[2], kept[IV_MAX_POSTERIOR_STATES];
+    iv_saved exported[3], kept[IV_MAX_POSTERIOR_STATES];
     iv_state state;
 };
 
@@ -45,7 +51,17 @@ iv_status iv_posterior_create_with(iv_context *context, size_t n_members,
 /* Append L = initial deviation times I, where all is zero. */
 iv_status iv_posterior_append_diagonal(const iv_posterior *posterior, iv_sequence *sequence);
 
-/* Append the draw of W for the sequence's step: the start of a training step. */
+/* Append P = I / (initial deviation)^2, where all is zero. */
+iv_status iv_posterior_append_precisions(const iv_posterior *posterior, iv_sequence *sequence);
+
+/* Append the learned alpha's move, and the sum of the rows' KLs. */
+iv_status iv_posterior_append_alpha(const iv_posterior *posterior, iv_sequence *sequence);
+iv_status iv_posterior_append_kl(const iv_posterior *posterior, iv_sequence *sequence);
+
+/* Append the KL and the squares of each row, from the parameters as they are. */
+iv_status iv_posterior_append_statistics(const iv_posterior *posterior, iv_sequence *sequence);
+
+/* Append what a training step starts from: the draw of W for the sequence's step, or the squares. */
 iv_status iv_posterior_append_prepare(const iv_posterior *posterior, iv_sequence *sequence);
 
 /* Where entry (i, j) of the L of a class lies, j <= i, in elements;

@@ -1,10 +1,12 @@
 /* Posteriors in model files and checkpoints. */
 #include "train/posterior.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char gaussian[] = "a Gaussian one", point_estimate[] = "a point estimate";
+static const char gaussian[] = "a Gaussian one", point_estimate[] = "a point estimate",
+                  natural[] = "a Gaussian one of natural gradients";
 
 /* ------------------------------------------------------------------ model files
  * L of each class is a square [C, H, H] there, and rows of whole pieces on the device. */
@@ -45,6 +47,12 @@ static bool check(const iv_saved *tensor, const float *values, char *what, size_
     return true;
 }
 
+static bool is_positive(const iv_saved *tensor, const float *values, char *what, size_t size) {
+    if (values[0] > 0.0f && isfinite(values[0])) return true;
+    snprintf(what, size, "%s is not above 0 and finite", tensor->name);
+    return false;
+}
+
 /* ------------------------------------------------------------------ checkpoints */
 
 static const char *const mean_states[] = {"posterior.mean", "posterior.mean.adam.mean",
@@ -52,18 +60,24 @@ static const char *const mean_states[] = {"posterior.mean", "posterior.mean.adam
 static const char *const factor_states[] = {"posterior.factor", "posterior.factor.adam.mean",
                                             "posterior.factor.adam.variance"};
 
+static const char precision_state[] = "posterior.precision", alpha_state[] = "posterior.alpha";
+
 static const char *kind_in(const iv_safetensors *checkpoint) {
+    if (iv_safetensors_find(checkpoint, precision_state)) return natural;
     if (iv_safetensors_find(checkpoint, factor_states[0])) return gaussian;
     return iv_safetensors_find(checkpoint, mean_states[0]) ? point_estimate : "none";
+}
+
+static void keep_one(iv_posterior *p, const char *name, cl_mem values, size_t stride) {
+    p->kept[p->state.n_kept++] = (iv_saved){.name = name, .view = {values, 0, stride}};
 }
 
 /* The values, and what Adam keeps of them, in a buffer each. */
 static void keep(iv_posterior *p, const char *const *names, cl_mem values, const cl_mem *adam,
                  size_t stride) {
-    iv_state *state = &p->state;
-    p->kept[state->n_kept++] = (iv_saved){.name = names[0], .view = {values, 0, stride}};
-    for (size_t i = 0; i < p->optimizer->method->n_states; i++)
-        p->kept[state->n_kept++] = (iv_saved){.name = names[1 + i], .view = {adam[i], 0, stride}};
+    keep_one(p, names[0], values, stride);
+    for (size_t i = 0; i < p->optimizer->method->n_states && !p->desc.natural; i++)
+        keep_one(p, names[1 + i], adam[i], stride);
 }
 
 static iv_status prepare(void *owner, uint32_t step) {
@@ -85,18 +99,29 @@ void iv_posterior_declare(iv_posterior *p) {
                                 .pack = pack,
                                 .unpack = unpack,
                                 .check = check};
+    p->exported[2] = (iv_saved){.name = "prior.variance",
+                                .view = {p->alpha, 0, 1},
+                                .rank = 1,
+                                .dims = {1},
+                                .check = is_positive};
     p->state = (iv_state){.context = p->context,
                           .n_members = p->n_members,
                           .exported = p->exported,
-                          .n_exported = p->desc.point ? 1 : 2,
+                          .n_exported = p->desc.point               ? 1
+                                        : p->desc.alpha_damping > 0 ? 3
+                                                                    : 2,
                           .kept = p->kept,
                           .what = "posterior",
-                          .kind = p->desc.point ? point_estimate : gaussian,
+                          .kind = p->desc.point     ? point_estimate
+                                  : p->desc.natural ? natural
+                                                    : gaussian,
                           .kind_in = kind_in,
                           .prepare = prepare,
                           .owner = p};
     keep(p, mean_states, p->mean->values, p->optimizer->states, p->mean->stride);
     if (!p->desc.point) keep(p, factor_states, p->factor, p->factor_states, n_packed);
+    if (p->desc.natural) keep_one(p, precision_state, p->precisions, n_classes * n * n);
+    if (p->desc.alpha_damping > 0) keep_one(p, alpha_state, p->alpha, 1);
 }
 
 const iv_state *iv_posterior_state(const iv_posterior *p) {

@@ -10,8 +10,9 @@
 enum { N_PARTS = 32 };
 
 static iv_launch *begin(const iv_posterior *p, iv_sequence *sequence, const char *function) {
-    char options[32];
-    snprintf(options, sizeof options, "-DVW=%d -DLANES=%zu", p->lanes == 1 ? 16 : 4, p->lanes);
+    char options[48];
+    snprintf(options, sizeof options, "-DVW=%d -DLANES=%zu%s", p->lanes == 1 ? 16 : 4, p->lanes,
+             p->desc.logits ? " -DLOGITS" : "");
     return iv_launch_begin(sequence, "posterior", function, options);
 }
 
@@ -70,8 +71,28 @@ static iv_status append_draw(const iv_posterior *p, iv_sequence *sequence, uint3
     return end_of_rows(p, launch);
 }
 
+static iv_status append_squares(const iv_posterior *p, iv_sequence *sequence) {
+    const size_t n = p->desc.n_features;
+    iv_launch *launch = begin(p, sequence, "posterior_square");
+    iv_arg_buffer(launch, p->factor);
+    iv_arg_buffer(launch, p->squares);
+    iv_arg_uint(launch, n);
+    iv_arg_uint(launch, p->entries);
+    return iv_launch_end(launch, 3, (const size_t[]){n, n, p->n_members * p->desc.n_classes}, NULL);
+}
+
+static iv_status append_prior(const iv_posterior *p, iv_sequence *sequence) {
+    iv_launch *launch = begin(p, sequence, "posterior_prior");
+    iv_arg_buffer(launch, p->alpha);
+    iv_arg_buffer(launch, p->prior);
+    return iv_launch_end_by_member(launch, 1, (const size_t[]){p->n_members}, (const size_t[]){1});
+}
+
 iv_status iv_posterior_append_prepare(const iv_posterior *p, iv_sequence *sequence) {
-    return append_draw(p, sequence, IV_STREAM_POSTERIOR, p->eps, 2);
+    const iv_status status = p->desc.alpha_damping > 0 ? append_prior(p, sequence) : IV_OK;
+    if (status != IV_OK) return status;
+    return p->desc.logits ? append_squares(p, sequence)
+                          : append_draw(p, sequence, IV_STREAM_POSTERIOR, p->eps, 2);
 }
 
 iv_status iv_posterior_prepare(iv_posterior *p, uint32_t step) {
@@ -111,7 +132,6 @@ static iv_status append_next(const iv_posterior *p, iv_sequence *sequence) {
 
 static iv_status append_rows(const iv_posterior *p, iv_sequence *sequence) {
     const iv_optimizer_desc *desc = &p->optimizer->desc;
-    const double variance = (double)p->desc.prior_variance;
     iv_launch *launch = begin(p, sequence, "posterior_update");
     iv_arg_buffer(launch, p->factor);
     for (size_t i = 0; i < p->optimizer->method->n_states; i++)
@@ -120,17 +140,18 @@ static iv_status append_rows(const iv_posterior *p, iv_sequence *sequence) {
     for (size_t i = 0; i < p->optimizer->method->n_states; i++)
         iv_arg_buffer(launch, p->optimizer->states[i]);
     iv_arg_buffer(launch, p->optimizer->gradient);
+    iv_arg_buffer(launch, p->desc.logits ? p->square_gradients : p->optimizer->gradient);
     iv_arg_buffer(launch, p->eps);
     iv_arg_buffer(launch, p->adam_scales);
     iv_arg_buffer(launch, p->sample);
     iv_arg_buffer(launch, p->row_kl);
+    iv_arg_buffer(launch, p->row_squares);
+    iv_arg_buffer(launch, p->prior);
     iv_arg_uint(launch, p->desc.n_features);
     iv_arg_uint(launch, p->desc.n_classes);
     iv_arg_uint(launch, p->eps_stride);
     iv_arg_uint(launch, p->entries);
     iv_arg_uint(launch, p->mean->stride);
-    iv_arg_float(launch, (float)(1.0 / variance));
-    iv_arg_float(launch, (float)log(variance));
     iv_arg_float(launch, (float)(1.0 / (double)p->desc.n_data));
     iv_arg_float(launch, desc->beta1);
     iv_arg_float(launch, desc->beta2);
@@ -139,7 +160,7 @@ static iv_status append_rows(const iv_posterior *p, iv_sequence *sequence) {
     return end_of_rows(p, launch);
 }
 
-static iv_status append_kl(const iv_posterior *p, iv_sequence *sequence) {
+iv_status iv_posterior_append_kl(const iv_posterior *p, iv_sequence *sequence) {
     iv_launch *launch = begin(p, sequence, "posterior_kl");
     iv_arg_buffer(launch, p->row_kl);
     iv_arg_buffer(launch, p->kl);
@@ -148,9 +169,38 @@ static iv_status append_kl(const iv_posterior *p, iv_sequence *sequence) {
     return iv_launch_end_by_member(launch, 2, (const size_t[]){64, p->n_members}, NULL);
 }
 
+iv_status iv_posterior_append_alpha(const iv_posterior *p, iv_sequence *sequence) {
+    if (p->desc.alpha_damping == 0) return IV_OK;
+    iv_launch *launch = begin(p, sequence, "posterior_alpha");
+    iv_arg_buffer(launch, p->mean->values);
+    iv_arg_buffer(launch, p->row_squares);
+    iv_arg_buffer(launch, p->alpha);
+    iv_arg_buffer(launch, p->prior);
+    iv_arg_uint(launch, p->desc.n_classes * p->desc.n_features);
+    iv_arg_uint(launch, p->mean->stride);
+    iv_arg_float(launch, p->desc.alpha_damping);
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, p->n_members}, NULL);
+}
+
+iv_status iv_posterior_append_statistics(const iv_posterior *p, iv_sequence *sequence) {
+    iv_launch *launch = begin(p, sequence, "posterior_statistics");
+    iv_arg_buffer(launch, p->factor);
+    iv_arg_buffer(launch, p->mean->values);
+    iv_arg_buffer(launch, p->row_kl);
+    iv_arg_buffer(launch, p->row_squares);
+    iv_arg_buffer(launch, p->prior);
+    iv_arg_uint(launch, p->desc.n_features);
+    iv_arg_uint(launch, p->desc.n_classes);
+    iv_arg_uint(launch, p->entries);
+    iv_arg_uint(launch, p->mean->stride);
+    return end_of_rows(p, launch);
+}
+
 iv_status iv_posterior_append_update(iv_posterior *p, iv_sequence *sequence) {
     if (p->desc.point) return iv_optimizer_append(p->optimizer, sequence);
     iv_status status = append_next(p, sequence);
     if (status == IV_OK) status = append_rows(p, sequence);
-    return status == IV_OK ? append_kl(p, sequence) : status;
+    if (status == IV_OK) status = iv_posterior_append_kl(p, sequence);
+    if (status == IV_OK) status = iv_posterior_append_alpha(p, sequence);
+    return status == IV_OK && p->desc.logits ? append_squares(p, sequence) : status;
 }

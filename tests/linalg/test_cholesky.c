@@ -185,6 +185,8 @@ static void impossible_descriptions_are_refused(void **state) {
     const iv_triangular_desc preparation = {2, 1, 1, view, view};
     assert_int_equal(iv_triangular_prepare(sequence, &preparation), IV_EINVAL);
     iv_error_clear(iv_context_error(f->context));
+    assert_int_equal(iv_triangular_inverse(sequence, &preparation), IV_EINVAL);
+    iv_error_clear(iv_context_error(f->context));
     const iv_triangular_solve_desc solves[] = {{2, 0, 1, false, view, view, view, 2, 2},
                                                {2, 1, 1, false, view, view, view, 1, 2},
                                                {2, 1, 1, false, view, view, none, 2, 2}};
@@ -310,6 +312,62 @@ static void solves_are_those_of_substitution(void **state) {
     }
 }
 
+/* Column by column, the inverse is a solve. */
+static void check_inverse(program *f, size_t n, size_t batch) {
+    const size_t ldl = n + 1;
+    float *l = new_floats(batch * n * ldl), *x = new_floats(batch * n * n);
+    float *column = new_floats(n), *unit = new_floats(n);
+    double *exact_l = new_doubles(n * n), *inverse = new_doubles(n * n), *work = new_doubles(3 * n);
+    for (size_t r = 0; r < batch; r++) make_positive_definite(f, l + r * n * ldl, n, ldl);
+    assert_ok(f->context, factorise(f, l, n, ldl, batch));
+    for (size_t r = 0; r < batch; r++)
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = i + 1; j < ldl; j++) l[(r * n + i) * ldl + j] = NAN;
+    iv_sequence *sequence = begin_sequence(f);
+    cl_mem result;
+    assert_ok(f->context, iv_sequence_buffer(sequence, batch * n * n * sizeof *l, &result));
+    const iv_triangular_desc desc = {
+        n, batch, ldl, {put(f, sequence, l, batch * n * ldl), 0, n * ldl}, {result, 0, n * n}};
+    assert_ok(f->context, iv_triangular_inverse(sequence, &desc));
+    assert_ok(f->context, iv_sequence_run(sequence, 0));
+    assert_ok(f->context, iv_buffer_read(f->context, result, 0, batch * n * n * sizeof *x, x));
+    for (size_t r = 0; r < batch; r++) {
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++)
+                exact_l[i * n + j] = j <= i ? l[(r * n + i) * ldl + j] : 0.0;
+        memcpy(inverse, exact_l, n * n * sizeof *inverse);
+        assert_int_equal(LAPACKE_dtrtri(LAPACK_ROW_MAJOR, 'L', 'N', (int)n, inverse, (int)n), 0);
+        for (size_t j = 0; j < n; j++) {
+            for (size_t i = 0; i < n; i++) {
+                unit[i] = i == j ? 1.0f : 0.0f;
+                column[i] = x[(r * n + i) * n + j];
+                if (i < j) assert_true(column[i] == 0.0f);
+            }
+            assert_row(exact_l, inverse, n, false, unit, column, work);
+        }
+    }
+    end_sequence(f, sequence);
+    free(l);
+    free(x);
+    free(column);
+    free(unit);
+    free(exact_l);
+    free(inverse);
+    free(work);
+}
+
+static void inverse_of_a_factor_solves_for_every_unit_vector(void **state) {
+    program *f = *state;
+    check_inverse(f, 1, 1);
+    check_inverse(f, 5, 2);
+    check_inverse(f, 70, 1);
+    if (is_small_run()) return;
+    check_inverse(f, 64, 3);
+    check_inverse(f, 128, 1);
+    check_inverse(f, 193, 2);
+    check_inverse(f, 400, 1);
+}
+
 int main(void) {
     if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
@@ -319,6 +377,7 @@ int main(void) {
         cmocka_unit_test(indefinite_matrix_with_positive_diagonal_is_refused),
         cmocka_unit_test(impossible_descriptions_are_refused),
         cmocka_unit_test(solves_are_those_of_substitution),
+        cmocka_unit_test(inverse_of_a_factor_solves_for_every_unit_vector),
     };
     return cmocka_run_group_tests_name("cholesky", tests, open_program, close_program);
 }

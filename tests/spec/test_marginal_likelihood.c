@@ -32,12 +32,19 @@ static void a_small_spec_is_written_with_every_default(void **state) {
                               "  sigma: 0.3\n"
                               "  alpha: 1\n"
                               "  initial_deviation: 1\n"
+                              "  learn: []\n"
                               "  input_mean: 0\n"
                               "  blur: 0\n"
                               "training:\n"
                               "  learning_rate: 0.001\n"
                               "  eta_learning_rate: 0\n"
                               "  annealing: cosine\n"
+                              "  posterior: adam\n"
+                              "  samples: weights\n"
+                              "  newton_rate: 0.3\n"
+                              "  newton_hold: 20\n"
+                              "  newton_least: 0.05\n"
+                              "  alpha_rate: 0.5\n"
                               "  batch: 128\n"
                               "  epochs: 100\n"
                               "  beta1: 0.9\n"
@@ -72,8 +79,9 @@ static void keys_of_the_other_studies_are_unknown(void **state) {
                    "invariance, eta, learned, estimate, method, inducing, iterations, sweep");
     expect_message(DIGITS PLAIN "training: {momentum: 0.9}\n", NULL,
                    "spec.yaml:5:12: unknown key `momentum` in `training`, expected one of "
-                   "learning_rate, eta_learning_rate, annealing, batch, epochs, beta1, beta2, "
-                   "epsilon, population, checkpoint_seconds");
+                   "learning_rate, eta_learning_rate, annealing, posterior, samples, newton_rate, "
+                   "newton_hold, newton_least, alpha_rate, batch, epochs, beta1, beta2, epsilon, "
+                   "population, checkpoint_seconds");
     expect_message("study: autoencoder\nname: a\nmodel: {samples: 3}\n"
                    "runs: [{name: a, layer: selu}]\n",
                    NULL,

@@ -277,7 +277,14 @@ void ml_oracle_network_load(const char *path, ml_oracle_network *network) {
     assert_ok(&error, iv_safetensors_open(path, &file, &error));
     const int h = network->n_hidden,
               n_tensors = network->point ? ML_ORACLE_FACTOR : ML_ORACLE_N_TENSORS;
-    assert_int_equal(iv_safetensors_count(file), n_tensors);
+    const bool has_alpha = network->alpha_learned && !network->point;
+    assert_int_equal(iv_safetensors_count(file), n_tensors + has_alpha);
+    if (has_alpha) {
+        const iv_tensor_entry *entry = iv_safetensors_find(file, "prior.variance");
+        if (!entry || entry->rank != 1 || entry->shape[0] != 1)
+            fail_msg("%s has no prior.variance [1]", path);
+        network->alpha = (double)entry->data[0];
+    }
     for (int k = 0; k < n_tensors; k++) {
         const iv_tensor_entry *entry = iv_safetensors_find(file, names[k]);
         if (!entry) fail_msg("%s has no %s", path, names[k]);

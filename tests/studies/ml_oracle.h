@@ -73,6 +73,7 @@ typedef struct {
     bool cosine;              /* features sqrt(2 / H) cos z; else max(z, 0) */
     double blur;              /* of the filters, in pixels */
     double alpha;             /* variance of the prior */
+    bool alpha_learned;       /* it comes from the model file; not of a point estimate */
     double initial_deviation; /* L begins as this times I */
     double n_data;            /* the loss has KL / n_data */
     double learned[6];        /* 1 where the gradient to eta counts */

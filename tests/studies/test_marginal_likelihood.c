@@ -25,6 +25,8 @@ typedef struct {
     const char *annealing;
     bool grid; /* transformations are equally spaced: of the runs whose samples can be */
     double input_mean;
+    const char *posterior; /* what is said of its training beyond the paper's; NULL: nothing */
+    bool alpha_learned;
 } setting;
 
 typedef struct {
@@ -107,6 +109,7 @@ static ml_oracle_network network_create(const setting *s, const run_kind *run, c
                                  .cosine = strcmp(s->features, "rff") == 0,
                                  .blur = s->blur,
                                  .alpha = alpha,
+                                 .alpha_learned = s->alpha_learned,
                                  .initial_deviation = initial_deviation,
                                  .n_data = N_TRAIN,
                                  .point = run->point};
@@ -136,14 +139,15 @@ static void write_spec(void **state, const setting *s) {
                      "seeds: [%u, %u]\n"
                      "dataset: {name: %s, transformation: %s, train: %d, test: %d, seed: %d}\n"
                      "model: {features: %s, hidden: %d, samples: %d, sampling: %s, alpha: %g, "
-                     "initial_deviation: %g, input_mean: %g, blur: %g}\n"
-                     "training: {batch: %d, epochs: %d, annealing: %s, epsilon: %g}\n"
+                     "initial_deviation: %g, input_mean: %g, blur: %g, learn: %s}\n"
+                     "training: {batch: %d, epochs: %d, annealing: %s, epsilon: %g%s}\n"
                      "runs:\n",
                      seeds[0], seeds[1], s->rings ? "rings" : "digits", s->transformation, N_TRAIN,
                      N_TEST, DATA_SEED, s->features, HIDDEN, SAMPLES,
                      s->grid ? "equally-spaced" : "random", alpha, initial_deviation, s->input_mean,
-                     s->blur, s->rings ? N_TRAIN : BATCH, s->rings ? 4 * EPOCHS : EPOCHS,
-                     s->annealing, epsilon);
+                     s->blur, s->alpha_learned ? "[alpha]" : "[]", s->rings ? N_TRAIN : BATCH,
+                     s->rings ? 4 * EPOCHS : EPOCHS, s->annealing, epsilon,
+                     s->posterior ? s->posterior : "");
     for (int i = 0; i < N_RUNS; i++) {
         if (!has_run(s, &runs[i])) continue;
         n += snprintf(text + n, sizeof text - (size_t)n,
@@ -315,12 +319,22 @@ static void check_metrics(void **state, const setting *s, const data *d, const r
         close_to(label, metrics, "accuracy", accuracy, 1e-12);
         close_to(label, metrics, "kl", run->point ? NAN : kl, 1e-12);
         close_to(label, metrics, "elbo", run->point ? NAN : -(cross_entropy + kl / N_TRAIN), 1e-5);
+        close_to(label, metrics, "alpha", s->alpha_learned && !run->point ? network.alpha : NAN,
+                 1e-12);
         check_eta(label, metrics, run, network.tensors[ML_ORACLE_ETA]);
     }
     ml_oracle_network_free(&network);
 }
 
 /* ------------------------------------------------------------------ settings */
+
+static void assert_alpha_moved(void **state, const data *d, const setting *s, const run_kind *run,
+                               uint32_t seed) {
+    ml_oracle_network network = network_create(s, run, d);
+    load_model(state, "run", run, seed, &network);
+    if (!run->point) assert_true(fabs(network.alpha / alpha - 1) > 1e-3);
+    ml_oracle_network_free(&network);
+}
 
 static void check_setting(void **state, const setting *s) {
     data d = data_create(s);
@@ -336,7 +350,8 @@ static void check_setting(void **state, const setting *s) {
     outcome_free(&o);
     for (int i = 0; i < N_RUNS; i++)
         for (int k = 0; k < 2 && has_run(s, &runs[i]); k++) {
-            check_training(state, s, &d, &runs[i], seeds[k]);
+            if (!s->posterior) check_training(state, s, &d, &runs[i], seeds[k]);
+            if (s->alpha_learned) assert_alpha_moved(state, &d, s, &runs[i], seeds[k]);
             check_metrics(state, s, &d, &runs[i], seeds[k], reports);
         }
     json_decref(reports[0]);
@@ -345,35 +360,71 @@ static void check_setting(void **state, const setting *s) {
 }
 
 static void learned_filters_of_rotated_images_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "rotated", false, 0, "cosine", false, 0});
+    check_setting(
+        state, &(setting){.features = "relu", .transformation = "rotated", .annealing = "cosine"});
 }
 
 static void random_features_of_images_as_they_are_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"rff", "regular", false, 0, "cosine", false, 0});
+    check_setting(
+        state, &(setting){.features = "rff", .transformation = "regular", .annealing = "cosine"});
 }
 
 static void random_features_of_translated_and_scaled_images_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"rff", "translated-scaled", false, 0, "none", false, 0});
+    check_setting(
+        state,
+        &(setting){.features = "rff", .transformation = "translated-scaled", .annealing = "none"});
 }
 
 static void blurred_filters_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "partially-rotated", false, 0.8, "cosine", false, 0});
+    check_setting(state, &(setting){.features = "relu",
+                                    .transformation = "partially-rotated",
+                                    .annealing = "cosine",
+                                    .blur = 0.8});
 }
 
 static void networks_of_pixels_less_their_mean_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "rotated", false, 0, "cosine", false, 0.375});
+    check_setting(state, &(setting){.features = "relu",
+                                    .transformation = "rotated",
+                                    .annealing = "cosine",
+                                    .input_mean = 0.375});
 }
 
 static void equally_spaced_transformations_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "rotated", false, 0, "cosine", true, 0});
+    check_setting(state, &(setting){.features = "relu",
+                                    .transformation = "rotated",
+                                    .annealing = "cosine",
+                                    .grid = true});
+}
+
+/* The metrics alone: test_posterior_natural.c has the steps. */
+static void metrics_after_natural_gradients_are_the_oracles(void **state) {
+    check_setting(state, &(setting){.features = "rff",
+                                    .transformation = "rotated",
+                                    .annealing = "cosine",
+                                    .alpha_learned = true,
+                                    .posterior = ", posterior: natural"});
+}
+
+static void metrics_after_sampled_logits_are_the_oracles(void **state) {
+    check_setting(state, &(setting){.features = "relu",
+                                    .transformation = "rotated",
+                                    .annealing = "cosine",
+                                    .alpha_learned = true,
+                                    .posterior = ", samples: logits"});
 }
 
 static void learned_filters_of_points_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"relu", "regular", true, 0, "cosine", false, 0});
+    check_setting(state, &(setting){.features = "relu",
+                                    .transformation = "regular",
+                                    .annealing = "cosine",
+                                    .rings = true});
 }
 
 static void random_features_of_points_are_the_oracles(void **state) {
-    check_setting(state, &(setting){"rff", "regular", true, 0, "none", false, 0});
+    check_setting(state, &(setting){.features = "rff",
+                                    .transformation = "regular",
+                                    .annealing = "none",
+                                    .rings = true});
 }
 
 int main(void) {
@@ -384,6 +435,8 @@ int main(void) {
         SCRATCH_TEST(blurred_filters_are_the_oracles),
         SCRATCH_TEST(networks_of_pixels_less_their_mean_are_the_oracles),
         SCRATCH_TEST(equally_spaced_transformations_are_the_oracles),
+        SCRATCH_TEST(metrics_after_natural_gradients_are_the_oracles),
+        SCRATCH_TEST(metrics_after_sampled_logits_are_the_oracles),
         SCRATCH_TEST(learned_filters_of_points_are_the_oracles),
         SCRATCH_TEST(random_features_of_points_are_the_oracles),
     };

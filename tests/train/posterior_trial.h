@@ -7,7 +7,7 @@
 
 #include "train/posterior.h"
 
-enum { MAX_POSTERIORS = 8 };
+enum { MAX_POSTERIORS = 8, TRIAL_ROWS = 7 /* of batches of natural gradients */ };
 
 typedef struct {
     program *program;
@@ -17,7 +17,8 @@ typedef struct {
     iv_optimizer *optimizer;
     iv_sequence *update;
     size_t n_members, n_classes, n_features;
-    uint32_t first_seed; /* member r has seed first_seed + r */
+    uint32_t first_seed;         /* member r has seed first_seed + r */
+    cl_mem features, curvatures; /* of natural gradients: [R, TRIAL_ROWS, H], [R, TRIAL_ROWS, C] */
 } subject;
 
 /* Adam of the tests; learning rates are set by subject_begin. */
@@ -26,6 +27,9 @@ typedef struct {
     uint32_t first_seed;
     bool point;
     float prior_variance, initial_deviation;
+    float alpha_damping;
+    bool logits, natural;
+    iv_newton_schedule newton;
     float rate; /* of member 0; member r has r + 1 times that */
     iv_optimizer_desc adam;
 } plan_of_subject;

@@ -100,8 +100,21 @@ static iv_status check_sampling(iv_spec_check *check, const iv_node *config) {
                           (long long)n_generators);
 }
 
+/* Learned filters have no sigma. */
+static iv_status check_learn(iv_spec_check *check, const iv_node *config) {
+    for (size_t i = 0; i < iv_spec_length(config, "model.learn"); i++) {
+        const iv_node *what = iv_spec_element(config, "model.learn", i);
+        if (iv_spec_is(what, "", "sigma") && !iv_spec_is(config, "model.features", "rff"))
+            return iv_spec_refuse(check, what,
+                                  "`model.learn` has sigma while `model.features` is relu, "
+                                  "expected rff: learned weights have no sigma");
+    }
+    return IV_OK;
+}
+
 iv_status ml_check_run(iv_spec_check *check, const iv_node *config) {
     iv_status status = is_rings(config) ? check_rings(check, config) : check_images(check, config);
+    if (status == IV_OK) status = check_learn(check, config);
     if (status != IV_OK) return status;
     if (!is_sgpr(config)) return check_sampling(check, config);
     if (is_rings(config)) {

@@ -8,6 +8,10 @@
 #define INVARIANT NETWORK " & run.invariance!=none"
 #define LEARNED   INVARIANT " & run.learned=true"
 
+/* Those that have a posterior of the output layer, and those that move it by natural gradients. */
+#define VARIATIONAL NETWORK " & run.estimate=variational"
+#define NATURAL     VARIATIONAL " & training.posterior=natural"
+
 /* Image sets, and points of the plane. */
 static const char *dataset(size_t i) {
     const iv_dataset_info *info = iv_dataset_info_match(ml_learns_from, i);
@@ -54,12 +58,17 @@ static const iv_key keys[] = {
     {"model.sigma", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.3", "(0, 1000]",
      .doc = "standard deviation of the hidden weights", .only_if = NETWORK " & model.features=rff"},
     {"model.alpha", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "1", "(0, 1000000]",
-     .doc = "variance of the output weights' prior",
-     .only_if = NETWORK " & run.estimate=variational"},
+     .doc = "variance of the output weights' prior, or where that begins", .only_if = VARIATIONAL},
     {"model.initial_deviation", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "1", "(0, 1000]",
      .doc = "standard deviation of the output weights before training: their posterior begins at "
             "L = this times I",
-     .only_if = NETWORK " & run.estimate=variational"},
+     .only_if = VARIATIONAL},
+    {"model.learn", IV_KEY_LIST, 0, "[]", "[0, 2]",
+     .doc = "hyper-parameters that are learned with the bound, beside eta (`learned` of a run)"},
+    {"model.learn[]", IV_KEY_ENUM, .choices = "alpha|sigma",
+     .doc = "alpha: the prior's variance, which moves towards its best for the posterior at hand "
+            "after every step; sigma: the standard deviation of random features' weights, by "
+            "Adam on its logarithm"},
     {"model.input_mean", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0", "[0, 1]",
      .doc = "subtracted from the value of every pixel, byte / 255, before the first layer; 0.47 "
             "for CIFAR-10, whose many bright pixels otherwise let Adam's first steps switch every "
@@ -78,9 +87,32 @@ static const iv_key keys[] = {
      .own_if = "run.invariance=none or run.learned=false or training.eta_learning_rate=0"},
     {"training.eta_learning_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0", "[0, 1000]",
      .doc = "step size for eta, the degree of invariance; 0: the same", .only_if = LEARNED},
+    {"training.sigma_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.1", "(0, 1000]",
+     .doc = "step size of Adam for the logarithm of a learned sigma, over training.learning_rate",
+     .only_if = NETWORK " & model.features=rff"},
     {"training.annealing", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "cosine", .choices = "cosine|none",
      .doc = "step sizes fall to zero along half a cosine over the training, or stay",
      .only_if = NETWORK},
+    {"training.posterior", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "adam", .choices = "adam|natural",
+     .doc = "how the output layer's posterior is trained: Adam on its mean and L, as the paper has "
+            "it, or natural gradients, which reach the same bound in a few passes with large "
+            "batches",
+     .only_if = VARIATIONAL},
+    {"training.samples", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "weights", .choices = "weights|logits",
+     .doc = "what a training step samples: output weights, once for the batch, as the paper has "
+            "it, or logits, for each image (natural gradients always do)",
+     .only_if = VARIATIONAL " & training.posterior=adam"},
+    {"training.newton_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.3", "(0, 1]",
+     .doc = "natural gradients: share of the way to a batch's precision and mean, in the first "
+            "training.newton_hold steps",
+     .only_if = NATURAL},
+    {"training.newton_hold", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "20", "[1, 1000000000]",
+     .doc = "natural gradients: steps after which that share falls as 1 / step", .only_if = NATURAL},
+    {"training.newton_least", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.05", "[0, 1]",
+     .doc = "natural gradients: what it falls to", .only_if = NATURAL},
+    {"training.alpha_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.5", "(0, 1]",
+     .doc = "share of the way, on a logarithmic scale, that a learned alpha moves in a step",
+     .only_if = VARIATIONAL},
     IV_KEYS_BATCHES("128", "images (all points of rings)", "100", NETWORK),
     IV_KEYS_ADAM(NETWORK),
     IV_KEYS_SCHEDULE,

@@ -32,6 +32,8 @@ enum {
      * transformations, which share their stream and are drawn at the batch's number. */
     ML_SAMPLE_STEPS = 1 << 30,
     ML_ROTATION = 2, /* the generator */
+    /* Antithetic pairs of logits of each image, where training samples those. */
+    ML_PAIRS = 2,
 };
 
 /* What is the same for all members of a population. */
@@ -45,15 +47,20 @@ typedef struct {
     size_t hidden, n_samples; /* n_samples: transformations a batch; 1 without invariance */
     float sigma;              /* standard deviation of random features' weights; 0 with ReLU */
     float alpha;              /* prior variance of the output layer */
-    float initial_deviation;  /* its posterior begins at L = this times I */
-    float input_mean;         /* taken from every pixel */
-    float blur;               /* of filters, in pixels; 0: none */
-    bool point;               /* point estimate of the output layer; variational otherwise */
-    bool equally_spaced;      /* transformations are a fixed grid; drawn for each batch otherwise */
-    bool invariant;           /* transformations are drawn; false: no transformation, no warp */
-    bool learns;              /* some eta are learned */
-    float eta_rate;           /* learning rate of eta over the others' */
-    bool annealed;            /* learning rates follow a half cosine to zero */
+    float alpha_rate;         /* by which it is learned; 0: it stays */
+    bool logits;              /* are sampled for each image; else weights, for each batch */
+    bool natural;             /* the posterior moves by natural gradients; else by Adam */
+    iv_newton_schedule newton;
+    float initial_deviation; /* its posterior begins at L = this times I */
+    float input_mean;        /* taken from every pixel */
+    float blur;              /* of filters, in pixels; 0: none */
+    bool point;              /* point estimate of the output layer; variational otherwise */
+    bool equally_spaced;     /* transformations are a fixed grid; drawn for each batch otherwise */
+    bool invariant;          /* transformations are drawn; false: no transformation, no warp */
+    bool learns;             /* some eta are learned */
+    float sigma_rate;        /* learning rate of ln sigma over the others'; 0: sigma stays */
+    float eta_rate;          /* learning rate of eta over the others' */
+    bool annealed;           /* learning rates follow a half cosine to zero */
     float beta1, beta2, epsilon;
     size_t n_inducing, iterations; /* sgpr */
 } ml_setting;
@@ -115,12 +122,14 @@ bool ml_learns_from(const iv_dataset_info *info);
  * transformed filters. The same numbers to rounding; points of the plane know the first alone. */
 typedef enum { ML_INPUT_FORM, ML_FILTER_FORM } ml_form;
 
-enum { ML_WEIGHT, ML_BIAS, ML_ETA, ML_N_PARAMETERS }; /* hidden.weight, hidden.bias, eta */
+/* hidden.weight, hidden.bias, eta; ln sigma, of networks that learn it alone. */
+enum { ML_WEIGHT, ML_BIAS, ML_ETA, ML_LOG_SIGMA, ML_N_PARAMETERS };
 
 /* A population of networks. */
 typedef struct {
     iv_model base;           /* parameters [H, D], [H], [6] */
     iv_posterior *posterior; /* of the output layer, [C, H] */
+    iv_parameters *unit;     /* where sigma is learned: hidden.weight of a sigma of 1 */
     const ml_setting *setting;
     const ml_data *data;
     ml_form form;                     /* ML_INPUT_FORM unless set before anything is built */
@@ -131,7 +140,10 @@ typedef struct {
     float *learning_rates;            /* [R] */
 } ml_model;
 
-/* Parameters as inputs of a graph. */
+/* How many parameters there are. */
+size_t ml_model_n(const ml_model *model);
+
+/* Parameters as inputs of a graph; NULL for ln sigma where there is none. */
 void ml_model_tensors(const ml_model *model, iv_graph *graph, iv_tensor *tensors[ML_N_PARAMETERS]);
 
 /* Features of images or points: x [B, D] -> [B, H], the mean over transformations that are drawn
@@ -151,6 +163,7 @@ void ml_model_batch(const ml_model *model, iv_graph *graph, bool test, bool shuf
 
 /* eta [R, 6] as it is now; an eta of rotation in degrees, whose sign means nothing. */
 iv_status ml_model_eta(const ml_model *model, float *eta);
+iv_status ml_model_sigma(const ml_model *model, float *sigma); /* [R] */
 double ml_degrees(double radians);
 
 /* ------------------------------------------------------------------ metrics */
@@ -163,6 +176,7 @@ typedef struct {
     double bound;                /* of a regression, total */
     double batch_loss, batch_kl; /* of the last training step */
     const float *eta;            /* [6] */
+    float alpha, sigma;          /* variance of the prior, deviation of random weights */
 } ml_numbers;
 
 /* Put what applies to a member into its values. */
@@ -179,6 +193,8 @@ typedef enum {
     ML_ELBO_ESTIMATE,
     ML_ETA_VALUES,
     ML_DEGREES,
+    ML_ALPHA,
+    ML_SIGMA,
 } ml_metric;
 
 const iv_metric_def *ml_metric_def(size_t metric);

@@ -152,16 +152,19 @@ static iv_status run_pass(const iv_experiment *x, ml_measure *m, const pass *p, 
 /* [R] each, but for eta [R, 6]. */
 typedef struct {
     double *accuracy, *cross_entropy, *kl;
-    float *eta;
+    float *eta, *alpha, *sigma;
 } numbers;
 
 static iv_status create_numbers(iv_context *context, size_t n, numbers *all) {
     *all = (numbers){.accuracy = calloc(n, sizeof(double)),
                      .cross_entropy = calloc(n, sizeof(double)),
                      .kl = calloc(n, sizeof(double)),
-                     .eta = calloc(n * IV_N_GENERATORS, sizeof(float))};
-    return all->accuracy && all->cross_entropy && all->kl && all->eta ? IV_OK
-                                                                      : iv_no_memory(context);
+                     .eta = calloc(n * IV_N_GENERATORS, sizeof(float)),
+                     .alpha = calloc(n, sizeof(float)),
+                     .sigma = calloc(n, sizeof(float))};
+    return all->accuracy && all->cross_entropy && all->kl && all->eta && all->alpha && all->sigma
+               ? IV_OK
+               : iv_no_memory(context);
 }
 
 static void destroy_numbers(numbers *all) {
@@ -169,6 +172,8 @@ static void destroy_numbers(numbers *all) {
     free(all->cross_entropy);
     free(all->kl);
     free(all->eta);
+    free(all->alpha);
+    free(all->sigma);
 }
 
 static iv_status measure_end(const iv_experiment *x, ml_measure *m, numbers *all) {
@@ -198,6 +203,8 @@ static iv_status measure_networks(iv_experiment *x, ml_measure *m, const iv_posi
     numbers all;
     iv_status status = create_numbers(x->context, p->n_members, &all);
     if (status == IV_OK) status = ml_model_eta(networks(m), all.eta);
+    if (status == IV_OK) status = ml_model_sigma(networks(m), all.sigma);
+    if (status == IV_OK) status = iv_posterior_prior(networks(m)->posterior, all.alpha);
     if (status == IV_OK && m->curves) status = read_kl(networks(m), all.kl);
     if (status == IV_OK && m->curves) status = ml_snapshot(x, networks(m), position->step);
     if (status == IV_OK && !m->curves) status = measure_end(x, m, &all);
@@ -208,7 +215,9 @@ static iv_status measure_networks(iv_experiment *x, ml_measure *m, const iv_posi
                                 .kl = all.kl[r],
                                 .batch_loss = position ? (double)position->losses[r] : 0,
                                 .batch_kl = all.kl[r],
-                                .eta = all.eta + r * IV_N_GENERATORS};
+                                .eta = all.eta + r * IV_N_GENERATORS,
+                                .alpha = all.alpha[r],
+                                .sigma = all.sigma[r]};
         ml_take(p, &p->members[r], &own, values + r * iv_values_size(&ml_study));
     }
     destroy_numbers(&all);

@@ -33,6 +33,14 @@ static bool is_variational(const iv_population *p, const iv_member *member) {
     return is_network(p, member) && !ml_setting_of(p)->point;
 }
 
+static bool learns_alpha(const iv_population *p, const iv_member *member) {
+    return is_variational(p, member) && ml_setting_of(p)->alpha_rate > 0;
+}
+
+static bool learns_sigma(const iv_population *p, const iv_member *member) {
+    return is_network(p, member) && ml_setting_of(p)->sigma_rate > 0;
+}
+
 static bool rotates(const iv_population *p, const iv_member *member) {
     return is_network(p, member) && ml_rotates(member);
 }
@@ -69,6 +77,14 @@ static void eta(const ml_numbers *n, double *values) {
 
 static void degrees(const ml_numbers *n, double *value) {
     *value = ml_degrees((double)n->eta[ML_ROTATION]);
+}
+
+static void alpha(const ml_numbers *n, double *value) {
+    *value = (double)n->alpha;
+}
+
+static void sigma(const ml_numbers *n, double *value) {
+    *value = (double)n->sigma;
 }
 
 double ml_degrees(double radians) {
@@ -114,6 +130,14 @@ static const row rows[] = {
                      .doc = "eta of rotation in degrees, without its sign"},
                     rotates,
                     degrees},
+    [ML_ALPHA] = {{"alpha", "alpha", 1, 1, IV_METRIC_FLOAT,
+                   .doc = "variance of the output weights' prior, where it is learned"},
+                  learns_alpha,
+                  alpha},
+    [ML_SIGMA] = {{"sigma", "sigma", 1, 2, IV_METRIC_FLOAT,
+                   .doc = "standard deviation of random features' weights, where it is learned"},
+                  learns_sigma,
+                  sigma},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
@@ -144,6 +168,7 @@ void ml_take(const iv_population *p, const iv_member *member, const ml_numbers *
 /* Tables show the rotation where some run learns one. */
 bool ml_shown(const iv_trained_runs *all, const iv_trained_run *run, size_t metric) {
     (void)run;
+    if (metric == ML_ALPHA || metric == ML_SIGMA) return true;
     if (metric != ML_DEGREES) return metric == ML_ACCURACY || metric == ML_ELBO;
     for (size_t i = 0; i < all->n; i++)
         if (ml_setting_of(all->runs[i].population)->learns && ml_rotates(all->runs[i].members[0]))

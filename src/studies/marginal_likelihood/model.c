@@ -36,8 +36,67 @@ static iv_status create_parameters(ml_model *m) {
                     .dims = {IV_N_GENERATORS},
                     .relative_rate = s->eta_rate,
                     .fixed = !s->learns},
+        [ML_LOG_SIGMA] = {.name = "log_sigma",
+                          .rank = 1,
+                          .dims = {1},
+                          .relative_rate = s->sigma_rate > 0 ? s->sigma_rate : 1},
     };
-    return iv_model_parameters(&m->base, descs, ML_N_PARAMETERS);
+    const iv_parameter_desc unit = {.name = "unit",
+                                    .rank = 2,
+                                    .dims = {s->hidden, columns},
+                                    .distribution = IV_NORMAL,
+                                    .scale = 1};
+    const iv_status status = iv_model_parameters(&m->base, descs, ml_model_n(m));
+    return status == IV_OK && s->sigma_rate > 0
+               ? iv_parameters_create(m->base.context, m->base.population->n_members, &unit, 1,
+                                      &m->unit)
+               : status;
+}
+
+size_t ml_model_n(const ml_model *m) {
+    return m->setting->sigma_rate > 0 ? ML_N_PARAMETERS : ML_LOG_SIGMA;
+}
+
+/* hidden.weight is that of sigma 1, the same random numbers, times sigma. */
+static iv_status append_weights(const ml_model *m, iv_sequence *sequence) {
+    if (!m->unit) return IV_OK;
+    return iv_append_exponential_scale(
+        sequence, m->setting->hidden * ml_columns(m->setting), m->base.population->n_members,
+        iv_parameters_view(m->unit, 0), iv_parameters_view(m->base.parameters, ML_LOG_SIGMA),
+        iv_parameters_view(m->base.parameters, ML_WEIGHT));
+}
+
+static iv_status start_sigma(ml_model *m, const uint32_t *seeds) {
+    if (!m->unit) return IV_OK;
+    const iv_view view = iv_parameters_view(m->base.parameters, ML_LOG_SIGMA);
+    const float logarithm = logf(m->setting->sigma);
+    iv_status status = iv_parameters_initialize(m->unit, seeds);
+    for (size_t r = 0; r < m->base.population->n_members && status == IV_OK; r++)
+        status = iv_buffer_write(m->base.context, view.buffer,
+                                 (view.offset + r * view.stride) * sizeof logarithm,
+                                 sizeof logarithm, &logarithm);
+    iv_sequence *sequence = NULL;
+    if (status == IV_OK) status = iv_sequence_create(m->base.context, &sequence);
+    if (status == IV_OK) status = append_weights(m, sequence);
+    if (status == IV_OK) status = iv_sequence_run(sequence, 0);
+    if (status == IV_OK) status = iv_context_finish(m->base.context);
+    iv_sequence_destroy(sequence);
+    return status;
+}
+
+iv_status ml_model_sigma(const ml_model *m, float *sigma) {
+    for (size_t r = 0; r < m->base.population->n_members; r++) sigma[r] = m->setting->sigma;
+    if (!m->unit) return IV_OK;
+    const iv_view view = iv_parameters_view(m->base.parameters, ML_LOG_SIGMA);
+    iv_status status = IV_OK;
+    for (size_t r = 0; r < m->base.population->n_members && status == IV_OK; r++) {
+        float logarithm = 0;
+        status = iv_buffer_read(m->base.context, view.buffer,
+                                (view.offset + r * view.stride) * sizeof logarithm,
+                                sizeof logarithm, &logarithm);
+        sigma[r] = expf(logarithm);
+    }
+    return status;
 }
 
 static iv_status write_eta(ml_model *m) {
@@ -79,6 +138,10 @@ static iv_status create_posterior(ml_model *m, const uint32_t *seeds) {
                                     .point = s->point,
                                     .prior_variance = s->alpha,
                                     .initial_deviation = s->initial_deviation,
+                                    .alpha_damping = s->alpha_rate,
+                                    .logits = s->logits,
+                                    .natural = s->natural,
+                                    .newton = s->newton,
                                     .seeds = seeds,
                                     .optimizer = m->optimizer_desc};
     const iv_status status =
@@ -133,6 +196,7 @@ static iv_status upload_members(ml_model *m) {
             iv_buffer_upload(context, learned, n * IV_N_GENERATORS * sizeof *learned, &m->learned);
     if (status == IV_OK && m->setting->equally_spaced) status = upload_points(m);
     if (status == IV_OK) status = write_eta(m);
+    if (status == IV_OK) status = start_sigma(m, seeds);
     if (status == IV_OK) status = create_posterior(m, seeds);
     free(seeds);
     free(transformations);
@@ -142,6 +206,7 @@ static iv_status upload_members(ml_model *m) {
 
 static void clear_network(ml_model *m) {
     iv_posterior_destroy(m->posterior);
+    iv_parameters_destroy(m->unit);
     cl_mem const buffers[] = {m->seeds, m->learned, m->transformations, m->points};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         iv_buffer_release(m->base.context, buffers[i]);
@@ -175,7 +240,7 @@ static iv_status create(iv_experiment *x, iv_model *model) {
 
 void ml_model_tensors(const ml_model *m, iv_graph *graph, iv_tensor *tensors[ML_N_PARAMETERS]) {
     for (size_t i = 0; i < ML_N_PARAMETERS; i++)
-        tensors[i] = iv_parameters_tensor(m->base.parameters, graph, i);
+        tensors[i] = i < ml_model_n(m) ? iv_parameters_tensor(m->base.parameters, graph, i) : NULL;
 }
 
 static iv_tensor *points_batch(iv_graph *graph, cl_mem buffer, iv_dtype type, unsigned rank,
@@ -254,37 +319,91 @@ iv_tensor *ml_model_logits(const ml_model *m, iv_graph *graph, iv_tensor *featur
 
 /* ------------------------------------------------------------------ training */
 
-static iv_status compile(const ml_model *m, iv_training *t) {
+/* The output layer in a graph: what its gradient is taken by, and what natural gradients take. */
+typedef struct {
+    iv_tensor *weights; /* sampled, or their mean where logits are */
+    iv_tensor *factors; /* [C, H, H], where logits are sampled */
+    iv_tensor *features, *curvatures;
+} output_layer;
+
+static iv_tensor *build_loss(const ml_model *m, iv_graph *g, iv_tensor *labels, output_layer *o) {
+    const ml_setting *s = m->setting;
+    o->weights = output_weights(m, g, !s->logits);
+    iv_tensor *logits = iv_linear(g, o->features, o->weights, NULL);
+    if (!s->logits) return iv_cross_entropy(g, logits, labels);
+    const iv_view factors = iv_posterior_factor_view(m->posterior);
+    const iv_logit_draws draws = {
+        .seeds = {m->seeds, 0, 1}, .stream = IV_STREAM_POSTERIOR, .n_pairs = ML_PAIRS};
+    const size_t dims[] = {s->images.n_classes, s->hidden, s->hidden};
+    o->factors = iv_input(g, IV_F32, 3, dims, &factors);
+    return iv_sampled_cross_entropy(g, logits, iv_row_variances(g, o->features, o->factors), labels,
+                                    &draws, &o->curvatures);
+}
+
+/* Place the gradients of the output layer and list what else it leaves: how many outputs. */
+static size_t place_outputs(const ml_model *m, const output_layer *o, iv_tensor *const *gradients,
+                            iv_tensor **outputs) {
+    outputs[0] = gradients[0];
+    iv_place(gradients[0], iv_posterior_gradient_view(m->posterior));
+    if (!m->setting->logits) return 1;
+    if (m->setting->natural) {
+        outputs[1] = o->features;
+        outputs[2] = o->curvatures;
+        return 3;
+    }
+    outputs[1] = gradients[1];
+    iv_place(gradients[1], iv_posterior_factor_gradient_view(m->posterior));
+    return 2;
+}
+
+enum { MAX_OUTPUTS = ML_N_PARAMETERS + 4 };
+
+static iv_status compile(const ml_model *m, iv_training *t, output_layer *o) {
     const iv_population *p = m->base.population;
     iv_graph *g = t->graph;
-    iv_tensor *tensors[ML_N_PARAMETERS], *wrt[ML_N_PARAMETERS + 1], *x, *labels;
-    iv_tensor *outputs[ML_N_PARAMETERS + 2];
+    iv_tensor *tensors[ML_N_PARAMETERS], *wrt[MAX_OUTPUTS], *x, *labels;
+    iv_tensor *gradients[MAX_OUTPUTS], *outputs[MAX_OUTPUTS];
     size_t parameters[ML_N_PARAMETERS];
     ml_model_tensors(m, g, tensors);
+    if (m->unit)
+        tensors[ML_WEIGHT] =
+            iv_exponential_scale(g, iv_parameters_tensor(m->unit, g, 0), tensors[ML_LOG_SIGMA]);
     ml_model_batch(m, g, false, true, p->batch, &x, &labels);
-    iv_tensor *features = ml_model_features(m, g, tensors, x, IV_STREAM_TRANSFORMATION);
-    iv_tensor *weights = output_weights(m, g, true);
-    t->loss = iv_cross_entropy(g, iv_linear(g, features, weights, NULL), labels);
+    o->features = ml_model_features(m, g, tensors, x, IV_STREAM_TRANSFORMATION);
+    t->loss = build_loss(m, g, labels, o);
 
     size_t n = 0;
-    for (size_t i = 0; i < ML_N_PARAMETERS; i++) {
+    for (size_t i = 0; i < ml_model_n(m); i++) {
         if (iv_parameters_desc(m->base.parameters, i)->fixed) continue;
         wrt[n] = tensors[i];
         parameters[n++] = i;
     }
-    wrt[n] = weights;
-    const iv_status status = iv_gradient(g, t->loss, wrt, n + 1, outputs);
+    wrt[n] = o->weights;
+    wrt[n + 1] = o->factors;
+    const bool by_factors = m->setting->logits && !m->setting->natural;
+    const iv_status status = iv_gradient(g, t->loss, wrt, n + 1 + by_factors, gradients);
     if (status != IV_OK) return status;
-    for (size_t i = 0; i < n; i++) iv_optimizer_take(t->optimizer, parameters[i], outputs[i]);
-    iv_place(outputs[n], iv_posterior_gradient_view(m->posterior));
-    outputs[n + 1] = t->loss;
-    return iv_graph_compile(g, outputs, n + 2, &t->plan);
+    for (size_t i = 0; i < n; i++) {
+        iv_optimizer_take(t->optimizer, parameters[i], gradients[i]);
+        outputs[i] = gradients[i];
+    }
+    n += place_outputs(m, o, gradients + n, outputs + n);
+    outputs[n++] = t->loss;
+    return iv_graph_compile(g, outputs, n, &t->plan);
+}
+
+static iv_status append_update(const ml_model *m, const iv_training *t, const output_layer *o) {
+    iv_sequence *sequence = iv_plan_sequence(t->plan);
+    if (!m->setting->natural) return iv_posterior_append_update(m->posterior, sequence);
+    return iv_posterior_append_newton(m->posterior, sequence, m->base.population->batch,
+                                      iv_plan_view(t->plan, o->features),
+                                      iv_plan_view(t->plan, o->curvatures));
 }
 
 static iv_status create_training(iv_experiment *x, iv_model *model, iv_training *t) {
     const ml_model *m = (const ml_model *)model;
     const iv_population *p = model->population;
-    iv_posterior *posterior = m->posterior;
+    output_layer output = {0};
     if (m->setting->rings && p->batch != p->n_train)
         return iv_fail(iv_context_error(x->context), IV_EINVAL,
                        "training.batch: %zu, expected the %zu of dataset.train: rings are trained "
@@ -292,10 +411,11 @@ static iv_status create_training(iv_experiment *x, iv_model *model, iv_training 
                        p->batch, p->n_train);
     iv_status status = iv_optimizer_create(model->parameters, &m->optimizer_desc, &t->optimizer);
     if (status == IV_OK) status = iv_graph_create(x->context, p->n_members, &t->graph);
-    if (status == IV_OK) status = compile(m, t);
+    if (status == IV_OK) status = compile(m, t, &output);
     if (status == IV_OK) status = iv_optimizer_append(t->optimizer, iv_plan_sequence(t->plan));
-    if (status == IV_OK) status = iv_posterior_append_update(posterior, iv_plan_sequence(t->plan));
-    return status == IV_OK ? iv_posterior_prepare(posterior, 0) : status;
+    if (status == IV_OK) status = append_weights(m, iv_plan_sequence(t->plan));
+    if (status == IV_OK) status = append_update(m, t, &output);
+    return status == IV_OK ? iv_posterior_prepare(m->posterior, 0) : status;
 }
 
 const iv_study_models ml_models = {

@@ -42,18 +42,38 @@ static void read_data(const iv_node *config, ml_setting *s) {
     s->data_seed = (uint32_t)iv_spec_integer(config, "dataset.seed");
 }
 
+/* The output layer's posterior. */
+static void read_posterior(const iv_node *config, ml_setting *s) {
+    s->alpha = (float)iv_spec_number(config, "model.alpha");
+    s->initial_deviation = (float)iv_spec_number(config, "model.initial_deviation");
+    s->point = is(config, "run.estimate", "point");
+    if (s->point) return;
+    for (size_t i = 0; i < iv_spec_length(config, "model.learn"); i++)
+        if (iv_spec_is(iv_spec_element(config, "model.learn", i), "", "alpha"))
+            s->alpha_rate = (float)iv_spec_number(config, "training.alpha_rate");
+    s->natural = is(config, "training.posterior", "natural");
+    s->logits = s->natural || is(config, "training.samples", "logits");
+    s->newton = (iv_newton_schedule){
+        .rate = (float)iv_spec_number(config, "training.newton_rate"),
+        .hold = (uint32_t)iv_spec_integer(config, "training.newton_hold"),
+        .least = (float)iv_spec_number(config, "training.newton_least"),
+    };
+    if (s->newton.least > s->newton.rate) s->newton.least = s->newton.rate;
+}
+
 static void read_network(const iv_node *config, ml_setting *s) {
     const bool cosine = is(config, "model.features", "rff");
     s->feature = cosine ? IV_FEATURE_COSINE : IV_FEATURE_RELU;
     s->hidden = (size_t)iv_spec_integer(config, "model.hidden");
     s->sigma = cosine ? (float)iv_spec_number(config, "model.sigma") : 0;
-    s->alpha = (float)iv_spec_number(config, "model.alpha");
-    s->initial_deviation = (float)iv_spec_number(config, "model.initial_deviation");
     s->input_mean = (float)iv_spec_number(config, "model.input_mean");
     s->blur = (float)iv_spec_number(config, "model.blur");
-    s->point = is(config, "run.estimate", "point");
+    read_posterior(config, s);
     s->invariant = read_family(config) != IV_AFFINE_NONE;
     s->equally_spaced = s->invariant && is(config, "model.sampling", "equally-spaced");
+    for (size_t i = 0; i < iv_spec_length(config, "model.learn") && cosine; i++)
+        if (iv_spec_is(iv_spec_element(config, "model.learn", i), "", "sigma"))
+            s->sigma_rate = (float)iv_spec_number(config, "training.sigma_rate");
     s->learns = s->invariant && iv_spec_boolean(config, "run.learned");
     s->n_samples = s->invariant ? (size_t)iv_spec_integer(config, "model.samples") : 1;
 }
@@ -118,17 +138,34 @@ static double pass_flops(const ml_setting *s, double rows) {
     return 2 * (double)s->n_samples * rows * (double)ml_columns(s) * (double)s->hidden;
 }
 
+/* Where logits are sampled: products with a triangle or of a symmetric result, in each direction, and
+ * for natural gradients those of the curvature, a Cholesky factor and its inverse. */
+static double posterior_flops(const ml_setting *s, double rows) {
+    if (!s->logits) return 0;
+    const double h = (double)s->hidden, squares = (double)s->images.n_classes * h * h;
+    return 3 * squares * rows + (s->natural ? 4.0 / 3 * squares * h : 0);
+}
+
 /* In reverse there is one product for the filters' gradient, where they are learned, and one for
  * the transformed inputs', from which those of eta follow. */
 static void count_flops(const iv_population *p, iv_work *work) {
     const ml_setting *s = ml_setting_of(p);
-    const double products = 1.0 + (s->feature == IV_FEATURE_RELU) + s->learns;
+    const double products = 1.0 + (s->feature == IV_FEATURE_RELU || s->sigma_rate > 0) + s->learns;
     const double output = 2 * (double)s->hidden * (double)s->images.n_classes;
     const double rows = s->rings ? (double)s->n_test : ML_MEASURE_BATCH;
     const double samples = (double)p->n_train + (double)s->n_test;
     const double n_batches = s->rings ? 2 : samples / ML_MEASURE_BATCH;
-    work->step_flops = products * pass_flops(s, (double)p->batch) + 3 * output * (double)p->batch;
+    work->step_flops = products * pass_flops(s, (double)p->batch) + 3 * output * (double)p->batch +
+                       posterior_flops(s, (double)p->batch);
     work->end_flops = n_batches * (pass_flops(s, rows) + output * rows);
+}
+
+/* Where logits are sampled: factors as squares and their gradients, or precisions and their inverses,
+ * and the products of a batch with its factors. */
+static double posterior_values(const ml_setting *s, double rows) {
+    if (!s->logits) return 0;
+    const double h = (double)s->hidden, n_classes = (double)s->images.n_classes;
+    return (s->natural ? 3 : 2) * n_classes * h * h + (2 * n_classes + 3) * rows * h;
 }
 
 /* A batch's transformed inputs and sums with their gradients and once more as products pack them,
@@ -142,11 +179,13 @@ static void count_bytes(const iv_population *p, iv_work *work) {
     const double factor = s->point ? hidden : hidden * (hidden + 32) / 2;
     const double posterior = 3 * (double)s->images.n_classes * factor;
     const double parameters = 5 * hidden * (columns + 1);
+    const double n_classes = (double)s->images.n_classes;
     double buffer = rows * (columns > hidden ? columns : hidden);
-    if (buffer < (double)s->images.n_classes * factor)
-        buffer = (double)s->images.n_classes * factor;
+    if (buffer < n_classes * factor) buffer = n_classes * factor;
+    if (s->logits && buffer < n_classes * hidden * (hidden > batch ? hidden : batch))
+        buffer = n_classes * hidden * (hidden > batch ? hidden : batch);
     work->buffer_bytes = value * buffer;
-    work->bytes = value * (activations + posterior + parameters);
+    work->bytes = value * (activations + posterior + parameters + posterior_values(s, batch));
 }
 
 /* Regressions are trained one after another, and a resumed run goes on after the last of them. */

@@ -1,0 +1,108 @@
+/* Natural gradients of Gaussian posteriors: what is no matrix product of src/train/posterior_natural.c.
+ *
+ * Precisions P [R, C, H, H] have their rows and columns in reverse order, which makes the covariance's factor T,
+ * P = T^-T T^-1, lower triangular: with J the reversal and J P J = L L^T, T = J L^-T J. Their entries above
+ * the diagonal are not read. */
+#include "group_sum.cl"
+#include "tensor.cl"
+
+#define PIECE 16
+
+/* The step's share of what is new: `rate` for the first `hold` steps, then falling as 1 / step, down
+ * to `least`. */
+static inline float newton_rate(uint step, float rate, uint hold, float least) {
+    return step < hold ? rate : fmax(least, rate * (float)hold / (float)step);
+}
+
+/* P = precision I where all was 0.  Work-items: (H, R C). */
+__kernel void natural_start(__global float *restrict precisions, uint n, float precision) {
+    const uint i = get_global_id(0);
+    if (i < n) precisions[((size_t)get_global_id(1) * n + i) * n + i] = precision;
+}
+
+/* What the bound's gradient to the means, times N, pulls: d = -(N dmean + mean / alpha), [R, C, H]; and
+ * scales [R], what a batch's curvature counts for.  Work-items: (C H, members). */
+__kernel void natural_pull(__global const float *restrict means,
+                           __global const float *restrict gradients, uint stride,
+                           __global const float *restrict prior, __global float *restrict pull,
+                           __global float *restrict scales, uint n, float n_data, uint rows,
+                           float rate, uint hold, float least, uint step) {
+    const uint i = get_global_id(0), r = get_global_id(1);
+    if (i >= n) return;
+    const size_t at = (size_t)r * stride + i;
+    pull[(size_t)r * n + i] = -MULTIPLY_ADD(n_data, gradients[at], means[at] * prior[2 * r]);
+    if (i == 0) scales[r] = newton_rate(step, rate, hold, least) * (n_data / (float)rows);
+}
+
+/* P = (1 - rho) P + rho / alpha I.  Work-items: (H, H, R C). */
+__kernel void natural_decay(__global float *restrict precisions,
+                            __global const float *restrict prior, uint n, uint n_classes,
+                            float rate, uint hold, float least, uint step) {
+    const uint j = get_global_id(0), i = get_global_id(1), m = get_global_id(2);
+    if (j >= n) return;
+    const float rho = newton_rate(step, rate, hold, least);
+    const float on = i == j ? rho * prior[2 * (m / n_classes)] : 0.0f;
+    const size_t at = ((size_t)m * n + i) * n + j;
+    precisions[at] = MULTIPLY_ADD(1.0f - rho, precisions[at], on);
+}
+
+/* Features in reverse order times roots of a class's curvatures: out [R, B, H].
+ * Work-items: (H, B, members). */
+__kernel void natural_weighted(TENSOR(const float, features), TENSOR(const float, curvatures),
+                               __global float *restrict out, uint c, uint rows, uint n,
+                               uint n_classes) {
+    const uint k = get_global_id(0), b = get_global_id(1), r = get_global_id(2);
+    if (k >= n) return;
+    const float root = sqrt(fmax(MEMBER(curvatures, r)[b * n_classes + c], 0.0f));
+    out[((size_t)r * rows + b) * n + k] =
+        root * MEMBER(features, r)[(size_t)b * n + (n - 1 - k)];
+}
+
+/* What is factored: P with its diagonal a little larger, for what rounding takes from a positive
+ * definite matrix (invar/linalg.h).  Work-items: (H, H, R C). */
+__kernel void natural_copy(__global const float *restrict precisions,
+                           __global float *restrict copies, uint n) {
+    const uint j = get_global_id(0), i = get_global_id(1), m = get_global_id(2);
+    if (j >= n) return;
+    const size_t at = ((size_t)m * n + i) * n + j;
+    const float entry = precisions[at];
+    copies[at] = i == j ? MULTIPLY_ADD(entry, (float)n * 0x1p-23f, entry) : entry;
+}
+
+/* Floats of the rows before row i: cl/posterior.cl. */
+static inline size_t row_offset(uint i) {
+    const size_t pieces = i / PIECE + 1;
+    return PIECE * pieces * (8 * (pieces - 1) + (i & (PIECE - 1)));
+}
+
+/* T = J L^-T J from inverses L^-1 [R, C, H, H]: packed as cl/posterior.cl says, and square, zeros above the
+ * diagonal. A matrix that could not be factored, failed [R, C] not 0, keeps the packed T that it has. A
+ * work-item moves PIECE rows and columns.  Work-items: (pieces, pieces, R C). */
+__kernel void natural_factor(__global const float *restrict inverses,
+                             __global const int *restrict failed, __global float *restrict factor, __global float *restrict squares,
+                             uint n, uint entries) {
+    const uint first_j = get_global_id(0) * PIECE, first_i = get_global_id(1) * PIECE;
+    const size_t m = get_global_id(2);
+    if (first_j >= n) return;
+    __global const float *inverse = inverses + m * n * n;
+    const uint end_i = min(first_i + PIECE, n), end_j = min(first_j + PIECE, n);
+    for (uint i = first_i; i < end_i; i++)
+        for (uint j = first_j; j < end_j; j++) {
+            const size_t packed = m * entries + row_offset(i) + j;
+            float entry = 0.0f;
+            if (j <= i)
+                entry = failed[m] ? factor[packed] : inverse[(size_t)(n - 1 - j) * n + (n - 1 - i)];
+            squares[(m * n + i) * n + j] = entry;
+            if (first_j <= first_i) factor[packed] = entry;
+        }
+}
+
+/* mean += rho steps, steps [R, C, H].  Work-items: (C H, members). */
+__kernel void natural_move(__global float *restrict means, uint stride,
+                           __global const float *restrict steps, uint n, float rate, uint hold,
+                           float least, uint step) {
+    const uint i = get_global_id(0), r = get_global_id(1);
+    if (i >= n) return;
+    const size_t at = (size_t)r * stride + i;
+    means[at] = MULTIPLY_ADD(newton_rate(step, rate, hold, least), steps[(size_t)r * n + i], means[at]);
+}

@@ -1,0 +1,219 @@
+/* Natural gradients of posteriors: the end of a training step. Kernels: cl/natural.cl. */
+#include "train/posterior.h"
+
+#include <invar/linalg.h>
+
+/* Columns of the symmetric products that are computed from their first row on, which is little more
+ * than half of all: a whole number of panels and tiles of the products. */
+enum { BLOCK = 192, PIECE = IV_POSTERIOR_PIECE };
+
+/* One step's end. Matrices of all classes of all members are one batch. */
+typedef struct {
+    const iv_posterior *p;
+    iv_sequence *sequence;
+    size_t n, n_classes, n_matrices, n_rows;
+    iv_view features, curvatures;
+    cl_mem pull, half, step; /* [R, C, H]: the gradient times N, L^T of it, L of that */
+    cl_mem scales;           /* [R] */
+    cl_mem weighted;         /* [R, B, H] */
+    cl_mem inverses;         /* [R, C, H, H] */
+    cl_mem failed;           /* int [R, C] */
+} newton;
+
+static void arg_schedule(const newton *s, iv_launch *launch) {
+    iv_arg_float(launch, s->p->desc.newton.rate);
+    iv_arg_uint(launch, s->p->desc.newton.hold);
+    iv_arg_float(launch, s->p->desc.newton.least);
+    iv_arg_step(launch);
+}
+
+static iv_launch *begin(const newton *s, const char *function) {
+    return iv_launch_begin(s->sequence, "natural", function, NULL);
+}
+
+static iv_status end_of_weights(const newton *s, iv_launch *launch) {
+    return iv_launch_end_by_member(launch, 2,
+                                   (const size_t[]){s->n_classes * s->n, s->p->n_members}, NULL);
+}
+
+static iv_status end_of_squares(const newton *s, iv_launch *launch) {
+    return iv_launch_end(launch, 3, (const size_t[]){s->n, s->n, s->n_matrices}, NULL);
+}
+
+iv_status iv_posterior_append_precisions(const iv_posterior *p, iv_sequence *sequence) {
+    const size_t n = p->desc.n_features;
+    const float deviation = p->desc.initial_deviation;
+    iv_launch *launch = iv_launch_begin(sequence, "natural", "natural_start", NULL);
+    iv_arg_buffer(launch, p->precisions);
+    iv_arg_uint(launch, n);
+    iv_arg_float(launch, 1.0f / (deviation * deviation));
+    return iv_launch_end(launch, 2, (const size_t[]){n, p->n_members * p->desc.n_classes}, NULL);
+}
+
+/* ------------------------------------------------------------------ memory */
+
+static iv_status create_scratch(newton *s) {
+    const size_t n_members = s->p->n_members, n_weights = s->n_matrices * s->n;
+    const size_t matrix_bytes = s->n * s->n * sizeof(float);
+    iv_sequence *sequence = s->sequence;
+    iv_status status = iv_sequence_buffer(sequence, n_weights * sizeof(float), &s->pull);
+    if (status == IV_OK) status = iv_sequence_buffer(sequence, n_weights * sizeof(float), &s->half);
+    if (status == IV_OK) status = iv_sequence_buffer(sequence, n_weights * sizeof(float), &s->step);
+    if (status == IV_OK)
+        status = iv_sequence_buffer(sequence, n_members * sizeof(float), &s->scales);
+    if (status == IV_OK)
+        status = iv_sequence_scratch(sequence, "natural.weighted", s->n_rows * s->n * sizeof(float),
+                                     n_members, &s->weighted);
+    if (status == IV_OK)
+        status = iv_sequence_scratch(sequence, "natural.inverses", matrix_bytes, s->n_matrices,
+                                     &s->inverses);
+    return status == IV_OK
+               ? iv_sequence_buffer(sequence, s->n_matrices * sizeof(int32_t), &s->failed)
+               : status;
+}
+
+/* ------------------------------------------------------------------ the precisions */
+
+static iv_status append_pull(const newton *s) {
+    const iv_posterior *p = s->p;
+    iv_launch *launch = begin(s, "natural_pull");
+    iv_arg_buffer(launch, p->mean->values);
+    iv_arg_buffer(launch, p->optimizer->gradient);
+    iv_arg_uint(launch, p->mean->stride);
+    iv_arg_buffer(launch, p->prior);
+    iv_arg_buffer(launch, s->pull);
+    iv_arg_buffer(launch, s->scales);
+    iv_arg_uint(launch, s->n_classes * s->n);
+    iv_arg_float(launch, (float)p->desc.n_data);
+    iv_arg_uint(launch, s->n_rows);
+    arg_schedule(s, launch);
+    return end_of_weights(s, launch);
+}
+
+static iv_status append_decay(const newton *s) {
+    iv_launch *launch = begin(s, "natural_decay");
+    iv_arg_buffer(launch, s->p->precisions);
+    iv_arg_buffer(launch, s->p->prior);
+    iv_arg_uint(launch, s->n);
+    iv_arg_uint(launch, s->n_classes);
+    arg_schedule(s, launch);
+    return end_of_squares(s, launch);
+}
+
+static iv_status append_weighted(const newton *s, size_t c) {
+    iv_launch *launch = begin(s, "natural_weighted");
+    iv_arg_view(launch, s->features);
+    iv_arg_view(launch, s->curvatures);
+    iv_arg_buffer(launch, s->weighted);
+    iv_arg_uint(launch, c);
+    iv_arg_uint(launch, s->n_rows);
+    iv_arg_uint(launch, s->n);
+    iv_arg_uint(launch, s->n_classes);
+    return iv_launch_end_by_member(launch, 3, (const size_t[]){s->n, s->n_rows, s->p->n_members},
+                                   NULL);
+}
+
+/* P_c += rho N / B A^T A, A the weighted features, on and below the diagonal. */
+static iv_status append_curvature(const newton *s, size_t c) {
+    const size_t n = s->n;
+    iv_status status = append_weighted(s, c);
+    for (size_t first = 0; first < n && status == IV_OK; first += BLOCK) {
+        iv_gemm_desc gemm = {
+            .m = n - first,
+            .n = n - first < BLOCK ? n - first : BLOCK,
+            .k = s->n_rows,
+            .batch = s->p->n_members,
+            .transpose_a = true,
+            .a = {s->weighted, first, s->n_rows * n},
+            .b = {s->weighted, first, s->n_rows * n},
+            .c = {s->p->precisions, (c * n + first) * n + first, s->n_classes * n * n},
+            .lda = n,
+            .ldb = n,
+            .ldc = n,
+            .accumulate = true,
+            .scale = {s->scales, 0, 1}};
+        status = iv_gemm(s->sequence, &gemm);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------ their factors */
+
+/* The memory of L as a square holds the Cholesky factor before. */
+static iv_status append_factor(const newton *s) {
+    const size_t n = s->n;
+    const iv_view matrices = {s->p->squares, 0, n * n}, inverses = {s->inverses, 0, n * n};
+    iv_launch *launch = begin(s, "natural_copy");
+    iv_arg_buffer(launch, s->p->precisions);
+    iv_arg_buffer(launch, s->p->squares);
+    iv_arg_uint(launch, n);
+    iv_status status = end_of_squares(s, launch);
+    if (status == IV_OK)
+        status = iv_cholesky(s->sequence, &(const iv_cholesky_desc){
+                                              n, s->n_matrices, n, matrices, {s->failed, 0, 1}});
+    if (status == IV_OK)
+        status = iv_triangular_inverse(
+            s->sequence, &(const iv_triangular_desc){n, s->n_matrices, n, matrices, inverses});
+    if (status != IV_OK) return status;
+    launch = begin(s, "natural_factor");
+    iv_arg_buffer(launch, s->inverses);
+    iv_arg_buffer(launch, s->failed);
+    iv_arg_buffer(launch, s->p->factor);
+    iv_arg_buffer(launch, s->p->squares);
+    iv_arg_uint(launch, n);
+    iv_arg_uint(launch, s->p->entries);
+    const size_t pieces = (n + PIECE - 1) / PIECE;
+    return iv_launch_end(launch, 3, (const size_t[]){pieces, pieces, s->n_matrices}, NULL);
+}
+
+/* ------------------------------------------------------------------ the means */
+
+/* out_c = in_c L_c, or in_c L_c^T. */
+static iv_status append_product(const newton *s, cl_mem in, bool transpose, cl_mem out) {
+    const size_t n = s->n;
+    return iv_gemm(s->sequence, &(const iv_gemm_desc){.m = 1,
+                                                      .n = n,
+                                                      .k = n,
+                                                      .batch = s->n_matrices,
+                                                      .transpose_b = transpose,
+                                                      .a = {in, 0, n},
+                                                      .b = {s->p->squares, 0, n * n},
+                                                      .c = {out, 0, n},
+                                                      .lda = n,
+                                                      .ldb = n,
+                                                      .ldc = n});
+}
+
+static iv_status append_move(const newton *s) {
+    iv_status status = append_product(s, s->pull, false, s->half);
+    if (status == IV_OK) status = append_product(s, s->half, true, s->step);
+    if (status != IV_OK) return status;
+    iv_launch *launch = begin(s, "natural_move");
+    iv_arg_buffer(launch, s->p->mean->values);
+    iv_arg_uint(launch, s->p->mean->stride);
+    iv_arg_buffer(launch, s->step);
+    iv_arg_uint(launch, s->n_classes * s->n);
+    arg_schedule(s, launch);
+    return end_of_weights(s, launch);
+}
+
+iv_status iv_posterior_append_newton(iv_posterior *p, iv_sequence *sequence, size_t n_rows,
+                                     iv_view features, iv_view curvatures) {
+    newton s = {.p = p,
+                .sequence = sequence,
+                .n = p->desc.n_features,
+                .n_classes = p->desc.n_classes,
+                .n_matrices = p->n_members * p->desc.n_classes,
+                .n_rows = n_rows,
+                .features = features,
+                .curvatures = curvatures};
+    iv_status status = create_scratch(&s);
+    if (status == IV_OK) status = iv_posterior_append_statistics(p, sequence);
+    if (status == IV_OK) status = iv_posterior_append_kl(p, sequence);
+    if (status == IV_OK) status = append_pull(&s);
+    if (status == IV_OK) status = append_decay(&s);
+    for (size_t c = 0; c < s.n_classes && status == IV_OK; c++) status = append_curvature(&s, c);
+    if (status == IV_OK) status = append_factor(&s);
+    if (status == IV_OK) status = append_move(&s);
+    return status == IV_OK ? iv_posterior_append_alpha(p, sequence) : status;
+}

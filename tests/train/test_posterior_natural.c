@@ -1,0 +1,428 @@
+/* Natural gradients of posteriors and learned priors against a Newton step in double precision. */
+#include "posterior_trial.h"
+
+#include <lapacke.h>
+
+enum { CLASSES = 3, MEMBERS = 2, N_DATA = 50 };
+
+#define UNIT_ROUNDOFF 0x1p-24
+
+static const iv_newton_schedule schedule = {.rate = 0.4f, .hold = 2, .least = 0.3f};
+
+static subject begin(program *p, size_t n_members, uint32_t first_seed, size_t n_features,
+                     size_t lanes, float alpha_damping, iv_newton_schedule newton) {
+    const plan_of_subject plan = {.n_members = n_members,
+                                  .n_classes = CLASSES,
+                                  .n_features = n_features,
+                                  .n_data = N_DATA,
+                                  .lanes = lanes,
+                                  .first_seed = first_seed,
+                                  .prior_variance = 1.5f,
+                                  .initial_deviation = 0.8f,
+                                  .alpha_damping = alpha_damping,
+                                  .logits = true,
+                                  .natural = true,
+                                  .newton = newton,
+                                  .rate = 0.01f,
+                                  .adam = {.kind = IV_OPTIMIZER_ADAM, .epsilon = 1e-8f}};
+    subject s = subject_begin(p, &plan);
+    assert_ok(s.context, iv_posterior_prepare(s.posterior, 0));
+    return s;
+}
+
+/* ------------------------------------------------------------------ batches */
+
+/* A batch of all members: [R, B, H], [R, B, C], and the gradient to the means [R, C, H]. A member's
+ * follows from its seed. */
+typedef struct {
+    float *features, *curvatures, *gradients;
+} batch;
+
+static void draw(float *values, size_t n, uint32_t seed, uint32_t step, uint32_t which, float low,
+                 float high) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t words[4];
+        iv_philox(seed, IV_STREAM_TEST, 3 * step + which, (uint32_t)i, words);
+        values[i] = low + (high - low) * iv_uniform(words[0]);
+    }
+}
+
+static batch new_batch(const subject *s, uint32_t step) {
+    const size_t n_f = TRIAL_ROWS * s->n_features, n_c = TRIAL_ROWS * CLASSES;
+    const size_t n_g = CLASSES * s->n_features;
+    batch b = {new_floats(s->n_members * n_f), new_floats(s->n_members * n_c),
+               new_floats(s->n_members * n_g)};
+    const float largest = 1.0f / sqrtf((float)s->n_features);
+    for (uint32_t r = 0; r < s->n_members; r++) {
+        const uint32_t seed = s->first_seed + r;
+        draw(b.features + r * n_f, n_f, seed, step, 0, -largest, largest);
+        draw(b.curvatures + r * n_c, n_c, seed, step, 1, 0.0f, 0.25f);
+        draw(b.gradients + r * n_g, n_g, seed, step, 2, -0.1f, 0.1f);
+    }
+    return b;
+}
+
+static void free_batch(batch *b) {
+    free(b->features);
+    free(b->curvatures);
+    free(b->gradients);
+}
+
+static void take_step(const subject *s, const batch *b, uint32_t step) {
+    const size_t n = s->n_members * sizeof(float);
+    assert_ok(s->context, iv_buffer_write(s->context, s->features, 0,
+                                          n * TRIAL_ROWS * s->n_features, b->features));
+    assert_ok(s->context, iv_buffer_write(s->context, s->curvatures, 0, n * TRIAL_ROWS * CLASSES,
+                                          b->curvatures));
+    write_gradients(s, b->gradients);
+    assert_ok(s->context, iv_sequence_run(s->update, step));
+}
+
+/* ------------------------------------------------------------------ the same in double precision */
+
+/* One member. */
+typedef struct {
+    size_t n;
+    double *precisions, *covariances; /* [C, H, H] */
+    double *means, *largest_errors;   /* [C, H]; [C] of the covariances, in the 2-norm */
+    double mean_error, alpha, alpha_error, kl;
+} known;
+
+static known known_begin(size_t n, double deviation, double alpha) {
+    known k = {.n = n, .alpha = alpha};
+    k.precisions = new_doubles(CLASSES * n * n);
+    k.covariances = new_doubles(CLASSES * n * n);
+    k.means = new_doubles(CLASSES * n);
+    k.largest_errors = new_doubles(CLASSES);
+    for (size_t c = 0; c < CLASSES; c++)
+        for (size_t i = 0; i < n; i++) {
+            k.precisions[(c * n + i) * n + i] = 1.0 / (deviation * deviation);
+            k.covariances[(c * n + i) * n + i] = deviation * deviation;
+        }
+    return k;
+}
+
+static void known_end(known *k) {
+    free(k->precisions);
+    free(k->covariances);
+    free(k->means);
+    free(k->largest_errors);
+}
+
+/* The covariance is that of a precision which is off by 4 (H + B) u of its largest eigenvalue: sums
+ * of B and H terms, and the diagonal that is added. */
+static void invert(known *k, size_t c) {
+    const size_t n = k->n;
+    const double *p = k->precisions + c * n * n;
+    double *s = k->covariances + c * n * n, *values = new_doubles(n);
+    memcpy(s, p, n * n * sizeof *s);
+    assert_int_equal(LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (int)n, s, (int)n, values), 0);
+    const double smallest = values[0], largest = values[n - 1];
+    k->largest_errors[c] =
+        4.0 * (double)(n + TRIAL_ROWS) * UNIT_ROUNDOFF * largest / smallest / smallest;
+    free(values);
+    memcpy(s, p, n * n * sizeof *s);
+    assert_int_equal(LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (int)n, s, (int)n), 0);
+    assert_int_equal(LAPACKE_dpotri(LAPACK_ROW_MAJOR, 'L', (int)n, s, (int)n), 0);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = i + 1; j < n; j++) s[i * n + j] = s[j * n + i];
+}
+
+static double norm(const double *x, size_t n) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += x[i] * x[i];
+    return sqrt(sum);
+}
+
+/* KL(q || prior) by the covariances. */
+static double known_kl(const known *k) {
+    const size_t n = k->n;
+    double kl = 0.0, *factor = new_doubles(n * n);
+    for (size_t c = 0; c < CLASSES; c++) {
+        memcpy(factor, k->covariances + c * n * n, n * n * sizeof *factor);
+        assert_int_equal(LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (int)n, factor, (int)n), 0);
+        double trace = 0.0;
+        for (size_t i = 0; i < n; i++) {
+            trace += k->covariances[(c * n + i) * n + i];
+            kl -= log(factor[i * n + i]);
+        }
+        const double square = pow(norm(k->means + c * n, n), 2.0);
+        kl += 0.5 * ((trace + square) / k->alpha + (double)n * (log(k->alpha) - 1.0));
+    }
+    free(factor);
+    return kl;
+}
+
+/* alpha, from the covariances before the step and the means after it. */
+static double better_alpha(const known *k, double trace) {
+    const double n = (double)(CLASSES * k->n), own = 0.02 * n;
+    const double square = pow(norm(k->means, CLASSES * k->n), 2.0);
+    return (square + own * k->alpha) / (fmax(n - trace / k->alpha, 0.0) + own);
+}
+
+static void known_step(known *k, const float *features, const float *curvatures,
+                       const float *gradients, double rho, double damping) {
+    const size_t n = k->n;
+    double *pull = new_doubles(n), trace = 0.0, of_trace = 0.0;
+    k->kl = known_kl(k);
+    for (size_t i = 0; i < CLASSES * n; i++) trace += k->covariances[i * n + i % n];
+    for (size_t c = 0; c < CLASSES; c++) of_trace += (double)n * k->largest_errors[c];
+    for (size_t c = 0; c < CLASSES; c++) {
+        double *p = k->precisions + c * n * n, *m = k->means + c * n;
+        const double *s = k->covariances + c * n * n;
+        for (size_t i = 0; i < n; i++)
+            pull[i] = -((double)N_DATA * (double)gradients[c * n + i] + m[i] / k->alpha);
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++) {
+                double sum = 0.0;
+                for (size_t b = 0; b < TRIAL_ROWS; b++)
+                    sum += (double)curvatures[b * CLASSES + c] * (double)features[b * n + i] *
+                           (double)features[b * n + j];
+                p[i * n + j] = (1.0 - rho) * p[i * n + j] +
+                               rho * ((i == j ? 1.0 / k->alpha : 0.0) + N_DATA * sum / TRIAL_ROWS);
+            }
+        invert(k, c);
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++) m[i] += rho * s[i * n + j] * pull[j];
+        k->mean_error += rho * norm(pull, n) * 2.0 * k->largest_errors[c];
+    }
+    const double best = better_alpha(k, trace);
+    if (damping > 0) {
+        /* of the trace over what divides, and of the means */
+        k->alpha_error += damping * (of_trace / k->alpha / (0.02 * (double)(CLASSES * n)) +
+                                     2.0 * k->mean_error / (norm(k->means, CLASSES * n) + 1.0));
+        k->alpha *= exp(damping * log(best / k->alpha));
+    }
+    free(pull);
+}
+
+/* ------------------------------------------------------------------ comparing */
+
+static void assert_covariances(const known *k, const float *factors) {
+    const size_t n = k->n;
+    for (size_t c = 0; c < CLASSES; c++)
+        for (size_t i = 0; i < n; i++) {
+            const float *row = factors + (c * n + i) * n;
+            assert_true(row[i] > 0.0f);
+            for (size_t j = i + 1; j < n; j++) assert_true(row[j] == 0.0f);
+            for (size_t j = 0; j <= i; j++) {
+                double sum = 0.0;
+                for (size_t l = 0; l <= j; l++)
+                    sum += (double)row[l] * (double)factors[(c * n + j) * n + l];
+                const double expected = k->covariances[(c * n + i) * n + j];
+                if (!(fabs(sum - expected) <= k->largest_errors[c]))
+                    fail_msg("covariance (%zu, %zu) of class %zu is %.7g, not %.7g +- %.2g", i, j,
+                             c, sum, expected, k->largest_errors[c]);
+            }
+        }
+}
+
+static void assert_known(const subject *s, const known *all) {
+    const size_t n = s->n_features;
+    model m = read_model(s);
+    float alphas[MEMBERS], kls[MEMBERS];
+    double now[MEMBERS];
+    assert_ok(s->context, iv_posterior_prior(s->posterior, alphas));
+    assert_ok(s->context, iv_posterior_kl(s->posterior, now));
+    assert_ok(s->context, iv_buffer_read(s->context, iv_posterior_kl_view(s->posterior).buffer, 0,
+                                         sizeof kls, kls));
+    for (size_t r = 0; r < MEMBERS; r++) {
+        const known *k = &all[r];
+        assert_covariances(k, m.factors + r * CLASSES * n * n);
+        for (size_t i = 0; i < CLASSES * n; i++)
+            if (!(fabs((double)m.means[r * CLASSES * n + i] - k->means[i]) <= k->mean_error))
+                fail_msg("mean %zu is %.7g, not %.7g +- %.2g", i,
+                         (double)m.means[r * CLASSES * n + i], k->means[i], k->mean_error);
+        if (!(fabs((double)alphas[r] / k->alpha - 1.0) <= k->alpha_error + 4.0 * UNIT_ROUNDOFF))
+            fail_msg("alpha is %.7g, not %.7g +- %.2g of it", (double)alphas[r], k->alpha,
+                     k->alpha_error);
+        /* sums of 3 H logarithms and squares of order 1 whose errors are those above */
+        const double slack = (double)(3 * CLASSES * n) * (k->largest_errors[0] + k->alpha_error) +
+                             20.0 * k->mean_error + 1e-4;
+        if (!(fabs(now[r] - known_kl(k)) <= slack) || !(fabs((double)kls[r] - k->kl) <= slack))
+            fail_msg("KLs are %.7g before the step and %.7g after it, not %.7g and %.7g +- %.2g",
+                     (double)kls[r], now[r], k->kl, known_kl(k), slack);
+    }
+    free_model(&m);
+}
+
+static void check_steps(program *p, size_t n, size_t lanes, float damping) {
+    enum { STEPS = 5 };
+    subject s = begin(p, MEMBERS, 3, n, lanes, damping, schedule);
+    known all[MEMBERS];
+    for (size_t r = 0; r < MEMBERS; r++) all[r] = known_begin(n, (double)0.8f, 1.5);
+    for (uint32_t step = 0; step < STEPS; step++) {
+        const double rho = step < 2 ? (double)0.4f : fmax((double)0.3f, (double)0.4f * 2.0 / step);
+        batch b = new_batch(&s, step);
+        take_step(&s, &b, step);
+        for (size_t r = 0; r < MEMBERS; r++)
+            known_step(&all[r], b.features + r * TRIAL_ROWS * n,
+                       b.curvatures + r * TRIAL_ROWS * CLASSES, b.gradients + r * CLASSES * n, rho,
+                       (double)damping);
+        free_batch(&b);
+        assert_known(&s, all);
+    }
+    for (size_t r = 0; r < MEMBERS; r++) known_end(&all[r]);
+    subject_end(&s);
+}
+
+/* ------------------------------------------------------------------ claims */
+
+static void steps_are_newtons(void **state) {
+    check_steps(*state, 1, 1, 0.0f);
+    check_steps(*state, 19, 1, 0.0f);
+    check_steps(*state, 19, 64, 0.5f);
+    if (is_small_run()) return;
+    check_steps(*state, 70, 1, 0.3f);
+    check_steps(*state, 211, 1, 1.0f); /* more than a block of the products */
+}
+
+/* Probabilities of 0 and 1, a single image again and again, features a thousand times too large, and
+ * one step that forgets all before it: covariances stay positive definite. */
+static void hostile_batches_leave_the_covariance_positive_definite(void **state) {
+    enum { HOSTILE_STEPS = 12, FEATURES = 33 };
+    static const iv_newton_schedule forgets = {.rate = 1.0f, .hold = 1000, .least = 1.0f};
+    for (int forgetful = 0; forgetful < 2; forgetful++) {
+        /* alpha stays where each batch is all there is: pulls that no curvature holds would let it
+         * grow without end */
+        subject s = begin(*state, MEMBERS, 7, FEATURES, 1, forgetful ? 0.0f : 1.0f,
+                          forgetful ? forgets : schedule);
+        for (uint32_t step = 0; step < HOSTILE_STEPS; step++) {
+            batch b = new_batch(&s, step);
+            const size_t n_f = MEMBERS * TRIAL_ROWS * FEATURES,
+                         n_c = MEMBERS * TRIAL_ROWS * CLASSES;
+            for (size_t i = 0; i < n_f; i++) {
+                if (step % 4 == 1) b.features[i] = b.features[i % FEATURES] * 1e3f;
+                if (step % 4 == 2) b.features[i] = 0.0f;
+                if (step % 4 == 3) b.features[i] *= 1e3f;
+            }
+            for (size_t i = 0; i < n_c; i++)
+                b.curvatures[i] = step % 4 == 0 ? 0.0f : step % 4 == 3 ? 1e-30f : 0.25f;
+            take_step(&s, &b, step);
+            free_batch(&b);
+            model m = read_model(&s);
+            for (size_t i = 0; i < MEMBERS * CLASSES * FEATURES * FEATURES; i++) {
+                assert_true(isfinite(m.factors[i]));
+                if (i / FEATURES % FEATURES == i % FEATURES) assert_true(m.factors[i] > 0.0f);
+            }
+            for (size_t i = 0; i < MEMBERS * CLASSES * FEATURES; i++)
+                assert_true(isfinite(m.means[i]));
+            free_model(&m);
+        }
+        subject_end(&s);
+    }
+}
+
+static void train(const subject *s, uint32_t first, uint32_t end) {
+    for (uint32_t step = first; step < end; step++) {
+        batch b = new_batch(s, step);
+        float *mean = read_weights(s, iv_posterior_mean_view(s->posterior));
+        for (size_t i = 0; i < s->n_members * CLASSES * s->n_features; i++)
+            b.gradients[i] += 0.01f * sinf(mean[i]);
+        take_step(s, &b, step);
+        free(mean);
+        free_batch(&b);
+    }
+}
+
+/* Everything that is kept, and the square L. */
+static void assert_same_member(const subject *a, size_t r, const subject *b, size_t q) {
+    const iv_state *of_a = iv_posterior_state(a->posterior);
+    const iv_state *of_b = iv_posterior_state(b->posterior);
+    assert_int_equal(of_a->n_kept, 4); /* mean, factor, precision, alpha */
+    for (size_t i = 0; i <= of_a->n_kept; i++) {
+        const bool is_last = i == of_a->n_kept;
+        const iv_view x = is_last ? iv_posterior_factor_view(a->posterior) : of_a->kept[i].view;
+        const iv_view y = is_last ? iv_posterior_factor_view(b->posterior) : of_b->kept[i].view;
+        size_t n;
+        float *values_a = read_buffer(a->context, x.buffer, &n);
+        float *values_b = read_buffer(b->context, y.buffer, &n);
+        if (memcmp(values_a + r * x.stride, values_b + q * y.stride, x.stride * sizeof *values_a))
+            fail_msg("%s differs", is_last ? "the square" : of_a->kept[i].name);
+        free(values_a);
+        free(values_b);
+    }
+}
+
+static void training_goes_on_from_a_checkpoint_to_the_same_bytes(void **state) {
+    enum { FEATURES = 21, BEFORE = 3, TOTAL = 6 };
+    own_folder f;
+    make_folder(&f);
+    const char *path = in_folder(&f, "checkpoint.safetensors");
+    subject straight = begin(*state, 2, 5, FEATURES, 1, 0.5f, schedule);
+    subject stopped = begin(*state, 2, 5, FEATURES, 1, 0.5f, schedule);
+    subject resumed = begin(*state, 2, 5, FEATURES, 1, 0.5f, schedule);
+    train(&straight, 0, TOTAL);
+    train(&stopped, 0, BEFORE);
+    const iv_state *const saved[] = {iv_posterior_state(stopped.posterior)};
+    assert_ok(stopped.context, iv_checkpoint_write(path, saved, 1, NULL, 0));
+    const iv_state *const states[] = {iv_posterior_state(resumed.posterior)};
+    iv_safetensors *file;
+    assert_ok(resumed.context, iv_safetensors_open(path, &file, iv_context_error(resumed.context)));
+    assert_ok(resumed.context, iv_checkpoint_read(file, states, 1));
+    iv_safetensors_close(file);
+    assert_ok(resumed.context, iv_states_prepare(states, 1, BEFORE));
+    train(&resumed, BEFORE, TOTAL);
+    for (size_t r = 0; r < 2; r++) assert_same_member(&straight, r, &resumed, r);
+    subject_end(&straight);
+    subject_end(&stopped);
+    subject_end(&resumed);
+    remove_folder(&f);
+}
+
+static void a_member_trains_to_the_same_bytes_alone_and_in_a_population(void **state) {
+    enum { POPULATION = 4, STEPS = 3, FEATURES = 21 };
+    subject all = begin(*state, POPULATION, 0, FEATURES, 1, 0.5f, schedule);
+    train(&all, 0, STEPS);
+    for (uint32_t r = 0; r < POPULATION; r += 3) {
+        subject one = begin(*state, 1, r, FEATURES, 1, 0.5f, schedule);
+        train(&one, 0, STEPS);
+        assert_same_member(&all, r, &one, 0);
+        subject_end(&one);
+    }
+    subject_end(&all);
+}
+
+static void impossible_descriptions_are_refused(void **state) {
+    program *p = *state;
+    const float rate = 0.1f;
+    const uint32_t seed = 1;
+    const iv_posterior_desc good = {
+        .n_classes = 2,
+        .n_features = 3,
+        .n_data = 4,
+        .prior_variance = 1.0f,
+        .initial_deviation = 1.0f,
+        .logits = true,
+        .natural = true,
+        .newton = schedule,
+        .seeds = &seed,
+        .optimizer = {.kind = IV_OPTIMIZER_ADAM, .learning_rates = &rate, .epsilon = 1e-8f}};
+    iv_posterior_desc bad[5];
+    for (size_t i = 0; i < 5; i++) bad[i] = good;
+    bad[0].logits = false;
+    bad[1].newton.rate = 1.5f;
+    bad[2].newton.least = 0.5f;
+    bad[3].alpha_damping = -0.1f;
+    bad[4].point = true;
+    static const char *const parts[] = {"sampled logits", "a rate of 1.5", "at least 0.5",
+                                        "damping -0.1", "point estimate"};
+    for (size_t i = 0; i < 5; i++) {
+        iv_posterior *posterior;
+        assert_fails(p->context, iv_posterior_create(p->context, 1, &bad[i], &posterior), IV_EINVAL,
+                     parts[i]);
+        assert_null(posterior);
+    }
+}
+
+int main(void) {
+    if (no_device_to_test()) return 0;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_are_newtons),
+        cmocka_unit_test(hostile_batches_leave_the_covariance_positive_definite),
+        cmocka_unit_test(training_goes_on_from_a_checkpoint_to_the_same_bytes),
+        cmocka_unit_test(a_member_trains_to_the_same_bytes_alone_and_in_a_population),
+        cmocka_unit_test(impossible_descriptions_are_refused),
+    };
+    return cmocka_run_group_tests_name("posterior-natural", tests, open_program, close_program);
+}
