@@ -77,7 +77,7 @@ iv_status iv_lanes_join(iv_context *context) {
     return iv_cl_check(context, code, "bringing the work of lanes together");
 }
 
-iv_status iv_lanes_enqueue(iv_context *context, const iv_entry *entry) {
+iv_status iv_lanes_enqueue(iv_context *context, const iv_entry *entry, bool at_once) {
     const iv_lanes *lanes = context->lanes;
     const unsigned axis = entry->rank - 1;
     const size_t n_members = entry->global[axis];
@@ -88,8 +88,8 @@ iv_status iv_lanes_enqueue(iv_context *context, const iv_entry *entry) {
         memcpy(global, entry->global, sizeof global);
         offset[axis] = first;
         global[axis] = end - first;
-        code = clEnqueueNDRangeKernel(lanes->queues[i], entry->kernel, entry->rank, offset, global,
-                                      entry->local, 0, NULL, NULL);
+        code = clEnqueueNDRangeKernel(at_once ? lanes->queues[i] : context->queue, entry->kernel,
+                                      entry->rank, offset, global, entry->local, 0, NULL, NULL);
     }
     return iv_cl_check(context, code, entry->label);
 }

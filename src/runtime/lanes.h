@@ -25,7 +25,8 @@ bool iv_lanes_suit(const iv_lanes *lanes, size_t n_members);
 iv_status iv_lanes_fork(iv_context *context);
 iv_status iv_lanes_join(iv_context *context);
 
-/* Enqueue a launch that ends by member, each lane its share. */
-iv_status iv_lanes_enqueue(iv_context *context, const iv_entry *entry);
+/* Enqueue a launch that ends by member, each lane its share: all at once, or one after another in
+ * the main queue. */
+iv_status iv_lanes_enqueue(iv_context *context, const iv_entry *entry, bool at_once);
 
 #endif

@@ -336,20 +336,22 @@ iv_status iv_sequence_set_step(iv_sequence *sequence, uint32_t step) {
 iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step) {
     iv_context *context = sequence->context;
     const bool divide = iv_lanes_suit(context->lanes, sequence->n_members);
+    const bool first = sequence->n_runs < IV_SEQUENCE_FIRST_RUNS;
     const size_t n_lanes = divide ? iv_lanes_count(context->lanes) : 1;
     bool divided = false;
     size_t n_launches = 0;
     iv_status status = iv_sequence_set_step(sequence, step);
     for (size_t i = 0; i < sequence->n_entries && status == IV_OK; i++) {
         const iv_entry *entry = &sequence->entries[i];
-        const bool wanted = divide && entry->by_member;
+        const bool shared = divide && entry->by_member, wanted = shared && !first;
         if (wanted != divided) status = wanted ? iv_lanes_fork(context) : iv_lanes_join(context);
         divided = wanted;
-        n_launches += wanted ? n_lanes : 1;
+        n_launches += shared ? n_lanes : 1;
         if (status == IV_OK)
-            status = wanted ? iv_lanes_enqueue(context, entry)
+            status = shared ? iv_lanes_enqueue(context, entry, wanted)
                             : iv_sequence_enqueue(context, entry, NULL);
     }
+    if (first) sequence->n_runs++;
     if (divided) {
         const iv_status joined = iv_lanes_join(context);
         if (status == IV_OK) status = joined;

@@ -51,8 +51,16 @@ struct iv_sequence {
     iv_scratch *scratch;
     size_t n_scratch, scratch_capacity;
     size_t n_members; /* of launches that end by member; 0: not said */
+    unsigned n_runs;  /* so far; counted to IV_SEQUENCE_FIRST_RUNS */
     iv_launch launch; /* the one being described */
 };
+
+/* PoCL before 6 keeps one loaded function of a kernel for launches from the origin and another for
+ * those with an offset, as lanes have, but counts down the use of whichever it finds first. Where
+ * two queues launch a kernel for the first time at once, a count can fall below zero, and the
+ * process is ended ("found->ref_count > 0", mended in its commit c9ac4c0c3). A launch alone leaves
+ * the count of its function one higher: lanes take turns in the first runs of a sequence. */
+enum { IV_SEQUENCE_FIRST_RUNS = 2 };
 
 /* Enqueue one entry; `event` (NULL for none) is that of a launch, untouched by a call. */
 iv_status iv_sequence_enqueue(iv_context *context, const iv_entry *entry, cl_event *event);
