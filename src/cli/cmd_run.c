@@ -83,7 +83,11 @@ static int run(const cli_arguments *arguments) {
     cli_overrides overrides;
     if (options.resume && !options.out)
         return cli_usage_error(&cli_run, "--resume needs --out, the directory of the run");
-    if (!cli_overrides_read(arguments, &overrides)) return 1;
+    if (!cli_overrides_read(arguments, &overrides)) {
+        iv_error error = {0};
+        (void)iv_fail(&error, IV_ENOMEM, "out of memory");
+        return cli_fail(&error);
+    }
     options.overrides = overrides.texts;
     options.n_overrides = overrides.n;
     const int exit_status = perform(arguments, options, NULL);

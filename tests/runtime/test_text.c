@@ -2,6 +2,7 @@
 #include "../kit/kit.h"
 
 #include "runtime/text.h"
+#include "runtime/text_builder.h"
 
 #include <math.h>
 
@@ -63,6 +64,24 @@ static void a_word_is_nearer_only_within_its_tolerance(void **state) {
     assert_true(best == SIZE_MAX);
 }
 
+/* Names of files may hold any bytes; texts are UTF-8. What is, stays as it is. */
+static void bytes_that_are_no_utf8_are_replaced_in_every_format(void **state) {
+    static void (*const add[])(iv_text *, const char *) = {iv_text_json, iv_text_csv, iv_text_html,
+                                                           iv_text_markdown, iv_text_gnuplot};
+    static const char *const right[] = {"\"d\xC3\xA9\\ufffdz\"", "d\xC3\xA9\xEF\xBF\xBDz",
+                                        "d\xC3\xA9\xEF\xBF\xBDz", "d\xC3\xA9\xEF\xBF\xBDz",
+                                        "'d\xC3\xA9\xEF\xBF\xBDz'"};
+    (void)state;
+    for (size_t i = 0; i < sizeof add / sizeof *add; i++) {
+        iv_text text = {0};
+        add[i](&text, "d\xC3\xA9\xE9z");
+        assert_string_equal(text.data, right[i]);
+        iv_text_free(&text);
+    }
+    assert_true(iv_is_utf8("d\xC3\xA9"));
+    assert_false(iv_is_utf8("\xE9z"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations_are_rounded_before_they_are_taken_apart),
@@ -70,6 +89,7 @@ int main(void) {
         cmocka_unit_test(short_durations_have_a_decimal),
         cmocka_unit_test(what_is_no_duration_is_shown_as_none),
         cmocka_unit_test(a_word_is_nearer_only_within_its_tolerance),
+        cmocka_unit_test(bytes_that_are_no_utf8_are_replaced_in_every_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

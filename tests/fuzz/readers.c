@@ -1,0 +1,223 @@
+#include "readers.h"
+
+#include "data/idx.h"
+#include "data/png_read.h"
+#include "report/run_json.h"
+
+#include <invar/bench.h>
+#include <invar/data.h>
+#include <invar/report.h>
+#include <invar/studies.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+/* ------------------------------------------------------------------ bytes as a file */
+
+/* One file, written over and over: readers want a path. */
+static const char *as_file(const uint8_t *bytes, size_t n) {
+    static char path[64];
+    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(path, sizeof path, "%s/invar-fuzz-%ld", folder, (long)getpid());
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(bytes, 1, n, file) != n || fclose(file) != 0) abort();
+    return path;
+}
+
+/* A reader's answer: what was read is given back by `clear`, a failure has a message. */
+static void check(iv_status status, const iv_error *error) {
+    if ((status != IV_OK) != (error->message[0] != '\0')) abort();
+}
+
+/* ------------------------------------------------------------------ specs */
+
+static void read_spec(const uint8_t *bytes, size_t n) {
+    iv_error error = {0};
+    iv_spec *spec;
+    check(iv_spec_parse("f", (const char *)bytes, n, NULL, 0, iv_study_schema, &spec, &error),
+          &error);
+    iv_spec_destroy(spec);
+}
+
+static void write_spec(FILE *good) {
+    fputs("study: regularization\nname: r\nseeds: [4, 5]\n"
+          "dataset: {name: digits, images: 200, train: 64, validation: 32, test: 32}\n"
+          "group: {kind: rotation, order: 2}\nmodel: {hidden: 16, layers: 3}\n"
+          "training: {batch: 32, epochs: 3, learning_rate: 8e-4}\n"
+          "runs:\n  - {name: IR, method: regularization, sweep: {nu: [0.5, 1]}}\n"
+          "metrics: {names: [accuracy, li]} # as published\n",
+          good);
+}
+
+/* ------------------------------------------------------------------ safetensors */
+
+static void read_safetensors(const uint8_t *bytes, size_t n) {
+    iv_error error = {0};
+    iv_safetensors *file;
+    check(iv_safetensors_open(as_file(bytes, n), &file, &error), &error);
+    for (size_t i = 0; file && i < iv_safetensors_count(file); i++) {
+        const iv_tensor_entry *entry = iv_safetensors_get(file, i);
+        if (iv_safetensors_find(file, entry->name) == NULL) abort();
+    }
+    if (file) (void)iv_safetensors_metadata(file, "run");
+    iv_safetensors_close(file);
+}
+
+static void read_sealed(const uint8_t *bytes, size_t n) {
+    iv_error error = {0};
+    iv_safetensors *file;
+    check(iv_safetensors_open_sealed(as_file(bytes, n), &file, &error), &error);
+    iv_safetensors_close(file);
+}
+
+static void copy_of(const char *path, FILE *good) {
+    uint8_t *bytes;
+    size_t n;
+    if (iv_read_file(path, SIZE_MAX / 2, &bytes, &n, NULL) != IV_OK) abort();
+    if (fwrite(bytes, 1, n, good) != n) abort();
+    free(bytes);
+}
+
+static void write_tensors(FILE *good, bool sealed) {
+    static const float values[12] = {0, 1, 2, 3};
+    const iv_tensor_entry tensors[] = {{"layers.0.weight", 2, {2, 3}, values},
+                                       {"layers.0.bias", 1, {2}, values}};
+    const iv_metadata metadata[] = {{"name", "IR"}, {"seed", "4"}};
+    const char *path = as_file(NULL, 0);
+    if ((sealed ? iv_safetensors_write_sealed : iv_safetensors_write)(path, tensors, 2, metadata, 2,
+                                                                      NULL) != IV_OK)
+        abort();
+    copy_of(path, good);
+}
+
+static void write_safetensors(FILE *good) {
+    write_tensors(good, false);
+}
+
+static void write_sealed(FILE *good) {
+    write_tensors(good, true);
+}
+
+/* ------------------------------------------------------------------ arrays and images */
+
+static void read_npy(const uint8_t *bytes, size_t n) {
+    iv_error error = {0};
+    iv_array array = {0};
+    const iv_status status = iv_npy_read(as_file(bytes, n), &array, &error);
+    check(status, &error);
+    if (status == IV_OK) free(array.data);
+}
+
+static void write_npy(FILE *good) {
+    int32_t values[6] = {5, 4, 3, 2, 1, 0};
+    const iv_array array = {.type = IV_ARRAY_INT32, .rank = 2, .shape = {2, 3}, .data = values};
+    const char *path = as_file(NULL, 0);
+    if (iv_npy_write(path, &array, NULL) != IV_OK) abort();
+    copy_of(path, good);
+}
+
+static void read_png(const uint8_t *bytes, size_t n) {
+    iv_error error = {0};
+    iv_png image;
+    const iv_status status = iv_png_read(as_file(bytes, n), &image, &error);
+    check(status, &error);
+    if (status == IV_OK) free(image.pixels);
+}
+
+static void write_png(FILE *good) {
+    static const uint8_t pixels[6 * 5 * 3] = {9, 99, 199};
+    const char *path = as_file(NULL, 0);
+    if (iv_png_write_rgb(path, pixels, 6, 5, NULL) != IV_OK) abort();
+    copy_of(path, good);
+}
+
+static void read_idx(const uint8_t *bytes, size_t n) {
+    iv_error error = {0};
+    iv_idx idx = {0};
+    const size_t any[4] = {0};
+    const iv_status status = iv_idx_read(as_file(bytes, n), 3, any, &idx, &error);
+    check(status, &error);
+    free(idx.data);
+}
+
+static const uint8_t idx_file[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2,  0,  0,
+                                   0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+
+static void write_idx(FILE *good) {
+    if (fwrite(idx_file, 1, sizeof idx_file, good) != sizeof idx_file) abort();
+}
+
+static void write_gzip(FILE *good) {
+    const char *path = as_file(NULL, 0);
+    gzFile file = gzopen(path, "wb");
+    if (!file || gzwrite(file, idx_file, sizeof idx_file) != (int)sizeof idx_file ||
+        gzclose(file) != Z_OK)
+        abort();
+    copy_of(path, good);
+}
+
+/* ------------------------------------------------------------------ JSON */
+
+static void read_results(const uint8_t *bytes, size_t n) {
+    iv_error error = {0};
+    iv_results results = {0};
+    check(iv_results_read(as_file(bytes, n), &results, &error), &error);
+    iv_results_free(&results);
+}
+
+static void write_results(FILE *good) {
+    fputs("{\"runs\": [{\"name\": \"IR\", \"seed\": 4, \"status\": \"done\", \"metrics\": "
+          "{\"accuracy\": 0.5, \"eta\": [1, null]}, \"model\": \"models/IR-seed4.safetensors\"}], "
+          "\"cells\": [{\"row\": \"rotation-2\", \"column\": \"IR\", \"metric\": \"accuracy\", "
+          "\"mean\": 0.5, \"std\": null, \"n\": 1, \"published\": null, \"published_std\": null}], "
+          "\"claims\": [{\"claim\": \"c\", \"holds\": true, \"evidence\": \"e\"}]}\n",
+          good);
+}
+
+static void read_run(const uint8_t *bytes, size_t n) {
+    iv_error error = {0};
+    iv_run_json run;
+    const iv_status status = iv_run_json_read(as_file(bytes, n), &run, &error);
+    check(status, &error);
+    if (status == IV_OK) iv_run_json_free(&run);
+}
+
+static void write_run(FILE *good) {
+    fputs(
+        "{\"name\": \"r\", \"version\": \"0.1.0\", \"device\": null, \"seeds\": [4], \"data\": "
+        "[{\"file\": \"a\", \"sha256\": \"b\", \"published\": true}], \"processes\": [{\"device\": "
+        "\"d\"}], \"start\": \"2026-01-01T00:00:00Z\", \"seconds\": 1.5, \"status\": \"done\"}\n",
+        good);
+}
+
+static void read_bench(const uint8_t *bytes, size_t n) {
+    iv_error error = {0};
+    iv_bench_report report;
+    const iv_status status = iv_bench_report_read(as_file(bytes, n), &report, &error);
+    check(status, &error);
+    if (status == IV_OK) iv_bench_report_free(&report);
+}
+
+static void write_bench(FILE *good) {
+    fputs(
+        "{\"version\": \"0.1.0\", \"commit\": \"c\", \"opencl_headers\": \"1.2\", \"host\": \"h\", "
+        "\"system\": \"s\", \"date\": \"d\", \"devices\": [{\"name\": \"n\", \"platform\": \"p\", "
+        "\"driver\": \"1\", \"version\": \"v\", \"type\": \"cpu\", \"compute_units\": 2, "
+        "\"peak_gflops\": 1.0, \"peak_gb_per_s\": null, \"items\": [{\"name\": \"i\", \"unit\": "
+        "\"us\", \"better\": \"lower\", \"value\": 1.5, \"spread\": 0.1, \"repetitions\": 9, "
+        "\"milliseconds\": 2.0, \"percent_of_peak\": null}]}]}\n",
+        good);
+}
+
+/* ------------------------------------------------------------------ all of them */
+
+const reader readers[] = {
+    {"spec", read_spec, write_spec},       {"safetensors", read_safetensors, write_safetensors},
+    {"sealed", read_sealed, write_sealed}, {"npy", read_npy, write_npy},
+    {"png", read_png, write_png},          {"idx", read_idx, write_idx},
+    {"gzip", read_idx, write_gzip},        {"results", read_results, write_results},
+    {"run", read_run, write_run},          {"bench", read_bench, write_bench},
+};
+const size_t n_readers = sizeof readers / sizeof *readers;
