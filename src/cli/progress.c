@@ -111,11 +111,17 @@ void cli_progress_end(cli_progress *p) {
 
 static volatile sig_atomic_t stop_requested;
 
+typedef struct {
+    sigset_t signals;
+    bool heeds_hangup; /* under nohup it is ignored, and stays so */
+} stop_requests;
+
 /* Signals are waited for in a thread of their own: OpenCL drivers are built on compilers that put
- * their own handlers in the place of others'. */
+ * their own handlers in the place of others', also of what was ignored, and unblock all in them. */
 static void *await_requests(void *state) {
-    const sigset_t *requests = state;
-    for (int number; sigwait(requests, &number) == 0;) {
+    const stop_requests *r = state;
+    for (int number; sigwait(&r->signals, &number) == 0;) {
+        if (number == SIGHUP && !r->heeds_hangup) continue;
         if (stop_requested) _exit(130);
         stop_requested = 1;
     }
@@ -123,22 +129,20 @@ static void *await_requests(void *state) {
 }
 
 const volatile sig_atomic_t *cli_catch_stop(void) {
-    static sigset_t requests;
+    /* SIGUSR1 and 2: a batch system gives notice. */
+    static const int asked_by[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    static stop_requests r;
     struct sigaction hangup;
     pthread_t thread;
-    sigemptyset(&requests);
-    sigaddset(&requests, SIGINT);
-    sigaddset(&requests, SIGTERM);
-    sigaddset(&requests, SIGUSR1); /* a batch system gives notice */
-    sigaddset(&requests, SIGUSR2);
-    /* The end of a session; under nohup it is ignored, and stays so. */
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
-        sigaddset(&requests, SIGHUP);
-    if (pthread_sigmask(SIG_BLOCK, &requests, NULL) == 0 &&
-        pthread_create(&thread, NULL, await_requests, &requests) == 0)
+    sigemptyset(&r.signals);
+    for (size_t i = 0; i < sizeof asked_by / sizeof *asked_by; i++)
+        sigaddset(&r.signals, asked_by[i]);
+    r.heeds_hangup = sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN;
+    if (pthread_sigmask(SIG_BLOCK, &r.signals, NULL) == 0 &&
+        pthread_create(&thread, NULL, await_requests, &r) == 0)
         pthread_detach(thread);
     else /* without the thread nobody would hear them */
-        pthread_sigmask(SIG_UNBLOCK, &requests, NULL);
+        pthread_sigmask(SIG_UNBLOCK, &r.signals, NULL);
     return &stop_requested;
 }
 

@@ -215,7 +215,7 @@ static void a_report_that_cannot_be_written_costs_no_result(void **state) {
 /* ------------------------------------------------------------------ surroundings */
 
 #define LONG_RUN                                                                                   \
-    ARGUMENTS("run", in_scratch(state, "spec.yaml"), "--quiet", "--set", "training.epochs=4000",   \
+    ARGUMENTS("run", in_scratch(state, "spec.yaml"), "--quiet", "--set", "training.epochs=20000",  \
               "--out", in_scratch(state, "long"))
 
 /* Once it has a checkpoint it trains. */
