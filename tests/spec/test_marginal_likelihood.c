@@ -38,6 +38,7 @@ static void a_small_spec_is_written_with_every_default(void **state) {
                               "training:\n"
                               "  learning_rate: 0.001\n"
                               "  eta_learning_rate: 0\n"
+                              "  sigma_rate: 0.1\n"
                               "  annealing: cosine\n"
                               "  posterior: adam\n"
                               "  samples: weights\n"
@@ -79,9 +80,9 @@ static void keys_of_the_other_studies_are_unknown(void **state) {
                    "invariance, eta, learned, estimate, method, inducing, iterations, sweep");
     expect_message(DIGITS PLAIN "training: {momentum: 0.9}\n", NULL,
                    "spec.yaml:5:12: unknown key `momentum` in `training`, expected one of "
-                   "learning_rate, eta_learning_rate, annealing, posterior, samples, newton_rate, "
-                   "newton_hold, newton_least, alpha_rate, batch, epochs, beta1, beta2, epsilon, "
-                   "population, checkpoint_seconds");
+                   "learning_rate, eta_learning_rate, sigma_rate, annealing, posterior, samples, "
+                   "newton_rate, newton_hold, newton_least, alpha_rate, batch, epochs, beta1, "
+                   "beta2, epsilon, population, checkpoint_seconds");
     expect_message("study: autoencoder\nname: a\nmodel: {samples: 3}\n"
                    "runs: [{name: a, layer: selu}]\n",
                    NULL,

@@ -278,7 +278,13 @@ void ml_oracle_network_load(const char *path, ml_oracle_network *network) {
     const int h = network->n_hidden,
               n_tensors = network->point ? ML_ORACLE_FACTOR : ML_ORACLE_N_TENSORS;
     const bool has_alpha = network->alpha_learned && !network->point;
-    assert_int_equal(iv_safetensors_count(file), n_tensors + has_alpha);
+    assert_int_equal(iv_safetensors_count(file), n_tensors + has_alpha + network->sigma_learned);
+    if (network->sigma_learned) {
+        const iv_tensor_entry *entry = iv_safetensors_find(file, "log_sigma");
+        if (!entry || entry->rank != 1 || entry->shape[0] != 1)
+            fail_msg("%s has no log_sigma [1]", path);
+        network->log_sigma = (double)entry->data[0];
+    }
     if (has_alpha) {
         const iv_tensor_entry *entry = iv_safetensors_find(file, "prior.variance");
         if (!entry || entry->rank != 1 || entry->shape[0] != 1)

@@ -69,11 +69,13 @@ enum {
 typedef struct {
     ml_oracle_shape shape;
     int n_hidden, n_classes;
-    int n_samples;            /* of transformations; 0: none, the filters as they are */
-    bool cosine;              /* features sqrt(2 / H) cos z; else max(z, 0) */
-    double blur;              /* of the filters, in pixels */
-    double alpha;             /* variance of the prior */
-    bool alpha_learned;       /* it comes from the model file; not of a point estimate */
+    int n_samples;      /* of transformations; 0: none, the filters as they are */
+    bool cosine;        /* features sqrt(2 / H) cos z; else max(z, 0) */
+    double blur;        /* of the filters, in pixels */
+    double alpha;       /* variance of the prior */
+    bool alpha_learned; /* it comes from the model file; not of a point estimate */
+    bool sigma_learned; /* so does ln sigma */
+    double log_sigma;
     double initial_deviation; /* L begins as this times I */
     double n_data;            /* the loss has KL / n_data */
     double learned[6];        /* 1 where the gradient to eta counts */

@@ -26,7 +26,7 @@ typedef struct {
     bool grid; /* transformations are equally spaced: of the runs whose samples can be */
     double input_mean;
     const char *posterior; /* what is said of its training beyond the paper's; NULL: nothing */
-    bool alpha_learned;
+    bool alpha_learned, sigma_learned; /* the latter with the former */
 } setting;
 
 typedef struct {
@@ -110,6 +110,7 @@ static ml_oracle_network network_create(const setting *s, const run_kind *run, c
                                  .blur = s->blur,
                                  .alpha = alpha,
                                  .alpha_learned = s->alpha_learned,
+                                 .sigma_learned = s->sigma_learned,
                                  .initial_deviation = initial_deviation,
                                  .n_data = N_TRAIN,
                                  .point = run->point};
@@ -145,9 +146,12 @@ static void write_spec(void **state, const setting *s) {
                      seeds[0], seeds[1], s->rings ? "rings" : "digits", s->transformation, N_TRAIN,
                      N_TEST, DATA_SEED, s->features, HIDDEN, SAMPLES,
                      s->grid ? "equally-spaced" : "random", alpha, initial_deviation, s->input_mean,
-                     s->blur, s->alpha_learned ? "[alpha]" : "[]", s->rings ? N_TRAIN : BATCH,
-                     s->rings ? 4 * EPOCHS : EPOCHS, s->annealing, epsilon,
-                     s->posterior ? s->posterior : "");
+                     s->blur,
+                     s->sigma_learned   ? "[alpha, sigma]"
+                     : s->alpha_learned ? "[alpha]"
+                                        : "[]",
+                     s->rings ? N_TRAIN : BATCH, s->rings ? 4 * EPOCHS : EPOCHS, s->annealing,
+                     epsilon, s->posterior ? s->posterior : "");
     for (int i = 0; i < N_RUNS; i++) {
         if (!has_run(s, &runs[i])) continue;
         n += snprintf(text + n, sizeof text - (size_t)n,
@@ -321,6 +325,7 @@ static void check_metrics(void **state, const setting *s, const data *d, const r
         close_to(label, metrics, "elbo", run->point ? NAN : -(cross_entropy + kl / N_TRAIN), 1e-5);
         close_to(label, metrics, "alpha", s->alpha_learned && !run->point ? network.alpha : NAN,
                  1e-12);
+        close_to(label, metrics, "sigma", s->sigma_learned ? exp(network.log_sigma) : NAN, 1e-6);
         check_eta(label, metrics, run, network.tensors[ML_ORACLE_ETA]);
     }
     ml_oracle_network_free(&network);
@@ -328,11 +333,28 @@ static void check_metrics(void **state, const setting *s, const data *d, const r
 
 /* ------------------------------------------------------------------ settings */
 
+/* The random weights are those that the run began with, times what sigma grew by: two roundings, and
+ * the float of an exponential of a logarithm, whose error is 2^-24 of the logarithm. */
+static void assert_weights_follow_sigma(void **state, const data *d, const setting *s,
+                                        const run_kind *run, uint32_t seed,
+                                        const ml_oracle_network *after) {
+    ml_oracle_network before = network_create(s, run, d);
+    load_model(state, "initial", run, seed, &before);
+    const double growth = exp(after->log_sigma - before.log_sigma);
+    assert_true(fabs(growth - 1) > 1e-5);
+    for (int i = 0; i < ml_oracle_elements(&before, ML_ORACLE_WEIGHT); i++) {
+        const double expected = before.tensors[ML_ORACLE_WEIGHT][i] * growth;
+        assert_true(fabs(after->tensors[ML_ORACLE_WEIGHT][i] - expected) <= 1e-6 * fabs(expected));
+    }
+    ml_oracle_network_free(&before);
+}
+
 static void assert_alpha_moved(void **state, const data *d, const setting *s, const run_kind *run,
                                uint32_t seed) {
     ml_oracle_network network = network_create(s, run, d);
     load_model(state, "run", run, seed, &network);
     if (!run->point) assert_true(fabs(network.alpha / alpha - 1) > 1e-3);
+    if (s->sigma_learned) assert_weights_follow_sigma(state, d, s, run, seed, &network);
     ml_oracle_network_free(&network);
 }
 
@@ -402,7 +424,8 @@ static void metrics_after_natural_gradients_are_the_oracles(void **state) {
                                     .transformation = "rotated",
                                     .annealing = "cosine",
                                     .alpha_learned = true,
-                                    .posterior = ", posterior: natural"});
+                                    .sigma_learned = true,
+                                    .posterior = ", posterior: natural, sigma_rate: 1"});
 }
 
 static void metrics_after_sampled_logits_are_the_oracles(void **state) {

@@ -9,6 +9,10 @@ static void destroy_posterior(void *posterior) {
     iv_posterior_destroy(posterior);
 }
 
+static void destroy_sequence(void *sequence) {
+    iv_sequence_destroy(sequence);
+}
+
 /* The end of a step, with memory for a batch where it takes one. */
 static void append_update(subject *s) {
     const size_t n_features = TRIAL_ROWS * s->n_features, n_curvatures = TRIAL_ROWS * s->n_classes;
@@ -65,7 +69,7 @@ subject subject_begin(program *p, const plan_of_subject *plan) {
 }
 
 void subject_end(subject *s) {
-    iv_sequence_destroy(s->update);
+    program_release(s->program, destroy_sequence, s->update);
     program_release(s->program, destroy_posterior, s->posterior);
     release_optimizer(s->program, s->optimizer);
 }
@@ -175,10 +179,6 @@ void write_gradients(const subject *s, const float *gradients) {
                                               (view.offset + r * view.stride) * sizeof(float),
                                               n * sizeof(float), gradients + r * n));
     write_whole(s, view.buffer);
-}
-
-static void destroy_sequence(void *sequence) {
-    iv_sequence_destroy(sequence);
 }
 
 iv_sequence *evaluation_begin(const subject *s) {

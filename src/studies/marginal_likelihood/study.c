@@ -228,9 +228,21 @@ static void row_name(const iv_population *p, const iv_spec_run *run, char *name,
     "training: {batch: 128, epochs: 1000, learning_rate: 0.001, annealing: none}\n"                \
     "runs: [{name: step, invariance: rotation, eta: 1}]\n"
 
+/* The same by natural gradients, with larger batches; random features. */
+#define NATURAL_STEP                                                                               \
+    "study: marginal-likelihood\n"                                                                 \
+    "name: step\n"                                                                                 \
+    "dataset: {name: mnist, transformation: rotated, train: 10240, test: 1}\n"                     \
+    "model: {features: rff, hidden: 1024, samples: 32, sampling: equally-spaced, learn: "          \
+    "[alpha]}\n"                                                                                   \
+    "training: {batch: 1000, epochs: 1000, learning_rate: 0.1, annealing: none, "                  \
+    "posterior: natural}\n"                                                                        \
+    "runs: [{name: step, invariance: rotation, eta: 1}]\n"
+
 static const iv_step_entry steps[] = {
     {"relu", STEP("relu")},
     {"rff", STEP("rff")},
+    {"natural", NATURAL_STEP},
     {NULL, NULL},
 };
 
