@@ -2,7 +2,7 @@
 """Training steps of the marginal-likelihood study by natural gradients in JAX: what a user would write instead.
 
 The published size: 784 pixels, 1024 random Fourier features averaged over 32 rotations on a grid, an output layer with a
-full-covariance Gaussian posterior for each of 10 classes, batches of 1000. A step rotates its images, computes the features and the
+full-covariance Gaussian posterior for each of 10 classes, batches of 250. A step rotates its images, computes the features and the
 loss with sampled logits (two antithetic pairs), moves how far images are rotated by Adam, and the posterior by a variational online
 Newton step:
 
@@ -21,7 +21,7 @@ import numpy as np
 
 import timing
 
-SIDE, HIDDEN, SAMPLES, CLASSES, BATCH, POOL, DATA = 28, 1024, 32, 10, 1000, 10240, 10240
+SIDE, HIDDEN, SAMPLES, CLASSES, BATCH, POOL, DATA = 28, 1024, 32, 10, 250, 10240, 10240
 SIGMA, RATE, RHO, DAMPING = 0.3, 0.1, 0.3, 0.5
 PAIRS = 2
 

@@ -235,7 +235,7 @@ static void row_name(const iv_population *p, const iv_spec_run *run, char *name,
     "dataset: {name: mnist, transformation: rotated, train: 10240, test: 1}\n"                     \
     "model: {features: rff, hidden: 1024, samples: 32, sampling: equally-spaced, learn: "          \
     "[alpha]}\n"                                                                                   \
-    "training: {batch: 1000, epochs: 1000, learning_rate: 0.1, annealing: none, "                  \
+    "training: {batch: 250, epochs: 1000, learning_rate: 0.1, annealing: none, "                   \
     "posterior: natural}\n"                                                                        \
     "runs: [{name: step, invariance: rotation, eta: 1}]\n"
 
