@@ -51,7 +51,10 @@ def features(run, tensors, images):
     result = torch.zeros(len(images), len(weight))
     for first in range(0, len(images), GROUP):
         batch = images[first:first + GROUP]
-        for warp in rotations((torch.rand(n_samples) * 2 - 1) * reach):
+        points = torch.rand(n_samples) * 2 - 1
+        if run["model"].get("sampling") == "equally-spaced":
+            points = (torch.arange(n_samples) + 0.5) * 2 / n_samples - 1
+        for warp in rotations(points * reach):
             grid = F.affine_grid(warp[None], (1, 1, SIDE, SIDE), align_corners=True)
             # images of filters with one pixel: a turned filter is a combination of them, [filter pixel, pixel]
             turned = F.grid_sample(pixels, grid, align_corners=True).flatten(2)[0]
@@ -152,8 +155,10 @@ def main():
     test = features(run, tensors, test_images)
     factor = tensors["output.scale_tril"]
     trained = Posterior(tensors["output.mean"], factor @ factor.transpose(1, 2))
-    report("trained", trained, run["model"]["alpha"], fresh, labels, test, test_labels)
-    for alpha in arguments.alpha or [run["model"]["alpha"]]:
+    learned = tensors.get("prior.variance")
+    own_alpha = run["model"]["alpha"] if learned is None else learned.item()
+    report("trained", trained, own_alpha, fresh, labels, test, test_labels)
+    for alpha in arguments.alpha or [own_alpha]:
         best = optimum(fitted, labels, alpha, arguments.iterations)
         report("best", best, alpha, fresh, labels, test, test_labels)
 
