@@ -96,8 +96,8 @@ static void start_and_stop(void **state, const moment *m, int number) {
          m, number);
 }
 
-/* Epochs of 32 steps: none of those that the checkpoint knows of comes as far as its step. */
-static void a_checkpoint_of_other_batches_is_refused(void **state) {
+/* The spec in the directory was changed by hand. */
+static void a_checkpoint_of_a_changed_spec_is_refused(void **state) {
     start_and_stop(state, &(moment){.population = 0, .step = 200}, SIGKILL);
     const char *path = in_scratch(state, "run/spec.yaml");
     char *text = slurp(path, NULL), *batch = strstr(text, "batch: 32");
@@ -106,14 +106,14 @@ static void a_checkpoint_of_other_batches_is_refused(void **state) {
     spill(path, text);
     free(text);
     invar_fails(state, ARGUMENTS("resume", in_scratch(state, "run"), "--quiet"), 4,
-                "the checkpoint is of other batches", NULL);
+                "the checkpoint is of another spec", NULL);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(the_last_point_of_the_curves_is_the_result),
         SCRATCH_TEST(a_member_that_diverges_is_not_shown_in_tables),
-        SCRATCH_TEST(a_checkpoint_of_other_batches_is_refused),
+        SCRATCH_TEST(a_checkpoint_of_a_changed_spec_is_refused),
     };
     return run_without_device() ? 0 : cmocka_run_group_tests(tests, NULL, NULL);
 }
