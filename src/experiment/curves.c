@@ -179,8 +179,9 @@ iv_status iv_experiment_plot(const iv_experiment *x, const iv_plot *plot, const 
     char *folder = iv_run_dir_file(x->job->dir, "figures");
     bool drawn;
     if (!folder) return iv_no_memory(x->context);
-    iv_experiment_plotted(
-        x, name, iv_plot_write(plot, folder, name, &drawn, iv_context_error(x->context)), drawn);
+    const iv_status status =
+        iv_plot_write(plot, folder, name, &drawn, iv_context_error(x->context));
+    iv_experiment_plotted(x, name, status, drawn);
     free(folder);
     return IV_OK;
 }

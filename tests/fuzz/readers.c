@@ -22,7 +22,7 @@ static const char *as_file(const uint8_t *bytes, size_t n) {
     const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     snprintf(path, sizeof path, "%s/invar-fuzz-%ld", folder, (long)getpid());
     FILE *file = fopen(path, "wb");
-    if (!file || fwrite(bytes, 1, n, file) != n || fclose(file) != 0) abort();
+    if (!file || (n > 0 && fwrite(bytes, 1, n, file) != n) || fclose(file) != 0) abort();
     return path;
 }
 

@@ -122,9 +122,9 @@ static iv_status draw(const iv_experiment *x, const iv_member *member, const dou
     bool drawn;
     char *folder = iv_run_dir_file(x->job->dir, "figures");
     if (!folder) return iv_no_memory(x->context);
-    iv_experiment_plotted(
-        x, name, iv_contour_write(&contour, folder, name, &drawn, iv_context_error(x->context)),
-        drawn);
+    const iv_status status =
+        iv_contour_write(&contour, folder, name, &drawn, iv_context_error(x->context));
+    iv_experiment_plotted(x, name, status, drawn);
     free(folder);
     return IV_OK;
 }
