@@ -33,9 +33,10 @@
  * which has the same fixed point, |L|^2 that of the q before the step. With k = |L|^2 / alpha this is the
  * closed form itself, which is slow where data determine few weights; with k = 0, MacKay's.
  *
- * Sources: for alpha, MacKay 1992, "Bayesian interpolation", equation 4.8; van der Ouderaa and van der Wilk 2022, section 4; for the sampling W = mean + L eps,
+ * Sources: van der Ouderaa and van der Wilk 2022, section 4; for the sampling W = mean + L eps,
  * Kingma and Welling 2014; of logits, Kingma, Salimans and Welling 2015; for natural gradients, Khan
- * and Lin 2017 and Khan et al. 2018 (variational online Newton). */
+ * and Lin 2017 and Khan et al. 2018 (variational online Newton); for alpha, MacKay 1992, "Bayesian
+ * interpolation", equation 4.8. */
 #ifndef INVAR_POSTERIOR_H
 #define INVAR_POSTERIOR_H
 
@@ -105,7 +106,8 @@ iv_view iv_posterior_kl_view(const iv_posterior *posterior);
 /* alpha of every member: out [R]. */
 iv_status iv_posterior_prior(const iv_posterior *posterior, float *variances);
 
-/* Draw the W of training step `step`, or lay out L where logits are sampled. Call it before the first step, after reading a checkpoint or
+/* Draw the W of training step `step`, or lay out L where logits are sampled. Call it before the
+ * first step, after reading a checkpoint or
  * model, and before training goes on after an evaluation drew another W: training is then what it
  * would be without the interruption, bit for bit.
  *
