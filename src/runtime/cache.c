@@ -48,6 +48,10 @@ bool iv_cache_is_writable(void) {
     return !cache_is_set_to("off") && !cache_is_set_to("read");
 }
 
+bool iv_cache_keeps_all(void) {
+    return cache_is_set_to("on");
+}
+
 /* The directory FOLDER lies in; a relative XDG_CACHE_HOME is ignored, as its specification asks. */
 static bool cache_directory(const char *folder, char path[PATH_BYTES]) {
     if (cache_is_set_to("off")) return false;

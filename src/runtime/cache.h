@@ -3,7 +3,7 @@
  *
  * A file lies in $XDG_CACHE_HOME/invar/FOLDER/NAME (else ~/.cache/invar/...) and carries a
  * checksum. INVAR_CACHE=off in the environment: nothing is read or written. INVAR_CACHE=read: files
- * that are there are read, none is written. */
+ * that are there are read, none is written. INVAR_CACHE=on: also what is seldom worth keeping. */
 #ifndef INVAR_RUNTIME_CACHE_H
 #define INVAR_RUNTIME_CACHE_H
 
@@ -16,6 +16,9 @@ bool iv_cache_load(const char *folder, const char *name, void **data, size_t *by
 
 /* Whether iv_cache_store keeps anything, so that nobody makes in vain what it would keep. */
 bool iv_cache_is_writable(void);
+
+/* Whether INVAR_CACHE=on. */
+bool iv_cache_keeps_all(void);
 
 /* Keep `bytes` bytes: whoever reads the name sees the old file or
  * the whole new one, never a part. */

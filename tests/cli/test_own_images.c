@@ -188,7 +188,8 @@ static void names_are_folders_of_the_data_directory(void **state) {
     free(results);
 
     invar_succeeds(state, ARGUMENTS("run", in(scratch, "spec.yaml"), "--quiet", "--set",
-                                    "dataset.name=digits", "--out", in(scratch, "digits")));
+                                    "dataset.name=digits", "--set", "dataset.images=200", "--out",
+                                    in(scratch, "digits")));
     results = slurp(in(scratch, "digits/results.json"), NULL);
     assert_contains(results, "0.123456");
     free(results);

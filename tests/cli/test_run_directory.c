@@ -227,11 +227,11 @@ static void check_prints_runs_and_estimates_and_leaves_nothing(void **state) {
 /* ------------------------------------------------------------------ too little of something */
 
 static void a_population_that_does_not_fit_is_refused_with_one_that_does(void **state) {
-    /* 1000 members, 100000 images a step: 300 GB of images alone. */
+    /* 1000 members, 50000 images a step: 150 GB of images alone. */
     outcome o = invar_with(state, NULL,
                            RUN("--seeds", "1000", "--set", "training.population=1000", "--set",
-                               "training.batch=100000", "--set", "dataset.images=110000", "--set",
-                               "dataset.train=100000"));
+                               "training.batch=50000", "--set", "dataset.images=51000", "--set",
+                               "dataset.train=50000"));
     assert_status(&o, 1);
     assert_contains(o.err, "a population of 1000 needs");
     assert_contains(o.err, "MiB");

@@ -22,7 +22,7 @@ static int use_fresh_cache(void **state) {
     char folder[PATH_BYTES];
     snprintf(folder, sizeof folder, "%s/invar", base);
     remove_tree(folder);
-    unsetenv("INVAR_CACHE");
+    setenv("INVAR_CACHE", "on", 1);
     setenv("XDG_CACHE_HOME", base, 1);
     *state = base;
     return 0;
@@ -351,6 +351,7 @@ static void a_cache_that_is_only_read_keeps_nothing_new(void **state) {
     free(binary);
     unsetenv("INVAR_CACHE");
     assert_true(iv_cache_is_writable());
+    assert_false(iv_cache_keeps_all());
 }
 
 static void the_cache_can_be_turned_off(void **state) {
@@ -358,7 +359,16 @@ static void the_cache_can_be_turned_off(void **state) {
     setenv("INVAR_CACHE", "off", 1);
     assert_true(computed_scale(2) == 2);
     assert_int_equal(list_files(*state, "programs", path, name), 0);
+}
+
+static void drivers_that_keep_what_they_compile_are_left_to_it(void **state) {
+    char path[PATH_BYTES], name[256];
     unsetenv("INVAR_CACHE");
+    assert_true(computed_scale(2) == 2);
+    iv_context *context = open_context(false);
+    const bool is_pocl = strstr(iv_context_device(context)->platform, "Portable Computing");
+    iv_context_destroy(context);
+    assert_int_equal(list_files(*state, "programs", path, name), is_pocl ? 0 : 1);
 }
 
 int main(int argc, char **argv) {
@@ -384,6 +394,7 @@ int main(int argc, char **argv) {
         CASE(a_user_without_any_home_is_no_error),
         CASE(a_cache_that_is_only_read_keeps_nothing_new),
         CASE(the_cache_can_be_turned_off),
+        CASE(drivers_that_keep_what_they_compile_are_left_to_it),
     };
     return cmocka_run_group_tests(tests, make_base, remove_base);
 }
