@@ -8,12 +8,13 @@ static const char small_size[] = "training.epochs=8";
 
 /* ------------------------------------------------------------------ subjects */
 
-void subject_open(const iv_study *study, subject *s) {
+void subject_open(const iv_study *study, const char *name, subject *s) {
     /* Populations that fit any device: small specs are not divided by memory. */
     static const iv_device_info device = {.max_alloc_bytes = SIZE_MAX / 2,
                                           .global_bytes = SIZE_MAX / 2};
     const char *const overrides[] = {small_size};
-    *s = (subject){.study = study, .name = study->schema->study};
+    const bool is_another = strcmp(name, study->schema->study) != 0;
+    *s = (subject){.study = study, .name = name, .is_another = is_another};
     snprintf(s->path, sizeof s->path, "%s/%s.yaml", SPEC_FOLDER, s->name);
     iv_status status = iv_spec_load(s->path, overrides, is_small_run() ? 1 : 0, iv_study_schema,
                                     &s->spec, &s->error);

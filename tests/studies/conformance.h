@@ -9,10 +9,11 @@
 
 enum { LEARNING_RATE_THAT_DIVERGES = 1000 };
 
-/* A study with its small spec, specs/STUDY.yaml. */
+/* A study with its small spec, specs/STUDY.yaml, or another one of its, specs/STUDY-WHAT.yaml. */
 typedef struct {
     const iv_study *study;
-    const char *name;
+    const char *name; /* of the spec */
+    bool is_another;
     char path[512];
     iv_error error; /* why the spec does not load */
     iv_spec *spec;
@@ -20,7 +21,7 @@ typedef struct {
     void *reference;            /* the folder of a run that nothing disturbed, FOLDER/run */
 } subject;
 
-void subject_open(const iv_study *study, subject *s);
+void subject_open(const iv_study *study, const char *name, subject *s);
 void subject_close(subject *s);
 
 /* The test fails unless the spec has loaded. */
