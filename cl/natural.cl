@@ -97,12 +97,29 @@ __kernel void natural_factor(__global const float *restrict inverses,
         }
 }
 
-/* mean += rho steps, steps [R, C, H].  Work-items: (C H, members). */
+/* Shares [R] of the steps: rho, or less where its length, rho |way|, were more than `longest`; way
+ * [R, C, H], n numbers a member; longest 0: any.  Work-groups: one of 64 a member. */
+__attribute__((reqd_work_group_size(64, 1, 1)))
+__kernel void natural_share(__global const float *restrict way, __global float *restrict shares, uint n,
+                            float longest, float rate, uint hold, float least, uint step) {
+    const uint lane = get_local_id(0), r = get_global_id(1);
+    __local float partial[64];
+    __global const float *mine = way + (size_t)r * n;
+    float sum = 0.0f;
+    for (uint i = lane; i < n; i += 64) sum = MULTIPLY_ADD(mine[i], mine[i], sum);
+    partial[lane] = sum;
+    GROUP_SUM(partial, lane, 64)
+    if (lane != 0) return;
+    const float rho = newton_rate(step, rate, hold, least), length = rho * sqrt(partial[0]);
+    shares[r] = longest > 0.0f && length > longest ? rho * (longest / length) : rho;
+}
+
+/* mean += share steps, steps [R, C, H].  Work-items: (C H, members). */
 __kernel void natural_move(__global float *restrict means, uint stride,
-                           __global const float *restrict steps, uint n, float rate, uint hold,
-                           float least, uint step) {
+                           __global const float *restrict steps,
+                           __global const float *restrict shares, uint n) {
     const uint i = get_global_id(0), r = get_global_id(1);
     if (i >= n) return;
     const size_t at = (size_t)r * stride + i;
-    means[at] = MULTIPLY_ADD(newton_rate(step, rate, hold, least), steps[(size_t)r * n + i], means[at]);
+    means[at] = MULTIPLY_ADD(shares[r], steps[(size_t)r * n + i], means[at]);
 }

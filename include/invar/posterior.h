@@ -23,7 +23,9 @@
  *     mean_c = mean_c - rho P_c^-1 (n_data g + mean_c / alpha),      L_c L_c^T = P_c^-1
  *
  * a convex combination of positive definite matrices, so that P_c stays one for any batch and any rho
- * below 1.
+ * below 1. The means of a member move less far where the sum over classes of d^T P_c d / 2, d the
+ * move, were more than `trust` n_data: the first steps of a wide q, whose curvatures belong to logits
+ * that are far off, would throw them out of reach.
  *
  * The prior's variance alpha may be learned: it is at its best where the bound has no slope, alpha =
  * (|L|^2 + |mean|^2) / (C H). After each step ln alpha moves by a share of the way to
@@ -48,11 +50,13 @@ extern "C" {
 
 typedef struct iv_posterior iv_posterior;
 
-/* rho of step s = 0, 1, ...: `rate` while s < hold, then rate hold / s, at least `least`. */
+/* rho of step s = 0, 1, ...: `rate` while s < hold, then rate hold / s, at least `least`. And how far
+ * the means may move in a step, as their share of KL(q after || q before), in nats a datum. */
 typedef struct {
     float rate; /* in (0, 1] */
     uint32_t hold;
     float least; /* in [0, rate] */
+    float trust; /* 0: any distance */
 } iv_newton_schedule;
 
 typedef struct {

@@ -32,12 +32,13 @@ static iv_status check(const iv_posterior_desc *desc, iv_error *error) {
     if (desc->natural && !desc->logits)
         return iv_fail(error, IV_EINVAL, "natural gradients need sampled logits");
     if (desc->natural && !(desc->newton.rate > 0.0f && desc->newton.rate <= 1.0f &&
-                           desc->newton.least >= 0.0f && desc->newton.least <= desc->newton.rate))
+                           desc->newton.least >= 0.0f && desc->newton.least <= desc->newton.rate &&
+                           desc->newton.trust >= 0.0f && isfinite(desc->newton.trust)))
         return iv_fail(
             error, IV_EINVAL,
-            "natural gradients with a rate of %g, at least %g: expected a rate in (0, 1] "
-            "and no more than it",
-            (double)desc->newton.rate, (double)desc->newton.least);
+            "natural gradients with a rate of %g, at least %g, and a trust of %g: expected a rate "
+            "in (0, 1] and no more than it, and a trust from 0 on",
+            (double)desc->newton.rate, (double)desc->newton.least, (double)desc->newton.trust);
     /* kernels count a class's entries in 32 bits */
     if (desc->n_features > UINT16_MAX || desc->n_classes > UINT16_MAX)
         return iv_fail(error, IV_EINVAL, "a posterior of %zu x %zu is too large", desc->n_classes,

@@ -3,6 +3,8 @@
 
 #include <invar/linalg.h>
 
+#include <math.h>
+
 /* Columns of the symmetric products that are computed from their first row on, which is little more
  * than half of all: a whole number of panels and tiles of the products. */
 enum { BLOCK = 192, PIECE = IV_POSTERIOR_PIECE };
@@ -14,7 +16,7 @@ typedef struct {
     size_t n, n_classes, n_matrices, n_rows;
     iv_view features, curvatures;
     cl_mem pull, half, step; /* [R, C, H]: the gradient times N, L^T of it, L of that */
-    cl_mem scales;           /* [R] */
+    cl_mem scales, shares;   /* [R] */
     cl_mem weighted;         /* [R, B, H] */
     cl_mem inverses;         /* [R, C, H, H] */
     cl_mem failed;           /* int [R, C] */
@@ -61,6 +63,8 @@ static iv_status create_scratch(newton *s) {
     if (status == IV_OK) status = iv_sequence_buffer(sequence, n_weights * sizeof(float), &s->step);
     if (status == IV_OK)
         status = iv_sequence_buffer(sequence, n_members * sizeof(float), &s->scales);
+    if (status == IV_OK)
+        status = iv_sequence_buffer(sequence, n_members * sizeof(float), &s->shares);
     if (status == IV_OK)
         status = iv_sequence_scratch(sequence, "natural.weighted", s->n_rows * s->n * sizeof(float),
                                      n_members, &s->weighted);
@@ -184,16 +188,29 @@ static iv_status append_product(const newton *s, cl_mem in, bool transpose, cl_m
                                                       .ldc = n});
 }
 
+/* How much of its step a member moves by. With d = share P^-1 pull, d^T P d = share^2 |L^T pull|^2. */
+static iv_status append_shares(const newton *s) {
+    const iv_posterior *p = s->p;
+    iv_launch *launch = begin(s, "natural_share");
+    iv_arg_buffer(launch, s->half);
+    iv_arg_buffer(launch, s->shares);
+    iv_arg_uint(launch, s->n_classes * s->n);
+    iv_arg_float(launch, sqrtf(2.0f * p->desc.newton.trust * (float)p->desc.n_data));
+    arg_schedule(s, launch);
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, p->n_members}, NULL);
+}
+
 static iv_status append_move(const newton *s) {
     iv_status status = append_product(s, s->pull, false, s->half);
+    if (status == IV_OK) status = append_shares(s);
     if (status == IV_OK) status = append_product(s, s->half, true, s->step);
     if (status != IV_OK) return status;
     iv_launch *launch = begin(s, "natural_move");
     iv_arg_buffer(launch, s->p->mean->values);
     iv_arg_uint(launch, s->p->mean->stride);
     iv_arg_buffer(launch, s->step);
+    iv_arg_buffer(launch, s->shares);
     iv_arg_uint(launch, s->n_classes * s->n);
-    arg_schedule(s, launch);
     return end_of_weights(s, launch);
 }
 

@@ -7,6 +7,9 @@ enum { CLASSES = 3, MEMBERS = 2, N_DATA = 50 };
 
 #define UNIT_ROUNDOFF 0x1p-24
 
+/* The trust by which some of the trial's steps are held, and some are not. */
+#define SOMETIMES 2.0f
+
 static const iv_newton_schedule schedule = {.rate = 0.4f, .hold = 2, .least = 0.3f};
 
 static subject begin(program *p, size_t n_members, uint32_t first_seed, size_t n_features,
@@ -160,15 +163,36 @@ static double better_alpha(const known *k, double trace) {
     return (square + own * k->alpha) / (fmax(n - trace / k->alpha, 0.0) + own);
 }
 
-static void known_step(known *k, const float *features, const float *curvatures,
-                       const float *gradients, double rho, double damping) {
+/* Means move by a share of their steps [C, H], which are P^-1 pulls, no further than `trust` nats a datum. Returns
+ * whether that is less than rho. */
+static bool known_move(known *k, const double *steps, const double *pulls, double rho,
+                       double trust) {
     const size_t n = k->n;
-    double *pull = new_doubles(n), trace = 0.0, of_trace = 0.0;
+    double square = 0.0, error = 0.0, share = rho;
+    for (size_t c = 0; c < CLASSES; c++) {
+        for (size_t i = c * n; i < (c + 1) * n; i++) square += steps[i] * pulls[i];
+        error += k->largest_errors[c] * pow(norm(pulls + c * n, n), 2.0);
+    }
+    if (trust > 0.0) share = fmin(rho, sqrt(2.0 * trust * N_DATA / square));
+    for (size_t i = 0; i < CLASSES * n; i++) k->means[i] += share * steps[i];
+    for (size_t c = 0; c < CLASSES; c++)
+        k->mean_error += share * norm(pulls + c * n, n) * 2.0 * k->largest_errors[c];
+    if (share < rho) k->mean_error += share * norm(steps, CLASSES * n) * error / square;
+    return share < rho;
+}
+
+/* Returns whether the means moved less far than rho says. */
+static bool known_step(known *k, const float *features, const float *curvatures,
+                       const float *gradients, double rho, double damping, double trust) {
+    const size_t n = k->n;
+    double *pulls = new_doubles(CLASSES * n), *steps = new_doubles(CLASSES * n);
+    double trace = 0.0, of_trace = 0.0;
     k->kl = known_kl(k);
     for (size_t i = 0; i < CLASSES * n; i++) trace += k->covariances[i * n + i % n];
     for (size_t c = 0; c < CLASSES; c++) of_trace += (double)n * k->largest_errors[c];
     for (size_t c = 0; c < CLASSES; c++) {
-        double *p = k->precisions + c * n * n, *m = k->means + c * n;
+        double *p = k->precisions + c * n * n, *pull = pulls + c * n;
+        const double *m = k->means + c * n;
         const double *s = k->covariances + c * n * n;
         for (size_t i = 0; i < n; i++)
             pull[i] = -((double)N_DATA * (double)gradients[c * n + i] + m[i] / k->alpha);
@@ -183,9 +207,9 @@ static void known_step(known *k, const float *features, const float *curvatures,
             }
         invert(k, c);
         for (size_t i = 0; i < n; i++)
-            for (size_t j = 0; j < n; j++) m[i] += rho * s[i * n + j] * pull[j];
-        k->mean_error += rho * norm(pull, n) * 2.0 * k->largest_errors[c];
+            for (size_t j = 0; j < n; j++) steps[c * n + i] += s[i * n + j] * pull[j];
     }
+    const bool held = known_move(k, steps, pulls, rho, trust);
     const double best = better_alpha(k, trace);
     if (damping > 0) {
         /* of the trace over what divides, and of the means */
@@ -193,7 +217,9 @@ static void known_step(known *k, const float *features, const float *curvatures,
                                      2.0 * k->mean_error / (norm(k->means, CLASSES * n) + 1.0));
         k->alpha *= exp(damping * log(best / k->alpha));
     }
-    free(pull);
+    free(pulls);
+    free(steps);
+    return held;
 }
 
 /* ------------------------------------------------------------------ comparing */
@@ -246,9 +272,12 @@ static void assert_known(const subject *s, const known *all) {
     free_model(&m);
 }
 
-static void check_steps(program *p, size_t n, size_t lanes, float damping) {
+static void check_steps(program *p, size_t n, size_t lanes, float damping, float trust) {
     const uint32_t n_steps = is_small_run() ? 2 : 5;
-    subject s = begin(p, MEMBERS, 3, n, lanes, damping, schedule);
+    iv_newton_schedule newton = schedule;
+    newton.trust = trust;
+    subject s = begin(p, MEMBERS, 3, n, lanes, damping, newton);
+    uint32_t n_held = 0;
     known all[MEMBERS];
     for (size_t r = 0; r < MEMBERS; r++) all[r] = known_begin(n, (double)0.8f, 1.5);
     for (uint32_t step = 0; step < n_steps; step++) {
@@ -256,25 +285,32 @@ static void check_steps(program *p, size_t n, size_t lanes, float damping) {
         batch b = new_batch(&s, step);
         take_step(&s, &b, step);
         for (size_t r = 0; r < MEMBERS; r++)
-            known_step(&all[r], b.features + r * TRIAL_ROWS * n,
-                       b.curvatures + r * TRIAL_ROWS * CLASSES, b.gradients + r * CLASSES * n, rho,
-                       (double)damping);
+            n_held += known_step(
+                &all[r], b.features + r * TRIAL_ROWS * n, b.curvatures + r * TRIAL_ROWS * CLASSES,
+                b.gradients + r * CLASSES * n, rho, (double)damping, (double)trust);
         free_batch(&b);
         assert_known(&s, all);
     }
     for (size_t r = 0; r < MEMBERS; r++) known_end(&all[r]);
     subject_end(&s);
+    assert_true(trust == 0.0f ? n_held == 0 : n_held > 0);
+    if (trust == SOMETIMES) assert_true(n_held < MEMBERS * n_steps);
 }
 
 /* ------------------------------------------------------------------ claims */
 
 static void steps_are_newtons(void **state) {
-    check_steps(*state, 19, 64, 0.5f);
+    check_steps(*state, 19, 64, 0.5f, 0.0f);
     if (is_small_run()) return;
-    check_steps(*state, 1, 1, 0.0f);
-    check_steps(*state, 19, 1, 0.0f);
-    check_steps(*state, 70, 1, 0.3f);
-    check_steps(*state, 211, 1, 1.0f); /* more than a block of the products */
+    check_steps(*state, 1, 1, 0.0f, 0.0f);
+    check_steps(*state, 19, 1, 0.0f, 0.0f);
+    check_steps(*state, 70, 1, 0.3f, 0.0f);
+    check_steps(*state, 211, 1, 1.0f, 0.0f); /* more than a block of the products */
+}
+
+static void means_move_no_further_than_they_are_trusted(void **state) {
+    check_steps(*state, 19, 1, 0.5f, 1e-4f);
+    check_steps(*state, 70, 1, 0.0f, SOMETIMES);
 }
 
 /* Probabilities of 0 and 1, a single image again and again, features a thousand times too large, and
@@ -400,16 +436,17 @@ static void impossible_descriptions_are_refused(void **state) {
         .newton = schedule,
         .seeds = &seed,
         .optimizer = {.kind = IV_OPTIMIZER_ADAM, .learning_rates = &rate, .epsilon = 1e-8f}};
-    iv_posterior_desc bad[5];
-    for (size_t i = 0; i < 5; i++) bad[i] = good;
+    iv_posterior_desc bad[6];
+    for (size_t i = 0; i < 6; i++) bad[i] = good;
     bad[0].logits = false;
     bad[1].newton.rate = 1.5f;
     bad[2].newton.least = 0.5f;
     bad[3].alpha_damping = -0.1f;
     bad[4].point = true;
-    static const char *const parts[] = {"sampled logits", "a rate of 1.5", "at least 0.5",
-                                        "damping -0.1", "point estimate"};
-    for (size_t i = 0; i < 5; i++) {
+    bad[5].newton.trust = -1.0f;
+    static const char *const parts[] = {"sampled logits", "a rate of 1.5",  "at least 0.5",
+                                        "damping -0.1",   "point estimate", "a trust of -1"};
+    for (size_t i = 0; i < 6; i++) {
         iv_posterior *posterior;
         assert_fails(p->context, iv_posterior_create(p->context, 1, &bad[i], &posterior), IV_EINVAL,
                      parts[i]);
@@ -421,6 +458,7 @@ int main(void) {
     if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_are_newtons),
+        cmocka_unit_test(means_move_no_further_than_they_are_trusted),
         cmocka_unit_test(hostile_batches_leave_the_covariance_positive_definite),
         cmocka_unit_test(training_goes_on_from_a_checkpoint_to_the_same_bytes),
         cmocka_unit_test(a_member_trains_to_the_same_bytes_alone_and_in_a_population),

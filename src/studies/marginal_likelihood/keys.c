@@ -110,6 +110,10 @@ static const iv_key keys[] = {
      .doc = "natural gradients: steps after which that share falls as 1 / step", .only_if = NATURAL},
     {"training.newton_least", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.05", "[0, 1]",
      .doc = "natural gradients: what it falls to", .only_if = NATURAL},
+    {"training.newton_trust", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.1", "[0, 1000]",
+     .doc = "natural gradients: how far the means move in a step at most, in nats of KL divergence "
+            "for each training image; 0: any distance",
+     .only_if = NATURAL},
     {"training.alpha_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.5", "(0, 1]",
      .doc = "share of the way, on a logarithmic scale, that a learned alpha moves in a step",
      .only_if = VARIATIONAL},

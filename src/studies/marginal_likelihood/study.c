@@ -57,6 +57,7 @@ static void read_posterior(const iv_node *config, ml_setting *s) {
         .rate = (float)iv_spec_number(config, "training.newton_rate"),
         .hold = (uint32_t)iv_spec_integer(config, "training.newton_hold"),
         .least = (float)iv_spec_number(config, "training.newton_least"),
+        .trust = (float)iv_spec_number(config, "training.newton_trust"),
     };
     if (s->newton.least > s->newton.rate) s->newton.least = s->newton.rate;
 }
