@@ -14,13 +14,18 @@ static inline float newton_rate(uint step, float rate, uint hold, float least) {
     return step < hold ? rate : fmax(least, rate * (float)hold / (float)step);
 }
 
+/* The data that a step's q stands for: those that it remembers, at most n_data. */
+static inline float newton_data(float rho, float n_data, uint rows) {
+    return fmin(n_data, (float)rows / rho);
+}
+
 /* P = precision I where all was 0.  Work-items: (H, R C). */
 __kernel void natural_start(__global float *restrict precisions, uint n, float precision) {
     const uint i = get_global_id(0);
     if (i < n) precisions[((size_t)get_global_id(1) * n + i) * n + i] = precision;
 }
 
-/* What the bound's gradient to the means, times N, pulls: d = -(N dmean + mean / alpha), [R, C, H]; and
+/* What the bound's gradient to the means, times N data, pulls: d = -(N dmean + mean / alpha), [R, C, H]; and
  * scales [R], what a batch's curvature counts for.  Work-items: (C H, members). */
 __kernel void natural_pull(__global const float *restrict means,
                            __global const float *restrict gradients, uint stride,
@@ -30,8 +35,9 @@ __kernel void natural_pull(__global const float *restrict means,
     const uint i = get_global_id(0), r = get_global_id(1);
     if (i >= n) return;
     const size_t at = (size_t)r * stride + i;
-    pull[(size_t)r * n + i] = -MULTIPLY_ADD(n_data, gradients[at], means[at] * prior[2 * r]);
-    if (i == 0) scales[r] = newton_rate(step, rate, hold, least) * (n_data / (float)rows);
+    const float rho = newton_rate(step, rate, hold, least), data = newton_data(rho, n_data, rows);
+    pull[(size_t)r * n + i] = -MULTIPLY_ADD(data, gradients[at], means[at] * prior[2 * r]);
+    if (i == 0) scales[r] = rho * (data / (float)rows);
 }
 
 /* P = (1 - rho) P + rho / alpha I.  Work-items: (H, H, R C). */
@@ -97,11 +103,12 @@ __kernel void natural_factor(__global const float *restrict inverses,
         }
 }
 
-/* Shares [R] of the steps: rho, or less where its length, rho |way|, were more than `longest`; way
- * [R, C, H], n numbers a member; longest 0: any.  Work-groups: one of 64 a member. */
+/* Shares [R] of the steps: rho, or less where rho^2 |way|^2 / 2 were more than `trust` for each of N data; way
+ * [R, C, H], n numbers a member; trust 0: any.  Work-groups: one of 64 a member. */
 __attribute__((reqd_work_group_size(64, 1, 1)))
 __kernel void natural_share(__global const float *restrict way, __global float *restrict shares, uint n,
-                            float longest, float rate, uint hold, float least, uint step) {
+                            float trust, float n_data, uint rows, float rate, uint hold, float least,
+                            uint step) {
     const uint lane = get_local_id(0), r = get_global_id(1);
     __local float partial[64];
     __global const float *mine = way + (size_t)r * n;
@@ -111,6 +118,7 @@ __kernel void natural_share(__global const float *restrict way, __global float *
     GROUP_SUM(partial, lane, 64)
     if (lane != 0) return;
     const float rho = newton_rate(step, rate, hold, least), length = rho * sqrt(partial[0]);
+    const float longest = sqrt(2.0f * trust * newton_data(rho, n_data, rows));
     shares[r] = longest > 0.0f && length > longest ? rho * (longest / length) : rho;
 }
 

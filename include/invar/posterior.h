@@ -19,12 +19,14 @@
  * iv_posterior_append_newton ends a step. With g and k the batch's mean gradient to mean_c and its
  * mean of E[p_c (1 - p_c)] h h^T, the precision P_c and the mean move by
  *
- *     P_c    = (1 - rho) P_c + rho (I / alpha + n_data k)
- *     mean_c = mean_c - rho P_c^-1 (n_data g + mean_c / alpha),      L_c L_c^T = P_c^-1
+ *     P_c    = (1 - rho) P_c + rho (I / alpha + n k)
+ *     mean_c = mean_c - rho P_c^-1 (n g + mean_c / alpha),      L_c L_c^T = P_c^-1
  *
  * a convex combination of positive definite matrices, so that P_c stays one for any batch and any rho
- * below 1. The means of a member move less far where the sum over classes of d^T P_c d / 2, d the
- * move, were more than `trust` n_data: the first steps of a wide q, whose curvatures belong to logits
+ * below 1. With batches of B, q is that of n = min(n_data, B / rho) data, which is about what it
+ * remembers: of n_data, the means' noise would be rho n_data / (2 B) times their covariance, and where
+ * that is more than 1 it would pass for what the data say, and alpha grow without end. The means of a member move less far where the sum over classes of d^T P_c d / 2, d the
+ * move, were more than `trust` n: the first steps of a wide q, whose curvatures belong to logits
  * that are far off, would throw them out of reach.
  *
  * The prior's variance alpha may be learned: it is at its best where the bound has no slope, alpha =

@@ -121,12 +121,13 @@ const cli_command cli_tune = {
     .synopsis = "[OPTIONS]",
     .description =
         "Measure the engines of matrix products, with several parameters each, on the products\n"
-        "that the studies are made of, check every result in double precision, and keep the\n"
-        "fastest for this device and driver, and try the numbers of other kernels (invar tune "
-        "--list), in the cache directory ($XDG_CACHE_HOME/invar/tuning,\n"
-        "else ~/.cache/invar/tuning). Later runs on the device use them. Results may differ in\n"
-        "their last bits from those of before. Tune again after a new driver; to go back, delete\n"
-        "the directory.\n",
+        "that the studies are made of, check every result in double precision, and try the "
+        "numbers\n"
+        "of the other kernels (invar tune --list). The fastest are kept for this device and "
+        "driver\n"
+        "in the cache directory ($XDG_CACHE_HOME/invar/tuning, else ~/.cache/invar/tuning), and\n"
+        "used by later runs, whose results may differ from earlier ones in their last bits. Tune\n"
+        "again after a new driver; to go back, delete the directory.\n",
     .notes =
         "Exit status: 0; 1 if no engine computes right; 3 if there is no usable device; 130 if\n"
         "interrupted, with what was found so far kept.\n",

@@ -3,8 +3,6 @@
 
 #include <invar/linalg.h>
 
-#include <math.h>
-
 /* Columns of the symmetric products that are computed from their first row on, which is little more
  * than half of all: a whole number of panels and tiles of the products. */
 enum { BLOCK = 192, PIECE = IV_POSTERIOR_PIECE };
@@ -195,7 +193,9 @@ static iv_status append_shares(const newton *s) {
     iv_arg_buffer(launch, s->half);
     iv_arg_buffer(launch, s->shares);
     iv_arg_uint(launch, s->n_classes * s->n);
-    iv_arg_float(launch, sqrtf(2.0f * p->desc.newton.trust * (float)p->desc.n_data));
+    iv_arg_float(launch, p->desc.newton.trust);
+    iv_arg_float(launch, (float)p->desc.n_data);
+    iv_arg_uint(launch, s->n_rows);
     arg_schedule(s, launch);
     return iv_launch_end_by_member(launch, 2, (const size_t[]){64, p->n_members}, NULL);
 }

@@ -257,6 +257,7 @@ static const struct {
     {"marginal-likelihood/quick/table8.yaml", 20, 2},
     {"marginal-likelihood/table1-natural.yaml", 18, 2},
     {"marginal-likelihood/table1.yaml", 18, 2},
+    {"marginal-likelihood/table2-natural.yaml", 24, 3},
     {"marginal-likelihood/table2.yaml", 24, 3},
     {"marginal-likelihood/table3.yaml", 20, 2},
     {"marginal-likelihood/table4.yaml", 30, 2},

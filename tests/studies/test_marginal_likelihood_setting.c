@@ -102,6 +102,36 @@ static void what_a_run_needs_decides_its_population(void **state) {
     close_example(&e);
 }
 
+/* rho falls to a batch's share of the data unless the spec says otherwise, and never to more than it begins with. */
+static void natural_gradients_remember_a_pass_over_the_data(void **state) {
+    (void)state;
+    static const struct {
+        const char *training;
+        float least;
+    } cases[] = {
+        {"batch: 100", 0.1f},
+        {"batch: 1000", 0.3f},
+        {"batch: 100, newton_least: 0.02", 0.02f},
+        {"batch: 100, newton_rate: 0.05", 0.05f},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "study: marginal-likelihood\n"
+                 "name: natural\n"
+                 "dataset: {name: digits, train: 1000, test: 10}\n"
+                 "training: {posterior: natural, epochs: 1, %s}\n"
+                 "runs: [{name: mlp}]\n",
+                 cases[i].training);
+        example e;
+        open_example(&e, text);
+        const iv_newton_schedule newton = ml_setting_of(&e.all.items[0])->newton;
+        assert_true(newton.least == cases[i].least);
+        assert_true(newton.trust == 0.1f);
+        close_example(&e);
+    }
+}
+
 /* What a kernel or the schedule takes as one number for all members must not differ among them. */
 static void what_is_one_number_to_a_population_divides_it_when_swept(void **state) {
     (void)state;
@@ -265,6 +295,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_of_one_shape_are_one_population_for_all_seeds_and_data),
         cmocka_unit_test(what_a_run_needs_decides_its_population),
+        cmocka_unit_test(natural_gradients_remember_a_pass_over_the_data),
         cmocka_unit_test(what_is_one_number_to_a_population_divides_it_when_swept),
         cmocka_unit_test(members_start_with_the_eta_of_their_own_generators),
         cmocka_unit_test(each_member_has_its_own_transformation_of_the_data),

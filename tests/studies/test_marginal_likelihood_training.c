@@ -55,33 +55,6 @@ static void curves_have_the_points_asked_for_and_end_at_the_result(void **state)
     free(lines);
 }
 
-/* ------------------------------------------------------------------ natural gradients */
-
-#define NATURAL_SPEC(seeds, runs)                                                                  \
-    "study: marginal-likelihood\n"                                                                 \
-    "name: natural\n"                                                                              \
-    "seeds: " seeds "\n"                                                                           \
-    "dataset: {name: digits, transformation: rotated, train: 200, test: 150}\n"                    \
-    "model: {features: rff, hidden: 12, samples: 3, learn: [alpha]}\n"                             \
-    "training: {batch: 32, epochs: 5, learning_rate: 0.01, posterior: natural}\n"                  \
-    "metrics: {every_steps: 7}\n"                                                                  \
-    "runs:\n" runs
-
-static void natural_gradients_alone_and_among_others_are_the_same(void **state) {
-    const char *crowd = NATURAL_SPEC(
-        "[5, 6]", "  - {name: turned, invariance: rotation, sweep: {eta: [0.1, 1, 2]}}\n"
-                  "  - {name: none}\n");
-    const char *one =
-        NATURAL_SPEC("[6]", "  - {name: turned, invariance: rotation, sweep: {eta: [2]}}\n");
-    run_spec(state, crowd, "crowd", NULL);
-    run_spec(state, crowd, "split", "training.population=2");
-    run_spec(state, one, "one", NULL);
-    assert_same_file(in_scratch(state, "crowd/results.json"),
-                     in_scratch(state, "split/results.json"));
-    assert_same_member(state, "crowd", "one", "turned-eta2", 6);
-    assert_same_member(state, "crowd", "split", "turned-eta2", 6);
-}
-
 /* ------------------------------------------------------------------ company */
 
 #define CROWD                                                                                      \
@@ -116,7 +89,6 @@ static void random_features_alone_and_among_others_are_the_same(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(curves_have_the_points_asked_for_and_end_at_the_result),
-        SCRATCH_TEST(natural_gradients_alone_and_among_others_are_the_same),
         SCRATCH_TEST(random_features_alone_and_among_others_are_the_same),
     };
     return run_without_device() ? 0 : cmocka_run_group_tests(tests, NULL, NULL);

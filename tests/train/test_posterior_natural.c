@@ -8,7 +8,7 @@ enum { CLASSES = 3, MEMBERS = 2, N_DATA = 50 };
 #define UNIT_ROUNDOFF 0x1p-24
 
 /* The trust by which some of the trial's steps are held, and some are not. */
-#define SOMETIMES 2.0f
+#define SOMETIMES 1.0f
 
 static const iv_newton_schedule schedule = {.rate = 0.4f, .hold = 2, .least = 0.3f};
 
@@ -112,8 +112,8 @@ static void known_end(known *k) {
     free(k->largest_errors);
 }
 
-/* The covariance is that of a precision which is off by 4 (H + B) u of its largest eigenvalue: sums
- * of B and H terms, and the diagonal that is added. */
+/* The covariance is that of a precision which is off by 4 (H + B) u of its largest eigenvalue, sums
+ * of B and H terms and the diagonal that is added, and by what alpha is. */
 static void invert(known *k, size_t c) {
     const size_t n = k->n;
     const double *p = k->precisions + c * n * n;
@@ -121,8 +121,9 @@ static void invert(known *k, size_t c) {
     memcpy(s, p, n * n * sizeof *s);
     assert_int_equal(LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (int)n, s, (int)n, values), 0);
     const double smallest = values[0], largest = values[n - 1];
-    k->largest_errors[c] =
-        4.0 * (double)(n + TRIAL_ROWS) * UNIT_ROUNDOFF * largest / smallest / smallest;
+    const double error =
+        4.0 * (double)(n + TRIAL_ROWS) * UNIT_ROUNDOFF * largest + k->alpha_error / k->alpha;
+    k->largest_errors[c] = error / smallest / smallest;
     free(values);
     memcpy(s, p, n * n * sizeof *s);
     assert_int_equal(LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (int)n, s, (int)n), 0);
@@ -165,7 +166,7 @@ static double better_alpha(const known *k, double trace) {
 
 /* Means move by a share of their steps [C, H], which are P^-1 pulls, no further than `trust` nats a datum. Returns
  * whether that is less than rho. */
-static bool known_move(known *k, const double *steps, const double *pulls, double rho,
+static bool known_move(known *k, const double *steps, const double *pulls, double rho, double data,
                        double trust) {
     const size_t n = k->n;
     double square = 0.0, error = 0.0, share = rho;
@@ -173,7 +174,7 @@ static bool known_move(known *k, const double *steps, const double *pulls, doubl
         for (size_t i = c * n; i < (c + 1) * n; i++) square += steps[i] * pulls[i];
         error += k->largest_errors[c] * pow(norm(pulls + c * n, n), 2.0);
     }
-    if (trust > 0.0) share = fmin(rho, sqrt(2.0 * trust * N_DATA / square));
+    if (trust > 0.0) share = fmin(rho, sqrt(2.0 * trust * data / square));
     for (size_t i = 0; i < CLASSES * n; i++) k->means[i] += share * steps[i];
     for (size_t c = 0; c < CLASSES; c++)
         k->mean_error += share * norm(pulls + c * n, n) * 2.0 * k->largest_errors[c];
@@ -187,6 +188,7 @@ static bool known_step(known *k, const float *features, const float *curvatures,
     const size_t n = k->n;
     double *pulls = new_doubles(CLASSES * n), *steps = new_doubles(CLASSES * n);
     double trace = 0.0, of_trace = 0.0;
+    const double data = fmin(N_DATA, TRIAL_ROWS / rho);
     k->kl = known_kl(k);
     for (size_t i = 0; i < CLASSES * n; i++) trace += k->covariances[i * n + i % n];
     for (size_t c = 0; c < CLASSES; c++) of_trace += (double)n * k->largest_errors[c];
@@ -195,7 +197,7 @@ static bool known_step(known *k, const float *features, const float *curvatures,
         const double *m = k->means + c * n;
         const double *s = k->covariances + c * n * n;
         for (size_t i = 0; i < n; i++)
-            pull[i] = -((double)N_DATA * (double)gradients[c * n + i] + m[i] / k->alpha);
+            pull[i] = -(data * (double)gradients[c * n + i] + m[i] / k->alpha);
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < n; j++) {
                 double sum = 0.0;
@@ -203,13 +205,13 @@ static bool known_step(known *k, const float *features, const float *curvatures,
                     sum += (double)curvatures[b * CLASSES + c] * (double)features[b * n + i] *
                            (double)features[b * n + j];
                 p[i * n + j] = (1.0 - rho) * p[i * n + j] +
-                               rho * ((i == j ? 1.0 / k->alpha : 0.0) + N_DATA * sum / TRIAL_ROWS);
+                               rho * ((i == j ? 1.0 / k->alpha : 0.0) + data * sum / TRIAL_ROWS);
             }
         invert(k, c);
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < n; j++) steps[c * n + i] += s[i * n + j] * pull[j];
     }
-    const bool held = known_move(k, steps, pulls, rho, trust);
+    const bool held = known_move(k, steps, pulls, rho, data, trust);
     const double best = better_alpha(k, trace);
     if (damping > 0) {
         /* of the trace over what divides, and of the means */

@@ -106,10 +106,13 @@ static const iv_key keys[] = {
      .doc = "natural gradients: share of the way to a batch's precision and mean, in the first "
             "training.newton_hold steps",
      .only_if = NATURAL},
-    {"training.newton_hold", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "20", "[1, 1000000000]",
+    {"training.newton_hold", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "6", "[1, 1000000000]",
      .doc = "natural gradients: steps after which that share falls as 1 / step", .only_if = NATURAL},
-    {"training.newton_least", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.05", "[0, 1]",
-     .doc = "natural gradients: what it falls to", .only_if = NATURAL},
+    {"training.newton_least", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0", "[0, 1]",
+     .doc = "natural gradients: what it falls to; 0: a batch's share of the training images, so "
+            "that about a pass over them is remembered. The posterior is that of as many images as "
+            "are",
+     .only_if = NATURAL},
     {"training.newton_trust", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.1", "[0, 1000]",
      .doc = "natural gradients: how far the means move in a step at most, in nats of KL divergence "
             "for each training image; 0: any distance",

@@ -59,6 +59,9 @@ static void read_posterior(const iv_node *config, ml_setting *s) {
         .least = (float)iv_spec_number(config, "training.newton_least"),
         .trust = (float)iv_spec_number(config, "training.newton_trust"),
     };
+    if (s->newton.least == 0)
+        s->newton.least = (float)((double)iv_spec_integer(config, "training.batch") /
+                                  (double)iv_spec_integer(config, "dataset.train"));
     if (s->newton.least > s->newton.rate) s->newton.least = s->newton.rate;
 }
 
