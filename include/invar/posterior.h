@@ -23,11 +23,15 @@
  *     mean_c = mean_c - rho P_c^-1 (n g + mean_c / alpha),      L_c L_c^T = P_c^-1
  *
  * a convex combination of positive definite matrices, so that P_c stays one for any batch and any rho
- * below 1. With batches of B, q is that of n = min(n_data, B / rho) data, which is about what it
- * remembers: of n_data, the means' noise would be rho n_data / (2 B) times their covariance, and where
- * that is more than 1 it would pass for what the data say, and alpha grow without end. The means of a member move less far where the sum over classes of d^T P_c d / 2, d the
- * move, were more than `trust` n: the first steps of a wide q, whose curvatures belong to logits
- * that are far off, would throw them out of reach.
+ * below 1.
+ *
+ * With batches of B, q is that of n = min(n_data, B / rho) data, which is about what it remembers. As
+ * a q of all n_data its means' noise would be rho n_data / (2 B) times their covariance. Where that is
+ * more than 1 it passes for what the data say, and a learned alpha grows without end.
+ *
+ * A member's means move by less than that where the sum over classes of d^T P_c d / 2, d the move, is
+ * more than `trust` n. The curvatures of a wide first q belong to logits that are far off, and its
+ * steps would throw the means out of reach.
  *
  * The prior's variance alpha may be learned: it is at its best where the bound has no slope, alpha =
  * (|L|^2 + |mean|^2) / (C H). After each step ln alpha moves by a share of the way to

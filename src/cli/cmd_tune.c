@@ -121,13 +121,12 @@ const cli_command cli_tune = {
     .synopsis = "[OPTIONS]",
     .description =
         "Measure the engines of matrix products, with several parameters each, on the products\n"
-        "that the studies are made of, check every result in double precision, and try the "
-        "numbers\n"
-        "of the other kernels (invar tune --list). The fastest are kept for this device and "
-        "driver\n"
-        "in the cache directory ($XDG_CACHE_HOME/invar/tuning, else ~/.cache/invar/tuning), and\n"
-        "used by later runs, whose results may differ from earlier ones in their last bits. Tune\n"
-        "again after a new driver; to go back, delete the directory.\n",
+        "that the studies are made of, check every result in double precision, and try the\n"
+        "numbers of the other kernels (invar tune --list). The fastest are kept for this\n"
+        "device and driver in the cache directory ($XDG_CACHE_HOME/invar/tuning, else\n"
+        "~/.cache/invar/tuning). Later runs use them; their results may differ from earlier\n"
+        "ones in their last bits. Tune again after a new driver; to go back, delete the\n"
+        "directory.\n",
     .notes =
         "Exit status: 0; 1 if no engine computes right; 3 if there is no usable device; 130 if\n"
         "interrupted, with what was found so far kept.\n",

@@ -110,8 +110,8 @@ static const iv_key keys[] = {
      .doc = "natural gradients: steps after which that share falls as 1 / step", .only_if = NATURAL},
     {"training.newton_least", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0", "[0, 1]",
      .doc = "natural gradients: what it falls to; 0: a batch's share of the training images, so "
-            "that about a pass over them is remembered. The posterior is that of as many images as "
-            "are",
+            "that about a pass over them is remembered. The posterior stands for as many images as "
+            "it remembers",
      .only_if = NATURAL},
     {"training.newton_trust", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.1", "[0, 1000]",
      .doc = "natural gradients: how far the means move in a step at most, in nats of KL divergence "
