@@ -46,9 +46,10 @@ void outcome_free(outcome *o) {
 }
 
 void assert_status(const outcome *o, int status) {
-    if (o->status != status)
-        fail_msg("exit status %d, expected %d\nstandard output:\n%s\nstandard error:\n%s",
-                 o->status, status, o->out, o->err);
+    if (o->status == status) return;
+    fputs(o->err, stderr); /* whole: fail_msg cuts off what is long */
+    fail_msg("exit status %d, expected %d\nstandard output:\n%s\nstandard error:\n%s", o->status,
+             status, o->out, o->err);
 }
 
 const char *python_with(const char *modules) {
