@@ -163,8 +163,8 @@ static double better_alpha(const known *k, double trace) {
     return (square + own * k->alpha) / (fmax(n - trace / k->alpha, 0.0) + own);
 }
 
-/* Means move by a share of their steps [C, H], which are P^-1 pulls, no further than `trust` nats a datum. Returns
- * whether that is less than rho. */
+/* Means move by a share of their steps [C, H], which are P^-1 pulls, no further than `trust` nats a
+ * datum. Returns whether the share is less than rho. */
 static bool known_move(known *k, const double *steps, const double *pulls, double rho, double data,
                        double trust) {
     const size_t n = k->n;
@@ -273,7 +273,8 @@ static void assert_known(const subject *s, const known *all) {
     free_model(&m);
 }
 
-/* The next step is of the alphas that the device has: its precisions are compared, not the alphas once more. */
+/* The next step is of the alphas that the device has: its precisions are compared, not the alphas
+ * once more. */
 static void take_alphas(const subject *s, known *all) {
     float alphas[MEMBERS];
     assert_ok(s->context, iv_posterior_prior(s->posterior, alphas));
