@@ -1,8 +1,8 @@
 /* Batches of images from bytes on the device, the group acting on the way.
  * -DCOPIES: 0 identity, 1 random element, 2 identity and random element, 3 the whole orbit;
- * -DSHUFFLE: 1 for a new order every epoch; -DBLOCK, -DROWS: pixels and rows a work-item;
- * -DSAMPLES: samples; -DPLAIN: no group, whose only element is the identity; -DALL_ROWS: sample i is
- * row first_row + i of the pool; -DUNSEEDED: nothing is drawn. */
+ * -DSHUFFLE: 1 for a new order every epoch; -DWHOLE: a work-item takes whole rows, ROWS of them, else
+ * a pixel; -DSAMPLES: samples of a work-item; -DPLAIN: no group, whose only element is the identity;
+ * -DALL_ROWS: sample i is row first_row + i of the pool; -DUNSEEDED: nothing is drawn. */
 #include "pixel.cl"
 #include "random.cl"
 #include "tensor.cl"
@@ -78,7 +78,7 @@ __kernel void draw_samples(__global const uchar *restrict pool_labels,
     }
 }
 
-#if BLOCK > 1
+#ifdef WHOLE
 /* A row, for CPUs. Where the group moves pixels their bytes are fetched one after another into the
  * end of the row, from where whole vectors of floats overtake them: compilers that vectorise the
  * fetching take vectors of addresses apart again. */
@@ -103,7 +103,7 @@ static void gather_row(__global const uchar *image, __global const ushort *table
 }
 #endif
 
-#if BLOCK > 1
+#ifdef WHOLE
 /* Bring an image into the cache. Images come from anywhere in memory, and what a processor finds to do
  * beyond a load that waits does not reach the next one. OpenCL's prefetch does nothing with PoCL. */
 static void fetch_ahead(__global const uchar *image, uint n_pixels) {
@@ -117,9 +117,8 @@ static void fetch_ahead(__global const uchar *image, uint n_pixels) {
 #endif
 
 /* images[row][p] = pixels[pool row][source[element][p]] / 255; element 0 moves nothing. A work-item
- * takes BLOCK pixels of a row: one on GPUs, so that neighbours read and write together; whole rows on
- * CPUs, ROWS of them.  n_pixels: of an image.  Work-items: (blocks of a row, rows or ROWS-th parts of
- * them, members). */
+ * takes a pixel on GPUs, so that neighbours read and write together; on CPUs whole rows, ROWS of them.
+ * n_pixels: of an image.  Work-items: (pixels or 1, rows or ROWS-th parts of them, members). */
 __kernel void gather_images(__global const uchar *restrict pixels,
 #ifndef PLAIN
                             __global const ushort *restrict source,
@@ -129,7 +128,7 @@ __kernel void gather_images(__global const uchar *restrict pixels,
     const size_t r = get_global_id(2);
     __global const int *draw = MEMBER(draws, r);
     __global float *out = MEMBER(images, r);
-#if BLOCK > 1
+#ifdef WHOLE
     const uint begin = get_global_id(1) * ROWS, end = min(begin + ROWS, n_rows);
     for (uint row = begin; row < end; row++) {
         const uint next = min(row + 2, n_rows - 1);

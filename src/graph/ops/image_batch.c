@@ -47,12 +47,11 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     char options[128];
     iv_context *context = e->graph->context;
     const bool whole = iv_kernel_value(context, "image_batch", "WHOLE");
-    const size_t block = whole ? iv_columns(images) : 1;
     const size_t samples = iv_kernel_value(context, "image_batch", "SAMPLES");
     const size_t rows = iv_kernel_value(context, "image_batch", "ROWS");
     snprintf(options, sizeof options,
-             "-DCOPIES=%d -DSHUFFLE=%d -DBLOCK=%zu -DSAMPLES=%zu -DROWS=%zu%s%s%s", own->copies,
-             source->shuffle, block, samples, rows, moved ? "" : " -DPLAIN",
+             "-DCOPIES=%d -DSHUFFLE=%d -DSAMPLES=%zu -DROWS=%zu%s%s%s%s", own->copies,
+             source->shuffle, samples, rows, whole ? " -DWHOLE" : "", moved ? "" : " -DPLAIN",
              listed ? "" : " -DALL_ROWS", own->seeded ? "" : " -DUNSEEDED");
     iv_launch *draw = iv_launch_begin(e->sequence, "image_batch", "draw_samples", options);
     iv_arg_buffer(draw, source->labels);
@@ -81,7 +80,7 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     iv_arg_uint(gather, iv_columns(images));
     iv_arg_uint(gather, iv_rows(images));
     return iv_launch_end_by_member(gather, 3,
-                                   (const size_t[]){iv_columns(images) / block,
+                                   (const size_t[]){whole ? 1 : iv_columns(images),
                                                     (iv_rows(images) + rows - 1) / rows,
                                                     e->n_members},
                                    whole ? (const size_t[]){1, 1, 1} : NULL);
