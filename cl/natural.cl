@@ -8,15 +8,23 @@
 
 #define PIECE 16
 
+/* What a step does to a member, rates [R, 4]: what it keeps of what data said before it, the precision of the
+ * prior before it, what a batch's curvature counts for, and how far the means may move, in nats. */
+#define KEEP   0
+#define BEFORE 1
+#define SCALE  2
+#define TRUST  3
+#define RATES  4
+
 /* The step's share of what is new: `rate` for the first `hold` steps, then falling as 1 / step, down
  * to `least`. */
 static inline float newton_rate(uint step, float rate, uint hold, float least) {
     return step < hold ? rate : fmax(least, rate * (float)hold / (float)step);
 }
 
-/* The data that a step's q stands for: those that it remembers, at most n_data. */
-static inline float newton_data(float rho, float n_data, uint rows) {
-    return fmin(n_data, (float)rows / rho);
+/* n / B rho, of the data that a step's q stands for, n: those that it remembers, at most n_data. */
+static inline float newton_scale(float rho, float n_data, uint rows) {
+    return fmin(rho * (n_data / (float)rows), 1.0f);
 }
 
 /* P = precision I where all was 0.  Work-items: (H, R C). */
@@ -25,31 +33,50 @@ __kernel void natural_start(__global float *restrict precisions, uint n, float p
     if (i < n) precisions[((size_t)get_global_id(1) * n + i) * n + i] = precision;
 }
 
-/* What the bound's gradient to the means, times N data, pulls: d = -(N dmean + mean / alpha), [R, C, H]; and
- * scales [R], what a batch's curvature counts for.  Work-items: (C H, members). */
+/* rates [R, 4] of a step, before alpha moves.  Work-items: (members). */
+__kernel void natural_rates(__global const float *restrict prior, __global float *restrict rates, float trust,
+                            float n_data, uint rows, float rate, uint hold, float least, uint step) {
+    const uint r = get_global_id(0);
+    const float rho = newton_rate(step, rate, hold, least), scale = newton_scale(rho, n_data, rows);
+    float keep = 0.0f;
+    if (step > 0) {
+        const float rho_before = newton_rate(step - 1, rate, hold, least);
+        const float scale_before = newton_scale(rho_before, n_data, rows);
+        keep = (1.0f - rho) * (scale / scale_before) * (rho_before / rho);
+    }
+    __global float *mine = rates + RATES * r;
+    mine[KEEP] = keep;
+    mine[BEFORE] = prior[2 * r];
+    mine[SCALE] = scale;
+    mine[TRUST] = trust * (float)rows * (scale / rho);
+}
+
+/* What the prior adds to P beside what is kept, now that alpha has moved. */
+static inline float newton_ridge(__global const float *restrict prior, __global const float *restrict rates,
+                                 uint r) {
+    return prior[2 * r] - rates[RATES * r + KEEP] * rates[RATES * r + BEFORE];
+}
+
+/* What pulls at the means: -(rho n dmean + ridge mean), [R, C, H].  Work-items: (C H, members). */
 __kernel void natural_pull(__global const float *restrict means,
                            __global const float *restrict gradients, uint stride,
-                           __global const float *restrict prior, __global float *restrict pull,
-                           __global float *restrict scales, uint n, float n_data, uint rows,
-                           float rate, uint hold, float least, uint step) {
+                           __global const float *restrict prior, __global const float *restrict rates,
+                           __global float *restrict pull, uint n, uint rows) {
     const uint i = get_global_id(0), r = get_global_id(1);
     if (i >= n) return;
     const size_t at = (size_t)r * stride + i;
-    const float rho = newton_rate(step, rate, hold, least), data = newton_data(rho, n_data, rows);
-    pull[(size_t)r * n + i] = -MULTIPLY_ADD(data, gradients[at], means[at] * prior[2 * r]);
-    if (i == 0) scales[r] = rho * (data / (float)rows);
+    pull[(size_t)r * n + i] = -MULTIPLY_ADD(rates[RATES * r + SCALE] * (float)rows, gradients[at],
+                                            newton_ridge(prior, rates, r) * means[at]);
 }
 
-/* P = (1 - rho) P + rho / alpha I.  Work-items: (H, H, R C). */
-__kernel void natural_decay(__global float *restrict precisions,
-                            __global const float *restrict prior, uint n, uint n_classes,
-                            float rate, uint hold, float least, uint step) {
-    const uint j = get_global_id(0), i = get_global_id(1), m = get_global_id(2);
+/* P = keep P + ridge I.  Work-items: (H, H, R C). */
+__kernel void natural_decay(__global float *restrict precisions, __global const float *restrict prior,
+                            __global const float *restrict rates, uint n, uint n_classes) {
+    const uint j = get_global_id(0), i = get_global_id(1), m = get_global_id(2), r = m / n_classes;
     if (j >= n) return;
-    const float rho = newton_rate(step, rate, hold, least);
-    const float on = i == j ? rho * prior[2 * (m / n_classes)] : 0.0f;
+    const float on = i == j ? newton_ridge(prior, rates, r) : 0.0f;
     const size_t at = ((size_t)m * n + i) * n + j;
-    precisions[at] = MULTIPLY_ADD(1.0f - rho, precisions[at], on);
+    precisions[at] = MULTIPLY_ADD(rates[RATES * r + KEEP], precisions[at], on);
 }
 
 /* Features in reverse order times roots of a class's curvatures: out [R, B, H].
@@ -103,12 +130,11 @@ __kernel void natural_factor(__global const float *restrict inverses,
         }
 }
 
-/* Shares [R] of the steps: rho, or less where rho^2 |way|^2 / 2 were more than `trust` for each of N data; way
- * [R, C, H], n numbers a member; trust 0: any.  Work-groups: one of 64 a member. */
+/* Shares [R] of the steps: 1, or less where |way|^2 / 2 were more than the member's TRUST, unless that is 0; way
+ * [R, C, H], n numbers a member.  Work-groups: one of 64 a member. */
 __attribute__((reqd_work_group_size(64, 1, 1)))
-__kernel void natural_share(__global const float *restrict way, __global float *restrict shares, uint n,
-                            float trust, float n_data, uint rows, float rate, uint hold, float least,
-                            uint step) {
+__kernel void natural_share(__global const float *restrict way, __global const float *restrict rates,
+                            __global float *restrict shares, uint n) {
     const uint lane = get_local_id(0), r = get_global_id(1);
     __local float partial[64];
     __global const float *mine = way + (size_t)r * n;
@@ -117,9 +143,8 @@ __kernel void natural_share(__global const float *restrict way, __global float *
     partial[lane] = sum;
     GROUP_SUM(partial, lane, 64)
     if (lane != 0) return;
-    const float rho = newton_rate(step, rate, hold, least), length = rho * sqrt(partial[0]);
-    const float longest = sqrt(2.0f * trust * newton_data(rho, n_data, rows));
-    shares[r] = longest > 0.0f && length > longest ? rho * (longest / length) : rho;
+    const float length = sqrt(partial[0]), longest = sqrt(2.0f * rates[RATES * r + TRUST]);
+    shares[r] = longest > 0.0f && length > longest ? longest / length : 1.0f;
 }
 
 /* mean += share steps, steps [R, C, H].  Work-items: (C H, members). */

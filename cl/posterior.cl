@@ -330,12 +330,13 @@ __kernel void posterior_prior(__global const float *restrict alpha, __global flo
 }
 
 /* The variance moves, by `damping` of the way on a logarithmic scale, towards the best one: see
- * invar/posterior.h. n = C H; mean, row_squares [R, stride].  Work-groups: one of 64 a member. */
+ * invar/posterior.h. Before step `first` it stays. n = C H; mean, row_squares [R, stride].
+ * Work-groups: one of 64 a member. */
 __attribute__((reqd_work_group_size(64, 1, 1)))
 __kernel void posterior_alpha(__global const float *restrict mean,
                               __global const float *restrict row_squares,
                               __global float *restrict alpha, __global float *restrict prior,
-                              uint n, uint stride, float damping) {
+                              uint n, uint stride, float damping, uint first, uint step) {
     const uint lane = get_local_id(0);
     const size_t r = get_global_id(1);
     __local float2 partial[64];
@@ -346,7 +347,7 @@ __kernel void posterior_alpha(__global const float *restrict mean,
     }
     partial[lane] = sum;
     GROUP_SUM(partial, lane, 64)
-    if (lane == 0) {
+    if (lane == 0 && step >= first) {
         const float share = OWN_SHARE * (float)n, before = alpha[r];
         const float determined = fmax((float)n - partial[0].y / before, 0.0f);
         const float best = MULTIPLY_ADD(share, before, partial[0].x) / (determined + share);

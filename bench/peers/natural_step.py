@@ -6,10 +6,11 @@ full-covariance Gaussian posterior for each of 10 classes, batches of 250. A ste
 loss with sampled logits (two antithetic pairs), moves how far images are rotated by Adam, and the posterior by a variational online
 Newton step:
 
-    P <- (1 - rho) P + rho (I / alpha + N mean(h phi phi^T)),    h = E[p (1 - p)]
-    m <- m - rho P^-1 (N gradient + m / alpha)
+    P = I / alpha + A,    A <- (1 - rho) A + rho n mean(h phi phi^T),    h = E[p (1 - p)]
+    m <- m - P^-1 (rho n gradient + (1 / alpha - (1 - rho) / alpha') m)
 
-with alpha at a share of the way to its best. Prints the milliseconds of a step: the item step/marginal-likelihood-natural of
+for the n = min(N, B / rho) data that q stands for, alpha' before and alpha after its move, a share of the way to its
+best. Prints the milliseconds of a step: the item step/marginal-likelihood-natural of
 `invar bench`. Needs JAX; one compiled function, on all threads that XLA takes.
 """
 import argparse
@@ -74,18 +75,20 @@ def step(state, images, labels, weight, bias):
     t = t + 1
     m, v = 0.9 * m + 0.1 * of_eta, 0.9 * v + 0.1 * of_eta ** 2
     eta = eta - RATE * m / (1 - 0.9 ** t) / (jnp.sqrt(v / (1 - 0.9 ** t)) + 1e-8)
-    newton = jnp.einsum("bc,bi,bj->cij", curvature, phi, phi, optimize=[(0, 1), (0, 1)]) * (DATA / BATCH)
-    precision = (1 - RHO) * precision + RHO * (jnp.eye(HIDDEN) / alpha + newton)
+    n = CLASSES * HIDDEN
+    determined = jnp.maximum(n - jnp.square(factor).sum() / alpha, 0)
+    best = (jnp.square(mean).sum() + 0.02 * n * alpha) / (determined + 0.02 * n)
+    before, alpha = alpha, alpha * (best / alpha) ** DAMPING
+    ridge = 1 / alpha - (1 - RHO) / before
+    fresh = RHO * min(DATA, BATCH / RHO)
+    newton = jnp.einsum("bc,bi,bj->cij", curvature, phi, phi, optimize=[(0, 1), (0, 1)]) * (fresh / BATCH)
+    precision = (1 - RHO) * precision + ridge * jnp.eye(HIDDEN) + newton
     # P = T^-T T^-1 with T lower triangular: reversed, P is L L^T and T the reversed L^-T
     lower = jnp.linalg.cholesky(precision[:, ::-1, ::-1])
     inverse = jax.scipy.linalg.solve_triangular(lower, jnp.broadcast_to(jnp.eye(HIDDEN), lower.shape), lower=True)
-    squares = jnp.square(factor).sum()
     factor = inverse.transpose(0, 2, 1)[:, ::-1, ::-1]
-    pull = DATA * of_mean + mean / alpha
-    mean = mean - RHO * jnp.einsum("cij,ckj,ck->ci", factor, factor, pull, optimize="optimal")
-    n = CLASSES * HIDDEN
-    best = (jnp.square(mean).sum() + 0.02 * n * alpha) / (jnp.maximum(n - squares / alpha, 0) + 0.02 * n)
-    alpha = alpha * (best / alpha) ** DAMPING
+    pull = fresh * of_mean + ridge * mean
+    mean = mean - jnp.einsum("cij,ckj,ck->ci", factor, factor, pull, optimize="optimal")
     return (eta, m, v, t, mean, factor, precision, alpha, key), value
 
 

@@ -16,30 +16,35 @@
  *          iv_posterior_factor_gradient_view.
  *
  * How q moves: by Adam on mean and L; or, with sampled logits, by natural gradients, for which
- * iv_posterior_append_newton ends a step. With g and k the batch's mean gradient to mean_c and its
- * mean of E[p_c (1 - p_c)] h h^T, the precision P_c and the mean move by
+ * iv_posterior_append_newton ends a step. q is then the prior times what data say, A and b, in
+ * natural parameters:
  *
- *     P_c    = (1 - rho) P_c + rho (I / alpha + n k)
- *     mean_c = mean_c - rho P_c^-1 (n g + mean_c / alpha),      L_c L_c^T = P_c^-1
+ *     P_c = I / alpha + A_c,    P_c mean_c = b_c,    L_c L_c^T = P_c^-1
  *
- * a convex combination of positive definite matrices, so that P_c stays one for any batch and any rho
- * below 1.
+ * With g and k the batch's mean gradient to mean_c and its mean of E[p_c (1 - p_c)] h h^T, a step is
  *
- * With batches of B, q is that of n = min(n_data, B / rho) data, which is about what it remembers. As
- * a q of all n_data its means' noise would be rho n_data / (2 B) times their covariance. Where that is
- * more than 1 it passes for what the data say, and a learned alpha grows without end.
+ *     A_c = (1 - rho) n / n' A_c + rho n k,    b_c = (1 - rho) n / n' b_c + rho n (k mean_c - g)
  *
- * A member's means move by less than that where the sum over classes of d^T P_c d / 2, d the move, is
- * more than `trust` n. The curvatures of a wide first q belong to logits that are far off, and its
- * steps would throw the means out of reach.
+ * where q is that of n = min(n_data, B / rho) data, about those that it remembers, B the size of
+ * batches, and n' was n of the step before. As a q of all n_data from the first step on, its means'
+ * noise would be rho n_data / (2 B) times their covariance; where that is more than 1 it passes for what
+ * the data say, and a learned alpha grows without end. A is a sum of positive semidefinite matrices, so
+ * that P stays positive definite for any batch. Before the first step A = b = 0 whatever L is then: the
+ * initial deviation is what its logits are sampled with, and no more.
+ *
+ * The means move by less than that where the sum over classes of d^T P_c d / 2, d the move, is more
+ * than `trust` n; b is then P_c mean_c as it is. The curvatures of a wide first q belong to logits that
+ * are far off, and its steps would throw the means out of reach.
  *
  * The prior's variance alpha may be learned: it is at its best where the bound has no slope, alpha =
- * (|L|^2 + |mean|^2) / (C H). After each step ln alpha moves by a share of the way to
+ * (|L|^2 + |mean|^2) / (C H). In each step ln alpha moves by a share of the way to
  *
  *     (|mean|^2 + k alpha) / (C H - |L|^2 / alpha + k),      k = C H / 50
  *
- * which has the same fixed point, |L|^2 that of the q before the step. With k = |L|^2 / alpha this is the
- * closed form itself, which is slow where data determine few weights; with k = 0, MacKay's.
+ * which has the same fixed point. With k = |L|^2 / alpha this is the closed form itself, which is slow
+ * where data determine few weights; with k = 0, MacKay's. Adam's steps end with it, of the means after
+ * the step and the L before. Natural gradients begin with it, but for the first step, and their P and
+ * means are of the new alpha at once.
  *
  * Sources: van der Ouderaa and van der Wilk 2022, section 4; for the sampling W = mean + L eps,
  * Kingma and Welling 2014; of logits, Kingma, Salimans and Welling 2015; for natural gradients, Khan

@@ -7,25 +7,22 @@
  * than half of all: a whole number of panels and tiles of the products. */
 enum { BLOCK = 192, PIECE = IV_POSTERIOR_PIECE };
 
+/* Of a member's numbers for a step, and which of them scales products: cl/natural.cl. */
+enum { SCALE = 2, RATES = 4 };
+
 /* One step's end. Matrices of all classes of all members are one batch. */
 typedef struct {
     const iv_posterior *p;
     iv_sequence *sequence;
     size_t n, n_classes, n_matrices, n_rows;
     iv_view features, curvatures;
-    cl_mem pull, half, step; /* [R, C, H]: the gradient times N, L^T of it, L of that */
-    cl_mem scales, shares;   /* [R] */
+    cl_mem pull, half, step; /* [R, C, H]: what pulls at the means, L^T of it, L of that */
+    cl_mem rates;            /* [R, RATES] */
+    cl_mem shares;           /* [R] */
     cl_mem weighted;         /* [R, B, H] */
     cl_mem inverses;         /* [R, C, H, H] */
     cl_mem failed;           /* int [R, C] */
 } newton;
-
-static void arg_schedule(const newton *s, iv_launch *launch) {
-    iv_arg_float(launch, s->p->desc.newton.rate);
-    iv_arg_uint(launch, s->p->desc.newton.hold);
-    iv_arg_float(launch, s->p->desc.newton.least);
-    iv_arg_step(launch);
-}
 
 static iv_launch *begin(const newton *s, const char *function) {
     return iv_launch_begin(s->sequence, "natural", function, NULL);
@@ -60,7 +57,7 @@ static iv_status create_scratch(newton *s) {
     if (status == IV_OK) status = iv_sequence_buffer(sequence, n_weights * sizeof(float), &s->half);
     if (status == IV_OK) status = iv_sequence_buffer(sequence, n_weights * sizeof(float), &s->step);
     if (status == IV_OK)
-        status = iv_sequence_buffer(sequence, n_members * sizeof(float), &s->scales);
+        status = iv_sequence_buffer(sequence, RATES * n_members * sizeof(float), &s->rates);
     if (status == IV_OK)
         status = iv_sequence_buffer(sequence, n_members * sizeof(float), &s->shares);
     if (status == IV_OK)
@@ -76,6 +73,21 @@ static iv_status create_scratch(newton *s) {
 
 /* ------------------------------------------------------------------ the precisions */
 
+static iv_status append_rates(const newton *s) {
+    const iv_posterior *p = s->p;
+    iv_launch *launch = begin(s, "natural_rates");
+    iv_arg_buffer(launch, p->prior);
+    iv_arg_buffer(launch, s->rates);
+    iv_arg_float(launch, p->desc.newton.trust);
+    iv_arg_float(launch, (float)p->desc.n_data);
+    iv_arg_uint(launch, s->n_rows);
+    iv_arg_float(launch, p->desc.newton.rate);
+    iv_arg_uint(launch, p->desc.newton.hold);
+    iv_arg_float(launch, p->desc.newton.least);
+    iv_arg_step(launch);
+    return iv_launch_end(launch, 1, &p->n_members, NULL);
+}
+
 static iv_status append_pull(const newton *s) {
     const iv_posterior *p = s->p;
     iv_launch *launch = begin(s, "natural_pull");
@@ -83,12 +95,10 @@ static iv_status append_pull(const newton *s) {
     iv_arg_buffer(launch, p->optimizer->gradient);
     iv_arg_uint(launch, p->mean->stride);
     iv_arg_buffer(launch, p->prior);
+    iv_arg_buffer(launch, s->rates);
     iv_arg_buffer(launch, s->pull);
-    iv_arg_buffer(launch, s->scales);
     iv_arg_uint(launch, s->n_classes * s->n);
-    iv_arg_float(launch, (float)p->desc.n_data);
     iv_arg_uint(launch, s->n_rows);
-    arg_schedule(s, launch);
     return end_of_weights(s, launch);
 }
 
@@ -96,9 +106,9 @@ static iv_status append_decay(const newton *s) {
     iv_launch *launch = begin(s, "natural_decay");
     iv_arg_buffer(launch, s->p->precisions);
     iv_arg_buffer(launch, s->p->prior);
+    iv_arg_buffer(launch, s->rates);
     iv_arg_uint(launch, s->n);
     iv_arg_uint(launch, s->n_classes);
-    arg_schedule(s, launch);
     return end_of_squares(s, launch);
 }
 
@@ -115,7 +125,7 @@ static iv_status append_weighted(const newton *s, size_t c) {
                                    NULL);
 }
 
-/* P_c += rho N / B A^T A, A the weighted features, on and below the diagonal. */
+/* P_c += rho n / B A^T A, A the weighted features, on and below the diagonal. */
 static iv_status append_curvature(const newton *s, size_t c) {
     const size_t n = s->n;
     iv_status status = append_weighted(s, c);
@@ -133,7 +143,7 @@ static iv_status append_curvature(const newton *s, size_t c) {
             .ldb = n,
             .ldc = n,
             .accumulate = true,
-            .scale = {s->scales, 0, 1}};
+            .scale = {s->rates, SCALE, RATES}};
         status = iv_gemm(s->sequence, &gemm);
     }
     return status;
@@ -186,18 +196,14 @@ static iv_status append_product(const newton *s, cl_mem in, bool transpose, cl_m
                                                       .ldc = n});
 }
 
-/* How much of its step a member moves by. With d = share P^-1 pull, d^T P d = share^2 |L^T pull|^2. */
+/* How much of its step a member moves by. With d = P^-1 pull, d^T P d = |L^T pull|^2. */
 static iv_status append_shares(const newton *s) {
-    const iv_posterior *p = s->p;
     iv_launch *launch = begin(s, "natural_share");
     iv_arg_buffer(launch, s->half);
+    iv_arg_buffer(launch, s->rates);
     iv_arg_buffer(launch, s->shares);
     iv_arg_uint(launch, s->n_classes * s->n);
-    iv_arg_float(launch, p->desc.newton.trust);
-    iv_arg_float(launch, (float)p->desc.n_data);
-    iv_arg_uint(launch, s->n_rows);
-    arg_schedule(s, launch);
-    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, p->n_members}, NULL);
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, s->p->n_members}, NULL);
 }
 
 static iv_status append_move(const newton *s) {
@@ -227,10 +233,11 @@ iv_status iv_posterior_append_newton(iv_posterior *p, iv_sequence *sequence, siz
     iv_status status = create_scratch(&s);
     if (status == IV_OK) status = iv_posterior_append_statistics(p, sequence);
     if (status == IV_OK) status = iv_posterior_append_kl(p, sequence);
+    if (status == IV_OK) status = append_rates(&s);
+    if (status == IV_OK) status = iv_posterior_append_alpha(p, sequence);
     if (status == IV_OK) status = append_pull(&s);
     if (status == IV_OK) status = append_decay(&s);
     for (size_t c = 0; c < s.n_classes && status == IV_OK; c++) status = append_curvature(&s, c);
     if (status == IV_OK) status = append_factor(&s);
-    if (status == IV_OK) status = append_move(&s);
-    return status == IV_OK ? iv_posterior_append_alpha(p, sequence) : status;
+    return status == IV_OK ? append_move(&s) : status;
 }
