@@ -286,8 +286,9 @@ typedef struct {
 
 /* Try every candidate on a small graph around its kernel, at the studies' sizes, and store the
  * winners: the fastest whose results are those without tuning, but for rounding, and that beats it
- * by more than a clock wavers. What the time is too short for keeps its number. `seconds` of the options are spent on this alone; `result` of theirs
- * is not called, this one is, unless it is NULL. */
+ * by more than a clock wavers. What the time is too short for keeps its number, and `note` hears of
+ * it. `seconds` of the options are spent on this alone; `result` of theirs is not called, this one is,
+ * unless it is NULL. */
 iv_status iv_tune_kernels(iv_context *context, const iv_tune_options *options,
                           void (*result)(void *user, const iv_kernel_result *result));
 

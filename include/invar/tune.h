@@ -34,7 +34,8 @@ typedef struct {
 typedef struct {
     double seconds; /* to spend, about; what does not fit is left as it is. 60 if 0 */
     /* Told as it happens; either may be NULL. `note` hears of every candidate that does not build,
-     * is refused by the driver, or computes something wrong: it is skipped. */
+     * is refused by the driver, or computes something wrong and is skipped, and of what there was no time
+     * for. */
     void (*result)(void *user, const iv_tune_result *result);
     void (*note)(void *user, const char *text);
     void *user;

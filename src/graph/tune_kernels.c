@@ -189,6 +189,16 @@ static bool try_value(bench *b, const iv_kernel_parameter *row, size_t value, do
     return false;
 }
 
+/* That candidates from the i-th on were left for want of time. */
+static void note_untried(const iv_tune_options *options, const iv_kernel_parameter *row, size_t i) {
+    char values[128] = "", text[320];
+    if (!options->note || (options->stop && *options->stop)) return;
+    for (size_t at = 0; row->candidates[i] && at < sizeof values; i++)
+        at += (size_t)snprintf(values + at, sizeof values - at, " %zu", row->candidates[i]);
+    snprintf(text, sizeof text, "%s.%s: no time was left to try%s", row->kernel, row->name, values);
+    options->note(options->user, text);
+}
+
 /* Each candidate, then the winner and the number without tuning once more in turn. */
 static bool tune_row(bench *b, const iv_kernel_parameter *row, double budget,
                      const iv_tune_options *options, iv_kernel_result *result) {
@@ -198,8 +208,11 @@ static bool tune_row(bench *b, const iv_kernel_parameter *row, double budget,
     if (!try_value(b, row, 0, budget, options, &result->untuned_seconds)) return false;
     result->best_seconds = result->untuned_seconds;
     for (size_t i = 0; row->candidates[i]; i++) {
-        if (is_over(options, b->deadline)) break;
         if (row->candidates[i] == result->untuned) continue;
+        if (is_over(options, b->deadline)) {
+            note_untried(options, row, i);
+            break;
+        }
         if (!try_value(b, row, row->candidates[i], budget, options, &seconds)) continue;
         if (seconds < result->best_seconds) {
             result->best_seconds = seconds;
@@ -234,7 +247,11 @@ iv_status iv_tune_kernels(iv_context *context, const iv_tune_options *options,
     iv_status status = IV_OK;
     for (size_t i = 0; i < N_GRAPHS && status == IV_OK; i++) {
         const iv_kernel_parameter *row = row_of(i);
-        if (!row || is_over(options, deadline)) continue;
+        if (!row) continue;
+        if (is_over(options, deadline)) {
+            note_untried(options, row, 0);
+            continue;
+        }
         bench b = {.context = context, .n_members = is_cpu ? 2 : 16, .deadline = deadline};
         iv_kernel_result of = {.kernel = row->kernel, .name = row->name};
         status = open_bench(&b, i);

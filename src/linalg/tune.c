@@ -31,7 +31,7 @@ typedef struct {
     size_t n_candidates;
     iv_gemm_choice untuned, best, best_own; /* best_own: of the engines other than CLBlast */
     double untuned_seconds, best_seconds, best_own_seconds, clblast_seconds; /* INFINITY: unknown */
-    size_t n_right;
+    size_t n_tried, n_right;
 } product_trial;
 
 typedef struct {
@@ -140,6 +140,7 @@ static iv_status try_engines(tuner *t) {
             double seconds;
             const iv_gemm_choice *choice = &trial->candidates[round];
             iv_choice_describe(choice, what, sizeof what);
+            trial->n_tried++;
             if (!measure(t, i, choice, what, &seconds)) continue;
             consider(trial, choice, seconds);
             if (round == 0) trial->untuned_seconds = seconds;
@@ -280,15 +281,20 @@ static iv_status tune(tuner *t) {
     if (status != IV_OK) return status;
     t->deadline = start + seconds;
 
-    size_t n_measured = 0;
+    size_t n_measured = 0, n_tried = 0, n_candidates = 0;
     for (size_t i = 0; i < t->n_shapes; i++) {
         settle(t, i);
+        n_tried += t->trials[i].n_tried;
+        n_candidates += t->trials[i].n_candidates;
         n_measured += t->trials[i].n_right > 0;
         tell(t, i);
     }
     if (n_measured < t->n_shapes)
         say(t, "%zu of %zu products measured: give more time for the others", n_measured,
             t->n_shapes);
+    else if (n_tried < n_candidates)
+        say(t, "%zu of %zu ways to compute the products tried: give more time for the others",
+            n_tried, n_candidates);
     if (n_measured == 0)
         return iv_fail(iv_context_error(t->context), IV_EFAILED,
                        "no engine gave a right result on %s within the time given",

@@ -57,6 +57,18 @@ static void every_candidate_agrees_with_the_oracles(void **state) {
         }
 }
 
+static void hear(void *user, const char *text) {
+    *(size_t *)user += strstr(text, "no time was left to try ") != NULL;
+}
+
+static void numbers_that_there_was_no_time_for_are_named(void **state) {
+    program *p = *state;
+    size_t n_heard = 0;
+    const iv_tune_options options = {.seconds = 1e-9, .note = hear, .user = &n_heard};
+    assert_ok(p->context, iv_tune_kernels(p->context, &options, NULL));
+    assert_int_equal(n_heard, sizeof tuned / sizeof *tuned);
+}
+
 static void other_values_are_refused(void **state) {
     program *p = *state;
     static const struct {
@@ -76,6 +88,7 @@ int main(void) {
     if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_candidate_agrees_with_the_oracles),
+        cmocka_unit_test(numbers_that_there_was_no_time_for_are_named),
         cmocka_unit_test(other_values_are_refused),
     };
     return cmocka_run_group_tests_name("kernel parameters", tests, open_program, close_program);

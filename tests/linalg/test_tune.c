@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -244,7 +245,7 @@ static void tile_that_no_device_can_run_is_ignored(void **state) {
 /* ------------------------------------------------------------------ the tuner */
 
 typedef struct {
-    size_t n_results, n_wrong, n_refused;
+    size_t n_results, n_wrong, n_refused, n_untried;
     char best[64];
 } heard;
 
@@ -258,6 +259,7 @@ static void hear_note(void *user, const char *text) {
     heard *h = user;
     h->n_wrong += strstr(text, "entries are wrong") != NULL;
     h->n_refused += strstr(text, "not today") != NULL;
+    h->n_untried += strstr(text, "give more time for the others") != NULL;
 }
 
 static const iv_tune_shape small_shape = {24, 20, 12, false, true};
@@ -313,6 +315,24 @@ static void device_on_which_nothing_is_right_fails(void **state) {
     iv_context_destroy(context);
 }
 
+static iv_status append_slowly(iv_sequence *sequence, const iv_gemm_desc *desc,
+                               const iv_gemm_choice *choice) {
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    return iv_gemm_append(sequence, desc, choice);
+}
+
+static void what_there_was_no_time_for_is_said(void **state) {
+    (void)state;
+    heard h = {0};
+    iv_context *context = open_context(false);
+    const iv_tune_options options = {
+        .seconds = 0.1, .result = hear_result, .note = hear_note, .user = &h};
+    assert_ok(context, iv_tune_shapes(context, &small_shape, 1, append_slowly, &options));
+    assert_int_equal(h.n_results, 1);
+    assert_int_equal(h.n_untried, 1);
+    iv_context_destroy(context);
+}
+
 static void command_stores_what_contexts_load(void **state) {
     (void)state;
     if (is_small_run()) SKIP_BECAUSE("too slow for a small run");
@@ -343,6 +363,7 @@ int main(void) {
         cmocka_unit_test(tile_that_no_device_can_run_is_ignored),
         cmocka_unit_test(wrong_and_refused_candidates_are_skipped),
         cmocka_unit_test(device_on_which_nothing_is_right_fails),
+        cmocka_unit_test(what_there_was_no_time_for_is_said),
         cmocka_unit_test(command_stores_what_contexts_load),
     };
     return cmocka_run_group_tests(tests, make_cache, remove_cache);
