@@ -148,6 +148,11 @@ static iv_status fetch_file(const char *path, const char *url, const char *sha25
     return iv_file_commit(to->descriptor, temporary, path, error);
 }
 
+static iv_status refuse_own(const char *path, iv_error *error) {
+    return iv_fail(error, IV_EDATA, "%s: is there but is not the published file; move it away",
+                   path);
+}
+
 /* Whether the file must be downloaded, and where to. */
 static iv_status plan_file(const char *directory, const iv_dataset_info *info, size_t file,
                            char *path, bool *wanted, iv_error *error) {
@@ -160,9 +165,7 @@ static iv_status plan_file(const char *directory, const iv_dataset_info *info, s
     const bool plain = length < 3 || strcmp(path + length - 3, ".gz") != 0;
     if (!plain) return IV_OK;
     /* A plain file is read before a compressed one, and it is not ours to delete. */
-    if (state != IV_FILE_MISSING)
-        return iv_fail(error, IV_EDATA, "%s: is there but is not the published file; move it away",
-                       path);
+    if (state != IV_FILE_MISSING) return refuse_own(path, error);
     if (length + 4 > IV_PATH_BYTES)
         return iv_fail(error, IV_EINVAL, "%s: the path is too long", path);
     strcpy(path + length, ".gz");
@@ -195,13 +198,19 @@ static iv_status fetch_files(const char *directory, const iv_dataset_info *info,
 
 /* ------------------------------------------------------------------ archives */
 
-static bool has_all_files(const char *directory, const iv_dataset_info *info) {
-    char path[IV_PATH_BYTES];
-    bool exists = true;
-    for (size_t file = 0; info->files[file] && exists; file++)
-        if (iv_dataset_path(directory, info, info->files[file], path, &exists, NULL) != IV_OK)
-            exists = false;
-    return exists;
+/* Whether a file is missing. Unpacking would replace those that are there, and files that are not the
+ * published ones are not ours to delete. */
+static iv_status plan_archive(const char *directory, const iv_dataset_info *info, bool *wanted,
+                              iv_error *error) {
+    char path[IV_PATH_BYTES], sha256[65];
+    *wanted = false;
+    for (size_t file = 0; info->files[file]; file++) {
+        const iv_file_state state =
+            iv_dataset_file_verify(directory, info, file, path, sha256, NULL);
+        if (state == IV_FILE_DAMAGED || state == IV_FILE_DIFFERENT) return refuse_own(path, error);
+        *wanted |= state == IV_FILE_MISSING;
+    }
+    return IV_OK;
 }
 
 /* An archive that is there already, put by hand or left where unpacking failed, is not downloaded
@@ -210,8 +219,10 @@ static iv_status fetch_archive(const char *directory, const iv_dataset_info *inf
                                const char *folder, const char *mirror, iv_fetch_progress progress,
                                void *state, iv_error *error) {
     char path[IV_PATH_BYTES], url[IV_PATH_BYTES], found[65];
-    if (has_all_files(directory, info)) return IV_OK;
-    iv_status status = iv_path_within(folder, info->archive, "", path, error);
+    bool wanted;
+    iv_status status = plan_archive(directory, info, &wanted, error);
+    if (status != IV_OK || !wanted) return status;
+    status = iv_path_within(folder, info->archive, "", path, error);
     if (status == IV_OK) status = address_of(info, mirror, info->archive, "", url, error);
     if (status != IV_OK) return status;
     const bool is_there =

@@ -245,7 +245,9 @@ static void allow_small_files_only(void) {
     if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(125);
 }
 
+/* The programs are kept by the first run: PoCL ends a process that cannot write what it compiles. */
 static void a_full_disk_fails_the_run_and_leaves_only_whole_files(void **state) {
+    setenv("INVAR_CACHE", "on", 1);
     invar_succeeds(state, ARGUMENTS("run", in_scratch(state, "spec.yaml"), "--quiet", "--out",
                                     in_scratch(state, "whole")));
     outcome o = invar_with(state, allow_small_files_only, RUN(NULL));
@@ -269,6 +271,7 @@ static void a_full_disk_fails_the_run_and_leaves_only_whole_files(void **state) 
                      in_scratch(state, "run/results.json"));
     assert_same_file(in_scratch(state, "whole/metrics.jsonl"),
                      in_scratch(state, "run/metrics.jsonl"));
+    unsetenv("INVAR_CACHE");
 }
 
 /* A folder where the results should go: everything else can be written. */

@@ -20,7 +20,7 @@ static const char *const members[] = {"cifar-10-batches-bin/",
                                       "cifar-10-batches-bin/test_batch.bin",
                                       NULL};
 
-/* CIFAR-10's row with the checksum of an archive of our own at MIRROR/cifar10/. */
+/* CIFAR-10's row with the checksum of an archive of our own at MIRROR/cifar10/, and none of its files. */
 static iv_dataset_info serve(char sha256[65]) {
     iv_dataset_info info = *iv_dataset_info_find("cifar10");
     assert_ok(&error, iv_make_directories(in(scratch, "mirror/cifar10"), &error));
@@ -28,6 +28,7 @@ static iv_dataset_info serve(char sha256[65]) {
     write_tar_gz(path, members, BYTES);
     assert_ok(&error, iv_archive_sha256(path, sha256, &error));
     info.archive_sha256 = sha256;
+    memset(info.sha256s, 0, sizeof info.sha256s);
     return info;
 }
 
@@ -77,6 +78,18 @@ static void an_archive_put_there_by_hand_is_unpacked(void **state) {
                      0);
     assert_ok(&error, fetch(&info));
     assert_int_equal(count_entries(in(scratch, "data/cifar10")), 6);
+}
+
+/* Five files are ours, one is missing: the archive has all six. */
+static void files_that_are_not_the_published_ones_are_left_alone(void **state) {
+    (void)state;
+    char sha256[65];
+    iv_dataset_info info = serve(sha256);
+    assert_ok(&error, fetch(&info));
+    memcpy(info.sha256s, iv_dataset_info_find("cifar10")->sha256s, sizeof info.sha256s);
+    assert_int_equal(unlink(in(scratch, "data/cifar10/test_batch.bin")), 0);
+    assert_fails(&error, fetch(&info), IV_EDATA, "data_batch_1.bin", "not the published file");
+    assert_int_equal(count_entries(in(scratch, "data/cifar10")), 5);
 }
 
 static void archives_that_are_none_or_lack_a_file_are_refused(void **state) {
@@ -146,6 +159,7 @@ int main(void) {
         SCRATCH_TEST(an_archive_is_fetched_and_unpacked_once),
         SCRATCH_TEST(another_archive_is_refused),
         SCRATCH_TEST(an_archive_put_there_by_hand_is_unpacked),
+        SCRATCH_TEST(files_that_are_not_the_published_ones_are_left_alone),
         SCRATCH_TEST(archives_that_are_none_or_lack_a_file_are_refused),
         SCRATCH_TEST(files_are_found_where_an_archive_unpacks_to),
         SCRATCH_TEST(the_python_version_is_named_as_such),
