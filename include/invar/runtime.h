@@ -205,6 +205,9 @@ iv_status iv_sequence_buffer(iv_sequence *sequence, size_t bytes, cl_mem *buffer
 iv_status iv_sequence_scratch(iv_sequence *sequence, const char *use, size_t member_bytes,
                               size_t n_members, cl_mem *buffer);
 
+/* Seconds of a clock that only moves forward. */
+double iv_seconds(void);
+
 /* Enqueue the whole list; `step` reaches every iv_arg_step argument. Does not wait. */
 iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step);
 

@@ -145,9 +145,6 @@ iv_status iv_train(iv_context *context, iv_plan *plan, uint32_t *step, uint32_t 
                    double seconds, const volatile sig_atomic_t *stop, const iv_progress *progress,
                    const char *what);
 
-/* Seconds of a clock that only moves forward. */
-double iv_seconds(void);
-
 /* ------------------------------------------------------------------ what is saved
  *
  * Whoever has numbers that outlive a process says which: parameters, an optimizer, or what

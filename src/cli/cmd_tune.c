@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const double default_seconds = 60.0;
+static const double default_seconds = 120.0;
 
 static char transpose_letter(bool transpose) {
     return transpose ? 'T' : 'N';
@@ -77,7 +77,8 @@ static bool read_seconds(const char *text, double *seconds) {
 
 static int tune(const char *device, double seconds) {
     const volatile sig_atomic_t *stop = cli_catch_stop();
-    /* A sixth of the time for the kernels, the rest for the products, which take most of a step. */
+    /* A sixth of the time for the kernels, and what the products leave of the rest: those take most of
+     * a step. */
     iv_tune_options options = {
         .seconds = seconds * 5.0 / 6.0, .result = print_result, .note = print_note, .stop = stop};
     iv_error error = {0};
@@ -90,8 +91,9 @@ static int tune(const char *device, double seconds) {
            "transposed.\n",
            iv_context_device(context)->name, seconds);
     print_heading();
+    const double start = iv_seconds();
     status = iv_tune(context, &options);
-    options.seconds = seconds / 6.0;
+    options.seconds = fmax(seconds / 6.0, seconds - (iv_seconds() - start));
     if (status == IV_OK && !*stop) status = iv_tune_kernels(context, &options, print_kernel);
     int exit_status = status == IV_OK ? 0 : cli_fail(iv_context_error(context));
     if (*stop) exit_status = iv_exit_status(IV_EINTERRUPTED);
@@ -110,7 +112,7 @@ static int run(const cli_arguments *arguments) {
 
 static const cli_option options[] = {
     CLI_DEVICE,
-    {"time", "SECONDS", "about how long (default: 60)"},
+    {"time", "SECONDS", "about how long (default: 120)"},
     {"list", NULL, "print the numbers of kernels, which are in use and which are tried, and stop"},
     CLI_END,
 };

@@ -83,18 +83,12 @@ typedef struct {
     iv_plan *plan;
     iv_tensor *outputs[MAX_TUNED];
     size_t n_outputs, n_members;
-    double deadline;                  /* of now(): nothing more is tried past it */
+    double deadline;                  /* of iv_seconds(): nothing more is tried past it */
     float *right[MAX_TUNED], *values; /* what the outputs are without tuning, and room for one */
 } bench;
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static bool is_over(const iv_tune_options *options, double deadline) {
-    return now() >= deadline || (options->stop && *options->stop);
+    return iv_seconds() >= deadline || (options->stop && *options->stop);
 }
 
 static iv_status no_memory(iv_context *context) {
@@ -243,7 +237,7 @@ iv_status iv_tune_kernels(iv_context *context, const iv_tune_options *options,
                           void (*result)(void *user, const iv_kernel_result *result)) {
     const bool is_cpu = iv_context_device(context)->type == IV_DEVICE_CPU;
     const double seconds = options->seconds > 0.0 ? options->seconds : 10.0;
-    const double deadline = now() + seconds;
+    const double deadline = iv_seconds() + seconds;
     iv_status status = IV_OK;
     for (size_t i = 0; i < N_GRAPHS && status == IV_OK; i++) {
         const iv_kernel_parameter *row = row_of(i);

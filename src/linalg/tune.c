@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* The products of the studies at their published sizes. Forward: rows x outputs x inputs, B
  * transposed; gradient of the input: rows x inputs x outputs; of the weights: outputs x inputs x
@@ -44,14 +43,8 @@ typedef struct {
     product_trial *trials;
 } tuner;
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static bool is_over(const tuner *t) {
-    return now() >= t->deadline || (t->options->stop && *t->options->stop);
+    return iv_seconds() >= t->deadline || (t->options->stop && *t->options->stop);
 }
 
 static void say(const tuner *t, const char *format, ...) IV_PRINTF(2, 3);
@@ -273,7 +266,7 @@ static iv_status tune(tuner *t) {
 
     /* GPUs keep a part of the time for CLBlast's parameters; all keep one for the last word. */
     const bool is_cpu = iv_context_device(t->context)->type == IV_DEVICE_CPU;
-    const double start = now(), seconds = t->deadline - start;
+    const double start = iv_seconds(), seconds = t->deadline - start;
     t->deadline = start + (is_cpu ? 0.7 : 0.5) * seconds;
     status = try_engines(t);
     t->deadline = start + 0.8 * seconds;
@@ -310,7 +303,7 @@ iv_status iv_tune_shapes(iv_context *context, const iv_tune_shape *shapes, size_
                .n_shapes = n_shapes,
                .append = append,
                .options = options,
-               .deadline = now() + seconds,
+               .deadline = iv_seconds() + seconds,
                .measure_seconds = seconds / (16.0 * (double)n_shapes)};
     /* Enough members to fill a GPU, few enough for a CPU to be measured often. */
     t.batch = iv_context_device(context)->type == IV_DEVICE_CPU ? 2 : 16;

@@ -13,12 +13,6 @@ enum { MAX_CHECKED_ROWS = 256 };
 
 static const double unit_roundoff = 1.0 / (1 << 24);
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* Uniform on [-1, 1): splitmix64. */
 static float uniform(uint64_t *state) {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -256,17 +250,17 @@ static iv_status compare(iv_product *product, size_t *wrong) {
 /* Runs in groups of at least 2 ms, so that neither the wait nor the clock counts, until the budget
  * is spent or ten groups are done. */
 iv_status iv_tune_time(iv_context *context, iv_sequence *sequence, double budget, double *seconds) {
-    const double start = now();
+    const double start = iv_seconds();
     size_t n_runs = 1;
     *seconds = INFINITY;
-    for (int group = 0; group < 10 && (group < 2 || now() - start < budget); group++) {
-        const double group_start = now();
+    for (int group = 0; group < 10 && (group < 2 || iv_seconds() - start < budget); group++) {
+        const double group_start = iv_seconds();
         iv_status status = IV_OK;
         for (size_t i = 0; i < n_runs && status == IV_OK; i++)
             status = iv_sequence_run(sequence, 0);
         if (status == IV_OK) status = iv_context_finish(context);
         if (status != IV_OK) return status;
-        const double each = (now() - group_start) / (double)n_runs;
+        const double each = (iv_seconds() - group_start) / (double)n_runs;
         if (each < *seconds) *seconds = each;
         n_runs = (size_t)fmin(fmax(2e-3 / *seconds, 1.0), 200.0);
     }

@@ -4,6 +4,8 @@
 #include "report/file.h"
 #include "runtime/text_builder.h"
 
+#include <invar/runtime.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -24,12 +26,6 @@ enum { NOT_FOUND = 127, LIMIT_SECONDS = 30 };
 #else
 extern char **environ;
 #endif
-
-static time_t now(void) {
-    struct timespec time = {0};
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec;
-}
 
 /* Settings that would reach gnuplot through the environment: its start-up files are switched off by
  * -d, and these could name others (GNUPLOT_LIB, GNUPLOT_FONTPATH, GNUTERM, FIT_SCRIPT, ...). */
@@ -68,15 +64,15 @@ static void exec_gnuplot(const char *dir, const char *script, int messages, char
 
 /* What gnuplot writes until it ends: the first of it is kept, but all is read, or gnuplot would
  * block on a full pipe. False if it does not end in time. */
-static bool read_message(int from, time_t limit, char *message, size_t size) {
+static bool read_message(int from, double limit, char *message, size_t size) {
     char block[512];
     size_t length = 0;
     message[0] = '\0';
     for (;;) {
-        const time_t left = limit - now();
+        const double left = limit - iv_seconds();
         struct pollfd ready = {.fd = from, .events = POLLIN};
-        if (left <= 0) return false;
-        const int n_ready = poll(&ready, 1, (int)left * 1000);
+        if (left <= 0.0) return false;
+        const int n_ready = poll(&ready, 1, (int)(1000.0 * left) + 1);
         if (n_ready < 0 && errno != EINTR) return false;
         if (n_ready <= 0) continue;
         const ssize_t n = read(from, block, sizeof block);
@@ -90,14 +86,14 @@ static bool read_message(int from, time_t limit, char *message, size_t size) {
 }
 
 /* The child's end; past the limit it is ended. */
-static bool wait_until(pid_t child, time_t limit, bool *in_time, int *result) {
+static bool wait_until(pid_t child, double limit, bool *in_time, int *result) {
     const struct timespec moment = {.tv_nsec = 10000000};
     *in_time = true;
     for (;;) {
         const pid_t ended = waitpid(child, result, *in_time ? WNOHANG : 0);
         if (ended == child) return true;
         if (ended < 0 && errno != EINTR) return false;
-        if (ended == 0 && now() < limit) {
+        if (ended == 0 && iv_seconds() < limit) {
             nanosleep(&moment, NULL);
         } else if (ended == 0) {
             *in_time = false;
@@ -130,10 +126,10 @@ iv_status iv_gnuplot_run(const char *dir, const char *script, int seconds, bool 
 
     char message[512];
     int result;
-    const time_t limit = now() + seconds;
+    const double limit = iv_seconds() + seconds;
     bool in_time = read_message(ends[0], limit, message, sizeof message);
     close(ends[0]);
-    if (!wait_until(child, in_time ? limit : 0, &in_time, &result))
+    if (!wait_until(child, in_time ? limit : 0.0, &in_time, &result))
         return iv_fail(error, IV_EFAILED, "cannot wait for gnuplot: %s", strerror(errno));
     if (!in_time)
         return iv_fail(error, IV_EFAILED, "gnuplot was still drawing %s/%s after %d seconds", dir,

@@ -34,10 +34,10 @@ struct iv_run_dir {
     char *engine;
     uint64_t *seeds;
     size_t n_seeds;
-    iv_run_json previous;  /* of the process that this one resumes; empty if new */
-    char start[32];        /* of the first process */
-    char own_start[32];    /* of this one */
-    struct timespec began; /* of this process, for the seconds */
+    iv_run_json previous; /* of the process that this one resumes; empty if new */
+    char start[32];       /* of the first process */
+    char own_start[32];   /* of this one */
+    double began;         /* iv_seconds(), of this process, for the seconds */
     data_file *data;
     size_t n_data;
     iv_lock *lock; /* NULL if it is only read */
@@ -48,12 +48,6 @@ static void utc_now(char *out, size_t n) {
     struct tm parts;
     gmtime_r(&now, &parts);
     strftime(out, n, "%Y-%m-%dT%H:%M:%SZ", &parts);
-}
-
-static double seconds_since(struct timespec began) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - began.tv_sec) + 1e-9 * (double)(now.tv_nsec - began.tv_nsec);
 }
 
 /* ------------------------------------------------------------------ run.json */
@@ -135,7 +129,7 @@ static void add_data(iv_text *text, const iv_run_dir *dir) {
 static iv_status write_run_json(const iv_run_dir *dir, const char *status, const char *end,
                                 iv_error *error) {
     iv_text text = {0};
-    double seconds = dir->previous.seconds + (end ? seconds_since(dir->began) : 0);
+    double seconds = dir->previous.seconds + (end ? iv_seconds() - dir->began : 0);
 
     iv_text_add(&text, "{\n  ");
     add_value(&text, "name", dir->name);
@@ -326,7 +320,7 @@ static iv_status begin(iv_run_dir *dir, bool resume, iv_error *error) {
     if (status == IV_OK) status = keep_earlier_data(dir, error);
     if (status != IV_OK) return status;
 
-    clock_gettime(CLOCK_MONOTONIC, &dir->began);
+    dir->began = iv_seconds();
     utc_now(dir->own_start, sizeof dir->own_start);
     const char *start = dir->previous.start;
     if (!start || strlen(start) >= sizeof dir->start) start = dir->own_start;

@@ -1,16 +1,8 @@
 /* The training loop: replays a plan, in pieces short enough to be interrupted. */
 #include "train/train.h"
 
-#include <time.h>
-
 enum { FIRST_PIECE = 8, MAX_PIECE = 256 };
 static const double piece_seconds = 0.1; /* between looks at the clock and the stop flag */
-
-double iv_seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void iv_progress_update(const iv_progress *progress, const char *what, uint64_t done,
                         uint64_t total) {
