@@ -1,7 +1,7 @@
 /* Plots of curves, read back from a run's log. */
 #include "experiment/experiment.h"
 
-#include <jansson.h>
+#include "report/log_read.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -23,38 +23,13 @@ struct iv_chart {
     size_t n, capacity;
 };
 
-/* Take over one line of the log. */
-static iv_status add_line(iv_chart *chart, const char *path, size_t number, const char *line,
-                          size_t length) {
-    json_error_t reason;
-    json_t *point = json_loadb(line, length, 0, &reason);
-    if (!point && json_error_code(&reason) != json_error_out_of_memory)
-        return iv_fail(iv_context_error(chart->x->context), IV_EDATA, "%s:%zu: damaged: %s", path,
-                       number, reason.text);
-    if (!point || json_array_append_new(chart->points, point) != 0)
-        return iv_no_memory(chart->x->context);
-    return IV_OK;
-}
-
 iv_status iv_chart_open(const iv_experiment *x, iv_chart **out) {
     char *path = iv_run_dir_file(x->job->dir, "metrics.jsonl");
-    iv_error *error = iv_context_error(x->context);
-    uint8_t *text = NULL;
-    size_t n_bytes = 0;
     iv_chart *chart = *out = calloc(1, sizeof *chart);
-    if (chart) *chart = (iv_chart){.x = x, .points = json_array()};
-    iv_status status = chart && chart->points && path
-                           ? iv_read_file(path, SIZE_MAX / 2, &text, &n_bytes, error)
-                           : iv_no_memory(x->context);
-    const char *line = (const char *)text;
-    for (size_t left = n_bytes, number = 1; left > 0 && status == IV_OK; number++) {
-        const char *end = memchr(line, '\n', left);
-        const size_t length = end ? (size_t)(end - line) : left;
-        status = add_line(chart, path, number, line, length);
-        line += length + (end != NULL);
-        left -= length + (end != NULL);
-    }
-    free(text);
+    if (chart) *chart = (iv_chart){.x = x};
+    const iv_status status = chart && path
+                                 ? iv_log_read(path, &chart->points, iv_context_error(x->context))
+                                 : iv_no_memory(x->context);
     free(path);
     if (status != IV_OK) {
         iv_chart_close(chart);

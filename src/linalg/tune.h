@@ -37,6 +37,11 @@ const iv_winner *iv_tuning_find(const iv_tuning *tuning, const iv_gemm_desc *des
 /* Use winners in this context from now on. Copies. */
 iv_status iv_tuning_attach(iv_context *context, const iv_tuning *tuning);
 
+/* Read the text of a tuning file; its winners are the caller's, to free(). False, and nothing read, if
+ * it is damaged, has an entry that makes no sense, or is not about the context's device, driver and
+ * version (NULL: about any). */
+bool iv_tuning_read(const void *text, size_t bytes, const iv_context *context, iv_tuning *tuning);
+
 /* Keep winners in the cache, for contexts made later. */
 iv_status iv_tuning_store(iv_context *context, const iv_tuning *tuning);
 

@@ -298,6 +298,17 @@ static bool read_tuning(const json_t *root, iv_tuning *tuning) {
     return good && tuning->winners;
 }
 
+bool iv_tuning_read(const void *text, size_t bytes, const iv_context *context, iv_tuning *tuning) {
+    *tuning = (iv_tuning){0};
+    json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, NULL);
+    const bool good = root && (!context || is_ours(context, root)) && read_tuning(root, tuning);
+    json_decref(root);
+    if (good) return true;
+    free(tuning->winners);
+    *tuning = (iv_tuning){0};
+    return false;
+}
+
 const iv_tuning *iv_tuning_of(iv_context *context) {
     const iv_tuning *known = iv_context_attached(context, attachment);
     if (known) return known;
@@ -306,18 +317,11 @@ const iv_tuning *iv_tuning_of(iv_context *context) {
     void *text = NULL;
     size_t bytes;
     iv_tuning tuning = {0};
-    json_t *root = NULL;
     if (iv_tuning_name(context, name, sizeof name) &&
-        iv_cache_load(cache_folder, name, &text, &bytes))
-        root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, NULL);
-    if (!root || !is_ours(context, root) || !read_tuning(root, &tuning)) {
-        free(tuning.winners);
-        tuning = (iv_tuning){0};
-    } else {
+        iv_cache_load(cache_folder, name, &text, &bytes) &&
+        iv_tuning_read(text, bytes, context, &tuning))
         (void)iv_sha256_bytes(text, bytes, tuning.sha256);
-    }
     free(text);
-    json_decref(root);
     return attach(context, tuning);
 }
 

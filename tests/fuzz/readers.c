@@ -2,13 +2,17 @@
 
 #include "data/idx.h"
 #include "data/png_read.h"
+#include "linalg/tune.h"
+#include "report/log_read.h"
 #include "report/run_json.h"
+#include "runtime/cache.h"
 
 #include <invar/bench.h>
 #include <invar/data.h>
 #include <invar/report.h>
 #include <invar/studies.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,14 +20,42 @@
 
 /* ------------------------------------------------------------------ bytes as a file */
 
-/* One file, written over and over: readers want a path. */
-static const char *as_file(const uint8_t *bytes, size_t n) {
-    static char path[64];
-    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    snprintf(path, sizeof path, "%s/invar-fuzz-%ld", folder, (long)getpid());
+static void write_whole(const char *path, const uint8_t *bytes, size_t n) {
     FILE *file = fopen(path, "wb");
     if (!file || (n > 0 && fwrite(bytes, 1, n, file) != n) || fclose(file) != 0) abort();
-    return path;
+}
+
+/* One file, written over and over: readers want a path. It lies in a folder that is the cache directory
+ * too. */
+static char folder[40], the_file[64], cached[96];
+
+static void remove_all(void) {
+    char path[96];
+    unlink(the_file);
+    unlink(cached);
+    static const char *const folders[] = {"/invar/kernels", "/invar", ""};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s%s", folder, folders[i]);
+        rmdir(path);
+    }
+}
+
+static void make_folder(void) {
+    if (*folder) return;
+    const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(folder, sizeof folder, "%s/invar-fuzz-XXXXXX", parent);
+    if (!mkdtemp(folder) || setenv("XDG_CACHE_HOME", folder, 1) != 0 ||
+        setenv("INVAR_CACHE", "on", 1) != 0 || atexit(remove_all) != 0)
+        abort();
+    snprintf(the_file, sizeof the_file, "%s/file", folder);
+    snprintf(cached, sizeof cached, "%s/invar/kernels/fuzzed", folder);
+    iv_cache_store("kernels", "fuzzed", "program", 7); /* makes its folders */
+}
+
+static const char *as_file(const uint8_t *bytes, size_t n) {
+    make_folder();
+    write_whole(the_file, bytes, n);
+    return the_file;
 }
 
 /* A reader's answer: what was read is given back by `clear`, a failure has a message. */
@@ -211,6 +243,60 @@ static void write_bench(FILE *good) {
         good);
 }
 
+static void read_log(const uint8_t *bytes, size_t n) {
+    iv_error error = {0};
+    json_t *points;
+    check(iv_log_read(as_file(bytes, n), &points, &error), &error);
+    json_decref(points);
+}
+
+static void write_log(FILE *good) {
+    const char *path = as_file(NULL, 0);
+    iv_log *log;
+    if (iv_log_open(path, NULL, &log, NULL) != IV_OK) abort();
+    for (uint64_t step = 0; step < 2; step++) {
+        iv_log_begin(log, "IR", 4, step, 1, "train");
+        iv_log_float(log, "loss", 0.5f);
+        iv_log_floats(log, "eta", (const float[]){1, NAN}, 2);
+        if (iv_log_end(log, NULL) != IV_OK) abort();
+    }
+    if (iv_log_close(log, NULL) != IV_OK) abort();
+    copy_of(path, good);
+}
+
+/* ------------------------------------------------------------------ the cache */
+
+static void read_tuning(const uint8_t *bytes, size_t n) {
+    iv_tuning tuning;
+    if (!iv_tuning_read(bytes, n, NULL, &tuning) && tuning.winners) abort();
+    free(tuning.winners);
+}
+
+static void write_tuning(FILE *good) {
+    fputs("{\"clblast\": {\"threshold\": [64], \"direct\": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "
+          "\"packed\": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}, \"parameters\": "
+          "{\"rich.ROWS\": 16}, \"winners\": [{\"engine\": \"panel\", \"panel\": [4, 3, 8], "
+          "\"seconds\": 0.001, \"size\": [512, 128, 784], \"tiled\": [0, 0, 0, 0, 0], "
+          "\"transpose_a\": false, \"transpose_b\": true, \"untuned_seconds\": 0.002}]}\n",
+          good);
+}
+
+static void read_cached(const uint8_t *bytes, size_t n) {
+    void *data;
+    size_t n_read;
+    make_folder();
+    write_whole(cached, bytes, n);
+    const bool good = iv_cache_load("kernels", "fuzzed", &data, &n_read);
+    if (good != (data != NULL) || (good && n_read == 0)) abort();
+    free(data);
+}
+
+static void write_cached(FILE *good) {
+    make_folder();
+    iv_cache_store("kernels", "fuzzed", "program", 7);
+    copy_of(cached, good);
+}
+
 /* ------------------------------------------------------------------ all of them */
 
 const reader readers[] = {
@@ -219,5 +305,7 @@ const reader readers[] = {
     {"png", read_png, write_png},          {"idx", read_idx, write_idx},
     {"gzip", read_idx, write_gzip},        {"results", read_results, write_results},
     {"run", read_run, write_run},          {"bench", read_bench, write_bench},
+    {"log", read_log, write_log},          {"tuning", read_tuning, write_tuning},
+    {"cached", read_cached, write_cached},
 };
 const size_t n_readers = sizeof readers / sizeof *readers;
