@@ -116,23 +116,35 @@ static void exponential(const float2 m[6], uint k, float2 h[6], const float2 *w,
 
 /* ------------------------------------------------------------------ kernels */
 
-#ifdef POINTS
-#define SOURCE             TENSOR(const float, points)
-#define TAKE_EPS(r, s, eps) take_eps(MEMBER(points, r), s, eps)
+/* Where eps comes from: draws; -DPOINTS, points; with -DWIDTHS too, draws from around them. */
+#define DRAWN TENSOR(const uint, seeds), uint stream, uint step
 
-static void take_eps(__global const float *points, uint s, float eps[6]) {
-    for (uint i = 0; i < 6; i++) eps[i] = points[6 * s + i];
-}
-#else
-#define SOURCE             TENSOR(const uint, seeds), uint stream, uint step
-#define TAKE_EPS(r, s, eps) take_eps(MEMBER(seeds, r)[0], stream, step, s, eps)
-
-static void take_eps(uint seed, uint stream, uint step, uint s, float eps[6]) {
+static inline void draw_eps(uint seed, uint stream, uint step, uint s, float eps[6]) {
     uint words[8];
     iv_philox(seed, stream, step, 2 * s, words);
     iv_philox(seed, stream, step, 2 * s + 1, words + 4);
     for (uint i = 0; i < 6; i++) eps[i] = iv_uniform_symmetric(words[i]);
 }
+
+static inline void place_eps(__global const float *point, __global const float *width, float eps[6]) {
+    for (uint i = 0; i < 6; i++) eps[i] = fma(width[i], eps[i], point[i]);
+}
+
+static inline void copy_eps(__global const float *point, float eps[6]) {
+    for (uint i = 0; i < 6; i++) eps[i] = point[i];
+}
+
+#ifdef WIDTHS
+#define SOURCE TENSOR(const float, points), TENSOR(const float, widths), DRAWN
+#define TAKE_EPS(r, s, eps)                                                                        \
+    draw_eps(MEMBER(seeds, r)[0], stream, step, s, eps);                                           \
+    place_eps(MEMBER(points, r) + 6 * s, MEMBER(widths, r), eps)
+#elif defined(POINTS)
+#define SOURCE              TENSOR(const float, points)
+#define TAKE_EPS(r, s, eps) copy_eps(MEMBER(points, r) + 6 * s, eps)
+#else
+#define SOURCE              DRAWN
+#define TAKE_EPS(r, s, eps) draw_eps(MEMBER(seeds, r)[0], stream, step, s, eps)
 #endif
 
 /* t [S, 6] from eta [6].  Work-items: (S, members). */

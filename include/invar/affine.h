@@ -22,17 +22,20 @@ extern "C" {
 
 /* Where eps comes from. */
 typedef struct {
-    iv_view seeds;   /* uint [R, 1]; not read with points */
+    iv_view seeds;   /* uint [R, 1]; not read with points that have no widths */
     uint32_t stream; /* IV_STREAM_TRANSFORMATION or IV_STREAM_EVALUATION */
     size_t n_samples;
     iv_view points; /* float [R, S, 6], e.g. of iv_affine_points; no buffer: draw */
+    iv_view
+        widths; /* float [R, 6], with points: eps is drawn anew at every step from its point plus or
+                     * minus these, halves of the parts around them. No buffer: eps is the point */
 } iv_affine_draws;
 
 /* T_s = expm(sum_i eps_si eta_i G_i).  eta [6] -> [S, 6], S at most 256.
  *
  * Draws are eps ~ U[-1, 1)^6, anew at every step: iv_uniform_symmetric of Philox(seed, stream,
  * step, index), generators 0 to 3 of the words 0 to 3 of index 2 s, 4 and 5 of the words 0 and 1 of
- * index 2 s + 1.
+ * index 2 s + 1. With points and widths eps is fma(width, such a draw, point).
  *
  * learned [6], an input, multiplies the gradient to eta and nothing else: 1 for a generator to
  * learn, 0 to keep its eta where it is. The derivative is that of the exponential itself. */

@@ -61,15 +61,24 @@ static const double *values_at(const trainer *t, size_t r, size_t set, size_t me
     return t->values + r * iv_values_size(study) + iv_value_index(study, set, metric);
 }
 
-static bool is_finite(const trainer *t, size_t r, bool measured) {
-    bool finite = isfinite(t->position.losses[r]);
+/* What of a member is not finite, for people; false if all is. */
+static bool find_not_finite(const trainer *t, size_t r, bool measured, char what[96]) {
+    const double loss = (double)t->position.losses[r];
+    if (!isfinite(loss)) {
+        snprintf(what, 96, "its training loss is %g", loss);
+        return true;
+    }
     for (size_t s = 0; s < t->n_sets && measured; s++) {
         if (t->sets[s].split == IV_SPLIT_UNLOGGED) continue;
         for (size_t m = 0; t->x->study->schema->metric(m); m++)
-            for (size_t k = 0; k < n_values(t, r, s, m); k++)
-                finite &= (bool)isfinite(values_at(t, r, s, m)[k]);
+            for (size_t k = 0; k < n_values(t, r, s, m); k++) {
+                const double value = values_at(t, r, s, m)[k];
+                if (isfinite(value)) continue;
+                snprintf(what, 96, "%.64s is %g", t->x->study->schema->metric(m)->name, value);
+                return true;
+            }
     }
-    return finite;
+    return false;
 }
 
 /* Mark members whose numbers are not finite, and say so. Such members learn nothing any more; they
@@ -78,13 +87,14 @@ static void follow_divergence(trainer *t, bool measured) {
     const size_t epoch = epoch_of(t);
     for (size_t r = 0; r < t->position.n_members; r++) {
         const iv_member *member = &t->model->population->members[r];
-        if (t->position.diverged_from[r] > 0 || is_finite(t, r, measured)) continue;
+        char what[96], line[400];
+        if (t->position.diverged_from[r] > 0 || !find_not_finite(t, r, measured, what)) continue;
         t->position.diverged_from[r] = (uint32_t)(epoch > 0 ? epoch : 1);
-        char line[320];
         snprintf(line, sizeof line,
-                 "%.200s seed %" PRIu32 " diverged in epoch %zu (learning rate %g)",
+                 "%.200s seed %" PRIu32
+                 " diverged in epoch %zu (learning rate %g): after step %" PRIu32 " %s",
                  member->run->name, member->seed, epoch,
-                 (double)iv_member_float(member, "training.learning_rate"));
+                 (double)iv_member_float(member, "training.learning_rate"), t->position.step, what);
         iv_experiment_say(t->x, line);
     }
 }

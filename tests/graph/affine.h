@@ -17,6 +17,10 @@ iv_view trial_affine_seeds(trial *t);
 float affine_point(const trial *t, size_t member, size_t s, size_t i);
 iv_view trial_affine_points(trial *t, size_t n_samples);
 
+/* Likewise the widths of what is drawn around points: [R, 6]. */
+float affine_width(const trial *t, size_t member, size_t i);
+iv_view trial_affine_widths(trial *t);
+
 /* T = expm(sum_i a_i G_i) and its derivative along d (NULL: none), by long series.
  * growth: the largest norm of expm on the way, at least 1. */
 void known_exponential(const double a[6], const double d[6], double t[6], double dt[6],

@@ -34,6 +34,19 @@ iv_view trial_affine_points(trial *t, size_t n_samples) {
     return view;
 }
 
+float affine_width(const trial *t, size_t member, size_t i) {
+    return 0.125f * (float)(i + 1) + 0.25f * (float)(t->first_member + member);
+}
+
+iv_view trial_affine_widths(trial *t) {
+    enum { OFFSET = 2, STRIDE = 7, MAX_MEMBERS = 8 };
+    float widths[OFFSET + STRIDE * MAX_MEMBERS] = {0};
+    assert_true(t->n_members <= MAX_MEMBERS);
+    for (size_t r = 0; r < t->n_members; r++)
+        for (size_t i = 0; i < 6; i++) widths[OFFSET + r * STRIDE + i] = affine_width(t, r, i);
+    return (iv_view){trial_upload(t, widths, sizeof widths), OFFSET, STRIDE};
+}
+
 /* ------------------------------------------------------------------ the exponential */
 
 enum { SIDE = 6 };
@@ -112,9 +125,14 @@ static void known_eps(const evaluation *e, const node *n, size_t s, double eps[6
     const uint32_t seed = affine_seed(e->t, e->member), stream = draws_of(n)->stream;
     iv_philox(seed, stream, e->step, 2 * (uint32_t)s, words);
     iv_philox(seed, stream, e->step, 2 * (uint32_t)s + 1, words + 4);
-    for (size_t i = 0; i < 6; i++)
-        eps[i] = draws_of(n)->points.buffer ? affine_point(e->t, e->member, s, i)
-                                            : iv_uniform_symmetric(words[i]);
+    for (size_t i = 0; i < 6; i++) {
+        const float draw = iv_uniform_symmetric(words[i]);
+        const bool has_point = draws_of(n)->points.buffer;
+        const float point = has_point ? affine_point(e->t, e->member, s, i) : 0.0f;
+        eps[i] = draws_of(n)->widths.buffer ? fmaf(affine_width(e->t, e->member, i), draw, point)
+                 : has_point                ? point
+                                            : draw;
+    }
 }
 
 void oracle_affine_samples(const evaluation *e, const node *n, const array *const *in, array *out) {
@@ -312,9 +330,11 @@ EXAMPLES(affine_samples, 6, 3) {
             double *value = &trial_values(t, eta, r)[i];
             *value = (float)(*value * stretch / (length + 1e-30));
         }
-    iv_affine_draws draws = {trial_affine_seeds(t), IV_STREAM_TRANSFORMATION, S, {NULL, 0, 0}};
+    iv_affine_draws draws = {
+        trial_affine_seeds(t), IV_STREAM_TRANSFORMATION, S, {NULL, 0, 0}, {NULL, 0, 0}};
     if (variant == 1) draws.stream = IV_STREAM_EVALUATION;
     if (variant % 3 == 2) draws.points = trial_affine_points(t, S);
+    if (variant == 2) draws.widths = trial_affine_widths(t);
     add_output(x, iv_affine_samples(t->graph, eta, learned, &draws));
     add_wrt(x, eta, false);
 }

@@ -20,7 +20,7 @@ static sampled sample(void **state, size_t n_members, size_t first_member, uint3
     x.weights = trial_floats(x.t, LIES_SHARED, 2, (const size_t[]){S, 6}, -1.0, 1.0);
     x.eta = trial_floats(x.t, LIES_IN_PLAN, 1, &six, 0.0, 0.0);
     x.learned = trial_floats(x.t, LIES_IN_PLAN, 1, &six, 1.0, 1.0);
-    iv_affine_draws draws = {trial_affine_seeds(x.t), stream, S, {NULL, 0, 0}};
+    iv_affine_draws draws = {trial_affine_seeds(x.t), stream, S, {NULL, 0, 0}, {NULL, 0, 0}};
     if (points) draws.points = trial_affine_points(x.t, S);
     x.samples = iv_affine_samples(x.t->graph, x.eta, x.learned, &draws);
     assert_ok(x.t->context,
@@ -197,17 +197,19 @@ static void a_member_that_has_diverged_stays_alone(void **state) {
 static void samples_that_cannot_be_are_refused(void **state) {
     static const struct {
         size_t n_eta, n_samples;
-        bool seeds;
+        bool seeds, widths;
         const char *part;
-    } bad[] = {{6, 0, true, "0 samples; use 1 to 256"},
-               {6, 257, true, "257 samples"},
-               {5, 8, true, "need 6 numbers each"},
-               {6, 8, false, "neither seeds nor points"}};
+    } bad[] = {{6, 0, true, false, "0 samples; use 1 to 256"},
+               {6, 257, true, false, "257 samples"},
+               {5, 8, true, false, "need 6 numbers each"},
+               {6, 8, false, false, "neither seeds nor points"},
+               {6, 8, true, true, "widths without points"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         trial *t = trial_begin(*state, 1);
         iv_tensor *eta = trial_floats(t, LIES_IN_PLAN, 1, &bad[i].n_eta, 0.0, 1.0);
         iv_affine_draws draws = {
-            {NULL, 0, 0}, IV_STREAM_EVALUATION, bad[i].n_samples, {NULL, 0, 0}};
+            {NULL, 0, 0}, IV_STREAM_EVALUATION, bad[i].n_samples, {NULL, 0, 0}, {NULL, 0, 0}};
+        if (bad[i].widths) draws.widths = trial_affine_widths(t);
         if (bad[i].seeds) draws.seeds = trial_affine_seeds(t);
         assert_null(iv_affine_samples(t->graph, eta, eta, &draws));
         assert_refused(t, t->graph->status, bad[i].part);

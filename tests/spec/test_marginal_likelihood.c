@@ -152,6 +152,7 @@ static void a_grid_has_as_many_points_along_each_generator(void **state) {
     (void)state;
     iv_spec_destroy(
         parse_good(DIGITS LEARNED "model: {samples: 5, sampling: equally-spaced}\n", NULL));
+    iv_spec_destroy(parse_good(DIGITS LEARNED "model: {samples: 5, sampling: stratified}\n", NULL));
     expect_message(
         DIGITS RUN("invariance: scale") "model: {samples: 8, sampling: equally-spaced}\n", NULL,
         "spec.yaml:5:18: `model.samples` is 8 while `model.sampling` is equally-spaced, "

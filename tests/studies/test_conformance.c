@@ -152,6 +152,7 @@ static void diverging_alone(void **folder, subject *s) {
         folder, NULL, arguments_of_run(folder, s, in_scratch(folder, "both.yaml"), "both", NULL));
     assert_status(&o, 0);
     assert_contains(o.err, "diverged in epoch"); /* as soon as it is seen, not at the end */
+    assert_contains(o.err, "): after step ");
     invar_succeeds(folder, arguments_of_run(folder, s, in_scratch(folder, "good.yaml"), "good",
                                             "--quiet", NULL));
 

@@ -23,7 +23,8 @@ typedef struct {
     bool rings;
     double blur;
     const char *annealing;
-    bool grid; /* transformations are equally spaced: of the runs whose samples can be */
+    bool grid;       /* transformations are equally spaced: of the runs whose samples can be */
+    bool stratified; /* one from each part of the grid */
     double input_mean;
     const char *posterior; /* what is said of its training beyond the paper's; NULL: nothing */
     bool alpha_learned, sigma_learned; /* the latter with the former */
@@ -43,7 +44,7 @@ static const run_kind runs[] = {
 enum { N_RUNS = sizeof runs / sizeof *runs };
 
 static bool has_run(const setting *s, const run_kind *run) {
-    return !s->grid || strcmp(run->invariance, "rotation") == 0;
+    return !(s->grid || s->stratified) || strcmp(run->invariance, "rotation") == 0;
 }
 
 /* ------------------------------------------------------------------ what the oracle sees */
@@ -51,9 +52,10 @@ static bool has_run(const setting *s, const run_kind *run) {
 static void transformations(const setting *s, uint32_t seed, uint32_t stream, uint32_t step,
                             double *eps) {
     ml_oracle_draw_transformations(seed, stream, step, SAMPLES, eps);
-    for (int i = 0; s->grid && i < SAMPLES; i++) {
+    for (int i = 0; (s->grid || s->stratified) && i < SAMPLES; i++) {
+        const double drawn = s->stratified ? eps[6 * i + 2] : 0.0;
         memset(eps + 6 * i, 0, 6 * sizeof *eps);
-        eps[6 * i + 2] = (i + 0.5) * 2 / SAMPLES - 1;
+        eps[6 * i + 2] = (i + 0.5 + 0.5 * drawn) * 2 / SAMPLES - 1;
     }
 }
 
@@ -145,8 +147,10 @@ static void write_spec(void **state, const setting *s) {
                      "runs:\n",
                      seeds[0], seeds[1], s->rings ? "rings" : "digits", s->transformation, N_TRAIN,
                      N_TEST, DATA_SEED, s->features, HIDDEN, SAMPLES,
-                     s->grid ? "equally-spaced" : "random", alpha, initial_deviation, s->input_mean,
-                     s->blur,
+                     s->grid         ? "equally-spaced"
+                     : s->stratified ? "stratified"
+                                     : "random",
+                     alpha, initial_deviation, s->input_mean, s->blur,
                      s->sigma_learned   ? "[alpha, sigma]"
                      : s->alpha_learned ? "[alpha]"
                                         : "[]",
@@ -418,6 +422,13 @@ static void equally_spaced_transformations_are_the_oracles(void **state) {
                                     .grid = true});
 }
 
+static void stratified_transformations_are_the_oracles(void **state) {
+    check_setting(state, &(setting){.features = "relu",
+                                    .transformation = "rotated",
+                                    .annealing = "cosine",
+                                    .stratified = true});
+}
+
 /* The metrics alone: test_posterior_natural.c has the steps. */
 static void metrics_after_natural_gradients_are_the_oracles(void **state) {
     check_setting(state, &(setting){.features = "rff",
@@ -458,6 +469,7 @@ int main(void) {
         SCRATCH_TEST(blurred_filters_are_the_oracles),
         SCRATCH_TEST(networks_of_pixels_less_their_mean_are_the_oracles),
         SCRATCH_TEST(equally_spaced_transformations_are_the_oracles),
+        SCRATCH_TEST(stratified_transformations_are_the_oracles),
         SCRATCH_TEST(metrics_after_natural_gradients_are_the_oracles),
         SCRATCH_TEST(metrics_after_sampled_logits_are_the_oracles),
         SCRATCH_TEST(learned_filters_of_points_are_the_oracles),

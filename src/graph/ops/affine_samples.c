@@ -18,26 +18,31 @@ iv_tensor *iv_affine_samples(iv_graph *graph, iv_tensor *eta, iv_tensor *learned
                              MAX_SAMPLES);
     if (!draws->points.buffer && !draws->seeds.buffer)
         return iv_graph_fail(graph, "affine samples: neither seeds nor points");
+    if (draws->widths.buffer && (!draws->points.buffer || !draws->seeds.buffer))
+        return iv_graph_fail(graph, "affine samples: widths without points and seeds");
     *(own_affine_samples *)n->own = (own_affine_samples){.draws = *draws};
     return iv_graph_output(n, IV_F32, 2, (const size_t[]){draws->n_samples, 6});
 }
 
 /* Arguments that say where eps comes from; both kernels end with them. */
 static void arg_source(iv_launch *launch, const iv_affine_draws *draws) {
-    if (draws->points.buffer) {
-        iv_arg_view(launch, draws->points);
-        return;
-    }
+    if (draws->points.buffer) iv_arg_view(launch, draws->points);
+    if (draws->widths.buffer) iv_arg_view(launch, draws->widths);
+    if (draws->points.buffer && !draws->widths.buffer) return;
     iv_arg_view(launch, draws->seeds);
     iv_arg_uint(launch, draws->stream);
     iv_arg_step(launch);
 }
 
+static const char *source_option(const iv_affine_draws *draws) {
+    return draws->widths.buffer ? "-DPOINTS -DWIDTHS" : draws->points.buffer ? "-DPOINTS" : "";
+}
+
 static iv_status affine_samples_forward(emitter *e, const node *n) {
     const own_affine_samples *own = n->own;
     const iv_affine_draws *draws = &own->draws;
-    iv_launch *launch = iv_launch_begin(e->sequence, "affine", "affine_samples",
-                                        draws->points.buffer ? "-DPOINTS" : NULL);
+    iv_launch *launch =
+        iv_launch_begin(e->sequence, "affine", "affine_samples", source_option(draws));
     iv_arg_tensor(launch, n->inputs[0]);
     iv_arg_tensor(launch, n->outputs[0]);
     iv_arg_uint(launch, draws->n_samples);
@@ -67,8 +72,8 @@ static iv_status affine_samples_gradient_forward(emitter *e, const node *n) {
     const iv_affine_draws *draws = &own->draws;
     const size_t lanes = own->lanes;
     char options[96];
-    snprintf(options, sizeof options, "-DLANES=%zu -DSAMPLES=%zu%s", lanes, draws->n_samples,
-             draws->points.buffer ? " -DPOINTS" : "");
+    snprintf(options, sizeof options, "-DLANES=%zu -DSAMPLES=%zu %s", lanes, draws->n_samples,
+             source_option(draws));
     iv_launch *launch = iv_launch_begin(e->sequence, "affine", "affine_samples_gradient", options);
     for (size_t i = 0; i < 3; i++) iv_arg_tensor(launch, n->inputs[i]);
     iv_arg_tensor(launch, n->outputs[0]);

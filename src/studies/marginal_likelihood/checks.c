@@ -81,8 +81,7 @@ static iv_status check_rings(iv_spec_check *check, const iv_node *config) {
 
 /* A grid has as many points along each of its generators. */
 static iv_status check_sampling(iv_spec_check *check, const iv_node *config) {
-    if (!is_invariant(config) || !iv_spec_is(config, "model.sampling", "equally-spaced"))
-        return IV_OK;
+    if (!is_invariant(config) || iv_spec_is(config, "model.sampling", "random")) return IV_OK;
     const int64_t samples = iv_spec_integer(config, "model.samples");
     const int64_t n_generators = iv_spec_is(config, "run.invariance", "rotation") ? 1
                                  : iv_spec_is(config, "run.invariance", "affine") ? 6
@@ -94,10 +93,10 @@ static iv_status check_sampling(iv_spec_check *check, const iv_node *config) {
         if (n > samples) break;
     }
     return iv_spec_refuse(check, iv_spec_node(config, "model.samples"),
-                          "`model.samples` is %lld while `model.sampling` is equally-spaced, "
+                          "`model.samples` is %lld while `model.sampling` is %s, "
                           "expected for invariance `%s` a number to the power of %lld",
-                          (long long)samples, iv_spec_string(config, "run.invariance"),
-                          (long long)n_generators);
+                          (long long)samples, iv_spec_string(config, "model.sampling"),
+                          iv_spec_string(config, "run.invariance"), (long long)n_generators);
 }
 
 /* Learned filters have no sigma. */

@@ -51,9 +51,10 @@ static const iv_key keys[] = {
      .doc = "hidden units H", .only_if = NETWORK},
     {"model.samples", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "32", "[1, 256]",
      .doc = "transformations S that features are averaged over", .only_if = INVARIANT},
-    {"model.sampling", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "random", .choices = "random|equally-spaced",
-     .doc = "how transformations are taken from their distribution: drawn for each batch, or the "
-            "same grid always, n^k transformations for an invariance of k generators",
+    {"model.sampling", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "random", .choices = "random|equally-spaced|stratified",
+     .doc = "how transformations are taken from their distribution: drawn for each batch; the same "
+            "grid always, n^k transformations for an invariance of k generators; or stratified, "
+            "one drawn for each batch from each of that grid's equal parts",
      .only_if = INVARIANT},
     {"model.sigma", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.3", "(0, 1000]",
      .doc = "standard deviation of the hidden weights", .only_if = NETWORK " & model.features=rff"},

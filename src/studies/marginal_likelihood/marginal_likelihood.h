@@ -56,6 +56,7 @@ typedef struct {
     float blur;              /* of filters, in pixels; 0: none */
     bool point;              /* point estimate of the output layer; variational otherwise */
     bool equally_spaced;     /* transformations are a fixed grid; drawn for each batch otherwise */
+    bool stratified;         /* one from each part of a grid */
     bool invariant;          /* transformations are drawn; false: no transformation, no warp */
     bool learns;             /* some eta are learned */
     float sigma_rate;        /* learning rate of ln sigma over the others'; 0: sigma stays */
@@ -136,6 +137,7 @@ typedef struct {
     cl_mem seeds, learned;            /* uint [R], float [R, 6] */
     cl_mem transformations;           /* int [R] */
     cl_mem points;                    /* float [R, S, 6]: eps of a grid; NULL where drawn */
+    cl_mem widths;                    /* float [R, 6]: of what is drawn around them; or NULL */
     iv_optimizer_desc optimizer_desc; /* without its learning rates, which are */
     float *learning_rates;            /* [R] */
 } ml_model;

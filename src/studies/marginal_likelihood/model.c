@@ -153,21 +153,29 @@ static iv_status create_posterior(ml_model *m, const uint32_t *seeds) {
 /* ------------------------------------------------------------------ members */
 
 /* Every member's grid of transformations. */
+/* The grid, and half the widths of its parts: the first point lies in the middle of one that begins
+ * at -1. */
 static iv_status upload_points(ml_model *m) {
     const iv_population *p = m->base.population;
     const ml_setting *s = m->setting;
-    const size_t n = s->n_samples * IV_N_GENERATORS;
+    const size_t n = s->n_samples * IV_N_GENERATORS, n_widths = p->n_members * IV_N_GENERATORS;
     float *points = calloc(p->n_members, n * sizeof *points), mask[IV_N_GENERATORS];
-    iv_status status = points ? IV_OK : iv_no_memory(m->base.context);
+    float *widths = calloc(n_widths, sizeof *widths);
+    iv_status status = points && widths ? IV_OK : iv_no_memory(m->base.context);
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
         iv_affine_mask(ml_own_of(p, &p->members[r]).family, mask);
         status =
             iv_affine_points(mask, s->n_samples, points + r * n, iv_context_error(m->base.context));
+        for (size_t i = 0; i < IV_N_GENERATORS; i++)
+            widths[r * IV_N_GENERATORS + i] = mask[i] != 0.0f ? 1.0f + points[r * n + i] : 0.0f;
     }
     if (status == IV_OK)
         status = iv_buffer_upload(m->base.context, points, p->n_members * n * sizeof *points,
                                   &m->points);
+    if (status == IV_OK && s->stratified)
+        status = iv_buffer_upload(m->base.context, widths, n_widths * sizeof *widths, &m->widths);
     free(points);
+    free(widths);
     return status;
 }
 
@@ -194,7 +202,8 @@ static iv_status upload_members(ml_model *m) {
     if (status == IV_OK)
         status =
             iv_buffer_upload(context, learned, n * IV_N_GENERATORS * sizeof *learned, &m->learned);
-    if (status == IV_OK && m->setting->equally_spaced) status = upload_points(m);
+    if (status == IV_OK && (m->setting->equally_spaced || m->setting->stratified))
+        status = upload_points(m);
     if (status == IV_OK) status = write_eta(m);
     if (status == IV_OK) status = start_sigma(m, seeds);
     if (status == IV_OK) status = create_posterior(m, seeds);
@@ -207,7 +216,7 @@ static iv_status upload_members(ml_model *m) {
 static void clear_network(ml_model *m) {
     iv_posterior_destroy(m->posterior);
     iv_parameters_destroy(m->unit);
-    cl_mem const buffers[] = {m->seeds, m->learned, m->transformations, m->points};
+    cl_mem const buffers[] = {m->seeds, m->learned, m->transformations, m->points, m->widths};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         iv_buffer_release(m->base.context, buffers[i]);
     free(m->learning_rates);
@@ -290,7 +299,8 @@ static iv_tensor *hidden_sums(const ml_model *m, iv_graph *graph,
         .seeds = {m->seeds, 0, 1},
         .stream = stream,
         .n_samples = s->n_samples,
-        .points = {m->points, 0, m->points ? s->n_samples * IV_N_GENERATORS : 0}};
+        .points = {m->points, 0, m->points ? s->n_samples * IV_N_GENERATORS : 0},
+        .widths = {m->widths, 0, m->widths ? IV_N_GENERATORS : 0}};
     iv_tensor *t = iv_affine_samples(
         graph, tensors[ML_ETA],
         iv_input(graph, IV_F32, 1, (const size_t[]){IV_N_GENERATORS}, &learned), &draws);

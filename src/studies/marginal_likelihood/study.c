@@ -75,6 +75,7 @@ static void read_network(const iv_node *config, ml_setting *s) {
     read_posterior(config, s);
     s->invariant = read_family(config) != IV_AFFINE_NONE;
     s->equally_spaced = s->invariant && is(config, "model.sampling", "equally-spaced");
+    s->stratified = s->invariant && is(config, "model.sampling", "stratified");
     for (size_t i = 0; i < iv_spec_length(config, "model.learn") && cosine; i++)
         if (iv_spec_is(iv_spec_element(config, "model.learn", i), "", "sigma"))
             s->sigma_rate = (float)iv_spec_number(config, "training.sigma_rate");
