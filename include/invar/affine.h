@@ -26,9 +26,7 @@ typedef struct {
     uint32_t stream; /* IV_STREAM_TRANSFORMATION or IV_STREAM_EVALUATION */
     size_t n_samples;
     iv_view points; /* float [R, S, 6], e.g. of iv_affine_points; no buffer: draw */
-    iv_view
-        widths; /* float [R, 6], with points: eps is drawn anew at every step from its point plus or
-                     * minus these, halves of the parts around them. No buffer: eps is the point */
+    iv_view widths; /* float [R, 6], with points: draw from point +- width; no buffer: the points */
 } iv_affine_draws;
 
 /* T_s = expm(sum_i eps_si eta_i G_i).  eta [6] -> [S, 6], S at most 256.
