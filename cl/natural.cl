@@ -27,12 +27,6 @@ static inline float newton_scale(float rho, float n_data, uint rows) {
     return fmin(rho * (n_data / (float)rows), 1.0f);
 }
 
-/* P = precision I where all was 0.  Work-items: (H, R C). */
-__kernel void natural_start(__global float *restrict precisions, uint n, float precision) {
-    const uint i = get_global_id(0);
-    if (i < n) precisions[((size_t)get_global_id(1) * n + i) * n + i] = precision;
-}
-
 /* rates [R, 4] of a step, before alpha moves.  Work-items: (members). */
 __kernel void natural_rates(__global const float *restrict prior, __global float *restrict rates, float trust,
                             float n_data, uint rows, float rate, uint hold, float least, uint step) {

@@ -8,6 +8,7 @@ DIR, named as its path: marginal-likelihood-table1. One that is done stays as it
 resumed. One that fails does not stop the others. Ctrl-C stops all of it, with a checkpoint. At the end every spec is
 listed with its state and hours. The exit status is 0 if all are done, 130 if interrupted, else 1.
 """
+import argparse
 import json
 import pathlib
 import subprocess
@@ -18,7 +19,7 @@ INTERRUPTED = 130
 
 
 def published():
-    return sorted(path for path in CONFIGS.glob("*/*.yaml"))
+    return sorted(CONFIGS.glob("*/*.yaml"))
 
 
 def folder_of(spec):
@@ -49,20 +50,14 @@ def train(invar, spec, directory, options):
 
 
 def main(arguments):
-    options = arguments[arguments.index("--") + 1:] if "--" in arguments else []
-    arguments = arguments[:arguments.index("--")] if "--" in arguments else arguments
-    invar = "invar"
-    if "--invar" in arguments:
-        at = arguments.index("--invar")
-        if at + 1 == len(arguments):
-            sys.exit("run_specs: --invar wants a program")
-        invar = arguments[at + 1]
-        arguments = arguments[:at] + arguments[at + 2:]
-    if not arguments or arguments[0].startswith("-"):
-        print(__doc__.strip())
-        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
-    out = pathlib.Path(arguments[0])
-    specs = [pathlib.Path(name) for name in arguments[1:]] or published()
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = arguments[end + 1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dir", type=pathlib.Path)
+    parser.add_argument("specs", nargs="*", type=pathlib.Path)
+    parser.add_argument("--invar", default="invar", help="the program (default: the one in PATH)")
+    given = parser.parse_args(arguments[:end])
+    out, invar, specs = given.dir, given.invar, given.specs or published()
     missing = [str(spec) for spec in specs if not spec.is_file()]
     if missing:
         sys.exit("run_specs: no such spec: " + ", ".join(missing))

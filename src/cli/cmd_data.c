@@ -120,10 +120,13 @@ static int verify(const arguments *given) {
                       "%s: holds no image set; `invar data list` says how to get one",
                       given->directory);
     else if (n_missing + n_wrong > 0)
-        (void)iv_fail(&error, IV_EDATA,
-                      "%s: %zu files missing, %zu damaged or not the published ones%s%s%s",
-                      given->directory, n_missing, n_wrong, *names ? "; `invar data fetch" : "",
-                      names, *names ? "` replaces what is wrong" : "");
+        (void)iv_fail(
+            &error, IV_EDATA, "%s: %zu files missing, %zu damaged or not the published ones%s%s%s",
+            given->directory, n_missing, n_wrong, *names ? "; `invar data fetch" : "", names,
+            *names == 0    ? ""
+            : n_wrong == 0 ? "` replaces what is wrong"
+                           : "` replaces what is wrong; files without .gz have to be moved "
+                             "away first");
     return error.status == IV_OK ? 0 : cli_fail(&error);
 }
 

@@ -57,7 +57,6 @@ static iv_status start_at_diagonal(iv_posterior *p) {
     iv_sequence *sequence;
     iv_status status = iv_sequence_create(p->context, &sequence);
     if (status == IV_OK) status = iv_posterior_append_diagonal(p, sequence);
-    if (status == IV_OK && p->desc.natural) status = iv_posterior_append_precisions(p, sequence);
     if (status == IV_OK) status = iv_sequence_run(sequence, 0);
     if (status == IV_OK) status = iv_context_finish(p->context);
     iv_sequence_destroy(sequence);

@@ -51,9 +51,6 @@ iv_status iv_posterior_create_with(iv_context *context, size_t n_members,
 /* Append L = initial deviation times I, where all is zero. */
 iv_status iv_posterior_append_diagonal(const iv_posterior *posterior, iv_sequence *sequence);
 
-/* Append P = I / (initial deviation)^2, where all is zero. */
-iv_status iv_posterior_append_precisions(const iv_posterior *posterior, iv_sequence *sequence);
-
 /* Append the learned alpha's move, and the sum of the rows' KLs. */
 iv_status iv_posterior_append_alpha(const iv_posterior *posterior, iv_sequence *sequence);
 iv_status iv_posterior_append_kl(const iv_posterior *posterior, iv_sequence *sequence);

@@ -37,16 +37,6 @@ static iv_status end_of_squares(const newton *s, iv_launch *launch) {
     return iv_launch_end(launch, 3, (const size_t[]){s->n, s->n, s->n_matrices}, NULL);
 }
 
-iv_status iv_posterior_append_precisions(const iv_posterior *p, iv_sequence *sequence) {
-    const size_t n = p->desc.n_features;
-    const float deviation = p->desc.initial_deviation;
-    iv_launch *launch = iv_launch_begin(sequence, "natural", "natural_start", NULL);
-    iv_arg_buffer(launch, p->precisions);
-    iv_arg_uint(launch, n);
-    iv_arg_float(launch, 1.0f / (deviation * deviation));
-    return iv_launch_end(launch, 2, (const size_t[]){n, p->n_members * p->desc.n_classes}, NULL);
-}
-
 /* ------------------------------------------------------------------ memory */
 
 static iv_status create_scratch(newton *s) {

@@ -262,6 +262,11 @@ static void hear_note(void *user, const char *text) {
     h->n_untried += strstr(text, "give more time for the others") != NULL;
 }
 
+static iv_tune_options hearing(heard *h, double seconds) {
+    return (iv_tune_options){
+        .seconds = seconds, .result = hear_result, .note = hear_note, .user = h};
+}
+
 static const iv_tune_shape small_shape = {24, 20, 12, false, true};
 
 static iv_status append_shortened(iv_sequence *sequence, const iv_gemm_desc *desc) {
@@ -293,8 +298,7 @@ static void wrong_and_refused_candidates_are_skipped(void **state) {
     (void)state;
     heard h = {0};
     iv_context *context = open_context(false);
-    const iv_tune_options options = {
-        .seconds = 600, .result = hear_result, .note = hear_note, .user = &h};
+    const iv_tune_options options = hearing(&h, 600);
     assert_ok(context, iv_tune_shapes(context, &small_shape, 1, append_deceitful, &options));
     assert_int_equal(h.n_results, 1);
     assert_true(h.n_wrong >= 4);
@@ -308,8 +312,7 @@ static void device_on_which_nothing_is_right_fails(void **state) {
     (void)state;
     heard h = {0};
     iv_context *context = open_context(false);
-    const iv_tune_options options = {
-        .seconds = 600, .result = hear_result, .note = hear_note, .user = &h};
+    const iv_tune_options options = hearing(&h, 600);
     assert_int_equal(iv_tune_shapes(context, &small_shape, 1, append_wrong, &options), IV_EFAILED);
     assert_int_equal(h.n_results, 0);
     iv_context_destroy(context);
@@ -325,8 +328,7 @@ static void what_there_was_no_time_for_is_said(void **state) {
     (void)state;
     heard h = {0};
     iv_context *context = open_context(false);
-    const iv_tune_options options = {
-        .seconds = 0.1, .result = hear_result, .note = hear_note, .user = &h};
+    const iv_tune_options options = hearing(&h, 0.1);
     assert_ok(context, iv_tune_shapes(context, &small_shape, 1, append_slowly, &options));
     assert_int_equal(h.n_results, 1);
     assert_int_equal(h.n_untried, 1);
