@@ -2,7 +2,8 @@
  * -DCOPIES: 0 identity, 1 random element, 2 identity and random element, 3 the whole orbit;
  * -DSHUFFLE: 1 for a new order every epoch; -DWHOLE: a work-item takes whole rows, ROWS of them, else
  * a pixel; -DSAMPLES: samples of a work-item; -DPLAIN: no group, whose only element is the identity;
- * -DALL_ROWS: sample i is row first_row + i of the pool; -DUNSEEDED: nothing is drawn. */
+ * -DALL_ROWS: sample i is row first_row + i of the pool; -DUNSEEDED: nothing is drawn; -DPREFETCH: where
+ * compilers know it, for CPUs. */
 #include "pixel.cl"
 #include "random.cl"
 #include "tensor.cl"
@@ -107,7 +108,7 @@ static void gather_row(__global const uchar *image, __global const ushort *table
 /* Bring an image into the cache. Images come from anywhere in memory, and what a processor finds to do
  * beyond a load that waits does not reach the next one. OpenCL's prefetch does nothing with PoCL. */
 static void fetch_ahead(__global const uchar *image, uint n_pixels) {
-#ifdef __has_builtin
+#if defined(PREFETCH) && defined(__has_builtin)
 #if __has_builtin(__builtin_prefetch)
     for (uint p = 0; p < n_pixels; p += 64)
         __builtin_prefetch((const void *)(uintptr_t)(image + p), 0, 3);

@@ -4,20 +4,26 @@
 
 /* loss = mean of (a - b)^2 over n entries, and with -DGRADIENT da = 2 (a - b) / n, scale = 2 / n.
  * One work-group of LANES work-items a member; entry i counts towards sum i mod 256, and the 256
- * sums are added in pairs. A work-item takes 256 / LANES neighbours: one on GPUs, a vector of 16 on
- * CPUs.  Work-items: (LANES, members). */
+ * sums are added in pairs. A work-item takes 256 / LANES neighbours: one on GPUs, a vector on CPUs.
+ * LANES is 16, 64 or 256.  Work-items: (LANES, members). */
 #ifdef LANES
 #define N_SUMS 256
-#if LANES == N_SUMS
+#if LANES == 256
+#define WIDTH             1
 #define VECTOR            float
 #define LOAD(p)           (*(p))
 #define STORE(value, p)   (*(p) = (value))
-#else
+#elif LANES == 64
+#define WIDTH             4
+#define VECTOR            float4
+#define LOAD(p)           vload4(0, p)
+#define STORE(value, p)   vstore4(value, 0, p)
+#elif LANES == 16
+#define WIDTH             16
 #define VECTOR            float16
 #define LOAD(p)           vload16(0, p)
 #define STORE(value, p)   vstore16(value, 0, p)
 #endif
-#define WIDTH (N_SUMS / LANES)
 
 __attribute__((reqd_work_group_size(LANES, 1, 1)))
 __kernel void mean_square(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, loss),

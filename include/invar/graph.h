@@ -12,7 +12,6 @@
 
 #include <invar/linalg.h>
 #include <invar/runtime.h>
-#include <invar/tune.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -274,23 +273,6 @@ iv_status iv_plan_read(iv_plan *plan, const iv_tensor *tensor, void *values);
 iv_sequence *iv_plan_sequence(iv_plan *plan);
 
 size_t iv_plan_bytes(const iv_plan *plan);
-
-/* ------------------------------------------------------------------ tuning */
-
-/* A number of a kernel (iv_kernel_parameter) and its best value. */
-typedef struct {
-    const char *kernel, *name;
-    size_t untuned, best;
-    double untuned_seconds, best_seconds; /* of one launch for all members measured */
-} iv_kernel_result;
-
-/* Try every candidate on a small graph around its kernel, at the studies' sizes, and store the
- * winners: the fastest whose results are those without tuning, but for rounding, and that beats it
- * by more than a clock wavers. What the time is too short for keeps its number, and `note` hears of
- * it. `seconds` of the options are spent on this alone; `result` of theirs is not called, this one is,
- * unless it is NULL. */
-iv_status iv_tune_kernels(iv_context *context, const iv_tune_options *options,
-                          void (*result)(void *user, const iv_kernel_result *result));
 
 #ifdef __cplusplus
 }

@@ -4,8 +4,8 @@
  *
  * core         status, runtime, linalg, tune, graph, op, data, train: devices and tuning them,
  *              products, networks that train on one's own data, with kernels and ops of one's own
- * invariance   transform, affine, posterior, signal, stream, random: groups and learned
- *              transformations, and what the studies are about
+ * invariance   transform, affine, posterior, signal, stream, random, tuning: groups and learned
+ *              transformations, what the studies are about, and tuning their kernels
  * experiments  schema, spec, report, experiment, studies, program, bench: whole specs, from YAML to
  *              a report; measuring a device
  */
@@ -28,6 +28,7 @@
 #include <invar/signal.h>
 #include <invar/stream.h>
 #include <invar/transform.h>
+#include <invar/tuning.h>
 
 /* experiments */
 #include <invar/bench.h>

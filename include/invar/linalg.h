@@ -95,7 +95,7 @@ void iv_gemm_describe(iv_context *context, char *text, size_t bytes);
  * A matrix with a NaN or an infinity gives NaN in all its outputs. Vectors that belong to singular
  * values of zero are zero. A matrix gets the same bits alone and in any batch. The scratch memory
  * belongs to the sequence. CPU devices use kernels with wide vectors, others kernels with many
- * work-items; INVAR_SVD_KERNELS=vector or group overrides.
+ * work-items, unless invar tune found the others faster; INVAR_SVD_KERNELS=vector or group overrides.
  *
  * Source: Demmel and Veselic 1992, "Jacobi's method is more accurate than QR". */
 typedef struct {

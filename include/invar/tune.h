@@ -58,7 +58,8 @@ enum { IV_MAX_KERNEL_CANDIDATES = 8, IV_MAX_KERNEL_PARAMETERS = 64 };
 typedef struct {
     const char *kernel, *name;                   /* a file of cl/ without ending, and the number */
     size_t cpu, gpu;                             /* without tuning */
-    size_t candidates[IV_MAX_KERNEL_CANDIDATES]; /* to try, ends with 0; none: is not tuned */
+    size_t candidates[IV_MAX_KERNEL_CANDIDATES]; /* to try */
+    size_t n_candidates;
     const char *meaning;
 } iv_kernel_parameter;
 
@@ -69,11 +70,13 @@ size_t iv_kernel_parameters(const iv_kernel_parameter **rows);
  * exist. */
 size_t iv_kernel_value(iv_context *context, const char *kernel, const char *name);
 
-/* The number without tuning, for sizes that are asked for without a context. */
+/* The number without tuning. */
 size_t iv_kernel_default(const iv_device_info *device, const char *kernel, const char *name);
 
-/* Use one of the candidates in this context from now on, in what is compiled later; 0: the number
- * without tuning. IV_EINVAL for another value. */
+#define IV_KERNEL_UNTUNED SIZE_MAX
+
+/* Use one of the candidates in this context from now on, in what is compiled later;
+ * IV_KERNEL_UNTUNED: the number without tuning. IV_EINVAL for another value. */
 iv_status iv_kernel_set(iv_context *context, const char *kernel, const char *name, size_t value);
 
 /* Store what this context uses, for contexts made later. */

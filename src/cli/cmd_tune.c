@@ -1,13 +1,12 @@
 /* invar tune: measure the engines of matrix products on a device and keep the fastest. */
 #include "cli/cli.h"
 
-#include <invar/graph.h>
-#include <invar/tune.h>
+#include <invar/tuning.h>
 
 #include <math.h>
 #include <stdlib.h>
 
-static const double default_seconds = 120.0;
+static const double default_seconds = 180.0;
 
 static char transpose_letter(bool transpose) {
     return transpose ? 'T' : 'N';
@@ -51,9 +50,9 @@ static int list(const char *device) {
     printf("%-24s %6s %6s %6s  %-20s %s\n", "kernel.number", "in use", "CPUs", "GPUs", "tried",
            "meaning");
     for (size_t i = 0; i < n; i++) {
-        char name[64], tried[64] = "-";
+        char name[64], tried[64] = "";
         snprintf(name, sizeof name, "%s.%s", rows[i].kernel, rows[i].name);
-        for (size_t c = 0, at = 0; rows[i].candidates[c] && at < sizeof tried; c++)
+        for (size_t c = 0, at = 0; c < rows[i].n_candidates && at < sizeof tried; c++)
             at += (size_t)snprintf(tried + at, sizeof tried - at, c ? " %zu" : "%zu",
                                    rows[i].candidates[c]);
         printf("%-24s %6zu %6zu %6zu  %-20s %s\n", name,
@@ -112,14 +111,14 @@ static int run(const cli_arguments *arguments) {
 
 static const cli_option options[] = {
     CLI_DEVICE,
-    {"time", "SECONDS", "about how long (default: 120)"},
+    {"time", "SECONDS", "about how long (default: 180)"},
     {"list", NULL, "print the numbers of kernels, which are in use and which are tried, and stop"},
     CLI_END,
 };
 
 const cli_command cli_tune = {
     .name = "tune",
-    .summary = "find the fastest matrix products for a device and remember them",
+    .summary = "find the fastest products and kernels for a device and remember them",
     .synopsis = "[OPTIONS]",
     .description =
         "Measure the engines of matrix products, with several parameters each, on the products\n"

@@ -8,6 +8,7 @@
 
 #include <invar/linalg.h>
 #include <invar/op.h>
+#include <invar/tune.h>
 
 enum { MAX_INPUTS = IV_MAX_INPUTS, MAX_OUTPUTS = IV_MAX_OUTPUTS, NO_SLOT = -1 };
 

@@ -43,11 +43,11 @@ static size_t size_min(size_t a, size_t b) {
 }
 
 /* Wide vectors in one work-item, rather than many work-items? */
-static bool prefers_vectors(const iv_device_info *device) {
+static bool prefers_vectors(iv_context *context) {
     const char *kernels = getenv("INVAR_SVD_KERNELS");
     if (kernels && strcmp(kernels, "vector") == 0) return true;
     if (kernels && strcmp(kernels, "group") == 0) return false;
-    return iv_kernel_default(device, "svd", "VECTORS");
+    return iv_kernel_value(context, "svd", "VECTORS");
 }
 
 static work_shape group_shape(const iv_device_info *device, size_t k, unsigned team) {
@@ -77,14 +77,15 @@ static iv_status check(const iv_svd_desc *desc, iv_error *error) {
     return IV_OK;
 }
 
-static void choose_kernels(const iv_svd_desc *desc, const iv_device_info *device, svd_plan *plan) {
+static void choose_kernels(const iv_svd_desc *desc, iv_context *context, svd_plan *plan) {
+    const iv_device_info *device = iv_context_device(context);
     plan->k = size_min(desc->m, desc->n);
     plan->l = desc->m > desc->n ? desc->m : desc->n;
     plan->keeps_vectors = desc->u.buffer || desc->vt.buffer;
 
     /* Nothing here may depend on `batch` but the number of groups: a matrix gets the same bits in
      * any. */
-    const bool vectors = prefers_vectors(device);
+    const bool vectors = prefers_vectors(context);
     plan->is_packed = vectors && !plan->keeps_vectors && plan->k <= MAX_PACKED;
     if (vectors) {
         plan->reduce = plan->rotate = (work_shape){.vec = 16, .team = 1, .teams = 1};
@@ -232,7 +233,7 @@ iv_status iv_svd(iv_sequence *sequence, const iv_svd_desc *desc) {
     svd_plan plan = {0};
     iv_status status = check(desc, iv_context_error(context));
     if (status != IV_OK) return status;
-    choose_kernels(desc, iv_context_device(context), &plan);
+    choose_kernels(desc, context, &plan);
     status = allocate(sequence, desc->batch, &plan);
     if (status == IV_OK) status = append_reduction(sequence, desc, &plan);
     if (status == IV_OK) status = append_rotations(sequence, desc, &plan);
@@ -263,7 +264,7 @@ iv_status iv_lq(iv_sequence *sequence, const iv_lq_desc *desc) {
                          "iv_lq: %zu x %zu; a matrix must not have more rows than columns", desc->m,
                          desc->n);
     if (status != IV_OK) return status;
-    choose_kernels(&reduction, iv_context_device(context), &plan);
+    choose_kernels(&reduction, context, &plan);
     if (plan.is_packed) { /* triangles one after another, not side by side */
         plan.is_packed = false;
         plan.width = plan.short_blocks * plan.reduce.vec;

@@ -213,7 +213,7 @@ static json_t *parameters_json(const iv_tuning *tuning) {
         char name[64];
         if (!tuning->parameters[i]) continue;
         snprintf(name, sizeof name, "%s.%s", rows[i].kernel, rows[i].name);
-        object = with(object, name, json_integer((json_int_t)tuning->parameters[i]));
+        object = with(object, name, json_integer((json_int_t)tuning->parameters[i] - 1));
     }
     return object;
 }
@@ -233,10 +233,10 @@ static bool read_parameters(json_t *object, iv_tuning *tuning) {
         kernel[dot - key] = 0;
         const size_t row = iv_kernel_row(kernel, dot + 1);
         const json_int_t value = json_integer_value(number);
-        if (row == iv_kernel_parameters(&rows) || value <= 0 ||
+        if (row == iv_kernel_parameters(&rows) || value < 0 ||
             !iv_kernel_allows(row, (size_t)value))
             return false;
-        tuning->parameters[row] = (size_t)value;
+        tuning->parameters[row] = (size_t)value + 1;
     }
     return true;
 }

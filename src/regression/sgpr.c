@@ -27,30 +27,15 @@ static size_t size_min(size_t a, size_t b) {
 
 /* Rows of data at a time: enough for the products to run at full speed, few enough that a chunk's
  * features stay small beside the data. */
-static size_t choose_chunk(const iv_device_info *device, const sgpr_desc *desc) {
-    const size_t usual = iv_kernel_default(device, "sgpr", "CHUNK");
-    const size_t wanted = desc->chunk ? desc->chunk : usual;
+static size_t choose_chunk(iv_context *context, const sgpr_desc *desc) {
+    const iv_device_info *device = iv_context_device(context);
+    const size_t wanted = desc->chunk ? desc->chunk : iv_kernel_value(context, "sgpr", "CHUNK");
     /* the largest buffer of a chunk: pairs, or the data */
     const size_t widest =
         desc->n_columns > 2 * desc->n_inducing ? desc->n_columns : 2 * desc->n_inducing;
     const size_t allowed = device->max_alloc_bytes / sizeof(float) / widest;
     const size_t chunk = size_min(size_min(wanted, desc->n_data), allowed);
     return chunk ? chunk : 1;
-}
-
-iv_status sgpr_bytes(const iv_device_info *device, const sgpr_desc *desc, size_t *bytes,
-                     iv_error *error) {
-    const size_t m = desc->n_inducing, chunk = choose_chunk(device, desc);
-    /* products, distances, features, pairs; what products pack of those, the more blocks a solve
-     * has the more; rows */
-    size_t of_chunk, of_points, all;
-    const size_t width = (10 + m / 384) * m + 2 * desc->n_columns;
-    iv_status status = iv_multiply_size(chunk, width, &of_chunk, error);
-    if (status == IV_OK) status = iv_multiply_size(m, 20 * m + desc->n_columns, &of_points, error);
-    if (status == IV_OK && of_chunk > SIZE_MAX - of_points)
-        status = iv_fail(error, IV_ENOMEM, "a regression of %zu inducing points is too large", m);
-    if (status == IV_OK) all = of_chunk + of_points;
-    return status == IV_OK ? iv_multiply_size(all, sizeof(float), bytes, error) : status;
 }
 
 /* Distances of all data may take half of what is free: models and data of others need some. */
@@ -238,7 +223,7 @@ iv_status sgpr_create(iv_context *context, const sgpr_desc *desc, cl_mem x, cons
     const double outputs = (double)desc->n_classes;
     s->context = context;
     s->desc = *desc;
-    s->desc.chunk = choose_chunk(iv_context_device(context), desc);
+    s->desc.chunk = choose_chunk(context, desc);
     s->n_chunks = (desc->n_data + s->desc.chunk - 1) / s->desc.chunk;
     s->x = x;
     s->target_square = (double)desc->n_data * (outputs - 1.0) / outputs;

@@ -57,11 +57,6 @@ iv_status sgpr_create(iv_context *context, const sgpr_desc *desc, cl_mem x, cons
                       sgpr **regression);
 void sgpr_destroy(sgpr *regression); /* NULL is fine */
 
-/* About how much device memory a regression takes beside x and at least, without distances that
- * stay. IV_ENOMEM if that overflows. */
-iv_status sgpr_bytes(const iv_device_info *device, const sgpr_desc *desc, size_t *bytes,
-                     iv_error *error);
-
 /* Which training rows are the inducing points: [n_inducing], owned by the regression. */
 const int32_t *sgpr_inducing(const sgpr *regression);
 

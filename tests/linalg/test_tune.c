@@ -206,7 +206,7 @@ static void file_that_makes_no_sense_is_ignored(void **state) {
 static void kernel_number_that_is_no_candidate_is_ignored(void **state) {
     (void)state;
     static const char *const entries[] = {"{\"rich.ROWS\": 7}",
-                                          "{\"rich.ROWS\": 0}",
+                                          "{\"pair_loss.LANES\": 0}",
                                           "{\"rich.ROWS\": -8}",
                                           "{\"rich.ROWS\": \"8\"}",
                                           "{\"rich\": 8}",
@@ -221,6 +221,9 @@ static void kernel_number_that_is_no_candidate_is_ignored(void **state) {
     edit_file("\"parameters\": {}", "\"parameters\": {\"rich.ROWS\": 32}");
     assert_true(uses_unusual_winner());
     assert_int_equal(rows_in_use(), 32);
+    edit_file("\"parameters\": {}", "\"parameters\": {\"rich.ROWS\": 0}");
+    assert_true(uses_unusual_winner());
+    assert_int_equal(rows_in_use(), 0);
 }
 
 static void tile_that_no_device_can_run_is_ignored(void **state) {

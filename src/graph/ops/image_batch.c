@@ -48,10 +48,11 @@ static iv_status image_batch_forward(emitter *e, const node *n) {
     iv_context *context = e->graph->context;
     const bool whole = iv_kernel_value(context, "image_batch", "WHOLE");
     const size_t samples = iv_kernel_value(context, "image_batch", "SAMPLES");
-    const size_t rows = iv_kernel_value(context, "image_batch", "ROWS");
-    snprintf(options, sizeof options, "-DCOPIES=%d -DSHUFFLE=%d -DSAMPLES=%zu -DROWS=%zu%s%s%s%s",
+    const size_t rows = whole ? iv_kernel_value(context, "image_batch", "ROWS") : 1;
+    const bool is_cpu = iv_context_device(context)->type == IV_DEVICE_CPU;
+    snprintf(options, sizeof options, "-DCOPIES=%d -DSHUFFLE=%d -DSAMPLES=%zu -DROWS=%zu%s%s%s%s%s",
              own->copies, source->shuffle, samples, rows, whole ? " -DWHOLE" : "",
-             moved ? "" : " -DPLAIN", listed ? "" : " -DALL_ROWS",
+             is_cpu ? " -DPREFETCH" : "", moved ? "" : " -DPLAIN", listed ? "" : " -DALL_ROWS",
              own->seeded ? "" : " -DUNSEEDED");
     iv_launch *draw = iv_launch_begin(e->sequence, "image_batch", "draw_samples", options);
     iv_arg_buffer(draw, source->labels);
