@@ -29,8 +29,10 @@ static inline float newton_scale(float rho, float n_data, uint rows) {
 
 /* rates [R, 4] of a step, before alpha moves.  Work-items: (members). */
 __kernel void natural_rates(__global const float *restrict prior, __global float *restrict rates, float trust,
-                            float n_data, uint rows, float rate, uint hold, float least, uint step) {
+                            float n_data, uint rows, float rate, uint hold, float least, uint members,
+                            uint step) {
     const uint r = get_global_id(0);
+    if (r >= members) return;
     const float rho = newton_rate(step, rate, hold, least), scale = newton_scale(rho, n_data, rows);
     float keep = 0.0f;
     if (step > 0) {

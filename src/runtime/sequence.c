@@ -183,13 +183,13 @@ static size_t round_up(size_t value, size_t multiple) {
     return value % multiple ? value + (multiple - value % multiple) : value;
 }
 
-/* A power of two: not so large that most of a single group, or above LOCAL_SIZE more than an eighth
- * of all work-items, would have nothing to do. */
+/* One of two powers of two, since drivers of CPUs compile a kernel for each size that it is launched
+ * with: the larger one on CPUs, where no more than an eighth of all work-items would have nothing to do. */
 static size_t default_local(const iv_context *context, size_t global, size_t limit) {
-    size_t local = context->device.type == IV_DEVICE_CPU ? LOCAL_SIZE_CPU : LOCAL_SIZE;
+    const bool is_wide = context->device.type == IV_DEVICE_CPU &&
+                         round_up(global, LOCAL_SIZE_CPU) - global <= global / 8;
+    size_t local = is_wide ? LOCAL_SIZE_CPU : LOCAL_SIZE;
     while (local > 1 && (local > limit || local > context->max_work_items[0])) local /= 2;
-    while (local > 1 && local / 2 >= global) local /= 2;
-    while (local > LOCAL_SIZE && round_up(global, local) - global > global / 8) local /= 2;
     return local;
 }
 

@@ -74,6 +74,7 @@ static iv_status append_rates(const newton *s) {
     iv_arg_float(launch, p->desc.newton.rate);
     iv_arg_uint(launch, p->desc.newton.hold);
     iv_arg_float(launch, p->desc.newton.least);
+    iv_arg_uint(launch, p->n_members);
     iv_arg_step(launch);
     return iv_launch_end(launch, 1, &p->n_members, NULL);
 }

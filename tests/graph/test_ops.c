@@ -91,21 +91,27 @@ static void outputs_agree_with_the_oracles(void **state) {
         }
 }
 
+/* Derivatives are made of ops that the oracles know in all variants: the small run's say whether they
+ * are the right ones. */
+static size_t n_derived(const example_family *family) {
+    return is_full_run() ? n_variants(family) : family->n_small;
+}
+
 static void vector_jacobian_products_agree_with_central_differences(void **state) {
     for (const example_family *const *family = example_families; *family; family++)
-        for (size_t variant = 0; variant < n_variants(*family); variant++)
+        for (size_t variant = 0; variant < n_derived(*family); variant++)
             check_products(*state, *family, variant, variant % 2 ? 1 : 3, 1);
 }
 
 static void several_products_at_once_agree_with_central_differences(void **state) {
     for (const example_family *const *family = example_families; *family; family++)
-        for (size_t variant = 0; variant < n_variants(*family); variant++)
+        for (size_t variant = 0; variant < n_derived(*family); variant++)
             check_products(*state, *family, variant, variant % 2 ? 3 : 1, N_PRODUCTS);
 }
 
 static void gradients_of_losses_agree_with_central_differences(void **state) {
     for (const example_family *const *family = example_families; *family; family++)
-        for (size_t variant = 0; variant < n_variants(*family); variant++)
+        for (size_t variant = 0; variant < n_derived(*family); variant++)
             check_gradient(*state, *family, variant, 2);
 }
 

@@ -37,3 +37,7 @@ int skip_all_because(const char *reason) {
 bool is_small_run(void) {
     return getenv("INVAR_TEST_SMALL") != NULL;
 }
+
+bool is_full_run(void) {
+    return getenv("INVAR_TEST_FULL") != NULL && !is_small_run();
+}

@@ -44,6 +44,9 @@ int skip_all_because(const char *reason);
  * device. */
 bool is_small_run(void);
 
+/* Whether INVAR_TEST_FULL asks for what takes long, too: ./check --full. Never in a small run. */
+bool is_full_run(void);
+
 /* The shape of a tensor. */
 #define DIMS(...) ((const size_t[]){__VA_ARGS__})
 

@@ -184,7 +184,7 @@ static void work_groups_of_several_members_are_not_divided(void **state) {
     (void)state;
     iv_context *context = open_with_lanes(true);
     const size_t n = 2 * lanes_of_the_device();
-    assert_int_equal(seen_members(context, n, 1, &n, NULL), n); /* the runtime's own choice */
+    assert_true(seen_members(context, n, 1, &n, NULL) >= n); /* the runtime's own choice */
     assert_int_equal(seen_members(context, n, 1, &n, &n), n);
     assert_int_equal(seen_members(context, n, 2, (size_t[]){1, n}, (size_t[]){1, n}), n);
     iv_context_destroy(context);
