@@ -72,7 +72,7 @@ static void every_candidate_agrees_with_the_oracles(void **state) {
             if (value == usual) continue;
             assert_ok(p->context, iv_kernel_set(p->context, rows[i].kernel, rows[i].name, value));
             assert_int_equal(iv_kernel_value(p->context, rows[i].kernel, rows[i].name), value);
-            for (size_t variant = 2; variant < 4; variant++) check(p, family_of(&rows[i]), variant);
+            check(p, family_of(&rows[i]), 2 + c % 2);
             assert_ok(p->context,
                       iv_kernel_set(p->context, rows[i].kernel, rows[i].name, IV_KERNEL_UNTUNED));
             assert_int_equal(iv_kernel_value(p->context, rows[i].kernel, rows[i].name), usual);
