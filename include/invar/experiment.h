@@ -408,8 +408,8 @@ struct iv_trained_runs {
 
 /* Values of all members of all populations: values[p] [R, iv_values_size], diverged[p] [R]. */
 iv_status iv_trained_runs_create(const iv_study *study, const iv_spec *spec,
-                                 const iv_populations *all, double *const *values,
-                                 uint32_t *const *diverged, iv_trained_runs *runs, iv_error *error);
+                                 const iv_populations *populations, double *const *values,
+                                 uint32_t *const *diverged, iv_trained_runs *all, iv_error *error);
 void iv_trained_runs_clear(iv_trained_runs *runs);
 
 /* A number of one seed; the mean over seeds, NaN if one of them diverged. */

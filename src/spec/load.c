@@ -15,6 +15,7 @@ static iv_status check_expanded(spec_context *context, const iv_spec *spec,
     iv_status status = spec_expand_within(context, spec->schema, spec->root, &expansion);
     if (status == IV_OK) status = spec_check(&check, spec->root);
     spec_arena_release(&scratch);
+    context->arena = NULL;
     return status;
 }
 
