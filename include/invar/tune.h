@@ -14,6 +14,7 @@
 #include <invar/linalg.h>
 
 #include <signal.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -107,6 +107,8 @@ static iv_status open_graph(probe *p, const probe_kind *kind) {
     iv_status status = iv_graph_create(p->context, p->n_members, &p->graph);
     if (status != IV_OK) return status;
     kind->build(p);
+    status = iv_context_error(p->context)->status; /* of buffers; of tensors: compiling says it */
+    if (status != IV_OK) return status;
     while (n < PROBE_OUTPUTS && p->outputs[n]) n++;
     status = iv_graph_compile(p->graph, p->outputs, n, &p->plan);
     for (size_t i = 0; i < p->n_inputs && status == IV_OK; i++) status = write_input(p, i);

@@ -20,14 +20,14 @@ static iv_view view_of(cl_mem buffer, size_t stride) {
     return (iv_view){buffer, 0, stride};
 }
 
-/* Every number of a view's members: number(k) of a buffer that is made for it. */
+/* Numbers on [-0.45, 0.45) into a view, the same for every member. */
 static iv_status fill(probe *p, iv_view view, size_t n) {
     float *values = malloc(n * sizeof *values);
     if (!values) return iv_fail(iv_context_error(p->context), IV_ENOMEM, "no memory for the tuner");
     cl_mem from = probe_buffer(p, n);
     iv_status status = from ? iv_buffer_read(p->context, from, 0, n * sizeof *values, values)
                             : iv_context_error(p->context)->status;
-    for (size_t k = 0; k < n; k++) values[k] -= 0.55f;
+    for (size_t k = 0; k < n && status == IV_OK; k++) values[k] -= 0.55f;
     for (size_t r = 0; r < p->n_members && status == IV_OK; r++)
         status = iv_buffer_write(p->context, view.buffer,
                                  (view.offset + r * view.stride) * sizeof *values,
