@@ -21,9 +21,9 @@ typedef struct {
     iv_winner *winners;
     size_t n_winners;
     iv_clblast_parameters clblast; /* zeros: as installed */
-    size_t parameters
-        [IV_MAX_KERNEL_PARAMETERS]; /* of iv_kernel_parameters' rows, and 1; 0: not tuned */
-    char sha256[65];                /* of the file that holds them; "": of none */
+    /* Of iv_kernel_parameters' rows: 1 more than the number, or 0 where it is not tuned. */
+    size_t parameters[IV_MAX_KERNEL_PARAMETERS];
+    char sha256[65]; /* of the file that holds them; "": of none */
 } iv_tuning;
 
 /* The winners for the context's device: loaded from the cache on the first call, empty where there

@@ -2,6 +2,7 @@
  * for rounding. Those of ops are compared with oracles in tests/graph/test_kernel_parameters.c. */
 #include "../kit/device.h"
 
+#include "regression/sgpr_parts.h"
 #include "tuning/probe.h"
 
 #include <math.h>
@@ -25,6 +26,7 @@ static void every_number_has_a_probe_and_something_to_try(void **state) {
         assert_true((kind->build == NULL) != (kind->open == NULL));
         assert_true(rows[i].n_candidates >= 2);
         assert_true(is_candidate(&rows[i], rows[i].cpu));
+        assert_true(is_candidate(&rows[i], rows[i].gpu));
     }
     assert_int_equal(n_rows(&rows), n_probe_graphs + n_probe_systems);
     assert_null(probe_of("rich", "rows"));
@@ -75,6 +77,47 @@ static void results_do_not_depend_on_the_number(void **state) {
     }
 }
 
+/* Numbers that change the order of sums show in the last bits of what the probe computes; how many floats an
+ * update's vectors have does not. */
+static void numbers_are_used(void **state) {
+    program *p = *state;
+    static const struct {
+        const char *kernel, *name;
+        size_t one, other;
+    } pairs[] = {
+        {"posterior", "LANES", 1, 64}, {"svd", "VECTORS", 0, 1}, {"triangular", "BLOCK", 64, 256}};
+    if (is_small_run()) SKIP_BECAUSE("too slow for a small run");
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const probe_kind *kind = probe_of(pairs[i].kernel, pairs[i].name);
+        probe opened;
+        float *one = results_of(p, kind, pairs[i].one, &opened);
+        probe_close(&opened);
+        float *other = results_of(p, kind, pairs[i].other, &opened);
+        if (memcmp(one, other, probe_size(&opened) * sizeof *one) == 0)
+            fail_msg("%s.%s: %zu and %zu are one", pairs[i].kernel, pairs[i].name, pairs[i].one,
+                     pairs[i].other);
+        probe_close(&opened);
+        free(one);
+        free(other);
+        assert_ok(p->context,
+                  iv_kernel_set(p->context, kind->kernel, kind->name, IV_KERNEL_UNTUNED));
+    }
+}
+
+/* Its products sum over the same blocks of rows whatever the chunks, so that results do not tell. */
+static void a_regression_takes_the_rows_that_were_set(void **state) {
+    program *p = *state;
+    const probe_kind *kind = probe_of("sgpr", "CHUNK");
+    static const size_t chunks[] = {1024, 8192};
+    for (size_t i = 0; i < 2; i++) {
+        probe opened;
+        free(results_of(p, kind, chunks[i], &opened));
+        assert_int_equal(opened.regression->desc.chunk, chunks[i]);
+        probe_close(&opened);
+    }
+    assert_ok(p->context, iv_kernel_set(p->context, "sgpr", "CHUNK", IV_KERNEL_UNTUNED));
+}
+
 static void other_results_are_found(void **state) {
     program *p = *state;
     probe opened;
@@ -114,6 +157,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_number_has_a_probe_and_something_to_try),
         cmocka_unit_test(results_do_not_depend_on_the_number),
+        cmocka_unit_test(numbers_are_used),
+        cmocka_unit_test(a_regression_takes_the_rows_that_were_set),
         cmocka_unit_test(other_results_are_found),
         cmocka_unit_test(numbers_that_there_was_no_time_for_are_named),
     };
