@@ -90,10 +90,15 @@ typedef struct {
     double seconds; /* at most, for the repetitions of one item; building it comes on top */
     const volatile sig_atomic_t *stop; /* NULL for none */
     const char *json; /* NULL, or where the report is written after each item, with all before it */
+    const char *trace; /* NULL, or where a trace (iv_profile_trace) is written likewise */
 
     /* Called before an item is measured, and after; NULL for none. */
     void (*started)(void *state, const char *item);
     void (*measured)(void *state, const iv_bench_item *item);
+
+    /* Called after that where the item is a sequence of launches, with what they took in the fastest
+     * of a few runs; NULL for none. It and `trace` need a context that was made with profiling. */
+    void (*profiled)(void *state, const iv_bench_item *item, const iv_profile *profile);
     void *state;
 } iv_bench_options;
 

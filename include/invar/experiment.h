@@ -27,7 +27,8 @@ typedef struct {
     iv_context *context;
     const char *data_dir; /* see iv_data_directory */
     iv_run_dir *dir;
-    bool resume; /* go on from the directory's checkpoint */
+    bool resume;  /* go on from the directory's checkpoint */
+    bool profile; /* estimates have a profile of a training step; the context has to allow that */
     const volatile sig_atomic_t *stop;
     const iv_progress *progress;
     void (*message)(void *state, const char *text); /* a line of news; NULL for none */
@@ -58,14 +59,17 @@ iv_status iv_experiment_evaluate(const iv_job *job, iv_results *results);
 typedef struct {
     char name[96]; /* of its runs */
     size_t n_members;
-    size_t bytes;   /* device memory, at once */
-    double seconds; /* of training and measuring, from a few measured steps */
+    size_t bytes;        /* device memory, at once */
+    double seconds;      /* of training and measuring, from a few measured steps */
+    double step_seconds; /* of a training step; 0 where training is no sequence of them */
+    iv_profile profile;  /* of one; empty unless the job asks for it */
 } iv_estimate;
 
 /* Device memory and time of each population, in order, on data that are made up; none if a
- * population's size is known only once its data are read, which this does not. The caller frees
- * *estimates; NULL on failure. */
+ * population's size is known only once its data are read, which this does not. Free *estimates,
+ * NULL on failure, with iv_estimates_destroy. */
 iv_status iv_experiment_estimate(const iv_job *job, iv_estimate **estimates, size_t *n_estimates);
+void iv_estimates_destroy(iv_estimate *estimates, size_t n_estimates); /* NULL is fine */
 
 /* ------------------------------------------------------------------ runs to populations */
 

@@ -33,6 +33,7 @@ typedef struct {
     const char *data;   /* see iv_data_directory; NULL: the default one */
     const char *out;    /* the run directory; NULL: runs/NAME-DATE-TIME */
     bool resume;        /* go on with the unfinished run in `out`, of this very spec */
+    bool profile;       /* iv_check: profile a training step of each population */
 
     /* Once this is nonzero: IV_EINTERRUPTED, with a checkpoint saved. NULL: never. */
     const volatile sig_atomic_t *stop;
@@ -86,7 +87,7 @@ typedef struct {
 } iv_check_report;
 
 /* Validate a spec and estimate what it takes, from a few measured steps; starts nothing. Of the
- * options, spec, overrides, seeds and device are read. expanded: NULL, or called with
+ * options, spec, overrides, seeds, device and profile are read. expanded: NULL, or called with
  * options->state once spec and populations are known; measuring takes a while.
  *
  * report  the caller clears it (iv_check_clear), also after a failure

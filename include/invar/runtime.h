@@ -20,7 +20,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -211,9 +210,48 @@ double iv_seconds(void);
 /* Enqueue the whole list; `step` reaches every iv_arg_step argument. Does not wait. */
 iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step);
 
-/* Run once with an event a launch (the context must have been made with profiling) and write a
- * table: kernel, launches, microseconds on the device, share of the total. Waits. */
-iv_status iv_sequence_profile(iv_sequence *sequence, uint32_t step, FILE *out);
+/* ------------------------------------------------------------------ profiles */
+
+/* A launch of a profiled run, or a call of a library, which may be any number of kernels. */
+typedef struct {
+    char label[64];    /* FILE.FUNCTION of the kernel, or the call's name */
+    double start, end; /* microseconds by the device's clock, since the first one started */
+    unsigned rank;     /* 0 for a call */
+    size_t global[3], local[3];
+} iv_profile_event;
+
+/* What a run took, in the order of its launches. */
+typedef struct {
+    iv_profile_event *events;
+    size_t n_events;
+} iv_profile;
+
+/* Run n_runs >= 1 times with an event a launch, steps `step`, step + 1, ..., and keep the fastest.
+ * The context must have been made with profiling: IV_EINVAL otherwise. Launches follow one another
+ * in one queue, not in lanes. Times are 0 where the driver says none. Waits. Free with
+ * iv_profile_clear; empty after a failure. */
+iv_status iv_sequence_profile(iv_sequence *sequence, uint32_t step, uint32_t n_runs,
+                              iv_profile *profile);
+void iv_profile_clear(iv_profile *profile); /* a zeroed one is fine */
+
+/* Microseconds of all its launches, without what lies between them. */
+double iv_profile_total(const iv_profile *profile);
+
+/* The launches of one kernel. */
+typedef struct {
+    const char *label; /* of the profile */
+    size_t n_launches;
+    double microseconds; /* of all of them */
+} iv_profile_row;
+
+/* Launches summed by kernel, longest first. The caller frees *rows. IV_ENOMEM. */
+iv_status iv_profile_sum(const iv_profile *profile, iv_profile_row **rows, size_t *n_rows,
+                         iv_error *error);
+
+/* Profiles as a text in the Trace Event Format, which ui.perfetto.dev and chrome://tracing open: a
+ * track each, named. The caller frees *text. IV_ENOMEM. */
+iv_status iv_profile_trace(const char *device, const char *const *names, const iv_profile *profiles,
+                           size_t n_profiles, char **text, iv_error *error);
 
 #ifdef __cplusplus
 }

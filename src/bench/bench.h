@@ -4,6 +4,7 @@
  *   measure.c     timing one piece of work, and its place in the report
  *   suites.c      the table of suites; which items are asked for
  *   peak.c gemm.c svd.c jacobian.c step.c input.c   a suite each
+ *   profile.c     which kernels an item's time goes to
  *   report.c      reports and their JSON
  *   compare.c     ratios and their table
  *   chart.c       ratios as SVG */
@@ -11,6 +12,12 @@
 #define INVAR_BENCH_BENCH_H
 
 #include <invar/bench.h>
+
+/* An item of a trace. */
+typedef struct {
+    char name[72];
+    iv_profile profile;
+} bench_track;
 
 /* Measuring on one device. */
 typedef struct {
@@ -20,6 +27,8 @@ typedef struct {
     iv_bench_device device;        /* what is measured so far */
     size_t n_capacity;             /* items that fit */
     bool *found;                   /* [options->n_names] whether an item fits the name */
+    bench_track *tracks;           /* [n_tracks] of the trace, if one is wanted */
+    size_t n_tracks;
 } bench;
 
 /* Whether the user asked for an item of this name. */
@@ -48,7 +57,11 @@ iv_status bench_time_item(bench *b, const char *name, bench_replay replay, void 
 iv_status bench_add(bench *b, const bench_work *work, const iv_bench_statistics *statistics,
                     bool best);
 
-/* Both, for a sequence. */
+/* Show and keep the profile of the last item, whose replay this is, if the options ask for it. */
+iv_status bench_profile(bench *b, iv_sequence *sequence);
+void bench_clear_tracks(bench *b);
+
+/* Time, enter and profile a sequence. */
 iv_status bench_sequence(bench *b, const bench_work *work, iv_sequence *sequence);
 
 /* A buffer of n floats, uniform on +-bound; drawn from `seed`. */

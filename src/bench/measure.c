@@ -132,8 +132,9 @@ static iv_status replay_sequence(void *state, uint32_t step) {
 
 iv_status bench_sequence(bench *b, const bench_work *work, iv_sequence *sequence) {
     iv_bench_statistics statistics;
-    const iv_status status = bench_time_item(b, work->name, replay_sequence, sequence, &statistics);
-    return status == IV_OK ? bench_add(b, work, &statistics, false) : status;
+    iv_status status = bench_time_item(b, work->name, replay_sequence, sequence, &statistics);
+    if (status == IV_OK) status = bench_add(b, work, &statistics, false);
+    return status == IV_OK ? bench_profile(b, sequence) : status;
 }
 
 iv_status bench_random_buffer(bench *b, uint32_t seed, size_t n, float bound, cl_mem *buffer) {

@@ -25,6 +25,7 @@ static iv_status measure(bench *b, const iv_study *study, const iv_step_entry *e
                                          .scale = 1e3 / (double)n_members,
                                          .flops = step.flops},
                            &statistics, false);
+    if (status == IV_OK) status = bench_profile(b, iv_plan_sequence(step.plan));
     iv_step_close(&step);
     return status;
 }

@@ -111,6 +111,7 @@ iv_status iv_bench_run(iv_context *context, const iv_bench_options *options,
                       append_device(report, &b.device, error) == IV_OK;
     if (!kept) free(b.device.items);
     if (status == IV_OK && !kept) status = IV_ENOMEM;
+    bench_clear_tracks(&b);
     free(b.found);
     return status;
 }

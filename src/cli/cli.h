@@ -31,6 +31,8 @@ typedef struct {
     { "set", "KEY=VALUE", "change a value of the spec (training.epochs=10); may be repeated" }
 #define CLI_SEEDS                                                                                  \
     { "seeds", "N", "the same as --set seeds=N" }
+#define CLI_TRACE                                                                                  \
+    { "trace", "FILE", "keep every launch with its times, for ui.perfetto.dev or chrome://tracing" }
 #define CLI_END                                                                                    \
     { NULL, NULL, NULL }
 
@@ -95,6 +97,9 @@ typedef struct {
 
 /* False if memory runs out. The texts are the arguments'. */
 bool cli_overrides_read(const cli_arguments *arguments, cli_overrides *overrides);
+
+/* Print what a profile's kernels took, longest first, beside the seconds of a run without events. */
+void cli_print_profile(const iv_profile *profile, double seconds);
 
 /* ------------------------------------------------------------------ running */
 

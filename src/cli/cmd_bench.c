@@ -12,9 +12,9 @@
 typedef struct {
     const char **words; /* suites to measure, or reports to compare */
     size_t n_words;
-    const char *device, *json, *svg;
+    const char *device, *json, *svg, *trace;
     double seconds;
-    bool compare;
+    bool compare, profile;
 } bench_options;
 
 /* ------------------------------------------------------------------ measuring */
@@ -42,17 +42,24 @@ static void print_item(void *state, const iv_bench_item *item) {
     fflush(stdout);
 }
 
+static void print_profile(void *state, const iv_bench_item *item, const iv_profile *profile) {
+    (void)state;
+    cli_print_profile(profile, 1e-3 * item->milliseconds);
+}
+
 static iv_status measure_device(const bench_options *o, const char *selector,
                                 iv_bench_report *report, iv_error *error) {
     iv_context *context = NULL;
-    iv_status status = iv_context_create(selector, false, &context, error);
+    iv_status status = iv_context_create(selector, o->profile || o->trace, &context, error);
     if (status != IV_OK) return status;
     const iv_bench_options options = {.names = o->words,
                                       .n_names = o->n_words,
                                       .seconds = o->seconds,
                                       .stop = cli_catch_stop(),
                                       .json = o->json,
-                                      .measured = print_item};
+                                      .trace = o->trace,
+                                      .measured = print_item,
+                                      .profiled = o->profile ? print_profile : NULL};
     print_heading(iv_context_device(context));
     status = iv_bench_run(context, &options, report);
     if (status != IV_OK) *error = *iv_context_error(context);
@@ -170,7 +177,9 @@ static int check_options(bench_options *o, const char *seconds) {
             return cli_usage_error(&cli_bench, "--time %s: seconds per item, above 0, at most 3600",
                                    seconds);
     }
-    if (o->compare && (o->json || o->device || seconds))
+    if (o->trace && o->device && strcmp(o->device, "all") == 0)
+        return cli_usage_error(&cli_bench, "--trace is of one device: which?");
+    if (o->compare && (o->json || o->device || seconds || o->trace || o->profile))
         return cli_usage_error(&cli_bench, "--compare measures nothing: only --svg goes with it");
     if (o->compare && o->n_words == 0)
         return cli_usage_error(&cli_bench, "--compare needs reports: which JSON files?");
@@ -184,7 +193,9 @@ static int run(const cli_arguments *arguments) {
                        .device = cli_value(arguments, "device"),
                        .json = cli_value(arguments, "json"),
                        .svg = cli_value(arguments, "svg"),
+                       .trace = cli_value(arguments, "trace"),
                        .compare = cli_has(arguments, "compare"),
+                       .profile = cli_has(arguments, "profile"),
                        .seconds = 1};
     const int wrong = check_options(&o, cli_value(arguments, "time"));
     return wrong ? wrong : o.compare ? compare(&o) : measure(&o);
@@ -193,6 +204,8 @@ static int run(const cli_arguments *arguments) {
 static const cli_option options[] = {
     {"device", "SEL", "index, part of the name, cpu, gpu, or all for one after another"},
     {"json", "FILE", "keep the measurements; written after each item"},
+    {"profile", NULL, "print what each item's kernels take, one after another"},
+    CLI_TRACE,
     {"time", "SECONDS", "at most, for the repetitions of an item (default: 1)"},
     {"compare", NULL, "print the ratios of kept measurements to those of the first device"},
     {"svg", "FILE", "draw the ratios as bars"},

@@ -3,6 +3,8 @@
 
 #include "runtime/text.h"
 
+#include <invar/data.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,8 +67,40 @@ static void print_estimates(const iv_check_report *report) {
            width, all, "", most >> 20, text, report->device.name);
 }
 
+static void print_profiles(const iv_check_report *report) {
+    for (size_t i = 0; i < report->n_estimates; i++) {
+        const iv_estimate *estimate = &report->estimates[i];
+        if (estimate->profile.n_events == 0) continue;
+        printf("\na training step of %s, %zu member%s:\n", estimate->name, estimate->n_members,
+               estimate->n_members == 1 ? "" : "s");
+        cli_print_profile(&estimate->profile, estimate->step_seconds);
+    }
+}
+
+/* A track for each population. */
+static iv_status write_trace(const iv_check_report *report, const char *path, iv_error *error) {
+    const size_t n = report->n_estimates;
+    const char **names = malloc((n + 1) * sizeof *names);
+    iv_profile *profiles = malloc((n + 1) * sizeof *profiles);
+    char *text = NULL;
+    iv_status status =
+        names && profiles ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory for a trace");
+    for (size_t i = 0; i < n && status == IV_OK; i++) {
+        names[i] = report->estimates[i].name;
+        profiles[i] = report->estimates[i].profile;
+    }
+    if (status == IV_OK)
+        status = iv_profile_trace(report->device.name, names, profiles, n, &text, error);
+    if (status == IV_OK) status = iv_write_file_atomically(path, text, strlen(text), error);
+    free(text);
+    free(names);
+    free(profiles);
+    return status;
+}
+
 static int run(const cli_arguments *arguments) {
     iv_error error = {0};
+    const char *trace = cli_value(arguments, "trace");
     cli_overrides overrides;
     iv_check_report report;
     if (!cli_overrides_read(arguments, &overrides)) {
@@ -76,18 +110,28 @@ static int run(const cli_arguments *arguments) {
     const iv_run_options options = {.spec = arguments->words[0],
                                     .overrides = overrides.texts,
                                     .n_overrides = overrides.n,
-                                    .device = cli_value(arguments, "device")};
-    const iv_status status = iv_check(&options, print_asked, &report, &error);
+                                    .device = cli_value(arguments, "device"),
+                                    .profile = cli_has(arguments, "profile") || trace};
+    iv_status status = iv_check(&options, print_asked, &report, &error);
     if (status == IV_OK && report.has_device)
         print_estimates(&report);
     else if (status == IV_OK)
         printf("\nno OpenCL device here: memory and time cannot be estimated\n");
+    if (status == IV_OK && cli_has(arguments, "profile")) print_profiles(&report);
+    if (status == IV_OK && trace) status = write_trace(&report, trace, &error);
     iv_check_clear(&report);
     free(overrides.texts);
     return status == IV_OK ? 0 : cli_fail(&error);
 }
 
-static const cli_option options[] = {CLI_SET, CLI_SEEDS, CLI_DEVICE, CLI_END};
+static const cli_option options[] = {
+    CLI_SET,
+    CLI_SEEDS,
+    CLI_DEVICE,
+    {"profile", NULL, "print what the kernels of a training step take, one after another"},
+    CLI_TRACE,
+    CLI_END,
+};
 
 const cli_command cli_check = {
     .name = "check",

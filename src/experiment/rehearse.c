@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MOST_PIECES = 5, MIN_TIMED = 2 };
+enum { MOST_PIECES = 5, MIN_TIMED = 2, PROFILED_RUNS = 5 };
 static const double piece_seconds = 0.03; /* single steps can take a fraction of a millisecond */
 static const double enough_seconds = 3;
 static const double batch_seconds = 0.1; /* of measuring */
@@ -81,6 +81,10 @@ static iv_status rehearse_training(iv_experiment *x, iv_model *model, bool timed
     if (status == IV_OK && timed) status = time_steps(x->context, training.plan, &of_step);
     if (status == IV_OK && timed)
         status = experiment_time_measure(x, model, true, curves, &of_point);
+    if (status == IV_OK && timed && x->job->profile)
+        status = iv_sequence_profile(iv_plan_sequence(training.plan), 0, PROFILED_RUNS,
+                                     &estimate->profile);
+    estimate->step_seconds = of_step;
     estimate->seconds +=
         of_step * (double)iv_population_steps(p) + of_point * (double)experiment_points(p);
     experiment_destroy_measure(x->study, curves);
@@ -128,6 +132,11 @@ iv_status iv_experiment_prepare(const iv_job *job) {
     return status;
 }
 
+void iv_estimates_destroy(iv_estimate *estimates, size_t n_estimates) {
+    for (size_t i = 0; estimates && i < n_estimates; i++) iv_profile_clear(&estimates[i].profile);
+    free(estimates);
+}
+
 iv_status iv_experiment_estimate(const iv_job *job, iv_estimate **estimates, size_t *n_estimates) {
     iv_experiment x;
     *estimates = NULL;
@@ -145,7 +154,7 @@ iv_status iv_experiment_estimate(const iv_job *job, iv_estimate **estimates, siz
     }
     experiment_close(&x);
     if (status != IV_OK) {
-        free(all);
+        iv_estimates_destroy(all, n);
         return status;
     }
     *estimates = all;

@@ -5,6 +5,7 @@
 #include <invar/tune.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 size_t iv_code_size(iv_code code, size_t d) {

@@ -6,6 +6,7 @@
 
 #include <clblast_c.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

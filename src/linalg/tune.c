@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The products of the studies at their published sizes. Forward: rows x outputs x inputs, B

@@ -5,7 +5,7 @@
 
 static iv_status estimate(const iv_run_options *options, iv_check_report *report, iv_error *error) {
     iv_context *context;
-    iv_status status = iv_context_create(options->device, false, &context, error);
+    iv_status status = iv_context_create(options->device, options->profile, &context, error);
     if (status == IV_ENODEVICE && !options->device) {
         iv_error_clear(error);
         return IV_OK;
@@ -13,8 +13,10 @@ static iv_status estimate(const iv_run_options *options, iv_check_report *report
     if (status != IV_OK) return status;
     report->has_device = true;
     report->device = *iv_context_device(context);
-    const iv_job job = {
-        .spec = report->spec, .study = iv_study_of(report->spec), .context = context};
+    const iv_job job = {.spec = report->spec,
+                        .study = iv_study_of(report->spec),
+                        .context = context,
+                        .profile = options->profile};
     status = iv_experiment_estimate(&job, &report->estimates, &report->n_estimates);
     iv_pass_on(context, status, error);
     iv_context_destroy(context);
@@ -34,7 +36,7 @@ iv_status iv_check(const iv_run_options *options,
 }
 
 void iv_check_clear(iv_check_report *report) {
-    free(report->estimates);
+    iv_estimates_destroy(report->estimates, report->n_estimates);
     iv_populations_clear(&report->populations);
     iv_spec_destroy(report->spec);
     *report = (iv_check_report){0};

@@ -1,6 +1,8 @@
 /* Buffers: accounted, and refused early with a message instead of late with a code. */
 #include "runtime/context.h"
 
+#include <stdio.h>
+
 static double mebibytes(size_t bytes) {
     return (double)bytes / (1024.0 * 1024.0);
 }

@@ -6,6 +6,7 @@
 
 #include "runtime/lanes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,6 +4,7 @@
 #include "runtime/cache.h"
 #include "runtime/sha256.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

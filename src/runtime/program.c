@@ -5,6 +5,7 @@
 #include "runtime/kernels.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

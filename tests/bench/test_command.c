@@ -77,6 +77,48 @@ static size_t count_items(const char *path) {
     return n;
 }
 
+/* The kernels of the program's text and of its trace are the same, and as many as it says. */
+static void a_profile_shows_every_kernel_and_a_trace_every_launch(void **state) {
+    const char *path = in_scratch(state, "trace.json");
+    outcome o = invar(state, "bench", "svd/10x128-x1", "gemm/128x80x80-nt-x4", "--time=0.01",
+                      "--profile", "--trace", path, NULL);
+    assert_status(&o, 0);
+    json_t *root = read_json(path), *event;
+    size_t i, n_named[3] = {0}, n_launches[3] = {0}, n_said = 0;
+    double end[3] = {0};
+    json_array_foreach(json_object_get(root, "traceEvents"), i, event) {
+        const char *kind = json_string_value(json_object_get(event, "ph"));
+        const size_t track = (size_t)json_integer_value(json_object_get(event, "tid"));
+        assert_in_range(track, 0, 2);
+        if (strcmp(kind, "M") == 0) {
+            n_named[track]++;
+            continue;
+        }
+        assert_string_equal(kind, "X");
+        assert_contains(o.out, json_string_value(json_object_get(event, "name")));
+        const double start = json_number_value(json_object_get(event, "ts"));
+        assert_true(start >= end[track]);
+        end[track] = start + json_number_value(json_object_get(event, "dur")) - 1e-3;
+        n_launches[track]++;
+        json_t *sizes = json_object_get(event, "args");
+        assert_true(json_array_size(json_object_get(sizes, "global")) >= 1);
+        assert_true(json_array_size(json_object_get(sizes, "local")) >= 1);
+    }
+    json_decref(root);
+    for (size_t track = 0; track < 3; track++) assert_int_equal(n_named[track], 1);
+    assert_true(n_launches[1] > 0 && n_launches[2] > 0);
+
+    static const char said[] = "all, one after another";
+    for (const char *at = strstr(o.out, said); at; at = strstr(at + 1, said))
+        n_said += strtoul(at + sizeof said, NULL, 10);
+    assert_int_equal(n_said, n_launches[1] + n_launches[2]);
+    outcome_free(&o);
+
+    o = invar(state, "bench", "svd/10x128-x1", "--trace", path, "--device", "all", NULL);
+    assert_status(&o, 2);
+    outcome_free(&o);
+}
+
 static void a_process_that_dies_leaves_what_it_measured(void **state) {
     const char *path = in_scratch(state, "bench.json");
     const process running =
@@ -180,6 +222,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(every_suite_leaves_finite_numbers),
         SCRATCH_TEST(only_the_items_asked_for_are_measured),
+        SCRATCH_TEST(a_profile_shows_every_kernel_and_a_trace_every_launch),
         SCRATCH_TEST(a_process_that_dies_leaves_what_it_measured),
         SCRATCH_TEST(measurements_that_cannot_be_kept_end_with_the_first_item),
         SCRATCH_TEST(all_devices_are_measured_in_turn),

@@ -1,4 +1,5 @@
 /* Where runs are written, and what becomes of a run that cannot be. */
+#include "../kit/json.h"
 #include "../kit/process.h"
 
 #include "tiny_spec.h"
@@ -224,6 +225,29 @@ static void check_prints_runs_and_estimates_and_leaves_nothing(void **state) {
     assert_false(exists("runs"));
 }
 
+/* A table and a track for each population, with the kernels of its training step. */
+static void check_profiles_a_step_of_each_population(void **state) {
+    outcome o = invar(state, "check", in_scratch(state, "spec.yaml"), "--profile", "--trace",
+                      in_scratch(state, "trace.json"), NULL);
+    assert_status(&o, 0);
+    assert_contains(o.out, "a training step of DA");
+    assert_contains(o.out, "a training step of IR");
+    assert_contains(o.out, "optimizer.");
+    json_t *root = read_json(in_scratch(state, "trace.json")), *event;
+    size_t i, n_names = 0, n_updates[3] = {0};
+    json_array_foreach(json_object_get(root, "traceEvents"), i, event) {
+        const size_t track = (size_t)json_integer_value(json_object_get(event, "tid"));
+        const char *name = json_string_value(json_object_get(event, "name"));
+        assert_in_range(track, 0, 2);
+        n_names += strcmp(name, "thread_name") == 0;
+        n_updates[track] += strncmp(name, "optimizer.", 10) == 0;
+    }
+    json_decref(root);
+    assert_int_equal(n_names, 2);
+    assert_true(n_updates[1] > 0 && n_updates[2] > 0);
+    outcome_free(&o);
+}
+
 /* ------------------------------------------------------------------ too little of something */
 
 static void a_population_that_does_not_fit_is_refused_with_one_that_does(void **state) {
@@ -312,6 +336,7 @@ int main(void) {
         RUN_TEST(damaged_models_are_refused_by_eval),
         RUN_TEST(report_writes_its_files_where_asked),
         RUN_TEST(check_prints_runs_and_estimates_and_leaves_nothing),
+        RUN_TEST(check_profiles_a_step_of_each_population),
         RUN_TEST(a_population_that_does_not_fit_is_refused_with_one_that_does),
         RUN_TEST(a_full_disk_fails_the_run_and_leaves_only_whole_files),
         RUN_TEST(results_that_cannot_be_written_fail_the_run),

@@ -3,6 +3,10 @@
 
 #include "runtime/context.h"
 
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
 enum { COUNT = 100, MEMBERS = 3, STRIDE = 128, OFFSET = 5 };
 
 /* A sequence and a buffer of floats, all -1, that belongs to it. */
@@ -378,38 +382,55 @@ static void a_profile_counts_every_kernel_and_call(void **state) {
         assert_ok(on.context, append_axpy(on.sequence, sum, on.buffer, 1, COUNT));
     append_copy(on, IV_OK);
 
-    FILE *out = tmpfile();
-    assert_non_null(out);
-    assert_ok(on.context, iv_sequence_profile(on.sequence, 5, out));
-    rewind(out);
-    char line[256], name[64];
-    size_t launches, total = 0, n_rows = 0, axpy = 0, copied = 0;
-    double microseconds;
-    assert_non_null(fgets(line, sizeof line, out));
-    while (fscanf(out, "%63s %zu %lf %*s", name, &launches, &microseconds) == 3) {
-        assert_true(microseconds >= 0);
-        if (!strcmp(name, "selftest.selftest_axpy")) axpy = launches;
-        if (!strcmp(name, "copy")) copied = launches;
-        if (!strcmp(name, "total")) total = launches;
-        n_rows++;
+    iv_profile profile;
+    assert_ok(on.context, iv_sequence_profile(on.sequence, 4, 2, &profile));
+    static const char *const labels[] = {"selftest.selftest_arguments", "selftest.selftest_axpy",
+                                         "selftest.selftest_axpy", "selftest.selftest_axpy",
+                                         "copy"};
+    double before = 0, total = 0;
+    assert_int_equal(profile.n_events, 5);
+    for (size_t i = 0; i < 5; i++) {
+        const iv_profile_event *event = &profile.events[i];
+        assert_string_equal(event->label, labels[i]);
+        assert_true(event->start >= before && event->end >= event->start);
+        assert_int_equal(event->rank, i == 0 ? 2 : i < 4 ? 1 : 0);
+        if (i > 0 && i < 4) assert_true(event->global[0] >= COUNT && event->local[0] > 0);
+        before = event->end;
+        total += event->end - event->start;
     }
-    fclose(out);
-    assert_int_equal(n_rows, 4);
-    assert_int_equal(axpy, 3);
-    assert_int_equal(copied, 1);
-    assert_int_equal(total, 5);
+    assert_true(total > 0 && fabs(iv_profile_total(&profile) - total) <= 1e-9 * total);
 
-    /* It was a run like any other: three times the step. */
+    iv_profile_row *rows;
+    size_t n_rows, axpy = 0, n_launches = 0;
+    double sum_of_rows = 0;
+    assert_ok(on.context, iv_profile_sum(&profile, &rows, &n_rows, iv_context_error(on.context)));
+    assert_int_equal(n_rows, 3);
+    for (size_t i = 0; i < n_rows; i++) {
+        if (strcmp(rows[i].label, "selftest.selftest_axpy") == 0) axpy = rows[i].n_launches;
+        if (i > 0) assert_true(rows[i].microseconds <= rows[i - 1].microseconds);
+        n_launches += rows[i].n_launches;
+        sum_of_rows += rows[i].microseconds;
+    }
+    assert_int_equal(axpy, 3);
+    assert_int_equal(n_launches, 5);
+    assert_true(fabs(sum_of_rows - total) <= 1e-9 * total);
+    free(rows);
+    iv_profile_clear(&profile);
+
+    /* They were runs like any other: three times each step. */
     float got;
     assert_ok(on.context, iv_buffer_read(on.context, sum, 0, sizeof got, &got));
-    assert_true(got == 15);
+    assert_true(got == 3 * 4 + 3 * 5);
     tear_down(on);
 }
 
 static void a_profile_without_profiling_is_refused(void **state) {
     (void)state;
     bench on = set_up(false, COUNT);
-    assert_fails(on.context, iv_sequence_profile(on.sequence, 0, stdout), IV_EINVAL, "profiling");
+    iv_profile profile;
+    assert_fails(on.context, iv_sequence_profile(on.sequence, 0, 1, &profile), IV_EINVAL,
+                 "profiling");
+    assert_null(profile.events);
     tear_down(on);
 }
 
