@@ -225,19 +225,35 @@ iv_status iv_results_print(const iv_results *results, FILE *out, iv_error *error
  * format above. *results is empty on failure. */
 iv_status iv_results_read(const char *path, iv_results *results, iv_error *error);
 
+/* The results of a run directory. IV_EDATA for a directory that is missing, not a run's, damaged, or
+ * has no results yet. *results is empty on failure. */
+iv_status iv_results_of_run(const char *run_dir, iv_results *results, iv_error *error);
+
 /* ------------------------------------------------------------------ tables */
 
-typedef enum { IV_TABLE_TEXT, IV_TABLE_MARKDOWN, IV_TABLE_HTML } iv_table_format;
+typedef enum { IV_TABLE_TEXT, IV_TABLE_MARKDOWN, IV_TABLE_HTML, IV_TABLE_LATEX } iv_table_format;
 
 /* Every cell, ours beside the published one: `94.3 ± 0.2 (94.6 ± 0.1)`. With several metrics there
  * is one table per row label, methods (the cells' columns) down and metrics across; with a single
- * metric, row labels down and methods across. The caller frees *text. */
+ * metric, row labels down and methods across. LaTeX has the published ones in columns of their own, and
+ * needs the packages booktabs and siunitx. The caller frees *text. */
 iv_status iv_table_format_results(const iv_results *results, iv_table_format format, char **text,
                                   iv_error *error);
 
 /* row,column,metric,mean,std,n,published,published_std with full
  * precision; missing values empty. */
 iv_status iv_table_write_csv(const iv_results *results, const char *path, iv_error *error);
+
+/* CSV with a line for each row and column and the metrics side by side: row, column, and for each
+ * metric METRIC, METRIC_std, METRIC_n, METRIC_published, METRIC_published_std, in full precision;
+ * missing values empty. The caller frees *text. */
+iv_status iv_table_format_wide(const iv_results *results, char **text, iv_error *error);
+
+/* Write what a run logged as TensorBoard's event files, RUN-seedN/events.out.tfevents.0.invar in
+ * `out_dir` for each run and seed: scalars SPLIT/METRIC by step, SPLIT/METRIC/I for entry I of an
+ * array. The clock of all of them is 0: a log has no times. IV_EDATA as iv_report_write, or if the
+ * log is damaged. */
+iv_status iv_events_write(const char *run_dir, const char *out_dir, iv_error *error);
 
 /* ------------------------------------------------------------------ figures */
 

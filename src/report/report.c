@@ -40,46 +40,66 @@ static iv_status set_link(iv_report_section *section, bool report_is_inside, iv_
     return iv_text_take(&link, &section->link, error);
 }
 
-static iv_status read_section(const char *dir, iv_report_section *section, iv_error *error) {
-    iv_status status = IV_OK;
+/* The run.json of a run directory; *run is empty after a failure. */
+static iv_status read_run(const char *dir, iv_run_json *run, iv_error *error) {
     struct stat info;
-    section->dir = iv_string_copy(dir);
-    if (stat(dir, &info) != 0) {
+    bool exists;
+    *run = (iv_run_json){0};
+    if (stat(dir, &info) != 0)
         return iv_fail(error, IV_EDATA, "cannot read the run directory %s: %s", dir,
                        strerror(errno));
-    }
-    if (!S_ISDIR(info.st_mode)) {
+    if (!S_ISDIR(info.st_mode))
         return iv_fail(error, IV_EDATA, "%s is not a directory; expected a run directory", dir);
-    }
-
-    char *run = iv_path_join(dir, "run.json");
-    char *results = iv_path_join(dir, "results.json");
-    char *spec = iv_path_join(dir, "spec.yaml");
-    if (!section->dir || !run || !results || !spec) {
-        status = no_memory(error);
-        goto done;
-    }
-    bool exists;
-    status = iv_path_exists(run, &exists, error);
+    char *path = iv_path_join(dir, "run.json");
+    iv_status status = path ? iv_path_exists(path, &exists, error) : no_memory(error);
     if (status == IV_OK && !exists)
         status =
             iv_fail(error, IV_EDATA, "%s is not a run directory: there is no run.json in it", dir);
-    if (status == IV_OK) status = iv_run_json_read(run, &section->run, error);
-    if (status == IV_OK) status = iv_path_exists(results, &exists, error);
+    if (status == IV_OK) status = iv_run_json_read(path, run, error);
+    free(path);
+    return status;
+}
+
+static iv_status read_results(const char *dir, const iv_run_json *run, iv_results *results,
+                              iv_error *error) {
+    bool exists;
+    char *path = iv_path_join(dir, "results.json");
+    iv_status status = path ? iv_path_exists(path, &exists, error) : no_memory(error);
     if (status == IV_OK && !exists)
         status = iv_fail(error, IV_EDATA,
                          "%s has no results.json yet (status: %s); finish it with: invar resume %s",
-                         dir, section->run.status, dir);
-    if (status == IV_OK) status = iv_results_read(results, &section->results, error);
-    if (status == IV_OK) status = iv_path_exists(spec, &exists, error);
-    if (status == IV_OK && exists) status = iv_file_read(spec, &section->spec, NULL, error);
-    if (status == IV_OK) status = iv_table_list_make(&section->results, &section->tables, error);
-    if (status == IV_OK) status = iv_report_gather_figures(section, error);
-done:
-    free(run);
-    free(results);
-    free(spec);
+                         dir, run->status, dir);
+    if (status == IV_OK) status = iv_results_read(path, results, error);
+    free(path);
     return status;
+}
+
+iv_status iv_results_of_run(const char *run_dir, iv_results *results, iv_error *error) {
+    iv_run_json run;
+    *results = (iv_results){0};
+    iv_status status = read_run(run_dir, &run, error);
+    if (status == IV_OK) status = read_results(run_dir, &run, results, error);
+    iv_run_json_free(&run);
+    return status;
+}
+
+static iv_status read_spec(const char *dir, char **spec, iv_error *error) {
+    bool exists;
+    char *path = iv_path_join(dir, "spec.yaml");
+    iv_status status = path ? iv_path_exists(path, &exists, error) : no_memory(error);
+    if (status == IV_OK && exists) status = iv_file_read(path, spec, NULL, error);
+    free(path);
+    return status;
+}
+
+static iv_status read_section(const char *dir, iv_report_section *section, iv_error *error) {
+    section->dir = iv_string_copy(dir);
+    iv_status status = section->dir ? read_run(dir, &section->run, error) : no_memory(error);
+    if (status == IV_OK) status = read_results(dir, &section->run, &section->results, error);
+    if (status == IV_OK) status = read_spec(dir, &section->spec, error);
+    if (status == IV_OK)
+        status = iv_table_list_make(&section->results, IV_TABLE_HTML, &section->tables, error);
+    return status == IV_OK ? iv_report_gather_figures(section, error) : status;
 }
 
 const char *iv_report_note(const iv_report_section *section) {

@@ -49,14 +49,17 @@ void iv_table_number(iv_text *text, double value, const iv_metric_style *style) 
     add_shown(text, value, style->decimals, is_fixed(value, style->decimals));
 }
 
-/* The deviation with the decimals of its mean. */
+void iv_table_deviation(iv_text *text, double mean, double std, const iv_metric_style *style) {
+    std *= style->scale;
+    add_shown(text, std, style->decimals,
+              is_fixed(mean * style->scale, style->decimals) || is_fixed(std, style->decimals));
+}
+
 static void add_pair(iv_text *text, double mean, double std, const iv_metric_style *style) {
     iv_table_number(text, mean, style);
     if (!isfinite(std)) return;
     iv_text_add(text, " ± ");
-    std *= style->scale;
-    add_shown(text, std, style->decimals,
-              is_fixed(mean * style->scale, style->decimals) || is_fixed(std, style->decimals));
+    iv_table_deviation(text, mean, std, style);
 }
 
 void iv_table_cell(iv_text *text, const iv_results *results, const iv_cell *cell) {
@@ -120,13 +123,21 @@ void iv_table_list_free(iv_table_list *list) {
     *list = (iv_table_list){0};
 }
 
+static bool has_published(const iv_results *results) {
+    for (size_t i = 0; i < results->n_cells; i++)
+        if (isfinite(results->cells[i].published)) return true;
+    return false;
+}
+
 /* One table: `fixed_name` is what all its cells share (key `fixed`), `down` and `across` vary. */
-static iv_status fill_table(const iv_results *results, cell_key fixed, const char *fixed_name,
-                            cell_key down, const name_list *lines, cell_key across,
-                            const name_list *columns, iv_table *table, iv_error *error) {
+static iv_status fill_table(const iv_results *results, iv_table_format format, cell_key fixed,
+                            const char *fixed_name, cell_key down, const name_list *lines,
+                            cell_key across, const name_list *columns, iv_table *table,
+                            iv_error *error) {
     size_t n;
     iv_status status = iv_multiply_size(lines->n + 1, columns->n + 1, &n, error);
     if (status != IV_OK) return status;
+    table->with_published = format == IV_TABLE_LATEX && has_published(results);
     table->n_lines = lines->n + 1;
     table->n_columns = columns->n + 1;
     table->strings = calloc(n, sizeof *table->strings);
@@ -151,7 +162,10 @@ static iv_status fill_table(const iv_results *results, cell_key fixed, const cha
                 key[down] = lines->names[line - 1];
                 key[across] = columns->names[column - 1];
                 const iv_cell *cell = iv_results_cell(results, key[ROW], key[COLUMN], key[METRIC]);
-                if (cell) iv_table_cell(&text, results, cell);
+                if (cell && format == IV_TABLE_LATEX)
+                    iv_table_cell_latex(&text, results, cell, table->with_published);
+                else if (cell)
+                    iv_table_cell(&text, results, cell);
             }
             status = iv_text_take(&text, &table->strings[line * table->n_columns + column], error);
         }
@@ -159,7 +173,8 @@ static iv_status fill_table(const iv_results *results, cell_key fixed, const cha
     return status;
 }
 
-iv_status iv_table_list_make(const iv_results *results, iv_table_list *list, iv_error *error) {
+iv_status iv_table_list_make(const iv_results *results, iv_table_format format, iv_table_list *list,
+                             iv_error *error) {
     name_list rows = {0}, columns = {0}, metrics = {0};
     *list = (iv_table_list){0};
     if (results->n_cells == 0) return IV_OK;
@@ -174,11 +189,11 @@ iv_status iv_table_list_make(const iv_results *results, iv_table_list *list, iv_
         status = iv_fail(error, IV_ENOMEM, "out of memory while making a table");
     } else if (metrics.n == 1) {
         list->n = 1;
-        status = fill_table(results, METRIC, metrics.names[0], ROW, &rows, COLUMN, &columns,
+        status = fill_table(results, format, METRIC, metrics.names[0], ROW, &rows, COLUMN, &columns,
                             &list->tables[0], error);
     } else if (columns.n == 1) {
         list->n = 1;
-        status = fill_table(results, COLUMN, columns.names[0], ROW, &rows, METRIC, &metrics,
+        status = fill_table(results, format, COLUMN, columns.names[0], ROW, &rows, METRIC, &metrics,
                             &list->tables[0], error);
     } else {
         for (size_t r = 0; status == IV_OK && r < rows.n; r++) {
@@ -188,7 +203,7 @@ iv_status iv_table_list_make(const iv_results *results, iv_table_list *list, iv_
                 status = list_names(results, METRIC, rows.names[r], &measured, error);
             if (status == IV_OK) {
                 list->n++;
-                status = fill_table(results, ROW, rows.names[r], COLUMN, &methods, METRIC,
+                status = fill_table(results, format, ROW, rows.names[r], COLUMN, &methods, METRIC,
                                     &measured, &list->tables[r], error);
             }
             free(methods.names);

@@ -114,6 +114,7 @@ void iv_table_render(const iv_table *table, iv_table_format format, iv_text *tex
     case IV_TABLE_TEXT: render_text(table, text); break;
     case IV_TABLE_MARKDOWN: render_markdown(table, text); break;
     case IV_TABLE_HTML: render_html(table, text); break;
+    case IV_TABLE_LATEX: iv_table_render_latex(table, text); break;
     }
 }
 
@@ -122,7 +123,7 @@ iv_status iv_table_format_results(const iv_results *results, iv_table_format for
     iv_table_list list;
     iv_text out = {0};
     *text = NULL;
-    iv_status status = iv_table_list_make(results, &list, error);
+    iv_status status = iv_table_list_make(results, format, &list, error);
     for (size_t t = 0; status == IV_OK && t < list.n; t++) {
         if (t) iv_text_add(&out, "\n");
         iv_table_render(&list.tables[t], format, &out);
@@ -155,6 +156,67 @@ void iv_table_add_csv(iv_text *text, const char *run, const iv_results *results)
         iv_text_double(text, cell->published_std, "");
         iv_text_add(text, "\n");
     }
+}
+
+/* NAME_SUFFIX of the metrics, comma first. */
+static void add_wide_header(iv_text *text, const char *metric) {
+    static const char *const suffixes[] = {"", "_std", "_n", "_published", "_published_std"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        iv_text name = {0};
+        iv_text_format(&name, "%s%s", metric, suffixes[i]);
+        iv_text_add(text, ",");
+        iv_text_csv(text, name.data ? name.data : "");
+        text->failed |= name.failed;
+        iv_text_free(&name);
+    }
+}
+
+static void add_wide_cell(iv_text *text, const iv_cell *cell) {
+    if (!cell) {
+        iv_text_add(text, ",,,,,");
+        return;
+    }
+    iv_text_add(text, ",");
+    iv_text_double(text, cell->mean, "");
+    iv_text_add(text, ",");
+    iv_text_double(text, cell->std, "");
+    iv_text_format(text, ",%zu,", cell->n);
+    iv_text_double(text, cell->published, "");
+    iv_text_add(text, ",");
+    iv_text_double(text, cell->published_std, "");
+}
+
+/* Whether no cell before this one has its metric, or its row and column. */
+static bool is_first(const iv_results *results, size_t cell, bool of_metric) {
+    const iv_cell *b = &results->cells[cell];
+    for (size_t i = 0; i < cell; i++) {
+        const iv_cell *a = &results->cells[i];
+        if (of_metric ? strcmp(a->metric, b->metric) == 0
+                      : strcmp(a->row, b->row) == 0 && strcmp(a->column, b->column) == 0)
+            return false;
+    }
+    return true;
+}
+
+iv_status iv_table_format_wide(const iv_results *results, char **text, iv_error *error) {
+    iv_text out = {0};
+    iv_text_add(&out, "row,column");
+    for (size_t i = 0; i < results->n_cells; i++)
+        if (is_first(results, i, true)) add_wide_header(&out, results->cells[i].metric);
+    iv_text_add(&out, "\n");
+    for (size_t i = 0; i < results->n_cells; i++) {
+        const iv_cell *line = &results->cells[i];
+        if (!is_first(results, i, false)) continue;
+        iv_text_csv(&out, line->row);
+        iv_text_add(&out, ",");
+        iv_text_csv(&out, line->column);
+        for (size_t k = 0; k < results->n_cells; k++)
+            if (is_first(results, k, true))
+                add_wide_cell(&out, iv_results_cell(results, line->row, line->column,
+                                                    results->cells[k].metric));
+        iv_text_add(&out, "\n");
+    }
+    return iv_text_take(&out, text, error);
 }
 
 iv_status iv_table_write_csv(const iv_results *results, const char *path, iv_error *error) {
