@@ -129,7 +129,7 @@ def report(name, q, alpha, phi, labels, test_phi, test_labels):
     accuracy = ((test_phi @ q.mean.T).argmax(1) == test_labels).float().mean().item()
     of_mean = q.mean.pow(2).sum().item() / (2 * alpha * len(phi))
     eigenvalues = torch.linalg.eigvalsh(q.covariance)
-    print(f"{name}, alpha {alpha:g}: ELBO {-cross_entropy - kl:.3f} (cross-entropy {cross_entropy:.3f}, KL / N {kl:.3f}, "
+    print(f"{name}, alpha {alpha:g}: ELBO {-cross_entropy - kl:.4f} (cross-entropy {cross_entropy:.3f}, KL / N {kl:.3f}, "
           f"of that the means' {of_mean:.3f}), accuracy {100 * accuracy:.1f}%, eigenvalues of the covariances up to "
           f"{eigenvalues.max().item():.3g}, {100 * (eigenvalues > alpha).float().mean().item():.0f}% above alpha", flush=True)
 

@@ -260,7 +260,7 @@ static const struct {
     {"marginal-likelihood/table2-natural.yaml", 24, 3},
     {"marginal-likelihood/table2.yaml", 24, 3},
     {"marginal-likelihood/table3.yaml", 20, 2},
-    {"marginal-likelihood/table4-natural.yaml", 15, 1},
+    {"marginal-likelihood/table4-natural.yaml", 30, 2},
     {"marginal-likelihood/table4.yaml", 30, 2},
     {"marginal-likelihood/table5.yaml", 30, 2},
     {"marginal-likelihood/table6.yaml", 20, 2},
