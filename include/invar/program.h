@@ -13,6 +13,31 @@
 extern "C" {
 #endif
 
+/* ------------------------------------------------------------------ specs that come with Invar */
+
+/* A spec file in iv_specs_directory. */
+typedef struct {
+    char *name;  /* its path there, without the ending: "regularization/table1-rotation" */
+    char *title; /* the first sentence of the comment that it begins with, without a citation */
+} iv_named_spec;
+
+typedef struct {
+    iv_named_spec *items; /* [n] by name */
+    size_t n;
+} iv_named_specs;
+
+/* Where they are: $INVAR_SPECS, else where they were installed. */
+const char *iv_specs_directory(void);
+
+/* All of them; none if the directory is not there. Free with iv_named_specs_clear. IV_ENOMEM. */
+iv_status iv_named_specs_list(iv_named_specs *specs, iv_error *error);
+void iv_named_specs_clear(iv_named_specs *specs); /* a zeroed one is fine */
+
+/* The path of a spec: `name` if it is the path of a file or ends in .yaml, else that of the spec of
+ * this name that comes with Invar. The caller frees *path. IV_EINVAL, with the nearest name, if there
+ * is neither. */
+iv_status iv_named_spec_find(const char *name, char **path, iv_error *error);
+
 /* ------------------------------------------------------------------ training and measuring */
 
 /* What a run is, told before its first kernel is compiled. The texts are lent for the call. */
@@ -25,7 +50,7 @@ typedef struct {
 
 /* Zeroed but for what is wanted. */
 typedef struct {
-    const char *spec;             /* path of the YAML file */
+    const char *spec; /* path of the YAML file, or the name of one that comes with Invar */
     const char *const *overrides; /* [n_overrides] "KEY=VALUE", as of --set; see iv_spec_load */
     size_t n_overrides;
     size_t seeds;       /* that many seeds, after the overrides; 0: as they say */

@@ -54,19 +54,23 @@ typedef struct {
 
 struct cli_command {
     const char *name;
-    const char *summary;     /* one line for `invar --help` */
-    const char *synopsis;    /* what follows the name in a usage line; one per form, with '\n' */
-    const char *description; /* whole lines */
-    const char *notes;       /* whole lines after the options; NULL for none */
-    const char *needs;       /* what is missing below least_words: "a spec file" */
+    const char *summary;      /* one line for `invar --help` */
+    const char *synopsis;     /* what follows the name in a usage line; one per form, with '\n' */
+    const char *description;  /* whole lines */
+    const char *notes;        /* whole lines after the options; NULL for none */
+    const char *needs;        /* what is missing below least_words: "a spec file" */
+    void (*offer)(FILE *out); /* then prints what there is to choose from; NULL: nothing */
     size_t least_words, most_words;
     const cli_option *options; /* ended by CLI_END */
     /* Returns the process's exit status. */
     int (*run)(const cli_arguments *arguments);
 };
 
-extern const cli_command cli_bench, cli_check, cli_data, cli_devices, cli_eval, cli_export,
-    cli_report, cli_resume, cli_run, cli_spec, cli_tune;
+extern const cli_command cli_bench, cli_check, cli_completion, cli_data, cli_devices, cli_eval,
+    cli_export, cli_report, cli_resume, cli_run, cli_spec, cli_tune;
+
+/* Number i of the commands, in the order of help; NULL after the last. */
+const cli_command *cli_command_get(size_t i);
 
 /* Print "invar: MESSAGE" on standard error and return the exit status that fits. */
 int cli_fail(const iv_error *error);
@@ -88,6 +92,9 @@ bool cli_has(const cli_arguments *arguments, const char *name);
 /* `invar NAME --help` */
 void cli_print_help(FILE *out, const cli_command *command);
 
+/* The specs that come with Invar, a line each, cut to the terminal's width. */
+void cli_print_specs(FILE *out);
+
 /* What --set and --seeds change in a spec, in order. */
 typedef struct {
     const char **texts; /* KEY=VALUE; to be freed */
@@ -105,6 +112,9 @@ void cli_print_profile(const iv_profile *profile, double seconds);
 
 /* Whether standard error is a terminal that can draw over a line (TERM=dumb cannot). */
 bool cli_redraws(void);
+
+/* How many bytes of a text, in UTF-8, fit a line of the terminal behind `before` columns. */
+size_t cli_fit(const char *text, size_t before);
 
 /* Draw a line over the last one, cut to the terminal's width ($COLUMNS or 80 if it does not say),
  * so that it never wraps. */

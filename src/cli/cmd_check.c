@@ -136,14 +136,16 @@ static const cli_option options[] = {
 const cli_command cli_check = {
     .name = "check",
     .summary = "validate a spec; print its runs, memory and time; start nothing",
-    .synopsis = "SPEC.yaml [OPTIONS]",
+    .synopsis = "SPEC [OPTIONS]",
     .description =
         "Validate the spec and print every run it expands to, with the device memory and the\n"
         "time of each population. The time is estimated from a few measured steps.\n"
-        "The repository's specs are in configs/STUDY/ and configs/STUDY/quick/.\n",
+        "SPEC is a YAML file, or the name of a spec that comes with Invar; `invar check` alone\n"
+        "lists them.\n",
     .notes =
         "Exit status: 0; 1 if measuring fails; 2 for a bad spec; 3 if there is no such device.\n",
-    .needs = "a spec file",
+    .needs = "a spec",
+    .offer = cli_print_specs,
     .least_words = 1,
     .most_words = 1,
     .options = options,

@@ -109,17 +109,18 @@ static const cli_option options_of_run[] = {
 const cli_command cli_run = {
     .name = "run",
     .summary = "train and measure what a spec describes",
-    .synopsis = "SPEC.yaml [OPTIONS]",
+    .synopsis = "SPEC [OPTIONS]",
     .description =
         "Train every run of the spec, measure it, and write models, metrics, tables and figures\n"
         "into a run directory. Ctrl-C stops it with a checkpoint; `invar resume RUN_DIR` goes on.\n"
-        "The repository's specs are in configs/STUDY/ and configs/STUDY/quick/; docs/files.md\n"
-        "describes them.\n",
+        "SPEC is a YAML file (docs/files.md), or the name of a spec that comes with Invar;\n"
+        "`invar run` alone lists them.\n",
     .notes =
         "Exit status: 0; 1 if it fails while running; 2 for bad usage or a bad spec; 3 if there\n"
         "is no usable device; 4 if data is missing or damaged; 130 if interrupted, with a\n"
         "checkpoint saved.\n",
-    .needs = "a spec file",
+    .needs = "a spec",
+    .offer = cli_print_specs,
     .least_words = 1,
     .most_words = 1,
     .options = options_of_run,

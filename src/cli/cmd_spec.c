@@ -22,8 +22,35 @@ static void describe_all(bool markdown) {
     }
 }
 
+void cli_print_specs(FILE *out) {
+    iv_error error = {0};
+    iv_named_specs specs;
+    size_t width = 0;
+    if (iv_named_specs_list(&specs, &error) != IV_OK) return;
+    for (size_t i = 0; i < specs.n; i++)
+        if (strlen(specs.items[i].name) > width) width = strlen(specs.items[i].name);
+    if (specs.n > 0) fprintf(out, "\nSpecs that come with Invar:\n\n");
+    for (size_t i = 0; i < specs.n; i++) {
+        const iv_named_spec *spec = &specs.items[i];
+        fprintf(out, "    %-*s  %.*s\n", (int)width, spec->name,
+                (int)cli_fit(spec->title, width + 6), spec->title);
+    }
+    iv_named_specs_clear(&specs);
+}
+
+/* Names alone, for scripts. */
+static int print_names(void) {
+    iv_error error = {0};
+    iv_named_specs specs;
+    if (iv_named_specs_list(&specs, &error) != IV_OK) return cli_fail(&error);
+    for (size_t i = 0; i < specs.n; i++) puts(specs.items[i].name);
+    iv_named_specs_clear(&specs);
+    return 0;
+}
+
 static int run(const cli_arguments *arguments) {
     const char *study = arguments->n_words ? arguments->words[0] : NULL;
+    if (cli_has(arguments, "names")) return print_names();
     const bool markdown = cli_has(arguments, "markdown");
     const iv_schema *schema = study ? iv_schema_find(iv_study_schema, study) : NULL;
     if (study && !schema) {
@@ -44,13 +71,14 @@ static int run(const cli_arguments *arguments) {
 
 static const cli_option options[] = {
     {"markdown", NULL, "print tables, as in docs/keys.md"},
+    {"names", NULL, "print the names of the specs that come with Invar instead"},
     CLI_END,
 };
 
 const cli_command cli_spec = {
     .name = "spec",
     .summary = "list the keys that specs may have, and the metrics",
-    .synopsis = "[STUDY] [--markdown]",
+    .synopsis = "[STUDY] [--markdown]\n--names",
     .description =
         "List every key of a study's specs with its values, default, meaning and the runs that it\n"
         "is for, and every metric; of all studies if none is named.\n",

@@ -10,9 +10,13 @@
 
 static const cli_command *const commands[] = {
     &cli_run,     &cli_check, &cli_resume, &cli_eval, &cli_report, &cli_export,
-    &cli_devices, &cli_bench, &cli_tune,   &cli_data, &cli_spec,
+    &cli_devices, &cli_bench, &cli_tune,   &cli_data, &cli_spec,   &cli_completion,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+const cli_command *cli_command_get(size_t i) {
+    return i < N_COMMANDS ? commands[i] : NULL;
+}
 
 int cli_fail(const iv_error *error) {
     fprintf(stderr, "invar: %s\n",
@@ -26,7 +30,7 @@ static void print_help(FILE *out) {
     fprintf(out, "invar: train and audit invariance in neural networks on any OpenCL device\n\n"
                  "usage: invar COMMAND [ARGUMENTS]\n\n");
     for (int i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "    %-10s%s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "    %-12s%s\n", commands[i]->name, commands[i]->summary);
     fprintf(out, "\n`invar help COMMAND` explains a command. `invar --version` prints versions.\n");
 }
 

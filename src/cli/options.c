@@ -85,9 +85,10 @@ int cli_arguments_read(const cli_command *command, int argc, char **argv,
             arguments->words[arguments->n_words++] = argv[i];
         }
     }
-    if (arguments->n_words < command->least_words)
-        return cli_usage_error(command, "needs %s", command->needs);
-    return 0;
+    if (arguments->n_words >= command->least_words) return 0;
+    const int wrong = cli_usage_error(command, "needs %s", command->needs);
+    if (command->offer) command->offer(stderr);
+    return wrong;
 }
 
 void cli_arguments_free(cli_arguments *arguments) {

@@ -37,10 +37,14 @@ static size_t bytes_that_fit(const char *text, size_t columns) {
     return n;
 }
 
+size_t cli_fit(const char *text, size_t before) {
+    const size_t columns = terminal_columns();
+    return bytes_that_fit(text, columns > before + 1 ? columns - before - 1 : 1);
+}
+
 /* A line that reaches the last column would wrap, and no carriage return gets back over that. */
 void cli_redraw(const char *line) {
-    const size_t columns = terminal_columns();
-    const size_t n = bytes_that_fit(line, columns > 1 ? columns - 1 : 1);
+    const size_t n = cli_fit(line, 0);
     fprintf(stderr, "\r%.*s\033[K", (int)n, line);
     fflush(stderr);
 }

@@ -36,7 +36,10 @@ iv_status iv_load_spec(const iv_run_options *o, iv_spec **spec, iv_error *error)
         snprintf(seeds, sizeof seeds, "seeds=%zu", o->seeds);
         overrides[n++] = seeds;
     }
-    const iv_status status = iv_spec_load(o->spec, overrides, n, iv_study_schema, spec, error);
+    char *path = NULL;
+    iv_status status = iv_named_spec_find(o->spec, &path, error);
+    if (status == IV_OK) status = iv_spec_load(path, overrides, n, iv_study_schema, spec, error);
+    free(path);
     free(overrides);
     return status;
 }
