@@ -82,6 +82,11 @@ iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes,
                           iv_image_shape shape, iv_group **group, iv_error *error);
 void iv_group_destroy(iv_group *group); /* NULL is fine */
 
+/* The group that a text names, KIND[:ORDER[:AXES]]: "rotation:4", "shift:3:xy". Without an order a
+ * kind has the largest that it lists; axes are x, y or xy, x where they are left out. IV_EINVAL,
+ * with what was expected, for other texts, and as iv_group_create says. */
+iv_status iv_group_parse(const char *text, iv_image_shape shape, iv_group **group, iv_error *error);
+
 /* Copy n images of bytes into padded images: [n, planes, height, width] each. */
 void iv_group_pad(const iv_group *group, const uint8_t *images, size_t n_images, uint8_t *padded);
 

@@ -63,8 +63,8 @@ struct cli_command {
     int (*run)(const cli_arguments *arguments);
 };
 
-extern const cli_command cli_bench, cli_check, cli_data, cli_devices, cli_eval, cli_report,
-    cli_resume, cli_run, cli_spec, cli_tune;
+extern const cli_command cli_audit, cli_bench, cli_check, cli_data, cli_devices, cli_eval,
+    cli_report, cli_resume, cli_run, cli_spec, cli_tune;
 
 /* Print "invar: MESSAGE" on standard error and return the exit status that fits. */
 int cli_fail(const iv_error *error);

@@ -3,7 +3,7 @@
 #include "tiny_spec.h"
 
 static const char *const commands[] = {"run",     "check", "resume", "eval", "report",
-                                       "devices", "data",  "bench",  "tune"};
+                                       "devices", "data",  "bench",  "tune", "audit"};
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static void help_lists_every_command(void **state) {

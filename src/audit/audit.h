@@ -1,0 +1,68 @@
+/* Inside the audit room.
+ *
+ *   network.c     perceptrons from safetensors files
+ *   layers.c      which tensors are layers, and in what order
+ *   population.c  networks of one architecture on the device
+ *   measure.c     numbers of single images; the studies measure through it
+ *   bootstrap.c   means over images, and their intervals
+ *   audit.c       an audit from networks and images
+ *   results.c     as a table, JSON and CSV
+ */
+#ifndef INVAR_AUDIT_AUDIT_H
+#define INVAR_AUDIT_AUDIT_H
+
+#include "audit/measure.h"
+
+#include <invar/audit.h>
+
+/* IV_ENOMEM with a message. */
+iv_status audit_no_memory(iv_context *context);
+
+/* ------------------------------------------------------------------ files to networks */
+
+/* Find the layers of a perceptron among a file's tensors, in order, and copy them. notes: what had
+ * to be decided. Fails as iv_network_read does. */
+iv_status audit_layers_read(const char *path, const iv_safetensors *file, iv_network *network,
+                            iv_error *error);
+
+/* Add a line to the notes of a network. IV_ENOMEM. */
+iv_status audit_note(iv_network *network, iv_error *error, const char *format, ...) IV_PRINTF(3, 4);
+
+/* "relu" */
+const char *audit_activation_name(iv_activation activation);
+
+/* "784-128-10 relu"; the caller frees *text. */
+iv_status audit_architecture(const iv_network *network, char **text, iv_error *error);
+
+/* ------------------------------------------------------------------ on the device */
+
+/* Networks of one architecture, the members of a population. */
+typedef struct {
+    iv_context *context;
+    const iv_network *first; /* what they have in common */
+    size_t n_members;
+    cl_mem weights[IV_NETWORK_MOST_LAYERS], biases[IV_NETWORK_MOST_LAYERS]; /* [R, ...] each */
+    iv_group *tied;                                                         /* NULL: not tied */
+    cl_mem source, inverse;                                                 /* its tables */
+} audit_population;
+
+/* mean, deviation: see iv_audit_options, become a part of the first layer. shape: of the images
+ * that networks see. The population is cleared also after a failure. */
+iv_status audit_population_create(iv_context *context, const iv_network *const *networks,
+                                  size_t n_networks, iv_image_shape shape, const float *mean,
+                                  const float *deviation, audit_population *population);
+void audit_population_clear(audit_population *population); /* a zeroed one is fine */
+
+/* The population as measuring sees it. */
+iv_measured audit_population_measured(const audit_population *population);
+
+/* ------------------------------------------------------------------ statistics */
+
+/* Means of values [n_images, width] over all images and over those of each class, with intervals
+ * from n_resamples resamples (iv_audit_run has the draws). labels [n_images], below n_classes.
+ * all [width], classes [n_classes, width]. */
+iv_status audit_bootstrap(const float *values, size_t n_images, size_t width, const uint8_t *labels,
+                          size_t n_classes, size_t n_resamples, uint32_t seed, iv_audit_number *all,
+                          iv_audit_number *classes, iv_error *error);
+
+#endif
