@@ -160,6 +160,31 @@ typedef struct {
 iv_status iv_audit_run(iv_context *context, const iv_audit_options *options, iv_audit *audit);
 void iv_audit_clear(iv_audit *audit); /* a zeroed one is fine */
 
+/* ------------------------------------------------------------------ any network at all */
+
+/* Write the orbits of images for a program of the user's own: into `directory`, which is made and
+ * holds no others yet, manifest.json and images-0000.npy, images-0001.npy, ..., float32 [G, n,
+ * planes, height, width] in [0, 1] with the identity first, n = batch but in the last one (0: 256).
+ * docs/audit.md has the files. Of the options, images, first, n_images, group and group_name are
+ * read. IV_EINVAL if the directory holds prepared images, and as iv_audit_run. */
+iv_status iv_audit_prepare(const iv_audit_options *options, size_t batch, const char *directory,
+                           iv_error *error);
+
+/* Whether a directory holds prepared images. */
+bool iv_audit_is_prepared(const char *directory);
+
+/* Measure what a program made of prepared images: logits-0000.npy, ..., float32 [G, n, C] or
+ * [G n, C], and, if it can, gradients-0000.npy, ..., of the images' shape: at g x, the gradient of
+ * the logit of the class predicted at x. Where they lie in the directory they are of a network with
+ * its name; every folder in it that has logits is a network of the folder's name. Accuracy, LI and
+ * DI are measured, SI where there are gradients. Of the options, n_resamples, seed, stop and
+ * progress are read.
+ *
+ * IV_EDATA for files that are missing, damaged, or not of the shape that the manifest says, and for
+ * numbers that are not finite. Errors are in the context's error. */
+iv_status iv_audit_prepared(iv_context *context, const char *directory,
+                            const iv_audit_options *options, iv_audit *audit);
+
 /* ------------------------------------------------------------------ results */
 
 /* Networks side by side, a line each, in text. The caller frees *text. */

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_ORBIT_METRICS = 4, USUAL_RESAMPLES = 1000 };
+enum { N_ORBIT_METRICS = AUDIT_N_ORBIT_METRICS };
 
-static iv_orbit_metric *const orbit_metrics[N_ORBIT_METRICS] = {
+iv_orbit_metric *const audit_orbit_metrics[N_ORBIT_METRICS] = {
     [IV_AUDIT_ACCURACY] = iv_metric_accuracy,
     [IV_AUDIT_LI] = iv_metric_logit_invariance,
     [IV_AUDIT_DI] = iv_metric_distribution_invariance,
@@ -47,6 +47,10 @@ void iv_audit_clear(iv_audit *audit) {
 
 /* ------------------------------------------------------------------ what is asked for */
 
+size_t audit_resamples(const iv_audit_options *options) {
+    return options->n_resamples > 0 ? options->n_resamples : 1000;
+}
+
 /* What is the same for all networks. */
 typedef struct {
     iv_context *context;
@@ -85,10 +89,7 @@ static iv_status check_network(const auditing *a, const iv_network *n) {
     return IV_OK;
 }
 
-static iv_status check(const auditing *a) {
-    const iv_audit_options *o = a->options;
-    iv_error *error = iv_context_error(a->context);
-    if (o->n_networks == 0) return iv_fail(error, IV_EINVAL, "no networks to audit");
+iv_status audit_check_images(const iv_audit_options *o, iv_error *error) {
     if (o->n_images == 0 || o->first > o->images->n_images ||
         o->n_images > o->images->n_images - o->first)
         return iv_fail(error, IV_EINVAL,
@@ -97,11 +98,18 @@ static iv_status check(const auditing *a) {
     if (o->group->n_elements < 2)
         return iv_fail(error, IV_EINVAL,
                        "a group with the identity alone, expected 2 elements or more");
+    return IV_OK;
+}
+
+static iv_status check(const auditing *a) {
+    const iv_audit_options *o = a->options;
+    iv_error *error = iv_context_error(a->context);
+    if (o->n_networks == 0) return iv_fail(error, IV_EINVAL, "no networks to audit");
     for (size_t c = 0; c < o->images->channels && o->deviation; c++)
         if (!(o->deviation[c] > 0) || !isfinite(o->deviation[c]))
             return iv_fail(error, IV_EINVAL, "a deviation of %g, expected numbers above 0",
                            (double)o->deviation[c]);
-    iv_status status = IV_OK;
+    iv_status status = audit_check_images(o, error);
     for (size_t i = 0; i < o->n_networks && status == IV_OK; i++)
         status = check_network(a, &o->networks[i]);
     return status;
@@ -157,19 +165,25 @@ static void take(void *state, size_t metric, size_t member, size_t first, size_t
         model->images[IV_AUDIT_SIGMA][first + i] = values[i * width];
 }
 
+iv_status audit_allocate(iv_audit *audit, iv_audit_model *model, iv_error *error) {
+    for (size_t m = 0; m < IV_AUDIT_N_METRICS; m++) {
+        const size_t width = model->width[m];
+        if (model->n_images[m] == 0) continue;
+        model->images[m] = calloc(model->n_images[m] * width, sizeof *model->images[m]);
+        model->all[m] = calloc(width, sizeof *model->all[m]);
+        model->classes[m] = calloc(audit->n_classes * width, sizeof *model->classes[m]);
+        if (!model->images[m] || !model->all[m] || !model->classes[m])
+            return iv_fail(error, IV_ENOMEM, "out of memory for an audit");
+    }
+    return IV_OK;
+}
+
 static iv_status allocate(auditing *a, iv_audit_model *model, size_t n_values) {
     for (size_t m = 0; m < IV_AUDIT_N_METRICS; m++) {
         model->n_images[m] = m < N_ORBIT_METRICS ? a->options->n_images : a->n_jacobians;
         model->width[m] = m == IV_AUDIT_SPECTRUM ? n_values : 1;
-        if (model->n_images[m] == 0) continue;
-        const size_t width = model->width[m];
-        model->images[m] = calloc(model->n_images[m] * width, sizeof *model->images[m]);
-        model->all[m] = calloc(width, sizeof *model->all[m]);
-        model->classes[m] = calloc(a->audit->n_classes * width, sizeof *model->classes[m]);
-        if (!model->images[m] || !model->all[m] || !model->classes[m])
-            return audit_no_memory(a->context);
     }
-    return IV_OK;
+    return audit_allocate(a->audit, model, iv_context_error(a->context));
 }
 
 static iv_status go_on(auditing *a, size_t n_batches, size_t n_images) {
@@ -217,8 +231,8 @@ static iv_status measure(together *t) {
     for (size_t i = 0; i < t->n && status == IV_OK; i++)
         status = allocate(a, &a->audit->models[t->places[i]], n_values);
     if (status == IV_OK)
-        status = iv_measure_create(&measured, &images, a->inverse, orbit_metrics, N_ORBIT_METRICS,
-                                   a->n_jacobians, &measure);
+        status = iv_measure_create(&measured, &images, a->inverse, audit_orbit_metrics,
+                                   N_ORBIT_METRICS, a->n_jacobians, &measure);
     if (status == IV_OK) status = run_batches(t, measure);
     iv_measure_destroy(measure);
     audit_population_clear(&population);
@@ -263,7 +277,7 @@ static iv_status describe(auditing *a) {
     audit->n_images = o->n_images;
     audit->n_elements = o->group->n_elements;
     audit->n_classes = o->images->n_classes;
-    audit->n_resamples = o->n_resamples > 0 ? o->n_resamples : USUAL_RESAMPLES;
+    audit->n_resamples = audit_resamples(o);
     audit->models = calloc(o->n_networks, sizeof *audit->models);
     audit->n_models = o->n_networks;
     if (!audit->data || !audit->group || !audit->models) return audit_no_memory(a->context);
@@ -280,17 +294,16 @@ static iv_status describe(auditing *a) {
     return status;
 }
 
-static iv_status find_intervals(auditing *a) {
-    const iv_audit *audit = a->audit;
+iv_status audit_find_intervals(iv_audit *audit, const uint8_t *labels, uint32_t seed,
+                               iv_error *error) {
     iv_status status = IV_OK;
     for (size_t i = 0; i < audit->n_models; i++)
         for (size_t m = 0; m < IV_AUDIT_N_METRICS && status == IV_OK; m++) {
             iv_audit_model *model = &audit->models[i];
-            if (model->n_images[m] == 0) continue;
-            status =
-                audit_bootstrap(model->images[m], model->n_images[m], model->width[m], a->labels,
-                                audit->n_classes, audit->n_resamples, a->options->seed,
-                                model->all[m], model->classes[m], iv_context_error(a->context));
+            if (model->n_images[m] > 0)
+                status = audit_bootstrap(model->images[m], model->n_images[m], model->width[m],
+                                         labels, audit->n_classes, audit->n_resamples, seed,
+                                         model->all[m], model->classes[m], error);
         }
     return status;
 }
@@ -305,7 +318,8 @@ iv_status iv_audit_run(iv_context *context, const iv_audit_options *options, iv_
     if (status == IV_OK) status = describe(&a);
     if (status == IV_OK) status = upload_images(&a);
     if (status == IV_OK) status = measure_all(&a);
-    if (status == IV_OK) status = find_intervals(&a);
+    if (status == IV_OK)
+        status = audit_find_intervals(audit, a.labels, options->seed, iv_context_error(context));
     iv_buffer_release(context, a.pixels);
     iv_buffer_release(context, a.device_labels);
     iv_buffer_release(context, a.source);

@@ -6,6 +6,9 @@
  *   measure.c     numbers of single images; the studies measure through it
  *   bootstrap.c   means over images, and their intervals
  *   audit.c       an audit from networks and images
+ *   prepare.c     orbits of images for other programs
+ *   prepared.c    an audit from what they made of them
+ *   given.c       numbers of single images from logits and gradients that are given
  *   results.c     as a table, JSON and CSV
  */
 #ifndef INVAR_AUDIT_AUDIT_H
@@ -55,6 +58,48 @@ void audit_population_clear(audit_population *population); /* a zeroed one is fi
 
 /* The population as measuring sees it. */
 iv_measured audit_population_measured(const audit_population *population);
+
+/* ------------------------------------------------------------------ parts of an audit */
+
+enum { AUDIT_N_ORBIT_METRICS = IV_AUDIT_SIGMA };
+extern iv_orbit_metric *const audit_orbit_metrics[AUDIT_N_ORBIT_METRICS];
+
+size_t audit_resamples(const iv_audit_options *options);
+
+/* Refuse images that there are not, and a group that has the identity alone. */
+iv_status audit_check_images(const iv_audit_options *options, iv_error *error);
+
+/* Numbers of single images, their means, and those of classes: room for what n_images say, by
+ * metric. */
+iv_status audit_allocate(iv_audit *audit, iv_audit_model *model, iv_error *error);
+
+/* Means and intervals of all that was measured. labels [n_images] */
+iv_status audit_find_intervals(iv_audit *audit, const uint8_t *labels, uint32_t seed,
+                               iv_error *error);
+
+/* ------------------------------------------------------------------ logits that are given */
+
+/* Metrics on orbits of at most `batch` images at a time; D 0: there are no gradients. */
+typedef struct audit_given audit_given;
+typedef struct {
+    size_t n_elements, batch, n_classes, n_pixels;
+    cl_mem inverse; /* ushort [G, D]; not read without gradients */
+} audit_given_shape;
+
+iv_status audit_given_create(iv_context *context, const audit_given_shape *shape,
+                             audit_given **given);
+void audit_given_destroy(audit_given *given); /* NULL is fine */
+
+/* Of n images: logits [G, n, C], gradients [G, n, D] or NULL, labels [n]; values[m] [n] for each
+ * metric, NULL where it is not wanted. */
+iv_status audit_given_run(audit_given *given, size_t n, const float *logits, const float *gradients,
+                          const uint8_t *labels, float *const values[AUDIT_N_ORBIT_METRICS]);
+
+/* ------------------------------------------------------------------ files of prepared images */
+
+/* FOLDER/NAME-0000.npy; FOLDER/NAME where number is SIZE_MAX. The caller frees *path. IV_ENOMEM. */
+iv_status audit_path(const char *folder, const char *name, size_t number, char **path,
+                     iv_error *error);
 
 /* ------------------------------------------------------------------ statistics */
 

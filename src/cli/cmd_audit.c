@@ -169,9 +169,9 @@ static iv_status print(const cli_arguments *arguments, const iv_audit *audit, iv
     return status;
 }
 
-/* Measure, once everything has been read. */
-static iv_status audit_networks(const cli_arguments *arguments, iv_audit_options *options,
-                                iv_error *error) {
+/* Measure, once everything has been read: networks, or what lies in a prepared directory. */
+static iv_status measure(const cli_arguments *arguments, const char *prepared,
+                         iv_audit_options *options, iv_error *error) {
     cli_progress progress;
     iv_context *context = NULL;
     iv_audit audit = {0};
@@ -181,7 +181,8 @@ static iv_status audit_networks(const cli_arguments *arguments, iv_audit_options
     options->progress = &report;
     iv_status status = iv_context_create(cli_value(arguments, "device"), false, &context, error);
     if (status == IV_OK) {
-        status = iv_audit_run(context, options, &audit);
+        status = prepared ? iv_audit_prepared(context, prepared, options, &audit)
+                          : iv_audit_run(context, options, &audit);
         if (status != IV_OK) (void)iv_fail(error, status, "%s", iv_context_error(context)->message);
     }
     cli_progress_end(&progress);
@@ -192,44 +193,84 @@ static iv_status audit_networks(const cli_arguments *arguments, iv_audit_options
     return status;
 }
 
-static int run(const cli_arguments *arguments) {
-    const char *data = cli_value(arguments, "data"), *group = cli_value(arguments, "group");
+static iv_status prepare(const cli_arguments *arguments, const iv_audit_options *options,
+                         iv_error *error) {
+    const char *directory = cli_value(arguments, "prepare");
+    const iv_status status = iv_audit_prepare(options, 0, directory, error);
+    if (status == IV_OK)
+        printf("%s: %zu images of %s under %s; your program writes logits-0000.npy for "
+               "images-0000.npy, and so on; then `invar audit %s`\n",
+               directory, options->n_images, options->images->name, options->group_name, directory);
+    return status;
+}
+
+/* On images: networks, or a directory for other programs. */
+static int on_images(const cli_arguments *arguments, iv_audit_options *options) {
     iv_error error = {0};
     iv_dataset images = {0};
     networks all = {0};
-    iv_group *acting = NULL;
+    iv_group *group = NULL;
     float mean[MOST_CHANNELS], deviation[MOST_CHANNELS];
+    iv_status status = read_networks(arguments, &all, &error);
+    if (status == IV_OK) status = load_images(cli_value(arguments, "data"), &images, &error);
+    bool good = true;
+    if (status == IV_OK)
+        good = choose_images(arguments, &images, options) &&
+               read_channels(arguments, "mean", images.channels, mean, &options->mean) &&
+               read_channels(arguments, "std", images.channels, deviation, &options->deviation);
+    if (status == IV_OK && good)
+        status = iv_group_parse(options->group_name,
+                                (iv_image_shape){images.channels, images.height, images.width},
+                                &group, &error);
+    if (status == IV_OK && good) {
+        options->images = &images;
+        options->networks = all.items;
+        options->n_networks = all.n;
+        options->group = group;
+        status = cli_has(arguments, "prepare") ? prepare(arguments, options, &error)
+                                               : measure(arguments, NULL, options, &error);
+    }
+    iv_group_destroy(group);
+    iv_dataset_clear(&images);
+    clear_networks(&all);
+    return !good ? 2 : status == IV_OK ? 0 : cli_fail(&error);
+}
+
+static int on_prepared(const cli_arguments *arguments, iv_audit_options *options) {
+    iv_error error = {0};
+    if (arguments->n_words > 1)
+        return cli_usage_error(arguments->command, "%s holds prepared images, expected it alone",
+                               arguments->words[0]);
+    if (cli_has(arguments, "data") || cli_has(arguments, "group"))
+        return cli_usage_error(arguments->command,
+                               "%s holds prepared images, expected neither --data nor --group",
+                               arguments->words[0]);
+    const iv_status status = measure(arguments, arguments->words[0], options, &error);
+    return status == IV_OK ? 0 : cli_fail(&error);
+}
+
+static int run(const cli_arguments *arguments) {
+    const char *group = cli_value(arguments, "group");
+    const bool prepares = cli_has(arguments, "prepare");
     size_t seed = 0;
-    iv_audit_options options = {.images = &images,
-                                .group_name = group ? group : "rotation:4",
+    iv_audit_options options = {.group_name = group ? group : "rotation:4",
                                 .no_jacobians = cli_has(arguments, "no-jacobians")};
-    if (!data) return cli_usage_error(arguments->command, "needs --data, images to audit on");
+    if (prepares && arguments->n_words > 0)
+        return cli_usage_error(arguments->command, "--prepare takes no models, found \"%s\"",
+                               arguments->words[0]);
+    if (!prepares && arguments->n_words == 0)
+        return cli_usage_error(arguments->command,
+                               "needs a model, a safetensors file, or a prepared directory");
     if (!read_count(arguments, "jacobians", 1, &options.n_jacobians) ||
         !read_count(arguments, "resamples", 1, &options.n_resamples) ||
         !read_count(arguments, "seed", 0, &seed))
         return 2;
     options.seed = (uint32_t)seed;
-    iv_status status = read_networks(arguments, &all, &error);
-    if (status == IV_OK) status = load_images(data, &images, &error);
-    bool good = true;
-    if (status == IV_OK)
-        good = choose_images(arguments, &images, &options) &&
-               read_channels(arguments, "mean", images.channels, mean, &options.mean) &&
-               read_channels(arguments, "std", images.channels, deviation, &options.deviation);
-    if (status == IV_OK && good)
-        status = iv_group_parse(options.group_name,
-                                (iv_image_shape){images.channels, images.height, images.width},
-                                &acting, &error);
-    if (status == IV_OK && good) {
-        options.networks = all.items;
-        options.n_networks = all.n;
-        options.group = acting;
-        status = audit_networks(arguments, &options, &error);
-    }
-    iv_group_destroy(acting);
-    iv_dataset_clear(&images);
-    clear_networks(&all);
-    return !good ? 2 : status == IV_OK ? 0 : cli_fail(&error);
+    if (!prepares && iv_audit_is_prepared(arguments->words[0]))
+        return on_prepared(arguments, &options);
+    if (!cli_has(arguments, "data"))
+        return cli_usage_error(arguments->command, "needs --data, images to audit on");
+    return on_images(arguments, &options);
 }
 
 static const cli_option options[] = {
@@ -250,6 +291,7 @@ static const cli_option options[] = {
     {"resamples", "N", "of the intervals' bootstrap (default: 1000)"},
     {"seed", "N", "of the intervals' draws (default: 0)"},
     {"out", "DIR", "write audit.json and audit.csv there"},
+    {"prepare", "DIR", "write the images of the orbits there, for a program of your own"},
     {"json", NULL, "print JSON instead of a table"},
     CLI_DEVICE,
     CLI_QUIET,
@@ -259,18 +301,21 @@ static const cli_option options[] = {
 const cli_command cli_audit = {
     .name = "audit",
     .summary = "measure how invariant networks are, whoever trained them",
-    .synopsis = "MODEL... --data NAME|DIR [OPTIONS]",
+    .synopsis = "MODEL... --data NAME|DIR [OPTIONS]\n"
+                "--prepare DIR --data NAME|DIR [--group GROUP] [--images N]\n"
+                "DIR [OPTIONS]",
     .description =
         "Measure networks on every image of the orbits of images under a group: accuracy, how far\n"
         "logits (LI) and distributions (DI) move, how far saliency maps agree (SI), and the\n"
         "singular values of the Jacobian, each with a 95% interval over images.\n"
         "A MODEL is a safetensors file of a perceptron: one that Invar trained, or a PyTorch\n"
-        "state_dict with weights [out, in]. docs/audit.md shows how to make one.\n",
+        "state_dict with weights [out, in].\n"
+        "Of any other network, --prepare writes the images; your program writes its logits (and\n"
+        "gradients, if it can) beside them; then `invar audit DIR` measures. docs/audit.md shows\n"
+        "each way.\n",
     .notes =
         "Exit status: 0; 1 if measuring fails; 2 for bad usage; 3 if there is no usable device; 4\n"
         "if a model or data is missing, damaged, or does not fit; 130 if interrupted.\n",
-    .needs = "a model, a safetensors file",
-    .least_words = 1,
     .most_words = MOST_MODELS,
     .options = options,
     .run = run,

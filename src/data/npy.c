@@ -185,8 +185,8 @@ static iv_status refuse_header(const char *path, const refusal *why, iv_error *e
     if (*why->type)
         return iv_fail(error, IV_EDATA,
                        "%s: an array of type %s, expected integers or float32, little-endian: "
-                       "save array.astype('uint8'), say",
-                       path, why->type);
+                       "save array.astype('%s'), say",
+                       path, why->type, strchr(why->type, 'f') ? "float32" : "uint8");
     return iv_fail(error, IV_EDATA,
                    "%s: not understood, expected an array of integers or float32, little-endian, "
                    "in C order, of at most %d dimensions",
