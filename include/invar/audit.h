@@ -120,12 +120,51 @@ typedef struct {
     float *images[IV_AUDIT_N_METRICS];            /* [n_images, width]: of single images */
 } iv_audit_model;
 
+/* ------------------------------------------------------------------ curves
+ * What becomes of a network's answers as images are transformed by more and more: T x beside x.
+ * T is bilinear, about the image's centre, with zeros outside. Resampling alone changes images: what
+ * T^-1 T x does in the place of T x stands beside it. */
+
+typedef enum {
+    IV_CURVE_ANGLE, /* turned counter-clockwise, in degrees */
+    IV_CURVE_SHIFT, /* to the right, in pixels */
+    IV_CURVE_SCALE, /* larger by that factor */
+} iv_curve_kind;
+
+typedef struct {
+    const char *name;  /* in files: "angle" */
+    const char *label; /* of axes */
+} iv_curve_info;
+const iv_curve_info *iv_curve_get(iv_curve_kind kind); /* NULL if there is no such kind */
+
+/* Means over images of T x beside x: the share that is classified rightly, 0.5 |f(x) - f(T x)|^2,
+ * KL(softmax f(x) || softmax f(T x)), and the cosine of s(x) and T^-1 s(T x). */
+typedef struct {
+    double accuracy, li, di, si;
+} iv_curve_numbers;
+
+typedef struct {
+    double at;                      /* angle, shift or scale */
+    iv_curve_numbers moved, undone; /* of T x, of T^-1 T x (its saliency as it is) */
+    double error;                   /* mean of |T^-1 T x - x| / |x| */
+} iv_curve_point;
+
+typedef struct {
+    iv_curve_kind kind;
+    size_t n_points;
+    iv_curve_point *points; /* [n_models, n_points] */
+} iv_curve;
+
+/* ------------------------------------------------------------------ audits, again */
+
 typedef struct {
     char *data, *group; /* what was audited on, by name */
     size_t n_images, n_elements, n_classes;
     size_t n_resamples;
     iv_audit_model *models;
     size_t n_models;
+    iv_curve *curves;
+    size_t n_curves;
 } iv_audit;
 
 /* Zeroed but for what is wanted. */
@@ -143,6 +182,13 @@ typedef struct {
 
     size_t n_jacobians; /* of how many of the images, the first ones, Jacobians are taken; 0: all */
     bool no_jacobians;
+
+    /* Curves to measure: of kind kinds[i] at n_points[i] points, at[i]; factors above 0. */
+    const iv_curve_kind *kinds; /* [n_curves] */
+    const size_t *n_points;
+    const double *const *at;
+    size_t n_curves;
+
     size_t n_resamples; /* of the bootstrap; 0: 1000 */
     uint32_t seed;      /* of the bootstrap's draws */
 
@@ -155,7 +201,7 @@ typedef struct {
  * iv_below(word, n), word i % 4 of (seed, IV_STREAM_BOOTSTRAP, step b, index i / 4), the same for
  * all networks. Errors are in the context's error.
  *
- * IV_EINVAL for a deviation that is not above 0, and images that there are not; IV_EDATA if a
+ * IV_EINVAL for a deviation or a factor that is not above 0, and images that there are not; IV_EDATA if a
  * network does not take these images, or has other classes. Free with iv_audit_clear. */
 iv_status iv_audit_run(iv_context *context, const iv_audit_options *options, iv_audit *audit);
 void iv_audit_clear(iv_audit *audit); /* a zeroed one is fine */
@@ -193,8 +239,10 @@ iv_status iv_audit_table(const iv_audit *audit, char **text, iv_error *error);
 /* All numbers as JSON (docs/audit.md has the form). The caller frees *text. */
 iv_status iv_audit_json(const iv_audit *audit, char **text, iv_error *error);
 
-/* Write audit.json and audit.csv into a directory, which is made if it does not exist. IV_EFAILED. */
-iv_status iv_audit_write(const iv_audit *audit, const char *directory, iv_error *error);
+/* Write audit.json and audit.csv into a directory, which is made if it does not exist; of each curve
+ * KIND.csv, and figures/KIND-li.svg and so on (see iv_plot_write for *drawn). IV_EFAILED. */
+iv_status iv_audit_write(const iv_audit *audit, const char *directory, bool *drawn,
+                         iv_error *error);
 
 #ifdef __cplusplus
 }

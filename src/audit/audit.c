@@ -39,6 +39,8 @@ void iv_audit_clear(iv_audit *audit) {
         free(model->architecture);
         free(model->notes);
     }
+    for (size_t i = 0; i < audit->n_curves && audit->curves; i++) free(audit->curves[i].points);
+    free(audit->curves);
     free(audit->models);
     free(audit->data);
     free(audit->group);
@@ -57,6 +59,7 @@ typedef struct {
     const iv_audit_options *options;
     iv_audit *audit;
     const uint8_t *labels; /* of the audited images */
+    uint8_t *padded;       /* their pixels as the group acts on them */
     cl_mem pixels, device_labels, source, inverse;
     bool zeros;
     size_t n_jacobians;
@@ -109,6 +112,11 @@ static iv_status check(const auditing *a) {
         if (!(o->deviation[c] > 0) || !isfinite(o->deviation[c]))
             return iv_fail(error, IV_EINVAL, "a deviation of %g, expected numbers above 0",
                            (double)o->deviation[c]);
+    for (size_t i = 0; i < o->n_curves; i++)
+        for (size_t k = 0; k < o->n_points[i]; k++)
+            if (!isfinite(o->at[i][k]) || (o->kinds[i] == IV_CURVE_SCALE && !(o->at[i][k] > 0)))
+                return iv_fail(error, IV_EINVAL, "a curve at %g, expected finite numbers%s",
+                               o->at[i][k], o->kinds[i] == IV_CURVE_SCALE ? " above 0" : "");
     iv_status status = audit_check_images(o, error);
     for (size_t i = 0; i < o->n_networks && status == IV_OK; i++)
         status = check_network(a, &o->networks[i]);
@@ -124,7 +132,7 @@ static iv_status upload_images(auditing *a) {
     iv_status status =
         iv_multiply_size(o->n_images, group->n_pixels, &bytes, iv_context_error(a->context));
     if (status != IV_OK) return status;
-    uint8_t *padded = malloc(bytes);
+    uint8_t *padded = a->padded = malloc(bytes);
     if (!padded) return audit_no_memory(a->context);
     iv_group_pad(group, images->pixels + o->first * of_image, o->n_images, padded);
     a->zeros = iv_mostly_zero(padded, bytes);
@@ -137,7 +145,6 @@ static iv_status upload_images(auditing *a) {
         status = iv_buffer_upload(a->context, group->source, table_bytes, &a->source);
     if (status == IV_OK)
         status = iv_buffer_upload(a->context, group->inverse, table_bytes, &a->inverse);
-    free(padded);
     return status;
 }
 
@@ -186,8 +193,8 @@ static iv_status allocate(auditing *a, iv_audit_model *model, size_t n_values) {
     return audit_allocate(a->audit, model, iv_context_error(a->context));
 }
 
-static iv_status go_on(auditing *a, size_t n_batches, size_t n_images) {
-    a->done += n_images / n_batches;
+static iv_status go_on(auditing *a, size_t n_images) {
+    a->done += n_images;
     iv_progress_update(a->options->progress, "auditing", a->done, a->total);
     if (a->options->stop && *a->options->stop)
         return iv_fail(iv_context_error(a->context), IV_EINTERRUPTED, "interrupted");
@@ -201,13 +208,39 @@ static iv_status run_batches(together *t, iv_measure *measure) {
     iv_status status = IV_OK;
     for (size_t i = 0; i < n_orbits && status == IV_OK; i++) {
         status = iv_measure_orbits(measure, i, take, t);
-        if (status == IV_OK) status = go_on(a, n_orbits, t->n * a->options->n_images);
+        if (status == IV_OK) status = go_on(a, t->n * a->options->n_images / n_orbits);
     }
     if (status == IV_OK) status = iv_measure_prepare(measure);
     for (size_t i = 0; i < n_jacobians && status == IV_OK; i++) {
         status = iv_measure_jacobians(measure, i, take, t);
-        if (status == IV_OK) status = go_on(a, n_jacobians, t->n * a->n_jacobians);
+        if (status == IV_OK) status = go_on(a, t->n * a->n_jacobians / n_jacobians);
     }
+    return status;
+}
+
+static iv_status curve_goes_on(void *state, size_t n_images) {
+    const together *t = state;
+    return go_on(t->a, t->n * n_images);
+}
+
+static iv_status measure_curves(together *t, const iv_measured *measured) {
+    auditing *a = t->a;
+    const iv_audit_options *o = a->options;
+    const audit_curve_images images = {.pixels = a->padded,
+                                       .labels = a->labels,
+                                       .n_images = o->n_images,
+                                       .shape = o->group->padded,
+                                       .go_on = curve_goes_on,
+                                       .state = t};
+    iv_curve_point **points = calloc(t->n, sizeof *points);
+    iv_status status = points ? IV_OK : audit_no_memory(a->context);
+    for (size_t i = 0; i < o->n_curves && status == IV_OK; i++) {
+        const iv_curve *curve = &a->audit->curves[i];
+        for (size_t r = 0; r < t->n; r++)
+            points[r] = curve->points + t->places[r] * curve->n_points;
+        status = audit_curve(measured, &images, curve->kind, curve->n_points, points);
+    }
+    free(points);
     return status;
 }
 
@@ -234,6 +267,7 @@ static iv_status measure(together *t) {
         status = iv_measure_create(&measured, &images, a->inverse, audit_orbit_metrics,
                                    N_ORBIT_METRICS, a->n_jacobians, &measure);
     if (status == IV_OK) status = run_batches(t, measure);
+    if (status == IV_OK) status = measure_curves(t, &measured);
     iv_measure_destroy(measure);
     audit_population_clear(&population);
     return status;
@@ -265,6 +299,22 @@ static iv_status measure_all(auditing *a) {
     return status;
 }
 
+static iv_status describe_curves(auditing *a) {
+    const iv_audit_options *o = a->options;
+    iv_audit *audit = a->audit;
+    audit->curves = calloc(o->n_curves + 1, sizeof *audit->curves);
+    if (!audit->curves) return audit_no_memory(a->context);
+    for (size_t i = 0; i < o->n_curves; i++) {
+        iv_curve *curve = &audit->curves[audit->n_curves++];
+        const size_t n = o->n_points[i];
+        *curve = (iv_curve){.kind = o->kinds[i], .n_points = n};
+        curve->points = calloc(o->n_networks * n + 1, sizeof *curve->points);
+        if (!curve->points) return audit_no_memory(a->context);
+        for (size_t k = 0; k < o->n_networks * n; k++) curve->points[k].at = o->at[i][k % n];
+    }
+    return IV_OK;
+}
+
 static iv_status describe(auditing *a) {
     const iv_audit_options *o = a->options;
     iv_audit *audit = a->audit;
@@ -291,7 +341,7 @@ static iv_status describe(auditing *a) {
                      ? audit_architecture(network, &model->architecture, error)
                      : audit_no_memory(a->context);
     }
-    return status;
+    return status == IV_OK ? describe_curves(a) : status;
 }
 
 iv_status audit_find_intervals(iv_audit *audit, const uint8_t *labels, uint32_t seed,
@@ -313,13 +363,16 @@ iv_status iv_audit_run(iv_context *context, const iv_audit_options *options, iv_
     const size_t n = options->n_images, asked = options->n_jacobians;
     *audit = (iv_audit){0};
     a.n_jacobians = options->no_jacobians ? 0 : asked > 0 && asked < n ? asked : n;
-    a.total = (uint64_t)options->n_networks * (n + a.n_jacobians);
+    a.total = n + a.n_jacobians;
+    for (size_t i = 0; i < options->n_curves; i++) a.total += (uint64_t)options->n_points[i] * n;
+    a.total *= options->n_networks;
     iv_status status = check(&a);
     if (status == IV_OK) status = describe(&a);
     if (status == IV_OK) status = upload_images(&a);
     if (status == IV_OK) status = measure_all(&a);
     if (status == IV_OK)
         status = audit_find_intervals(audit, a.labels, options->seed, iv_context_error(context));
+    free(a.padded);
     iv_buffer_release(context, a.pixels);
     iv_buffer_release(context, a.device_labels);
     iv_buffer_release(context, a.source);

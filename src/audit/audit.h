@@ -9,12 +9,15 @@
  *   prepare.c     orbits of images for other programs
  *   prepared.c    an audit from what they made of them
  *   given.c       numbers of single images from logits and gradients that are given
+ *   curve.c       what transformations that resample do
  *   results.c     as a table, JSON and CSV
+ *   curves.c      the same of curves, and figures
  */
 #ifndef INVAR_AUDIT_AUDIT_H
 #define INVAR_AUDIT_AUDIT_H
 
 #include "audit/measure.h"
+#include "runtime/text_builder.h"
 
 #include <invar/audit.h>
 
@@ -94,6 +97,29 @@ void audit_given_destroy(audit_given *given); /* NULL is fine */
  * metric, NULL where it is not wanted. */
 iv_status audit_given_run(audit_given *given, size_t n, const float *logits, const float *gradients,
                           const uint8_t *labels, float *const values[AUDIT_N_ORBIT_METRICS]);
+
+/* ------------------------------------------------------------------ curves */
+
+/* Images that curves are measured on. */
+typedef struct {
+    const uint8_t *pixels; /* [n_images, planes, height, width] */
+    const uint8_t *labels; /* [n_images] */
+    size_t n_images;
+    iv_image_shape shape;
+    iv_status (*go_on)(void *state, size_t n_images); /* a failure: stop */
+    void *state;
+} audit_curve_images;
+
+/* One curve of a population: points[r] [n_points] of member r; `at` is filled in. */
+iv_status audit_curve(const iv_measured *networks, const audit_curve_images *images,
+                      iv_curve_kind kind, size_t n_points, iv_curve_point *const *points);
+
+/* All curves of one network as a JSON object; CSV and figures of all networks. */
+void audit_add_curves(iv_text *text, const iv_audit *audit, size_t model);
+iv_status audit_write_curves(const iv_audit *audit, const char *directory, bool *drawn,
+                             iv_error *error);
+iv_status audit_write_text(const char *directory, const char *name, const char *text,
+                           iv_error *error);
 
 /* ------------------------------------------------------------------ files of prepared images */
 

@@ -1,8 +1,6 @@
 /* Which tensors of a file are the layers of a perceptron, and in what order they stand. */
 #include "audit/audit.h"
 
-#include "runtime/text_builder.h"
-
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>

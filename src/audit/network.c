@@ -1,8 +1,6 @@
 /* Perceptrons from safetensors files, and networks like them with fresh weights. */
 #include "audit/audit.h"
 
-#include "runtime/text_builder.h"
-
 #include <invar/random.h>
 
 #include <jansson.h>

@@ -1,8 +1,6 @@
 /* Orbits of images as files, for programs that know networks which Invar does not. */
 #include "audit/audit.h"
 
-#include "runtime/text_builder.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -2,7 +2,6 @@
 #include "audit/audit.h"
 
 #include "runtime/numeric.h"
-#include "runtime/text_builder.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -131,7 +130,8 @@ static void add_notes(iv_text *text, const char *notes) {
     iv_text_add(text, "]");
 }
 
-static void add_model(iv_text *text, const iv_audit *audit, const iv_audit_model *model) {
+static void add_model(iv_text *text, const iv_audit *audit, size_t i) {
+    const iv_audit_model *model = &audit->models[i];
     iv_text_add(text, "\n    {\"name\": ");
     iv_text_json(text, model->name);
     iv_text_add(text, ",\n     \"architecture\": ");
@@ -141,6 +141,10 @@ static void add_model(iv_text *text, const iv_audit *audit, const iv_audit_model
     iv_text_format(text, ",\n     \"jacobians\": %zu,\n     \"metrics\": ",
                    model->n_images[IV_AUDIT_SPECTRUM]);
     add_metrics(text, model, model->all, 0, "       ");
+    if (audit->n_curves > 0) {
+        iv_text_add(text, ",\n     \"curves\": ");
+        audit_add_curves(text, audit, i);
+    }
     iv_text_add(text, ",\n     \"classes\": [");
     for (size_t c = 0; c < audit->n_classes; c++) {
         if (c > 0) iv_text_add(text, ", ");
@@ -167,7 +171,7 @@ iv_status iv_audit_json(const iv_audit *audit, char **out, iv_error *error) {
     iv_text_add(&text, "},\n  \"models\": [");
     for (size_t i = 0; i < audit->n_models; i++) {
         if (i > 0) iv_text_add(&text, ",");
-        add_model(&text, audit, &audit->models[i]);
+        add_model(&text, audit, i);
     }
     iv_text_add(&text, "]\n}\n");
     const iv_status status = iv_text_take(&text, out, error);
@@ -216,8 +220,8 @@ static iv_status csv(const iv_audit *audit, char **out, iv_error *error) {
 
 /* ------------------------------------------------------------------ files */
 
-static iv_status write_text(const char *directory, const char *name, const char *text,
-                            iv_error *error) {
+iv_status audit_write_text(const char *directory, const char *name, const char *text,
+                           iv_error *error) {
     const size_t bytes = strlen(directory) + strlen(name) + 2;
     char *path = malloc(bytes);
     if (!path) return iv_fail(error, IV_ENOMEM, "out of memory for a path");
@@ -227,13 +231,16 @@ static iv_status write_text(const char *directory, const char *name, const char 
     return status;
 }
 
-iv_status iv_audit_write(const iv_audit *audit, const char *directory, iv_error *error) {
+iv_status iv_audit_write(const iv_audit *audit, const char *directory, bool *drawn,
+                         iv_error *error) {
     char *json = NULL, *table = NULL;
     iv_status status = iv_make_directories(directory, error);
     if (status == IV_OK) status = iv_audit_json(audit, &json, error);
     if (status == IV_OK) status = csv(audit, &table, error);
-    if (status == IV_OK) status = write_text(directory, "audit.json", json, error);
-    if (status == IV_OK) status = write_text(directory, "audit.csv", table, error);
+    if (status == IV_OK) status = audit_write_text(directory, "audit.json", json, error);
+    if (status == IV_OK) status = audit_write_text(directory, "audit.csv", table, error);
+    if (drawn) *drawn = true;
+    if (status == IV_OK) status = audit_write_curves(audit, directory, drawn, error);
     free(json);
     free(table);
     return status;

@@ -106,6 +106,46 @@ static bool choose_images(const cli_arguments *arguments, const iv_dataset *imag
     return true;
 }
 
+/* ------------------------------------------------------------------ curves */
+
+/* Angles all round; shifts from 0 on by half pixels; factors from 1/2 to 2, apart by one factor. */
+enum { N_CURVES = 3, MOST_POINTS = 1000 };
+
+typedef struct {
+    iv_curve_kind kinds[N_CURVES];
+    size_t n_points[N_CURVES];
+    double points[N_CURVES][MOST_POINTS];
+    const double *at[N_CURVES];
+    size_t n;
+} curves;
+
+static double point(iv_curve_kind kind, size_t k, size_t n) {
+    if (kind == IV_CURVE_ANGLE) return 360.0 * (double)k / (double)n;
+    if (kind == IV_CURVE_SHIFT) return 0.5 * (double)k;
+    return n > 1 ? exp2(2.0 * (double)k / (double)(n - 1) - 1) : 1;
+}
+
+static bool read_curves(const cli_arguments *arguments, curves *c) {
+    static const char *const names[N_CURVES] = {"angles", "shifts", "scales"};
+    for (int i = 0; i < N_CURVES; i++) {
+        size_t n = 0;
+        if (!read_count(arguments, names[i], 1, &n)) return false;
+        if (n == 0) continue;
+        if (i == IV_CURVE_SHIFT) n = 2 * n + 1;
+        if (n > MOST_POINTS) {
+            cli_usage_error(arguments->command, "--%s asks for %zu points, expected at most %d",
+                            names[i], n, MOST_POINTS);
+            return false;
+        }
+        c->kinds[c->n] = (iv_curve_kind)i;
+        c->n_points[c->n] = n;
+        c->at[c->n] = c->points[c->n];
+        for (size_t k = 0; k < n; k++) c->points[c->n][k] = point((iv_curve_kind)i, k, n);
+        c->n++;
+    }
+    return true;
+}
+
 /* ------------------------------------------------------------------ networks */
 
 typedef struct {
@@ -160,11 +200,15 @@ static iv_status print(const cli_arguments *arguments, const iv_audit *audit, iv
     const char *out = cli_value(arguments, "out");
     const bool as_json = cli_has(arguments, "json");
     char *text = NULL;
-    iv_status status = out ? iv_audit_write(audit, out, error) : IV_OK;
+    bool drawn = true;
+    iv_status status = out ? iv_audit_write(audit, out, &drawn, error) : IV_OK;
     if (status == IV_OK)
         status = as_json ? iv_audit_json(audit, &text, error) : iv_audit_table(audit, &text, error);
     if (status == IV_OK) fputs(text, stdout);
-    if (status == IV_OK && out && !as_json) printf("\nresults: %s (audit.json, audit.csv)\n", out);
+    if (status == IV_OK && out && !as_json)
+        printf("\nresults: %s (audit.json, audit.csv%s)\n", out,
+               audit->n_curves > 0 ? ", curves and their figures" : "");
+    if (status == IV_OK && !drawn) fprintf(stderr, "invar: %s\n", iv_gnuplot_missing);
     free(text);
     return status;
 }
@@ -210,12 +254,13 @@ static int on_images(const cli_arguments *arguments, iv_audit_options *options) 
     iv_dataset images = {0};
     networks all = {0};
     iv_group *group = NULL;
+    curves asked = {.n = 0};
     float mean[MOST_CHANNELS], deviation[MOST_CHANNELS];
     iv_status status = read_networks(arguments, &all, &error);
     if (status == IV_OK) status = load_images(cli_value(arguments, "data"), &images, &error);
     bool good = true;
     if (status == IV_OK)
-        good = choose_images(arguments, &images, options) &&
+        good = choose_images(arguments, &images, options) && read_curves(arguments, &asked) &&
                read_channels(arguments, "mean", images.channels, mean, &options->mean) &&
                read_channels(arguments, "std", images.channels, deviation, &options->deviation);
     if (status == IV_OK && good)
@@ -227,6 +272,10 @@ static int on_images(const cli_arguments *arguments, iv_audit_options *options) 
         options->networks = all.items;
         options->n_networks = all.n;
         options->group = group;
+        options->kinds = asked.kinds;
+        options->n_points = asked.n_points;
+        options->at = asked.at;
+        options->n_curves = asked.n;
         status = cli_has(arguments, "prepare") ? prepare(arguments, options, &error)
                                                : measure(arguments, NULL, options, &error);
     }
@@ -288,9 +337,12 @@ static const cli_option options[] = {
     {"images", "N", "the first N of them (default: all)"},
     {"jacobians", "N", "take the Jacobians of the first N images (default: of all)"},
     {"no-jacobians", NULL, "take no Jacobians"},
+    {"angles", "N", "curves over N angles all round, with the error of interpolation beside them"},
+    {"shifts", "N", "curves over shifts to the right by 0, 1/2, 1, ... N pixels"},
+    {"scales", "N", "curves over N scales from 1/2 to 2"},
     {"resamples", "N", "of the intervals' bootstrap (default: 1000)"},
     {"seed", "N", "of the intervals' draws (default: 0)"},
-    {"out", "DIR", "write audit.json and audit.csv there"},
+    {"out", "DIR", "write audit.json and audit.csv there, and curves with their figures"},
     {"prepare", "DIR", "write the images of the orbits there, for a program of your own"},
     {"json", NULL, "print JSON instead of a table"},
     CLI_DEVICE,
