@@ -83,6 +83,14 @@ bool iv_network_same_architecture(const iv_network *a, const iv_network *b);
 iv_status iv_network_fresh(const iv_network *like, uint32_t seed, iv_network *network,
                            iv_error *error);
 
+/* ------------------------------------------------------------------ groups */
+
+/* The group that a text names: as iv_group_parse says, or, if it ends in ".npy", permutations in a
+ * file: integers [G, height width] or [G, planes height width], in any number of dimensions, for
+ * iv_group_from_tables. IV_EDATA if the file is damaged or holds no integers, IV_EINVAL if they are
+ * no group. */
+iv_status iv_audit_group(const char *text, iv_image_shape shape, iv_group **group, iv_error *error);
+
 /* ------------------------------------------------------------------ audits */
 
 /* A mean over images, and the interval in which 95 of 100 means over images that were drawn again

@@ -255,6 +255,9 @@ typedef struct {
     void *data;
 } iv_array;
 
+/* Element i of an array of integers; INT64_MAX for what is beyond it, -1 of an array of floats. */
+int64_t iv_array_integer(const iv_array *array, size_t i);
+
 /* Write a .npy file (format 1.0, little-endian), atomically. */
 iv_status iv_npy_write(const char *path, const iv_array *array, iv_error *error);
 

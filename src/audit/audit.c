@@ -320,8 +320,9 @@ static iv_status describe(auditing *a) {
     iv_audit *audit = a->audit;
     iv_error *error = iv_context_error(a->context);
     char name[64];
-    snprintf(name, sizeof name, "%s:%zu", iv_group_kind_get((size_t)o->group->kind)->name,
-             o->group->order);
+    const iv_group_kind_info *kind =
+        o->group->kind == IV_GROUP_LISTED ? NULL : iv_group_kind_get((size_t)o->group->kind);
+    snprintf(name, sizeof name, "%s:%zu", kind ? kind->name : "permutations", o->group->order);
     audit->data = strdup(o->images->name);
     audit->group = strdup(o->group_name ? o->group_name : name);
     audit->n_images = o->n_images;

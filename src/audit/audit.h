@@ -2,6 +2,7 @@
  *
  *   network.c     perceptrons from safetensors files
  *   layers.c      which tensors are layers, and in what order
+ *   group.c       groups by name, and from files
  *   population.c  networks of one architecture on the device
  *   measure.c     numbers of single images; the studies measure through it
  *   bootstrap.c   means over images, and their intervals

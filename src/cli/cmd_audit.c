@@ -264,7 +264,7 @@ static int on_images(const cli_arguments *arguments, iv_audit_options *options) 
                read_channels(arguments, "mean", images.channels, mean, &options->mean) &&
                read_channels(arguments, "std", images.channels, deviation, &options->deviation);
     if (status == IV_OK && good)
-        status = iv_group_parse(options->group_name,
+        status = iv_audit_group(options->group_name,
                                 (iv_image_shape){images.channels, images.height, images.width},
                                 &group, &error);
     if (status == IV_OK && good) {
@@ -326,7 +326,8 @@ static const cli_option options[] = {
     {"data", "NAME|DIR",
      "images: a known set (`invar data list`), or a folder of your own (docs/own-images.md)"},
     {"group", "GROUP",
-     "KIND:ORDER:AXES, such as rotation:4 (the default), rotation:2, shift:4:x, shift:28:xy"},
+     "rotation:4 (the default), rotation:2, shift:ORDER:AXES, flip:2:AXES, dihedral, or FILE.npy "
+     "with a permutation of the pixels for each element"},
     {"activation", "NAME",
      "between the layers, where the file does not say: relu, tanh, sigmoid, selu or none"},
     {"mean", "M",

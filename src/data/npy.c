@@ -25,6 +25,24 @@ const char *iv_array_type_name(iv_array_type type) {
     return types[type].name;
 }
 
+int64_t iv_array_integer(const iv_array *array, size_t i) {
+    switch (array->type) {
+    case IV_ARRAY_INT8: return ((const int8_t *)array->data)[i];
+    case IV_ARRAY_UINT8: return ((const uint8_t *)array->data)[i];
+    case IV_ARRAY_INT16: return ((const int16_t *)array->data)[i];
+    case IV_ARRAY_UINT16: return ((const uint16_t *)array->data)[i];
+    case IV_ARRAY_INT32: return ((const int32_t *)array->data)[i];
+    case IV_ARRAY_UINT32: return ((const uint32_t *)array->data)[i];
+    case IV_ARRAY_INT64: return ((const int64_t *)array->data)[i];
+    case IV_ARRAY_UINT64: {
+        const uint64_t value = ((const uint64_t *)array->data)[i];
+        return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+    }
+    case IV_ARRAY_FLOAT32: break;
+    }
+    return -1;
+}
+
 /* Elements are stored little-endian, whatever the machine. */
 static void swap_if_big_endian(void *data, size_t n_elements, size_t element_bytes) {
     const uint16_t probe = 1;

@@ -1,4 +1,4 @@
-/* Exact groups of square images as tables of pixel indices.
+/* Exact groups of images as tables of pixel indices.
  *
  * A new kind is a name in iv_group_kind and a row of the table below, with the function that fills
  * an element's map. Nothing else in the library tells kinds apart.
@@ -70,6 +70,35 @@ static void map_shift(const iv_group *group, size_t element, uint16_t *source) {
                                                       (column + width - right) % width);
 }
 
+/* ------------------------------------------------------------------ mirrors */
+
+static void map_flip(const iv_group *group, size_t element, uint16_t *source) {
+    const size_t height = group->padded.height, width = group->padded.width;
+    const bool both = group->axes == IV_AXES_XY;
+    const bool down = both ? element / 2 : element && group->axes == IV_AXES_Y;
+    const bool across = both ? element % 2 : element && group->axes == IV_AXES_X;
+    for (size_t row = 0; row < height; row++)
+        for (size_t column = 0; column < width; column++)
+            source[row * width + column] = (uint16_t)((down ? height - 1 - row : row) * width +
+                                                      (across ? width - 1 - column : column));
+}
+
+static void map_dihedral(const iv_group *group, size_t element, uint16_t *source) {
+    const size_t side = group->padded.height;
+    for (size_t row = 0; row < side; row++)
+        for (size_t column = 0; column < side; column++) {
+            const size_t turned = rotated_source(side, side, element % 4, row, column);
+            source[row * side + column] =
+                (uint16_t)(element < 4 ? turned : turned / side * side + side - 1 - turned % side);
+        }
+}
+
+static const char *why_no_dihedral(size_t order, size_t height, size_t width) {
+    (void)order;
+    return height != width ? "a quarter turn changes height and width of images that are not square"
+                           : NULL;
+}
+
 /* ------------------------------------------------------------------ kinds */
 
 static const iv_group_kind_info kinds[] = {
@@ -92,6 +121,26 @@ static const iv_group_kind_info kinds[] = {
             .pads = true,
             .n_elements = shift_elements,
             .map = map_shift,
+        },
+    [IV_GROUP_FLIP] =
+        {
+            .name = "flip",
+            .doc = "mirrors the image along each of its axes",
+            .orders = {2},
+            .why = "a mirror image of a mirror image is the image",
+            .has_axes = true,
+            .n_elements = shift_elements,
+            .map = map_flip,
+        },
+    [IV_GROUP_DIHEDRAL] =
+        {
+            .name = "dihedral",
+            .doc = "quarter turns, and quarter turns of the mirror image",
+            .orders = {8},
+            .why = "those are all symmetries of the square",
+            .why_not = why_no_dihedral,
+            .n_elements = order_elements,
+            .map = map_dihedral,
         },
 };
 
@@ -150,7 +199,8 @@ static void say_expected(const iv_group_kind_info *info, iv_image_shape shape, c
                            : i + 1 == n ? " or "
                                         : ", ",
                            fitting[i]);
-    snprintf(text, IV_GROUP_EXPECTED, "%s for a %s: %s", orders, info->name, why);
+    snprintf(text, IV_GROUP_EXPECTED, "%s for a %s: %s", n > 0 || orders[0] ? orders : "none",
+             info->name, why);
 }
 
 bool iv_group_order_allowed(iv_group_kind kind, size_t order, iv_image_shape shape,
@@ -205,6 +255,21 @@ static iv_status check_shape(iv_group_kind kind, size_t order, iv_image_shape sh
                    MOST_PIXELS);
 }
 
+/* A group with room for its tables; NULL if memory runs out. */
+static iv_group *allocate(iv_group like) {
+    iv_group *group = malloc(sizeof *group);
+    if (!group) return NULL;
+    like.pad_top = (like.padded.height - like.image.height) / 2;
+    like.pad_left = (like.padded.width - like.image.width) / 2;
+    like.n_pixels = iv_image_values(like.padded);
+    like.source = malloc(like.n_elements * like.n_pixels * sizeof *like.source);
+    like.inverse = malloc(like.n_elements * like.n_pixels * sizeof *like.inverse);
+    *group = like;
+    if (group->source && group->inverse) return group;
+    iv_group_destroy(group);
+    return NULL;
+}
+
 iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes,
                           iv_image_shape shape, iv_group **out, iv_error *error) {
     char expected[IV_GROUP_EXPECTED];
@@ -220,26 +285,120 @@ iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes,
     const iv_status status = check_shape(kind, order, shape, error);
     if (status != IV_OK) return status;
 
-    iv_group *group = calloc(1, sizeof *group);
+    iv_group *group = allocate((iv_group){.kind = kind,
+                                          .order = order,
+                                          .axes = axes,
+                                          .image = shape,
+                                          .padded = iv_group_padded(kind, order, shape),
+                                          .n_elements = iv_group_elements(kind, order, axes)});
     if (!group) return iv_fail(error, IV_ENOMEM, "out of memory for a group's tables");
-    group->kind = kind;
-    group->order = order;
-    group->axes = axes;
-    group->image = shape;
-    group->padded = iv_group_padded(kind, order, shape);
-    group->pad_top = (group->padded.height - shape.height) / 2;
-    group->pad_left = (group->padded.width - shape.width) / 2;
-    group->n_pixels = iv_image_values(group->padded);
-    group->n_elements = iv_group_elements(kind, order, axes);
-    group->source = malloc(group->n_elements * group->n_pixels * sizeof *group->source);
-    group->inverse = malloc(group->n_elements * group->n_pixels * sizeof *group->inverse);
-    if (!group->source || !group->inverse) {
-        iv_group_destroy(group);
-        return iv_fail(error, IV_ENOMEM, "out of memory for a group's tables");
-    }
     fill_tables(group);
     *out = group;
     return IV_OK;
+}
+
+/* ------------------------------------------------------------------ permutations of one's own */
+
+static const uint16_t no_pixel = MOST_PIXELS;
+
+/* Fill both tables of an element; false if it is no permutation. */
+static bool take_element(const int64_t *source, size_t n, iv_group *group, size_t g) {
+    uint16_t *to = group->source + g * group->n_pixels;
+    uint16_t *inverse = group->inverse + g * group->n_pixels;
+    for (size_t p = 0; p < group->n_pixels; p++) inverse[p] = no_pixel;
+    for (size_t p = 0; p < group->n_pixels; p++) {
+        const int64_t from = source[g * n + p % n];
+        if (from < 0 || from >= (int64_t)n) return false;
+        to[p] = (uint16_t)((size_t)from + p / n * n);
+        if (inverse[to[p]] != no_pixel) return false;
+        inverse[to[p]] = (uint16_t)p;
+    }
+    return true;
+}
+
+/* Elements in an order that finds one fast. */
+typedef struct {
+    const uint16_t *source; /* of one element */
+    size_t n_pixels, element;
+} table;
+
+static int compare_tables(const void *first, const void *second) {
+    const table *a = first, *b = second;
+    return memcmp(a->source, b->source, a->n_pixels * sizeof *a->source);
+}
+
+static iv_status check_products(const iv_group *group, const table *sorted, uint16_t *product,
+                                const char *name, iv_error *error) {
+    const size_t d = group->n_pixels, n = group->n_elements;
+    for (size_t g = 0; g < n; g++)
+        for (size_t h = 0; h < n; h++) {
+            const uint16_t *first = group->source + g * d, *then = group->source + h * d;
+            for (size_t p = 0; p < d; p++) product[p] = first[then[p]];
+            const table wanted = {product, d, 0};
+            if (!bsearch(&wanted, sorted, n, sizeof wanted, compare_tables))
+                return iv_fail(error, IV_EINVAL,
+                               "%s: no group: element %zu after element %zu is not among its "
+                               "elements",
+                               name, h, g);
+        }
+    return IV_OK;
+}
+
+static iv_status check_axioms(const iv_group *group, const char *name, iv_error *error) {
+    const size_t d = group->n_pixels, n = group->n_elements;
+    for (size_t p = 0; p < d; p++)
+        if (group->source[p] != p)
+            return iv_fail(error, IV_EINVAL, "%s: element 0 is not the identity", name);
+    table *sorted = malloc(n * sizeof *sorted);
+    uint16_t *product = malloc(d * sizeof *product);
+    iv_status status =
+        sorted && product ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory for a group's tables");
+    if (status == IV_OK) {
+        for (size_t g = 0; g < n; g++) sorted[g] = (table){group->source + g * d, d, g};
+        qsort(sorted, n, sizeof *sorted, compare_tables);
+        for (size_t g = 1; g < n && status == IV_OK; g++)
+            if (compare_tables(&sorted[g - 1], &sorted[g]) == 0)
+                status = iv_fail(error, IV_EINVAL, "%s: elements %zu and %zu are the same", name,
+                                 sorted[g - 1].element, sorted[g].element);
+    }
+    if (status == IV_OK) status = check_products(group, sorted, product, name, error);
+    free(sorted);
+    free(product);
+    return status;
+}
+
+iv_status iv_group_from_tables(const int64_t *source, size_t n_elements, size_t n,
+                               iv_image_shape shape, const char *name, iv_group **out,
+                               iv_error *error) {
+    enum { MOST_ELEMENTS = 4096 };
+    const size_t of_plane = shape.height * shape.width, of_image = iv_image_values(shape);
+    *out = NULL;
+    if (of_image == 0 || of_image > MOST_PIXELS || shape.height > MOST_PIXELS ||
+        shape.width > MOST_PIXELS || shape.planes > MOST_PIXELS)
+        return iv_fail(error, IV_EINVAL, "%s: images of more than %d values", name, MOST_PIXELS);
+    if (n_elements == 0 || n_elements > MOST_ELEMENTS || (n != of_plane && n != of_image))
+        return iv_fail(error, IV_EINVAL,
+                       "%s: %zu permutations of %zu values, expected 1 to %d of %zu or %zu, those "
+                       "of a plane or an image",
+                       name, n_elements, n, MOST_ELEMENTS, of_plane, of_image);
+    iv_group *group = allocate((iv_group){.kind = IV_GROUP_LISTED,
+                                          .order = n_elements,
+                                          .axes = IV_AXES_XY,
+                                          .image = shape,
+                                          .padded = shape,
+                                          .n_elements = n_elements});
+    if (!group) return iv_fail(error, IV_ENOMEM, "out of memory for a group's tables");
+    iv_status status = IV_OK;
+    for (size_t g = 0; g < n_elements && status == IV_OK; g++)
+        if (!take_element(source, n, group, g))
+            status = iv_fail(error, IV_EINVAL, "%s: element %zu is no permutation of 0 to %zu",
+                             name, g, n - 1);
+    if (status == IV_OK) status = check_axioms(group, name, error);
+    if (status == IV_OK)
+        *out = group;
+    else
+        iv_group_destroy(group);
+    return status;
 }
 
 void iv_group_destroy(iv_group *group) {

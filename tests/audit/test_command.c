@@ -143,6 +143,7 @@ static void files_hold_what_is_printed(void **state) {
                                      "--baseline",
                                      "--no-jacobians",
                                      "--images=9",
+                                     "--angles=3",
                                      "--out",
                                      in_scratch(state, "made/here"),
                                      "--json",
@@ -159,7 +160,13 @@ static void files_hold_what_is_printed(void **state) {
     assert_contains(csv, "\nmlp,3,si,");
     assert_contains(csv, "\nfresh 144-20-14-4 tanh,,li,");
     assert_lacks(csv, "sigma_max");
-    assert_int_equal(count_entries(in_scratch(state, "made/here")), 2);
+    char *curve = slurp(in_scratch(state, "made/here/angle.csv"), NULL);
+    assert_int_equal(strncmp(curve, "model,at,accuracy,undone_accuracy,li,undone_li,", 47), 0);
+    assert_contains(curve, "\nmlp,120,");
+    assert_contains(json, "\"angle\": {\"at\": [0, 120, 240]");
+    assert_true(exists(in_scratch(state, "made/here/figures/angle-li.gp")));
+    assert_int_equal(count_entries(in_scratch(state, "made/here")), 4);
+    free(curve);
     free(json);
     free(csv);
     outcome_free(&o);
@@ -174,6 +181,54 @@ static void a_table_has_a_line_for_each_model(void **state) {
     assert_contains(o.out, "\nmlp ");
     assert_contains(o.out, "\nmlp-half ");
     outcome_free(&o);
+}
+
+/* ------------------------------------------------------------------ groups and prepared images */
+
+/* The tables that prepared images come with, as the file that names a group. */
+static void a_group_from_a_file_is_that_group(void **state) {
+    json_t *found[2];
+    const char *model = FROM_PYTORCH("mlp.safetensors");
+    invar_succeeds(state, ARGUMENTS("audit", "--prepare", in_scratch(state, "orbit"), "--data",
+                                    FROM_PYTORCH("images"), "--group", "dihedral"));
+    for (int i = 0; i < 2; i++)
+        found[i] = audit_json(
+            state, ARGUMENTS("audit", model, "--data", FROM_PYTORCH("images"), "--activation=tanh",
+                             "--group", i ? in_scratch(state, "orbit/group.npy") : "dihedral:8",
+                             "--no-jacobians", "--json", "--quiet"));
+    assert_true(json_equal((json_t *)(uintptr_t)model_of(found[0], 0, "mlp"),
+                           (json_t *)(uintptr_t)model_of(found[1], 0, "mlp")));
+    assert_int_equal(json_integer_value(json_object_get(found[1], "elements")), 8);
+    json_decref(found[0]);
+    json_decref(found[1]);
+    invar_fails(state,
+                ARGUMENTS("audit", model, "--data", FROM_PYTORCH("images"), "--activation=tanh",
+                          "--group", FROM_PYTORCH("images/labels.npy")),
+                4, "labels.npy: an array of int64 of 1 dimensions, expected integers [elements",
+                NULL);
+}
+
+static void the_example_makes_what_is_measured(void **state) {
+    const char *python = python_with("numpy");
+    const char *orbit = in_scratch(state, "orbit");
+    if (!python) SKIP_BECAUSE("no Python with NumPy");
+    invar_succeeds(state, ARGUMENTS("audit", "--prepare", orbit, "--data", FROM_PYTORCH("images")));
+    invar_fails(state, ARGUMENTS("audit", orbit), 4, "no logits-0000.npy in it", NULL);
+    const process running = process_start(
+        state, python, NULL, ARGUMENTS(EXAMPLES_FOLDER "/audit_any_network.py", orbit));
+    outcome o = process_wait(&running);
+    assert_status(&o, 0);
+    outcome_free(&o);
+    json_t *found = audit_json(state, ARGUMENTS("audit", orbit, "--json", "--quiet"));
+    const json_t *model = model_of(found, 0, "orbit");
+    const double si = json_number_value(value_of(model, "si"));
+    assert_true(json_number_value(value_of(model, "li")) > 0);
+    assert_true(si > -1 && si < 1 && si != 0);
+    json_decref(found);
+    invar_fails(state, ARGUMENTS("audit", orbit, "--data", "noise"), 2,
+                "neither --data nor --group", NULL);
+    invar_fails(state, ARGUMENTS("audit", "--prepare", orbit, "--data", FROM_PYTORCH("images")), 2,
+                "holds prepared images", NULL);
 }
 
 /* ------------------------------------------------------------------ what cannot be audited */
@@ -233,6 +288,8 @@ int main(void) {
         SCRATCH_TEST(an_audit_of_a_runs_models_finds_the_runs_numbers),
         SCRATCH_TEST(files_hold_what_is_printed),
         SCRATCH_TEST(a_table_has_a_line_for_each_model),
+        SCRATCH_TEST(a_group_from_a_file_is_that_group),
+        SCRATCH_TEST(the_example_makes_what_is_measured),
         SCRATCH_TEST(what_is_wrong_is_said_in_one_line),
         SCRATCH_TEST(a_model_that_does_not_fit_the_data_is_refused),
     };
