@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 128, TAPS = 4 };
+enum { MOST_BATCH = 128, TAPS = 4 };
 
 /* The pieces of a batch: the images, transformed, and transformed back. */
 enum { PLAIN, MOVED, UNDONE, N_PIECES };
@@ -76,17 +76,17 @@ static void apply(const taps *all, size_t n_pixels, size_t n_planes, const float
 typedef struct {
     const iv_measured *networks;
     const audit_curve_images *images;
-    size_t of_plane, d, n_classes;
-    cl_mem device_images, same; /* [pieces, BATCH, D], one copy for all; tables that move nothing */
+    size_t of_plane, d, n_classes, batch;
+    cl_mem device_images, same; /* [pieces, batch, D], one copy for all; tables that move nothing */
     iv_graph *graph;
     iv_plan *plan;
     iv_tensor *logits, *saliency;
     audit_given *pairs;
     taps *there, *back;
-    float *pieces;                       /* [pieces, BATCH, D] */
-    float *outputs, *maps;               /* [R, pieces, BATCH, C or D] */
+    float *pieces;                       /* [pieces, batch, D] */
+    float *outputs, *maps;               /* [R, pieces, batch, C or D] */
     float *two, *two_maps;               /* two pieces of n images */
-    float *found[AUDIT_N_ORBIT_METRICS]; /* [BATCH]; no accuracy */
+    float *found[AUDIT_N_ORBIT_METRICS]; /* [batch]; no accuracy */
 } curving;
 
 static iv_status create_plan(curving *v) {
@@ -95,10 +95,10 @@ static iv_status create_plan(curving *v) {
     iv_status status = iv_graph_create(n->context, n->n_members, &v->graph);
     if (status != IV_OK) return status;
     iv_graph *g = v->graph;
-    iv_tensor *x = iv_input(g, IV_F32, 2, (const size_t[]){N_PIECES * BATCH, v->d}, &shared);
+    iv_tensor *x = iv_input(g, IV_F32, 2, (const size_t[]){N_PIECES * v->batch, v->d}, &shared);
     v->logits = n->logits(n->networks, g, x, NULL);
     iv_tensor *pieces =
-        iv_reshape(g, v->logits, 3, (const size_t[]){N_PIECES, BATCH, v->n_classes});
+        iv_reshape(g, v->logits, 3, (const size_t[]){N_PIECES, v->batch, v->n_classes});
     iv_tensor *predicted = iv_argmax(g, iv_slice(g, pieces, PLAIN, 1));
     status = iv_gradient(g, iv_class_logit_sum(g, v->logits, predicted), &x, 1, &v->saliency);
     if (status != IV_OK) return status;
@@ -115,7 +115,7 @@ static iv_status create_pairs(curving *v) {
     if (status != IV_OK) return status;
     return audit_given_create(v->networks->context,
                               &(audit_given_shape){.n_elements = 2,
-                                                   .batch = BATCH,
+                                                   .batch = v->batch,
                                                    .n_classes = v->n_classes,
                                                    .n_pixels = v->d,
                                                    .inverse = v->same},
@@ -123,17 +123,17 @@ static iv_status create_pairs(curving *v) {
 }
 
 static iv_status open_curving(curving *v) {
-    const size_t rows = N_PIECES * BATCH, members = v->networks->n_members;
+    const size_t rows = N_PIECES * v->batch, members = v->networks->n_members;
     v->there = malloc(v->of_plane * sizeof *v->there);
     v->back = malloc(v->of_plane * sizeof *v->back);
     v->pieces = calloc(rows * v->d, sizeof *v->pieces);
     v->outputs = malloc(members * rows * v->n_classes * sizeof *v->outputs);
     v->maps = malloc(members * rows * v->d * sizeof *v->maps);
-    v->two = malloc(2 * BATCH * v->n_classes * sizeof *v->two);
-    v->two_maps = malloc(2 * BATCH * v->d * sizeof *v->two_maps);
+    v->two = malloc(2 * v->batch * v->n_classes * sizeof *v->two);
+    v->two_maps = malloc(2 * v->batch * v->d * sizeof *v->two_maps);
     bool whole = v->there && v->back && v->pieces && v->outputs && v->maps && v->two && v->two_maps;
     for (size_t m = IV_AUDIT_LI; m < AUDIT_N_ORBIT_METRICS; m++)
-        whole = (v->found[m] = calloc(BATCH, sizeof *v->found[m])) && whole;
+        whole = (v->found[m] = calloc(v->batch, sizeof *v->found[m])) && whole;
     if (!whole) return audit_no_memory(v->networks->context);
     iv_status status =
         iv_buffer_create(v->networks->context, rows * v->d * sizeof(float), &v->device_images);
@@ -164,9 +164,9 @@ static void transform(curving *v, size_t first, size_t n, double *error) {
     const size_t planes = v->images->shape.planes;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *bytes = v->images->pixels + (first + i) * v->d;
-        float *plain = v->pieces + (PLAIN * BATCH + i) * v->d;
-        float *moved = v->pieces + (MOVED * BATCH + i) * v->d;
-        float *undone = v->pieces + (UNDONE * BATCH + i) * v->d;
+        float *plain = v->pieces + (PLAIN * v->batch + i) * v->d;
+        float *moved = v->pieces + (MOVED * v->batch + i) * v->d;
+        float *undone = v->pieces + (UNDONE * v->batch + i) * v->d;
         double square = 0, difference = 0;
         for (size_t p = 0; p < v->d; p++) plain[p] = (float)bytes[p] / 255.0f;
         apply(v->there, v->of_plane, planes, plain, moved);
@@ -191,13 +191,13 @@ static size_t predicted_class(const float *logits, size_t n_classes) {
 static iv_status add_piece(curving *v, size_t member, size_t piece, const uint8_t *labels, size_t n,
                            iv_curve_numbers *sums) {
     const size_t c = v->n_classes, d = v->d, planes = v->images->shape.planes;
-    const float *logits = v->outputs + member * N_PIECES * BATCH * c;
-    const float *maps = v->maps + member * N_PIECES * BATCH * d;
+    const float *logits = v->outputs + member * N_PIECES * v->batch * c;
+    const float *maps = v->maps + member * N_PIECES * v->batch * d;
     memcpy(v->two, logits, n * c * sizeof *logits);
-    memcpy(v->two + n * c, logits + piece * BATCH * c, n * c * sizeof *logits);
+    memcpy(v->two + n * c, logits + piece * v->batch * c, n * c * sizeof *logits);
     memcpy(v->two_maps, maps, n * d * sizeof *maps);
     for (size_t i = 0; i < n; i++) {
-        const float *map_of_piece = maps + (piece * BATCH + i) * d;
+        const float *map_of_piece = maps + (piece * v->batch + i) * d;
         if (piece == MOVED)
             apply(v->back, v->of_plane, planes, map_of_piece, v->two_maps + (n + i) * d);
         else
@@ -218,7 +218,7 @@ static iv_status add_batch(curving *v, size_t first, size_t n, iv_curve_point *c
     const uint8_t *labels = v->images->labels + first;
     transform(v, first, n, error);
     iv_status status = iv_buffer_write(v->networks->context, v->device_images, 0,
-                                       N_PIECES * BATCH * v->d * sizeof *v->pieces, v->pieces);
+                                       N_PIECES * v->batch * v->d * sizeof *v->pieces, v->pieces);
     if (status == IV_OK) status = iv_plan_run(v->plan, 0);
     if (status == IV_OK) status = iv_plan_read(v->plan, v->logits, v->outputs);
     if (status == IV_OK) status = iv_plan_read(v->plan, v->saliency, v->maps);
@@ -248,9 +248,9 @@ static iv_status find_point(curving *v, iv_curve_kind kind, iv_curve_point *cons
     iv_status status = IV_OK;
     find_taps(&there, shape.height, shape.width, v->there);
     find_taps(&back, shape.height, shape.width, v->back);
-    for (size_t first = 0; first < n_images && status == IV_OK; first += BATCH) {
+    for (size_t first = 0; first < n_images && status == IV_OK; first += v->batch) {
         const size_t left = n_images - first;
-        status = add_batch(v, first, left < BATCH ? left : BATCH, points, k, &error);
+        status = add_batch(v, first, left < v->batch ? left : v->batch, points, k, &error);
     }
     for (size_t r = 0; r < v->networks->n_members; r++) {
         divide(&points[r][k].moved, (double)n_images);
@@ -266,7 +266,8 @@ iv_status audit_curve(const iv_measured *networks, const audit_curve_images *ima
                  .images = images,
                  .of_plane = images->shape.height * images->shape.width,
                  .d = iv_image_values(images->shape),
-                 .n_classes = networks->n_classes};
+                 .n_classes = networks->n_classes,
+                 .batch = images->n_images < MOST_BATCH ? images->n_images : MOST_BATCH};
     iv_status status = open_curving(&v);
     for (size_t k = 0; k < n_points && status == IV_OK; k++)
         status = find_point(&v, kind, points, k);

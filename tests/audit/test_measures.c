@@ -5,6 +5,7 @@
 
 #include <invar/audit.h>
 #include <invar/random.h>
+#include <invar/train.h>
 
 #include <float.h>
 #include <math.h>
@@ -144,6 +145,10 @@ static void check(void **state, trial t) {
     iv_network network;
     iv_audit found;
     make_folder(&folder);
+    if (is_small_run()) { /* a simulated device is slow */
+        t.n_images = t.n_images < 8 ? t.n_images : 8;
+        t.n_jacobians = t.n_jacobians < 3 ? t.n_jacobians : 3;
+    }
     oracle_random(&t.network, t.seed, t.scale, 0);
     read_network(&t.network, "F32", &folder, &network);
     iv_dataset images = random_images(t.n_images, t.network.planes, t.network.side,
@@ -313,6 +318,58 @@ static void a_network_measures_the_same_alone_and_beside_others(void **state) {
     iv_dataset_clear(&images);
 }
 
+/* The weights that a training would begin with, to the last bit. */
+static void fresh_weights_are_initial_ones(void **state) {
+    const program *p = *state;
+    iv_error error = {0};
+    own_folder folder;
+    iv_network network, fresh;
+    iv_parameters *parameters;
+    const uint32_t seed = 77;
+    const size_t widths[] = {16, 9, 7, 5};
+    oracle_network n = {1, 4, 3, {16, 9, 7, 5}, "relu", {0}, {0}, {0}, {0}};
+    iv_parameter_desc descs[6] = {{.rank = 0}};
+    make_folder(&folder);
+    oracle_random(&n, 78, 1, 0);
+    read_network(&n, "F32", &folder, &network);
+    assert_ok(&error, iv_network_fresh(&network, seed, &fresh, &error));
+    assert_true(iv_network_same_architecture(&network, &fresh));
+    assert_string_equal(fresh.name, "fresh 16-9-7-5 relu");
+    for (size_t l = 0; l < 3; l++) {
+        const float bound = 1 / sqrtf((float)widths[l]);
+        descs[2 * l] = (iv_parameter_desc){.rank = 2,
+                                           .dims = {widths[l + 1], widths[l]},
+                                           .distribution = IV_UNIFORM,
+                                           .scale = bound};
+        descs[2 * l + 1] = (iv_parameter_desc){
+            .rank = 1, .dims = {widths[l + 1]}, .distribution = IV_UNIFORM, .scale = bound};
+        snprintf(descs[2 * l].name, sizeof descs->name, "w%zu", l);
+        snprintf(descs[2 * l + 1].name, sizeof descs->name, "b%zu", l);
+    }
+    assert_ok(p->context, iv_parameters_create(p->context, 1, descs, 6, &parameters));
+    assert_ok(p->context, iv_parameters_initialize(parameters, &seed));
+    for (size_t i = 0; i < 6; i++) {
+        const iv_network_layer *layer = &fresh.layers[i / 2];
+        const float *values = i % 2 ? layer->bias : layer->weight;
+        const size_t count = layer->outputs * (i % 2 ? 1 : layer->inputs);
+        const iv_view view = iv_parameters_view(parameters, i);
+        float *expected = new_floats(count);
+        if (!values) { /* the network has no bias there */
+            free(expected);
+            continue;
+        }
+        assert_ok(p->context, iv_buffer_read(p->context, view.buffer, view.offset * sizeof(float),
+                                             count * sizeof(float), expected));
+        assert_memory_equal(values, expected, count * sizeof(float));
+        free(expected);
+    }
+    iv_parameters_destroy(parameters);
+    iv_network_clear(&network);
+    iv_network_clear(&fresh);
+    oracle_free(&n);
+    remove_folder(&folder);
+}
+
 /* ------------------------------------------------------------------ intervals */
 
 static int ascending(const void *first, const void *second) {
@@ -449,6 +506,7 @@ int main(void) {
         cmocka_unit_test(mean_and_deviation_of_each_channel_count_as_the_oracle_says),
         cmocka_unit_test(a_network_invariant_by_construction_has_no_li),
         cmocka_unit_test(a_network_measures_the_same_alone_and_beside_others),
+        cmocka_unit_test(fresh_weights_are_initial_ones),
         cmocka_unit_test(intervals_are_those_of_the_documented_draws),
         cmocka_unit_test(what_does_not_fit_the_images_is_refused),
     };
