@@ -1,7 +1,7 @@
 /* Curves are the oracle's: images resampled with the tent that bilinear interpolation is, and the
  * oracle's network on them; and where a transformation moves pixels onto each other, a curve is the
  * exact group's. */
-#include "../kit/device.h"
+#include "buffers.h"
 #include "models.h"
 
 #include <invar/audit.h>
@@ -243,5 +243,6 @@ int main(void) {
         cmocka_unit_test(curves_are_the_oracles),
         cmocka_unit_test(an_angle_that_moves_pixels_is_the_exact_group),
     };
-    return no_device_to_test() ? 0 : cmocka_run_group_tests(tests, open_program, close_program);
+    return no_device_to_test() ? 0
+                               : cmocka_run_group_tests(tests, open_keeping_buffers, close_program);
 }

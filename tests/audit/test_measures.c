@@ -1,6 +1,6 @@
 /* An audit's numbers are the oracle's: for every metric, over all images and for each class, of
  * networks that the tests write as files and the library reads. */
-#include "../kit/device.h"
+#include "buffers.h"
 #include "models.h"
 
 #include <invar/audit.h>
@@ -132,9 +132,13 @@ static void compare(const trial *t, const iv_dataset *images, const iv_audit_mod
             }
             close_to(m, k, model->all[m][k].value,
                      mean_of(expected, images, n, images->n_classes, m, k), most);
-            for (size_t c = 0; c < images->n_classes; c++)
-                close_to(m, k, model->classes[m][c * model->width[m] + k].value,
-                         mean_of(expected, images, n, c, m, k), most);
+            for (size_t c = 0; c < images->n_classes; c++) {
+                const double found = model->classes[m][c * model->width[m] + k].value;
+                if (c < n) /* labels are 0, 1, 2, ... */
+                    close_to(m, k, found, mean_of(expected, images, n, c, m, k), most);
+                else
+                    assert_true(isnan(found));
+            }
         }
     }
 }
@@ -146,8 +150,8 @@ static void check(void **state, trial t) {
     iv_audit found;
     make_folder(&folder);
     if (is_small_run()) { /* a simulated device is slow */
-        t.n_images = t.n_images < 8 ? t.n_images : 8;
-        t.n_jacobians = t.n_jacobians < 3 ? t.n_jacobians : 3;
+        t.n_images = 4;
+        t.n_jacobians = 2;
     }
     oracle_random(&t.network, t.seed, t.scale, 0);
     read_network(&t.network, "F32", &folder, &network);
@@ -237,7 +241,7 @@ static void a_network_invariant_by_construction_has_no_li(void **state) {
                oracle_quarter_turns,
                "rotation:4",
                16,
-               0};
+               1};
     const oracle_group group = t.group();
     own_folder folder;
     iv_network network;
@@ -291,7 +295,7 @@ static void assert_same_numbers(const iv_audit_model *a, const iv_audit_model *b
 static void a_network_measures_the_same_alone_and_beside_others(void **state) {
     const program *p = *state;
     static const size_t hidden[3] = {9, 11, 9};
-    trial t = {.group_name = "rotation:4", .n_jacobians = 5};
+    trial t = {.group_name = "rotation:4", .n_jacobians = is_small_run() ? 1 : 5};
     iv_network networks[3];
     iv_audit together, alone;
     iv_dataset images = random_images(13, 1, 4, 5, 30);
@@ -402,10 +406,11 @@ static void intervals_are_those_of_the_documented_draws(void **state) {
                                       .images = &images,
                                       .n_images = N,
                                       .group = group,
+                                      .no_jacobians = true,
                                       .n_resamples = RESAMPLES,
                                       .seed = 99};
     assert_ok(p->context, iv_audit_run(p->context, &options, &found));
-    for (size_t m = 0; m < IV_AUDIT_SPECTRUM; m++)
+    for (size_t m = 0; m < IV_AUDIT_SIGMA; m++)
         for (size_t class = 0; class <= CLASSES; class ++) {
             const iv_audit_number *number =
                 class == CLASSES ? found.models[0].all[m] : &found.models[0].classes[m][class];
@@ -510,5 +515,6 @@ int main(void) {
         cmocka_unit_test(intervals_are_those_of_the_documented_draws),
         cmocka_unit_test(what_does_not_fit_the_images_is_refused),
     };
-    return no_device_to_test() ? 0 : cmocka_run_group_tests(tests, open_program, close_program);
+    return no_device_to_test() ? 0
+                               : cmocka_run_group_tests(tests, open_keeping_buffers, close_program);
 }

@@ -1,7 +1,7 @@
 /* Networks that Invar does not know: the images that are written are the orbit's, and what is
  * measured of the logits and gradients beside them is what the oracle says. */
 #include "../data/own_files.h"
-#include "../kit/device.h"
+#include "buffers.h"
 #include "models.h"
 
 #include <invar/audit.h>
@@ -269,5 +269,6 @@ int main(void) {
         OWN_TEST(folders_are_networks_side_by_side),
         OWN_TEST(files_that_are_wrong_are_refused_by_name),
     };
-    return no_device_to_test() ? 0 : cmocka_run_group_tests(tests, open_program, close_program);
+    return no_device_to_test() ? 0
+                               : cmocka_run_group_tests(tests, open_keeping_buffers, close_program);
 }
