@@ -291,34 +291,38 @@ static void assert_same_numbers(const iv_audit_model *a, const iv_audit_model *b
     }
 }
 
-/* Two of one architecture, and one of another between them. */
+/* The first and the last have one architecture; one between them is wider, one lacks a bias. */
 static void a_network_measures_the_same_alone_and_beside_others(void **state) {
     const program *p = *state;
-    static const size_t hidden[3] = {9, 11, 9};
+    static const size_t hidden[4] = {9, 11, 9, 9};
     trial t = {.group_name = "rotation:4", .n_jacobians = is_small_run() ? 1 : 5};
-    iv_network networks[3];
+    iv_network networks[4];
     iv_audit together, alone;
     iv_dataset images = random_images(13, 1, 4, 5, 30);
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < 4; i++) {
         own_folder folder;
         oracle_network n = {1, 4, 2, {16, hidden[i], 5}, "relu", {0}, {0}, {0}, {0}};
         make_folder(&folder);
         oracle_random(&n, 20 + i, 3, 0);
+        if (i == 2) {
+            free(n.biases[0]);
+            n.biases[0] = NULL;
+        }
         read_network(&n, "F32", &folder, &networks[i]);
         oracle_free(&n);
         remove_folder(&folder);
     }
-    audit(p, &t, networks, 3, &images, &together);
-    assert_int_equal(together.n_models, 3);
-    for (size_t i = 0; i < 3; i++) {
+    audit(p, &t, networks, 4, &images, &together);
+    assert_int_equal(together.n_models, 4);
+    for (size_t i = 0; i < 4; i++) {
         audit(p, &t, &networks[i], 1, &images, &alone);
         assert_same_numbers(&together.models[i], &alone.models[0], 5);
         iv_audit_clear(&alone);
     }
     assert_memory_not_equal(together.models[0].images[IV_AUDIT_LI],
-                            together.models[2].images[IV_AUDIT_LI], 13 * sizeof(float));
+                            together.models[3].images[IV_AUDIT_LI], 13 * sizeof(float));
     iv_audit_clear(&together);
-    for (size_t i = 0; i < 3; i++) iv_network_clear(&networks[i]);
+    for (size_t i = 0; i < 4; i++) iv_network_clear(&networks[i]);
     iv_dataset_clear(&images);
 }
 
