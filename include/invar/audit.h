@@ -91,6 +91,41 @@ iv_status iv_network_fresh(const iv_network *like, uint32_t seed, iv_network *ne
  * no group. */
 iv_status iv_audit_group(const char *text, iv_image_shape shape, iv_group **group, iv_error *error);
 
+/* ------------------------------------------------------------------ curves
+ * What becomes of a network's answers as images are transformed by more and more: T x beside x.
+ * T is bilinear, about the image's centre, with zeros outside. Resampling alone changes images: what
+ * T^-1 T x does in the place of T x stands beside it. */
+
+typedef enum {
+    IV_CURVE_ANGLE, /* turned counter-clockwise, in degrees */
+    IV_CURVE_SHIFT, /* to the right, in pixels */
+    IV_CURVE_SCALE, /* larger by that factor */
+} iv_curve_kind;
+
+typedef struct {
+    const char *name;  /* in files: "angle" */
+    const char *label; /* of axes */
+} iv_curve_info;
+const iv_curve_info *iv_curve_get(iv_curve_kind kind); /* NULL if there is no such kind */
+
+/* Means over images of T x beside x: the share that is classified rightly, 0.5 |f(x) - f(T x)|^2,
+ * KL(softmax f(x) || softmax f(T x)), and the cosine of s(x) and T^-1 s(T x). */
+typedef struct {
+    double accuracy, li, di, si;
+} iv_curve_numbers;
+
+typedef struct {
+    double at;                      /* angle, shift or scale */
+    iv_curve_numbers moved, undone; /* of T x, of T^-1 T x (its saliency as it is) */
+    double error;                   /* mean of |T^-1 T x - x| / |x| */
+} iv_curve_point;
+
+typedef struct {
+    iv_curve_kind kind;
+    size_t n_points;
+    iv_curve_point *points; /* [n_models, n_points] */
+} iv_curve;
+
 /* ------------------------------------------------------------------ audits */
 
 /* A mean over images, and the interval in which 95 of 100 means over images that were drawn again
@@ -127,43 +162,6 @@ typedef struct {
     iv_audit_number *classes[IV_AUDIT_N_METRICS]; /* [n_classes, width]: images of each class */
     float *images[IV_AUDIT_N_METRICS];            /* [n_images, width]: of single images */
 } iv_audit_model;
-
-/* ------------------------------------------------------------------ curves
- * What becomes of a network's answers as images are transformed by more and more: T x beside x.
- * T is bilinear, about the image's centre, with zeros outside. Resampling alone changes images: what
- * T^-1 T x does in the place of T x stands beside it. */
-
-typedef enum {
-    IV_CURVE_ANGLE, /* turned counter-clockwise, in degrees */
-    IV_CURVE_SHIFT, /* to the right, in pixels */
-    IV_CURVE_SCALE, /* larger by that factor */
-} iv_curve_kind;
-
-typedef struct {
-    const char *name;  /* in files: "angle" */
-    const char *label; /* of axes */
-} iv_curve_info;
-const iv_curve_info *iv_curve_get(iv_curve_kind kind); /* NULL if there is no such kind */
-
-/* Means over images of T x beside x: the share that is classified rightly, 0.5 |f(x) - f(T x)|^2,
- * KL(softmax f(x) || softmax f(T x)), and the cosine of s(x) and T^-1 s(T x). */
-typedef struct {
-    double accuracy, li, di, si;
-} iv_curve_numbers;
-
-typedef struct {
-    double at;                      /* angle, shift or scale */
-    iv_curve_numbers moved, undone; /* of T x, of T^-1 T x (its saliency as it is) */
-    double error;                   /* mean of |T^-1 T x - x| / |x| */
-} iv_curve_point;
-
-typedef struct {
-    iv_curve_kind kind;
-    size_t n_points;
-    iv_curve_point *points; /* [n_models, n_points] */
-} iv_curve;
-
-/* ------------------------------------------------------------------ audits, again */
 
 typedef struct {
     char *data, *group; /* what was audited on, by name */

@@ -66,6 +66,10 @@ typedef struct {
     uint64_t done, total; /* images, in one way or another */
 } auditing;
 
+bool audit_classes_fit(size_t n_classes, size_t n_of_images, const char *images) {
+    return n_classes == n_of_images || (n_classes > n_of_images && !iv_dataset_info_find(images));
+}
+
 static iv_status check_network(const auditing *a, const iv_network *n) {
     const iv_audit_options *o = a->options;
     iv_error *error = iv_context_error(a->context);
@@ -85,8 +89,7 @@ static iv_status check_network(const auditing *a, const iv_network *n) {
         return iv_fail(error, IV_EDATA,
                        "%s: takes %zu values, but %s has %zu x %zu x %zu (channels, height, width)",
                        name, inputs, o->images->name, padded.planes, padded.height, padded.width);
-    if (outputs < o->images->n_classes ||
-        (outputs > o->images->n_classes && iv_dataset_info_find(o->images->name)))
+    if (!audit_classes_fit(outputs, o->images->n_classes, o->images->name))
         return iv_fail(error, IV_EDATA, "%s: has %zu classes, but %s has %zu", name, outputs,
                        o->images->name, o->images->n_classes);
     return IV_OK;

@@ -73,6 +73,10 @@ size_t audit_resamples(const iv_audit_options *options);
 /* Refuse images that there are not, and a group that has the identity alone. */
 iv_status audit_check_images(const iv_audit_options *options, iv_error *error);
 
+/* Whether a network's classes can be those of images: as many, or more where labels alone say how
+ * many there are, as of images of the user's own. */
+bool audit_classes_fit(size_t n_classes, size_t n_of_images, const char *images);
+
 /* Numbers of single images, their means, and those of classes: room for what n_images say, by
  * metric. */
 iv_status audit_allocate(iv_audit *audit, iv_audit_model *model, iv_error *error);

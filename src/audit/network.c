@@ -128,10 +128,25 @@ static iv_status read_name(const char *path, iv_network *network, iv_error *erro
     return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
 }
 
+/* Whether a file is what torch.save writes, which people take for a model's file: a ZIP archive. */
+static bool is_pickled(const char *path) {
+    char begin[4] = "";
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
+    const bool whole = fread(begin, 1, sizeof begin, file) == sizeof begin;
+    fclose(file);
+    return whole && memcmp(begin, "PK\3\4", sizeof begin) == 0;
+}
+
 iv_status iv_network_read(const char *path, const iv_network_options *options, iv_network *network,
                           iv_error *error) {
     iv_safetensors *file = NULL;
     *network = (iv_network){0};
+    if (is_pickled(path))
+        return iv_fail(error, IV_EDATA,
+                       "%s: a file of torch.save, expected safetensors: "
+                       "safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")",
+                       path);
     iv_status status = iv_safetensors_open_converted(path, &file, error);
     if (status == IV_OK) status = read_name(path, network, error);
     const bool of_invar = status == IV_OK && read_run(file, network);

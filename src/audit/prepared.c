@@ -263,9 +263,9 @@ static iv_status measure_batch(reading *r, const char *folder, size_t number, bo
     size_t n_pixels = r->n_pixels;
     float *values[AUDIT_N_ORBIT_METRICS];
     iv_status status = read_values(r, folder, "logits", number, n, n_classes, &logits);
-    if (status == IV_OK && *n_classes < r->audit->n_classes)
-        status = iv_fail(error_of(r), IV_EDATA, "%s/%s: logits of %zu classes, but %s has %zu",
-                         r->directory, folder, *n_classes, r->audit->data, r->audit->n_classes);
+    if (status == IV_OK && !audit_classes_fit(*n_classes, r->audit->n_classes, r->audit->data))
+        status = iv_fail(error_of(r), IV_EDATA, "%s: has logits of %zu classes, but %s has %zu",
+                         model->name, *n_classes, r->audit->data, r->audit->n_classes);
     if (status == IV_OK && with_gradients)
         status = read_values(r, folder, "gradients", number, n, &n_pixels, &gradients);
     if (status == IV_OK && !*given)

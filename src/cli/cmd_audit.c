@@ -164,6 +164,23 @@ static bool has_like(const networks *all, size_t n, const iv_network *network) {
     return false;
 }
 
+/* Files of one name are told apart by their paths. */
+static iv_status tell_apart(networks *all, const char *const *paths, iv_error *error) {
+    bool *shared = calloc(all->n + 1, sizeof *shared);
+    iv_status status = shared ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory for networks");
+    for (size_t i = 0; i < all->n && shared; i++)
+        for (size_t k = 0; k < all->n; k++)
+            shared[i] |= k != i && strcmp(all->items[i].name, all->items[k].name) == 0;
+    for (size_t i = 0; i < all->n && status == IV_OK; i++) {
+        if (!shared[i]) continue;
+        free(all->items[i].name);
+        all->items[i].name = strdup(paths[i]);
+        if (!all->items[i].name) status = iv_fail(error, IV_ENOMEM, "out of memory for networks");
+    }
+    free(shared);
+    return status;
+}
+
 /* Those of the command line, and then fresh ones, one for each architecture. */
 static iv_status read_networks(const cli_arguments *arguments, networks *all, iv_error *error) {
     const iv_network_options options = {.activation = cli_value(arguments, "activation")};
@@ -174,6 +191,7 @@ static iv_status read_networks(const cli_arguments *arguments, networks *all, iv
         status = iv_network_read(arguments->words[i], &options, &all->items[all->n], error);
         if (status == IV_OK) all->n++;
     }
+    if (status == IV_OK) status = tell_apart(all, arguments->words, error);
     for (size_t i = 0; cli_has(arguments, "baseline") && i < arguments->n_words; i++) {
         if (status != IV_OK || has_like(all, i, &all->items[i])) continue;
         status = iv_network_fresh(&all->items[i], 0, &all->items[all->n], error);

@@ -3,14 +3,12 @@
  * A new kind is a name in iv_group_kind and a row of the table below, with the function that fills
  * an element's map. Nothing else in the library tells kinds apart.
  */
-#include <invar/transform.h>
+#include "transform/group.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MOST_PIXELS = 65535 }; /* a uint16_t counts them */
 
 /* ------------------------------------------------------------------ rotation */
 
@@ -241,22 +239,23 @@ static void fill_tables(iv_group *group) {
 
 static iv_status check_shape(iv_group_kind kind, size_t order, iv_image_shape shape,
                              iv_error *error) {
-    const bool bounded = shape.planes <= MOST_PIXELS && shape.height <= MOST_PIXELS &&
-                         shape.width <= MOST_PIXELS && order <= MOST_PIXELS;
+    const bool bounded = shape.planes <= IV_GROUP_MOST_PIXELS &&
+                         shape.height <= IV_GROUP_MOST_PIXELS &&
+                         shape.width <= IV_GROUP_MOST_PIXELS && order <= IV_GROUP_MOST_PIXELS;
     const iv_image_shape padded = bounded ? iv_group_padded(kind, order, shape) : shape;
     const uint64_t area = bounded ? (uint64_t)padded.height * padded.width : 0;
-    if (area > 0 && area <= MOST_PIXELS && shape.planes > 0 && area * shape.planes <= MOST_PIXELS)
+    if (area > 0 && area <= IV_GROUP_MOST_PIXELS && shape.planes > 0 &&
+        area * shape.planes <= IV_GROUP_MOST_PIXELS)
         return IV_OK;
     return iv_fail(error, IV_EINVAL,
                    "images of %zu x %zu x %zu (planes, height, width), with padding %zu x %zu "
                    "each: expected 1 to %d values, such as 255 x 255 in grey or 147 x 147 in "
                    "colour",
                    shape.planes, shape.height, shape.width, padded.height, padded.width,
-                   MOST_PIXELS);
+                   IV_GROUP_MOST_PIXELS);
 }
 
-/* A group with room for its tables; NULL if memory runs out. */
-static iv_group *allocate(iv_group like) {
+iv_group *iv_group_allocate(iv_group like) {
     iv_group *group = malloc(sizeof *group);
     if (!group) return NULL;
     like.pad_top = (like.padded.height - like.image.height) / 2;
@@ -285,120 +284,17 @@ iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes,
     const iv_status status = check_shape(kind, order, shape, error);
     if (status != IV_OK) return status;
 
-    iv_group *group = allocate((iv_group){.kind = kind,
-                                          .order = order,
-                                          .axes = axes,
-                                          .image = shape,
-                                          .padded = iv_group_padded(kind, order, shape),
-                                          .n_elements = iv_group_elements(kind, order, axes)});
+    iv_group *group =
+        iv_group_allocate((iv_group){.kind = kind,
+                                     .order = order,
+                                     .axes = axes,
+                                     .image = shape,
+                                     .padded = iv_group_padded(kind, order, shape),
+                                     .n_elements = iv_group_elements(kind, order, axes)});
     if (!group) return iv_fail(error, IV_ENOMEM, "out of memory for a group's tables");
     fill_tables(group);
     *out = group;
     return IV_OK;
-}
-
-/* ------------------------------------------------------------------ permutations of one's own */
-
-static const uint16_t no_pixel = MOST_PIXELS;
-
-/* Fill both tables of an element; false if it is no permutation. */
-static bool take_element(const int64_t *source, size_t n, iv_group *group, size_t g) {
-    uint16_t *to = group->source + g * group->n_pixels;
-    uint16_t *inverse = group->inverse + g * group->n_pixels;
-    for (size_t p = 0; p < group->n_pixels; p++) inverse[p] = no_pixel;
-    for (size_t p = 0; p < group->n_pixels; p++) {
-        const int64_t from = source[g * n + p % n];
-        if (from < 0 || from >= (int64_t)n) return false;
-        to[p] = (uint16_t)((size_t)from + p / n * n);
-        if (inverse[to[p]] != no_pixel) return false;
-        inverse[to[p]] = (uint16_t)p;
-    }
-    return true;
-}
-
-/* Elements in an order that finds one fast. */
-typedef struct {
-    const uint16_t *source; /* of one element */
-    size_t n_pixels, element;
-} table;
-
-static int compare_tables(const void *first, const void *second) {
-    const table *a = first, *b = second;
-    return memcmp(a->source, b->source, a->n_pixels * sizeof *a->source);
-}
-
-static iv_status check_products(const iv_group *group, const table *sorted, uint16_t *product,
-                                const char *name, iv_error *error) {
-    const size_t d = group->n_pixels, n = group->n_elements;
-    for (size_t g = 0; g < n; g++)
-        for (size_t h = 0; h < n; h++) {
-            const uint16_t *first = group->source + g * d, *then = group->source + h * d;
-            for (size_t p = 0; p < d; p++) product[p] = first[then[p]];
-            const table wanted = {product, d, 0};
-            if (!bsearch(&wanted, sorted, n, sizeof wanted, compare_tables))
-                return iv_fail(error, IV_EINVAL,
-                               "%s: no group: element %zu after element %zu is not among its "
-                               "elements",
-                               name, h, g);
-        }
-    return IV_OK;
-}
-
-static iv_status check_axioms(const iv_group *group, const char *name, iv_error *error) {
-    const size_t d = group->n_pixels, n = group->n_elements;
-    for (size_t p = 0; p < d; p++)
-        if (group->source[p] != p)
-            return iv_fail(error, IV_EINVAL, "%s: element 0 is not the identity", name);
-    table *sorted = malloc(n * sizeof *sorted);
-    uint16_t *product = malloc(d * sizeof *product);
-    iv_status status =
-        sorted && product ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory for a group's tables");
-    if (status == IV_OK) {
-        for (size_t g = 0; g < n; g++) sorted[g] = (table){group->source + g * d, d, g};
-        qsort(sorted, n, sizeof *sorted, compare_tables);
-        for (size_t g = 1; g < n && status == IV_OK; g++)
-            if (compare_tables(&sorted[g - 1], &sorted[g]) == 0)
-                status = iv_fail(error, IV_EINVAL, "%s: elements %zu and %zu are the same", name,
-                                 sorted[g - 1].element, sorted[g].element);
-    }
-    if (status == IV_OK) status = check_products(group, sorted, product, name, error);
-    free(sorted);
-    free(product);
-    return status;
-}
-
-iv_status iv_group_from_tables(const int64_t *source, size_t n_elements, size_t n,
-                               iv_image_shape shape, const char *name, iv_group **out,
-                               iv_error *error) {
-    enum { MOST_ELEMENTS = 4096 };
-    const size_t of_plane = shape.height * shape.width, of_image = iv_image_values(shape);
-    *out = NULL;
-    if (of_image == 0 || of_image > MOST_PIXELS || shape.height > MOST_PIXELS ||
-        shape.width > MOST_PIXELS || shape.planes > MOST_PIXELS)
-        return iv_fail(error, IV_EINVAL, "%s: images of more than %d values", name, MOST_PIXELS);
-    if (n_elements == 0 || n_elements > MOST_ELEMENTS || (n != of_plane && n != of_image))
-        return iv_fail(error, IV_EINVAL,
-                       "%s: %zu permutations of %zu values, expected 1 to %d of %zu or %zu, those "
-                       "of a plane or an image",
-                       name, n_elements, n, MOST_ELEMENTS, of_plane, of_image);
-    iv_group *group = allocate((iv_group){.kind = IV_GROUP_LISTED,
-                                          .order = n_elements,
-                                          .axes = IV_AXES_XY,
-                                          .image = shape,
-                                          .padded = shape,
-                                          .n_elements = n_elements});
-    if (!group) return iv_fail(error, IV_ENOMEM, "out of memory for a group's tables");
-    iv_status status = IV_OK;
-    for (size_t g = 0; g < n_elements && status == IV_OK; g++)
-        if (!take_element(source, n, group, g))
-            status = iv_fail(error, IV_EINVAL, "%s: element %zu is no permutation of 0 to %zu",
-                             name, g, n - 1);
-    if (status == IV_OK) status = check_axioms(group, name, error);
-    if (status == IV_OK)
-        *out = group;
-    else
-        iv_group_destroy(group);
-    return status;
 }
 
 void iv_group_destroy(iv_group *group) {

@@ -183,6 +183,23 @@ static void a_table_has_a_line_for_each_model(void **state) {
     outcome_free(&o);
 }
 
+static void models_of_one_name_are_told_apart_by_their_paths(void **state) {
+    const char *own = in_scratch(state, "mlp.safetensors"),
+               *half = FROM_PYTORCH("mlp-half.safetensors");
+    size_t n;
+    char *bytes = slurp(FROM_PYTORCH("mlp.safetensors"), &n);
+    write_bytes(own, bytes, n);
+    free(bytes);
+    json_t *found =
+        audit_json(state, ARGUMENTS("audit", own, half, FROM_PYTORCH("mlp.safetensors"), "--data",
+                                    FROM_PYTORCH("images"), "--activation=tanh", "--no-jacobians",
+                                    "--json", "--quiet"));
+    (void)model_of(found, 0, own);
+    (void)model_of(found, 1, "mlp-half");
+    (void)model_of(found, 2, FROM_PYTORCH("mlp.safetensors"));
+    json_decref(found);
+}
+
 /* ------------------------------------------------------------------ groups and prepared images */
 
 /* The tables that prepared images come with, as the file that names a group. */
@@ -288,6 +305,7 @@ int main(void) {
         SCRATCH_TEST(an_audit_of_a_runs_models_finds_the_runs_numbers),
         SCRATCH_TEST(files_hold_what_is_printed),
         SCRATCH_TEST(a_table_has_a_line_for_each_model),
+        SCRATCH_TEST(models_of_one_name_are_told_apart_by_their_paths),
         SCRATCH_TEST(a_group_from_a_file_is_that_group),
         SCRATCH_TEST(the_example_makes_what_is_measured),
         SCRATCH_TEST(what_is_wrong_is_said_in_one_line),

@@ -144,6 +144,15 @@ static void a_truncated_file_is_refused(void **state) {
     assert_fails(&error, read_model("relu", &network, &error), IV_EDATA, "model.safetensors");
 }
 
+static void a_file_of_torch_save_is_answered_with_what_to_do(void **state) {
+    (void)state;
+    iv_error error = {0};
+    iv_network network;
+    spill(in(scratch, "model.safetensors"), "PK\3\4 and so on");
+    assert_fails(&error, read_model("relu", &network, &error), IV_EDATA,
+                 "model.safetensors: a file of torch.save", "save_file(model.state_dict()");
+}
+
 /* ------------------------------------------------------------------ activations */
 
 static void the_activation_is_asked_for_or_written(void **state) {
@@ -199,6 +208,7 @@ int main(void) {
         SCRATCH_TEST(tensors_that_no_perceptron_has_are_refused),
         SCRATCH_TEST(numbers_that_are_not_finite_are_refused),
         SCRATCH_TEST(a_truncated_file_is_refused),
+        SCRATCH_TEST(a_file_of_torch_save_is_answered_with_what_to_do),
         SCRATCH_TEST(the_activation_is_asked_for_or_written),
         SCRATCH_TEST(numbers_of_every_type_are_read),
     };

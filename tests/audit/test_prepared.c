@@ -226,7 +226,7 @@ static void files_that_are_wrong_are_refused_by_name(void **state) {
     expect(p, &f, "logits-0002.npy", "value 7 is not finite");
     zeros[7] = 0;
     for (size_t k = 0; k < 4; k++) save(f.directory, "logits", k, batch_size(k), 3, zeros);
-    expect(p, &f, "orbit", "logits of 3 classes, but random has 5");
+    expect(p, &f, "orbit: has", "logits of 3 classes, but random has 5");
     for (size_t k = 0; k < 4; k++) save(f.directory, "logits", k, batch_size(k), CLASSES, zeros);
     save(f.directory, "gradients", 0, BATCH, PIXELS - 1, zeros);
     expect(p, &f, "gradients-0000.npy", "float32 [4, 5, 15], expected float32 [4, 5, 16]");
