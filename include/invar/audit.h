@@ -10,7 +10,7 @@
  *     iv_audit_run(context, &(iv_audit_options){.networks = &network, .n_networks = 1,
  *                                               .images = &images, .n_images = images.n_images,
  *                                               .group = group}, &audit);
- *     iv_audit_write(&audit, "audit", &e);
+ *     iv_audit_write(&audit, "audit", NULL, &e);
  */
 #ifndef INVAR_AUDIT_H
 #define INVAR_AUDIT_H
@@ -53,8 +53,7 @@ typedef struct {
 
 /* Zeroed but for what is wanted. */
 typedef struct {
-    const char
-        *activation; /* "relu", "tanh", "sigmoid", "selu" or "none"; NULL: as the file says */
+    const char *activation; /* "relu", "tanh", "sigmoid", "selu", "none"; NULL: as the file says */
 } iv_network_options;
 
 enum { IV_NETWORK_MOST_LAYERS = 64 };
@@ -207,7 +206,7 @@ typedef struct {
  * iv_below(word, n), word i % 4 of (seed, IV_STREAM_BOOTSTRAP, step b, index i / 4), the same for
  * all networks. Errors are in the context's error.
  *
- * IV_EINVAL for a deviation or a factor that is not above 0, and images that there are not; IV_EDATA if a
+ * IV_EINVAL for layers that do not follow one another, a deviation or a factor that is not above 0, and images that there are not; IV_EDATA if a
  * network does not take these images, or has other classes. Free with iv_audit_clear. */
 iv_status iv_audit_run(iv_context *context, const iv_audit_options *options, iv_audit *audit);
 void iv_audit_clear(iv_audit *audit); /* a zeroed one is fine */

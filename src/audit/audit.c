@@ -70,15 +70,27 @@ bool audit_classes_fit(size_t n_classes, size_t n_of_images, const char *images)
     return n_classes == n_of_images || (n_classes > n_of_images && !iv_dataset_info_find(images));
 }
 
+/* Also of networks that were filled in by hand. */
+static iv_status check_layers(const iv_network *n, const char *name, iv_error *error) {
+    if (n->n_layers < (n->tied ? 2 : 1) || n->n_layers > IV_NETWORK_MOST_LAYERS)
+        return iv_fail(error, IV_EINVAL, "%s: has %zu layers, expected %d to %d", name, n->n_layers,
+                       n->tied ? 2 : 1, IV_NETWORK_MOST_LAYERS);
+    for (size_t l = 1; l < n->n_layers; l++)
+        if (n->layers[l].inputs != n->layers[l - 1].outputs)
+            return iv_fail(error, IV_EINVAL,
+                           "%s: layer %zu gives %zu values, the next one takes %zu", name, l - 1,
+                           n->layers[l - 1].outputs, n->layers[l].inputs);
+    return IV_OK;
+}
+
 static iv_status check_network(const auditing *a, const iv_network *n) {
     const iv_audit_options *o = a->options;
     iv_error *error = iv_context_error(a->context);
+    const char *name = n->name ? n->name : "a network";
+    const iv_status status = check_layers(n, name, error);
+    if (status != IV_OK) return status;
     const iv_image_shape image = o->group->image, padded = o->group->padded;
     const size_t inputs = n->layers[0].inputs, outputs = n->layers[n->n_layers - 1].outputs;
-    const char *name = n->name ? n->name : "a network";
-    if (n->n_layers > IV_NETWORK_MOST_LAYERS)
-        return iv_fail(error, IV_EINVAL, "%s: has %zu layers, expected at most %d", name,
-                       n->n_layers, IV_NETWORK_MOST_LAYERS);
     if (inputs != o->group->n_pixels && o->group->n_pixels != iv_image_values(image) &&
         inputs == iv_image_values(image))
         return iv_fail(error, IV_EINVAL,

@@ -481,6 +481,11 @@ static void what_does_not_fit_the_images_is_refused(void **state) {
     expect(p, &network, &more, "rotation:4", IV_EDATA, "has 5 classes, but random has 9");
     expect(p, &network, &images, "shift:3:x", IV_EINVAL, "pads images of 4 x 4 to 6 x 6");
 
+    network.layers[1].inputs = 7; /* filled in by hand, and wrong */
+    expect(p, &network, &images, "rotation:4", IV_EINVAL,
+           "layer 0 gives 8 values, the next one takes 7");
+    network.layers[1].inputs = 8;
+
     iv_audit found;
     const float none = 0;
     iv_group *group = parse_group("rotation:4", &images);
