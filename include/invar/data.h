@@ -255,6 +255,9 @@ typedef struct {
     void *data;
 } iv_array;
 
+/* Element i of an array of integers; INT64_MAX for what is beyond it, -1 of an array of floats. */
+int64_t iv_array_integer(const iv_array *array, size_t i);
+
 /* Write a .npy file (format 1.0, little-endian), atomically. */
 iv_status iv_npy_write(const char *path, const iv_array *array, iv_error *error);
 
@@ -296,6 +299,10 @@ typedef struct iv_safetensors iv_safetensors;
  * float32. */
 iv_status iv_safetensors_open(const char *path, iv_safetensors **file, iv_error *error);
 
+/* The same of a file from elsewhere, which may also hold numbers as F16, BF16 or F64: they become
+ * floats, those of F64 the nearest ones. IV_EDATA for other types. */
+iv_status iv_safetensors_open_converted(const char *path, iv_safetensors **file, iv_error *error);
+
 /* The same of a file that was written sealed. IV_EDATA if it is not sealed, or if its SHA-256 is
  * another one. */
 iv_status iv_safetensors_open_sealed(const char *path, iv_safetensors **file, iv_error *error);
@@ -305,6 +312,7 @@ void iv_safetensors_close(iv_safetensors *file); /* NULL is fine */
 size_t iv_safetensors_count(const iv_safetensors *file);
 const iv_tensor_entry *iv_safetensors_get(const iv_safetensors *file, size_t i);
 const iv_tensor_entry *iv_safetensors_find(const iv_safetensors *file, const char *name);
+const char *iv_safetensors_stored(const iv_safetensors *file, size_t i); /* as what: "F16" */
 const char *iv_safetensors_metadata(const iv_safetensors *file, const char *key); /* or NULL */
 
 #ifdef __cplusplus

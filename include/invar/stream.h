@@ -17,6 +17,7 @@ enum {
     IV_STREAM_TEST = 12,          /* tests */
     IV_STREAM_CYCLE = 13,         /* hidden cycles over a signal's dimensions */
     IV_STREAM_DATASET = 14,       /* fixed transformations of a data set; index: image */
+    IV_STREAM_BOOTSTRAP = 15,     /* images drawn again; step: resample */
 };
 
 #endif

@@ -3,7 +3,10 @@
  * Element 0 is the identity. Rotations of order 2 and 4 turn the image counter-clockwise by
  * multiples of 360 / order degrees, those of order 4 squares alone; shifts of order k roll it by
  * multiples of height / k and width / k, after zero padding split evenly (the odd row and column at
- * the end) to sides divisible by k. All planes of an image are moved alike.
+ * the end) to sides divisible by k. Flips mirror the image along x (left and right change places),
+ * along y, or both: then element 2 i + j mirrors i times along y and j times along x. The dihedral
+ * group of order 8 has all symmetries of the square: element 4 i + j mirrors i times along x, then
+ * turns j quarters. All planes of an image are moved alike.
  * Source: Moskalev et al. 2023, the groups R^2_4 and T^2_3. */
 #ifndef INVAR_TRANSFORM_H
 #define INVAR_TRANSFORM_H
@@ -24,13 +27,20 @@ static inline size_t iv_image_values(iv_image_shape shape) {
     return shape.planes * shape.height * shape.width;
 }
 
-typedef enum { IV_GROUP_ROTATION, IV_GROUP_SHIFT } iv_group_kind;
+typedef enum {
+    IV_GROUP_LISTED = -1, /* permutations of one's own: iv_group_from_tables */
+    IV_GROUP_ROTATION,
+    IV_GROUP_SHIFT,
+    IV_GROUP_FLIP,
+    IV_GROUP_DIHEDRAL,
+} iv_group_kind;
 typedef enum { IV_AXES_X = 1, IV_AXES_Y = 2, IV_AXES_XY = 3 } iv_group_axes;
 
 typedef struct {
     iv_group_kind kind;
     size_t order;
-    iv_group_axes axes;   /* of a shift; both: element i * order + j moves i steps down, j right */
+    iv_group_axes axes;   /* of shifts and flips; both: element i * order + j moves i steps down, j
+                             right, or mirrors so often along y and along x */
     iv_image_shape image; /* of the images as stored */
     size_t pad_top, pad_left; /* zero rows above and columns left of the stored image */
     iv_image_shape padded;    /* of the images that the group acts on, padding included */
@@ -81,6 +91,22 @@ iv_image_shape iv_group_padded(iv_group_kind kind, size_t order, iv_image_shape 
 iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes,
                           iv_image_shape shape, iv_group **group, iv_error *error);
 void iv_group_destroy(iv_group *group); /* NULL is fine */
+
+/* A group of permutations: element g of an image x has at p what x has at source[g][p].
+ *
+ * source  [n_elements, n], n the values of an image, or of a plane: every plane is then moved alike
+ * name    in messages
+ *
+ * IV_EINVAL, with the element that is wrong, unless they are permutations, the first is the
+ * identity, no two are the same and the product of any two is among them. */
+iv_status iv_group_from_tables(const int64_t *source, size_t n_elements, size_t n,
+                               iv_image_shape shape, const char *name, iv_group **group,
+                               iv_error *error);
+
+/* The group that a text names, KIND[:ORDER[:AXES]]: "rotation:4", "shift:3:xy". Without an order a
+ * kind has the largest that it lists; axes are x, y or xy, x where they are left out. IV_EINVAL,
+ * with what was expected, for other texts, and as iv_group_create says. */
+iv_status iv_group_parse(const char *text, iv_image_shape shape, iv_group **group, iv_error *error);
 
 /* Copy n images of bytes into padded images: [n, planes, height, width] each. */
 void iv_group_pad(const iv_group *group, const uint8_t *images, size_t n_images, uint8_t *padded);

@@ -25,6 +25,24 @@ const char *iv_array_type_name(iv_array_type type) {
     return types[type].name;
 }
 
+int64_t iv_array_integer(const iv_array *array, size_t i) {
+    switch (array->type) {
+    case IV_ARRAY_INT8: return ((const int8_t *)array->data)[i];
+    case IV_ARRAY_UINT8: return ((const uint8_t *)array->data)[i];
+    case IV_ARRAY_INT16: return ((const int16_t *)array->data)[i];
+    case IV_ARRAY_UINT16: return ((const uint16_t *)array->data)[i];
+    case IV_ARRAY_INT32: return ((const int32_t *)array->data)[i];
+    case IV_ARRAY_UINT32: return ((const uint32_t *)array->data)[i];
+    case IV_ARRAY_INT64: return ((const int64_t *)array->data)[i];
+    case IV_ARRAY_UINT64: {
+        const uint64_t value = ((const uint64_t *)array->data)[i];
+        return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+    }
+    case IV_ARRAY_FLOAT32: break;
+    }
+    return -1;
+}
+
 /* Elements are stored little-endian, whatever the machine. */
 static void swap_if_big_endian(void *data, size_t n_elements, size_t element_bytes) {
     const uint16_t probe = 1;
@@ -185,8 +203,8 @@ static iv_status refuse_header(const char *path, const refusal *why, iv_error *e
     if (*why->type)
         return iv_fail(error, IV_EDATA,
                        "%s: an array of type %s, expected integers or float32, little-endian: "
-                       "save array.astype('uint8'), say",
-                       path, why->type);
+                       "save array.astype('%s'), say",
+                       path, why->type, strchr(why->type, 'f') ? "float32" : "uint8");
     return iv_fail(error, IV_EDATA,
                    "%s: not understood, expected an array of integers or float32, little-endian, "
                    "in C order, of at most %d dimensions",

@@ -73,25 +73,6 @@ static iv_status take_images(const iv_array *array, iv_own_part *part, iv_error 
 
 /* ------------------------------------------------------------------ labels */
 
-/* An element of an array of integers, or what is as far beyond every class. */
-static int64_t integer_at(const iv_array *array, size_t i) {
-    switch (array->type) {
-    case IV_ARRAY_INT8: return ((const int8_t *)array->data)[i];
-    case IV_ARRAY_UINT8: return ((const uint8_t *)array->data)[i];
-    case IV_ARRAY_INT16: return ((const int16_t *)array->data)[i];
-    case IV_ARRAY_UINT16: return ((const uint16_t *)array->data)[i];
-    case IV_ARRAY_INT32: return ((const int32_t *)array->data)[i];
-    case IV_ARRAY_UINT32: return ((const uint32_t *)array->data)[i];
-    case IV_ARRAY_INT64: return ((const int64_t *)array->data)[i];
-    case IV_ARRAY_UINT64: {
-        const uint64_t value = ((const uint64_t *)array->data)[i];
-        return value > INT64_MAX ? INT64_MAX : (int64_t)value;
-    }
-    case IV_ARRAY_FLOAT32: break;
-    }
-    return -1;
-}
-
 static iv_status take_labels(const iv_array *array, iv_own_part *part, iv_error *error) {
     const char *path = part->labels_path;
     if (array->type == IV_ARRAY_FLOAT32)
@@ -105,7 +86,7 @@ static iv_status take_labels(const iv_array *array, iv_own_part *part, iv_error 
     part->labels = malloc(part->n_images);
     if (!part->labels) return iv_fail(error, IV_ENOMEM, "out of memory for labels");
     for (size_t i = 0; i < part->n_images; i++) {
-        const int64_t label = integer_at(array, i);
+        const int64_t label = iv_array_integer(array, i);
         if (label < 0 || label >= IV_OWN_MOST_CLASSES)
             return iv_fail(error, IV_EDATA, "%s: label %zu is %lld, expected 0 to %d", path, i,
                            (long long)label, IV_OWN_MOST_CLASSES - 1);

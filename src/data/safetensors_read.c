@@ -6,20 +6,33 @@
 #include <invar/data.h>
 
 #include <jansson.h>
+
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The limit of the reference implementation. */
 static const uint64_t most_header_bytes = 100000000;
 
+/* How numbers are stored. The first is the one that is read where nothing is converted. */
+typedef enum { F32, F16, BF16, F64, N_TYPES } number_type;
+
+static const struct {
+    const char *name;
+    size_t bytes;
+} types[N_TYPES] = {
+    [F32] = {"F32", 4}, [F16] = {"F16", 2}, [BF16] = {"BF16", 2}, [F64] = {"F64", 8}};
+
 typedef struct {
     iv_tensor_entry tensor; /* its name belongs to the JSON header */
-    size_t begin, end;      /* in the data */
+    number_type type;
+    size_t n_elements;
+    size_t begin, end; /* in the data */
 } entry;
 
 struct iv_safetensors {
     uint8_t *bytes; /* the whole file */
-    float *data;    /* aligned copy of its data */
+    float *data;    /* its data, aligned, as floats */
     json_t *header;
     entry *entries;
     size_t n_entries;
@@ -46,23 +59,31 @@ static int get_size(const json_t *value, size_t *size) {
     return (json_int_t)*size == json_integer_value(value);
 }
 
+static iv_status read_type(const char *path, const char *name, const char *written, bool convert,
+                           number_type *type, iv_error *error) {
+    for (*type = 0; *type < (convert ? N_TYPES : 1); (*type)++)
+        if (strcmp(written, types[*type].name) == 0) return IV_OK;
+    return iv_fail(error, IV_EDATA, "%s: tensor '%s' has type %s, only %s read", path, name,
+                   written, convert ? "F32, F16, BF16 and F64 are" : "F32 is");
+}
+
 static iv_status read_entry(const char *path, const char *name, const json_t *value,
-                            size_t data_bytes, entry *out, iv_error *error) {
+                            size_t data_bytes, bool convert, entry *out, iv_error *error) {
     const json_t *type = json_object_get(value, "dtype"), *shape = json_object_get(value, "shape");
     const json_t *offsets = json_object_get(value, "data_offsets");
     if (!json_is_string(type) || !json_is_array(shape) || !json_is_array(offsets) ||
         json_object_size(value) != 3)
         return damaged(path, name, "lacks dtype, shape or data_offsets, or has more", error);
-    if (strcmp(json_string_value(type), "F32") != 0)
-        return iv_fail(error, IV_EDATA, "%s: tensor '%s' has type %s, only F32 is read", path, name,
-                       json_string_value(type));
+    const iv_status status =
+        read_type(path, name, json_string_value(type), convert, &out->type, error);
+    if (status != IV_OK) return status;
 
     if (json_array_size(offsets) != 2 || !get_size(json_array_get(offsets, 0), &out->begin) ||
         !get_size(json_array_get(offsets, 1), &out->end) || out->begin > out->end ||
         out->end > data_bytes)
         return damaged(path, name, "lies outside the file", error);
 
-    size_t n_bytes = sizeof(float);
+    size_t n_bytes = types[out->type].bytes;
     if (json_array_size(shape) > IV_ARRAY_MAX_RANK)
         return damaged(path, name, "has too many dimensions", error);
     out->tensor.name = name;
@@ -73,6 +94,7 @@ static iv_status read_entry(const char *path, const char *name, const json_t *va
             return damaged(path, name, "has an impossible shape", error);
     if (n_bytes != out->end - out->begin)
         return damaged(path, name, "has a shape that does not fit its bytes", error);
+    out->n_elements = n_bytes / types[out->type].bytes;
     return IV_OK;
 }
 
@@ -96,7 +118,7 @@ static int compare_entries(const void *first, const void *second) {
 }
 
 static iv_status read_entries(const char *path, iv_safetensors *file, size_t data_bytes,
-                              iv_error *error) {
+                              bool convert, iv_error *error) {
     const size_t n_keys = json_object_size(file->header);
     file->entries = calloc(n_keys + 1, sizeof *file->entries);
     if (!file->entries) return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
@@ -108,8 +130,8 @@ static iv_status read_entries(const char *path, iv_safetensors *file, size_t dat
         if (strcmp(key, "__metadata__") == 0)
             status = check_metadata(path, value, error);
         else
-            status =
-                read_entry(path, key, value, data_bytes, &file->entries[file->n_entries++], error);
+            status = read_entry(path, key, value, data_bytes, convert,
+                                &file->entries[file->n_entries++], error);
         if (status != IV_OK) return status;
     }
 
@@ -128,26 +150,66 @@ static iv_status read_entries(const char *path, iv_safetensors *file, size_t dat
     return IV_OK;
 }
 
+/* Little-endian bits of one number. */
+static uint64_t bits_at(const uint8_t *from, size_t n_bytes) {
+    uint64_t bits = 0;
+    for (size_t i = 0; i < n_bytes; i++) bits |= (uint64_t)from[i] << (8 * i);
+    return bits;
+}
+
+static float of_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* IEEE 754 half precision: exact. Numbers below 2^-14 are multiples of 2^-24. */
+static float of_half(uint32_t half) {
+    const uint32_t sign = (half & 0x8000U) << 16, exponent = half >> 10 & 31, rest = half & 0x3ffU;
+    if (exponent == 0) return (sign ? -1.0f : 1.0f) * (float)rest * 0x1p-24f;
+    return of_bits(sign | (exponent == 31 ? 255U : exponent + 112) << 23 | rest << 13);
+}
+
+/* To the nearest float; infinite beyond the largest. */
+static float of_double(uint64_t bits) {
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return (float)value;
+}
+
+static float number_at(const uint8_t *from, number_type type) {
+    const uint64_t bits = bits_at(from, types[type].bytes);
+    switch (type) {
+    case F16: return of_half((uint32_t)bits);
+    case BF16: return of_bits((uint32_t)bits << 16);
+    case F64: return of_double(bits);
+    default: return of_bits((uint32_t)bits);
+    }
+}
+
 static iv_status copy_data(const char *path, iv_safetensors *file, const uint8_t *data,
-                           size_t data_bytes, iv_error *error) {
+                           iv_error *error) {
+    size_t n = 0; /* at most half as many as there are bytes */
+    for (size_t i = 0; i < file->n_entries; i++) n += file->entries[i].n_elements;
     const uint16_t probe = 1;
-    const size_t flip = *(const uint8_t *)&probe == 1 ? 0 : 3;
-    if (data_bytes % sizeof(float) != 0)
-        return iv_fail(error, IV_EDATA, "%s: its %zu bytes of data are no whole floats", path,
-                       data_bytes);
-    file->data = malloc(data_bytes + sizeof(float));
-    if (!file->data) return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
-    uint8_t *to = (uint8_t *)file->data;
-    if (flip == 0)
-        memcpy(to, data, data_bytes);
-    else
-        for (size_t i = 0; i < data_bytes; i++) to[i] = data[i ^ flip];
-    for (size_t i = 0; i < file->n_entries; i++)
-        file->entries[i].tensor.data = file->data + file->entries[i].begin / sizeof(float);
+    const bool little_endian = *(const uint8_t *)&probe == 1;
+    float *to = file->data = malloc((n + 1) * sizeof *to);
+    if (!to) return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
+    for (size_t i = 0; i < file->n_entries; i++) {
+        entry *at = &file->entries[i];
+        at->tensor.data = to;
+        if (at->type == F32 && little_endian)
+            memcpy(to, data + at->begin, at->n_elements * sizeof *to);
+        else
+            for (size_t k = 0; k < at->n_elements; k++)
+                to[k] = number_at(data + at->begin + k * types[at->type].bytes, at->type);
+        to += at->n_elements;
+    }
     return IV_OK;
 }
 
-static iv_status parse(const char *path, iv_safetensors *file, size_t size, iv_error *error) {
+static iv_status parse(const char *path, iv_safetensors *file, size_t size, bool convert,
+                       iv_error *error) {
     uint64_t header_bytes = 0;
     if (size < 8)
         return iv_fail(error, IV_EDATA, "%s: not a safetensors file: it has %zu bytes", path, size);
@@ -168,9 +230,9 @@ static iv_status parse(const char *path, iv_safetensors *file, size_t size, iv_e
                        file->header ? "another kind of value" : reason.text);
 
     const size_t data_bytes = size - 8 - (size_t)header_bytes;
-    const iv_status status = read_entries(path, file, data_bytes, error);
+    const iv_status status = read_entries(path, file, data_bytes, convert, error);
     if (status != IV_OK) return status;
-    return copy_data(path, file, file->bytes + 8 + header_bytes, data_bytes, error);
+    return copy_data(path, file, file->bytes + 8 + header_bytes, error);
 }
 
 /* Whether the SHA-256 in the header, the first string of its metadata, is that of all the bytes. */
@@ -196,7 +258,8 @@ static iv_status check_seal(const char *path, iv_safetensors *file, size_t size,
     return iv_fail(error, IV_EDATA, "%s: damaged: its SHA-256 is not the one in it", path);
 }
 
-static iv_status open_file(const char *path, bool sealed, iv_safetensors **out, iv_error *error) {
+static iv_status open_file(const char *path, bool sealed, bool convert, iv_safetensors **out,
+                           iv_error *error) {
     *out = NULL;
     iv_safetensors *file = calloc(1, sizeof *file);
     if (!file) return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
@@ -204,7 +267,7 @@ static iv_status open_file(const char *path, bool sealed, iv_safetensors **out, 
     size_t size;
     iv_status status = iv_read_file(path, SIZE_MAX / 2, &file->bytes, &size, error);
     if (status == IV_OK && sealed) status = check_seal(path, file, size, error);
-    if (status == IV_OK) status = parse(path, file, size, error);
+    if (status == IV_OK) status = parse(path, file, size, convert, error);
     if (status != IV_OK) {
         iv_safetensors_close(file);
         return status;
@@ -216,11 +279,15 @@ static iv_status open_file(const char *path, bool sealed, iv_safetensors **out, 
 }
 
 iv_status iv_safetensors_open(const char *path, iv_safetensors **file, iv_error *error) {
-    return open_file(path, false, file, error);
+    return open_file(path, false, false, file, error);
+}
+
+iv_status iv_safetensors_open_converted(const char *path, iv_safetensors **file, iv_error *error) {
+    return open_file(path, false, true, file, error);
 }
 
 iv_status iv_safetensors_open_sealed(const char *path, iv_safetensors **file, iv_error *error) {
-    return open_file(path, true, file, error);
+    return open_file(path, true, false, file, error);
 }
 
 size_t iv_safetensors_count(const iv_safetensors *file) {
@@ -229,6 +296,10 @@ size_t iv_safetensors_count(const iv_safetensors *file) {
 
 const iv_tensor_entry *iv_safetensors_get(const iv_safetensors *file, size_t i) {
     return i < file->n_entries ? &file->entries[i].tensor : NULL;
+}
+
+const char *iv_safetensors_stored(const iv_safetensors *file, size_t i) {
+    return i < file->n_entries ? types[file->entries[i].type].name : NULL;
 }
 
 const iv_tensor_entry *iv_safetensors_find(const iv_safetensors *file, const char *name) {

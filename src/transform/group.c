@@ -1,16 +1,14 @@
-/* Exact groups of square images as tables of pixel indices.
+/* Exact groups of images as tables of pixel indices.
  *
  * A new kind is a name in iv_group_kind and a row of the table below, with the function that fills
  * an element's map. Nothing else in the library tells kinds apart.
  */
-#include <invar/transform.h>
+#include "transform/group.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MOST_PIXELS = 65535 }; /* a uint16_t counts them */
 
 /* ------------------------------------------------------------------ rotation */
 
@@ -70,6 +68,35 @@ static void map_shift(const iv_group *group, size_t element, uint16_t *source) {
                                                       (column + width - right) % width);
 }
 
+/* ------------------------------------------------------------------ mirrors */
+
+static void map_flip(const iv_group *group, size_t element, uint16_t *source) {
+    const size_t height = group->padded.height, width = group->padded.width;
+    const bool both = group->axes == IV_AXES_XY;
+    const bool down = both ? element / 2 : element && group->axes == IV_AXES_Y;
+    const bool across = both ? element % 2 : element && group->axes == IV_AXES_X;
+    for (size_t row = 0; row < height; row++)
+        for (size_t column = 0; column < width; column++)
+            source[row * width + column] = (uint16_t)((down ? height - 1 - row : row) * width +
+                                                      (across ? width - 1 - column : column));
+}
+
+static void map_dihedral(const iv_group *group, size_t element, uint16_t *source) {
+    const size_t side = group->padded.height;
+    for (size_t row = 0; row < side; row++)
+        for (size_t column = 0; column < side; column++) {
+            const size_t turned = rotated_source(side, side, element % 4, row, column);
+            source[row * side + column] =
+                (uint16_t)(element < 4 ? turned : turned / side * side + side - 1 - turned % side);
+        }
+}
+
+static const char *why_no_dihedral(size_t order, size_t height, size_t width) {
+    (void)order;
+    return height != width ? "a quarter turn changes height and width of images that are not square"
+                           : NULL;
+}
+
 /* ------------------------------------------------------------------ kinds */
 
 static const iv_group_kind_info kinds[] = {
@@ -92,6 +119,26 @@ static const iv_group_kind_info kinds[] = {
             .pads = true,
             .n_elements = shift_elements,
             .map = map_shift,
+        },
+    [IV_GROUP_FLIP] =
+        {
+            .name = "flip",
+            .doc = "mirrors the image along each of its axes",
+            .orders = {2},
+            .why = "a mirror image of a mirror image is the image",
+            .has_axes = true,
+            .n_elements = shift_elements,
+            .map = map_flip,
+        },
+    [IV_GROUP_DIHEDRAL] =
+        {
+            .name = "dihedral",
+            .doc = "quarter turns, and quarter turns of the mirror image",
+            .orders = {8},
+            .why = "those are all symmetries of the square",
+            .why_not = why_no_dihedral,
+            .n_elements = order_elements,
+            .map = map_dihedral,
         },
 };
 
@@ -150,7 +197,8 @@ static void say_expected(const iv_group_kind_info *info, iv_image_shape shape, c
                            : i + 1 == n ? " or "
                                         : ", ",
                            fitting[i]);
-    snprintf(text, IV_GROUP_EXPECTED, "%s for a %s: %s", orders, info->name, why);
+    snprintf(text, IV_GROUP_EXPECTED, "%s for a %s: %s", n > 0 || orders[0] ? orders : "none",
+             info->name, why);
 }
 
 bool iv_group_order_allowed(iv_group_kind kind, size_t order, iv_image_shape shape,
@@ -191,18 +239,34 @@ static void fill_tables(iv_group *group) {
 
 static iv_status check_shape(iv_group_kind kind, size_t order, iv_image_shape shape,
                              iv_error *error) {
-    const bool bounded = shape.planes <= MOST_PIXELS && shape.height <= MOST_PIXELS &&
-                         shape.width <= MOST_PIXELS && order <= MOST_PIXELS;
+    const bool bounded = shape.planes <= IV_GROUP_MOST_PIXELS &&
+                         shape.height <= IV_GROUP_MOST_PIXELS &&
+                         shape.width <= IV_GROUP_MOST_PIXELS && order <= IV_GROUP_MOST_PIXELS;
     const iv_image_shape padded = bounded ? iv_group_padded(kind, order, shape) : shape;
     const uint64_t area = bounded ? (uint64_t)padded.height * padded.width : 0;
-    if (area > 0 && area <= MOST_PIXELS && shape.planes > 0 && area * shape.planes <= MOST_PIXELS)
+    if (area > 0 && area <= IV_GROUP_MOST_PIXELS && shape.planes > 0 &&
+        area * shape.planes <= IV_GROUP_MOST_PIXELS)
         return IV_OK;
     return iv_fail(error, IV_EINVAL,
                    "images of %zu x %zu x %zu (planes, height, width), with padding %zu x %zu "
                    "each: expected 1 to %d values, such as 255 x 255 in grey or 147 x 147 in "
                    "colour",
                    shape.planes, shape.height, shape.width, padded.height, padded.width,
-                   MOST_PIXELS);
+                   IV_GROUP_MOST_PIXELS);
+}
+
+iv_group *iv_group_allocate(iv_group like) {
+    iv_group *group = malloc(sizeof *group);
+    if (!group) return NULL;
+    like.pad_top = (like.padded.height - like.image.height) / 2;
+    like.pad_left = (like.padded.width - like.image.width) / 2;
+    like.n_pixels = iv_image_values(like.padded);
+    like.source = malloc(like.n_elements * like.n_pixels * sizeof *like.source);
+    like.inverse = malloc(like.n_elements * like.n_pixels * sizeof *like.inverse);
+    *group = like;
+    if (group->source && group->inverse) return group;
+    iv_group_destroy(group);
+    return NULL;
 }
 
 iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes,
@@ -220,23 +284,14 @@ iv_status iv_group_create(iv_group_kind kind, size_t order, iv_group_axes axes,
     const iv_status status = check_shape(kind, order, shape, error);
     if (status != IV_OK) return status;
 
-    iv_group *group = calloc(1, sizeof *group);
+    iv_group *group =
+        iv_group_allocate((iv_group){.kind = kind,
+                                     .order = order,
+                                     .axes = axes,
+                                     .image = shape,
+                                     .padded = iv_group_padded(kind, order, shape),
+                                     .n_elements = iv_group_elements(kind, order, axes)});
     if (!group) return iv_fail(error, IV_ENOMEM, "out of memory for a group's tables");
-    group->kind = kind;
-    group->order = order;
-    group->axes = axes;
-    group->image = shape;
-    group->padded = iv_group_padded(kind, order, shape);
-    group->pad_top = (group->padded.height - shape.height) / 2;
-    group->pad_left = (group->padded.width - shape.width) / 2;
-    group->n_pixels = iv_image_values(group->padded);
-    group->n_elements = iv_group_elements(kind, order, axes);
-    group->source = malloc(group->n_elements * group->n_pixels * sizeof *group->source);
-    group->inverse = malloc(group->n_elements * group->n_pixels * sizeof *group->inverse);
-    if (!group->source || !group->inverse) {
-        iv_group_destroy(group);
-        return iv_fail(error, IV_ENOMEM, "out of memory for a group's tables");
-    }
     fill_tables(group);
     *out = group;
     return IV_OK;

@@ -2,8 +2,9 @@
 #include "../kit/process.h"
 #include "tiny_spec.h"
 
-static const char *const commands[] = {"run",     "check", "resume", "eval", "export",    "report",
-                                       "devices", "data",  "bench",  "tune", "completion"};
+static const char *const commands[] = {"run",     "check", "resume", "eval",
+                                       "export",  "audit", "report", "data",
+                                       "devices", "tune",  "bench",  "completion"};
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static void help_lists_every_command(void **state) {

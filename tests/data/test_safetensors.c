@@ -204,12 +204,71 @@ static void the_reference_implementation_reads_what_is_written(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+/* Every pattern of half precision: sign, exponent and fraction by the definition of IEEE 754. */
+static void every_half_is_read_as_the_number_it_is(void **state) {
+    (void)state;
+    enum { N = 65536 };
+    static uint8_t halves[2 * N], bytes[2 * N + 128];
+    iv_error error = {0};
+    iv_safetensors *file;
+    for (size_t i = 0; i < N; i++) {
+        halves[2 * i] = (uint8_t)i;
+        halves[2 * i + 1] = (uint8_t)(i >> 8);
+    }
+    const size_t n =
+        compose("{\"h\":{\"dtype\":\"F16\",\"shape\":[65536],\"data_offsets\":[0,131072]}}", halves,
+                sizeof halves, bytes);
+    write_bytes(in(scratch, "h"), bytes, n);
+    assert_fails(&error, iv_safetensors_open(in(scratch, "h"), &file, &error), IV_EDATA,
+                 "has type F16, only F32 is read");
+    assert_ok(&error, iv_safetensors_open_converted(in(scratch, "h"), &file, &error));
+    assert_string_equal(iv_safetensors_stored(file, 0), "F16");
+    const float *values = iv_safetensors_get(file, 0)->data;
+    for (int i = 0; i < N; i++) {
+        const int exponent = i >> 10 & 31, fraction = i & 1023;
+        const double sign = i & 0x8000 ? -1 : 1;
+        if (exponent == 31 && fraction > 0)
+            assert_true(isnan(values[i]));
+        else if (exponent == 31)
+            assert_true(isinf(values[i]) && (values[i] > 0) == (sign > 0));
+        else
+            assert_true(
+                (double)values[i] ==
+                sign * (exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24)));
+    }
+    iv_safetensors_close(file);
+}
+
+/* bfloat16 is the upper half of a float; doubles become the nearest float. */
+static void other_types_become_floats(void **state) {
+    (void)state;
+    static const uint8_t data[] = {0x80, 0x3f, 0x20, 0xc0,                          /* 1, -2.5 */
+                                   0x9a, 0x99, 0x99, 0x99, 0x99, 0x99, 0xb9, 0x3f,  /* 0.1 */
+                                   0,    0,    0,    0,    0,    0,    0x08, 0xc0}; /* -3 */
+    static const char header[] = "{\"b\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]},"
+                                 "\"d\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[4,20]}}";
+    uint8_t bytes[256];
+    iv_error error = {0};
+    iv_safetensors *file;
+    write_bytes(in(scratch, "m"), bytes, compose(header, data, sizeof data, bytes));
+    assert_ok(&error, iv_safetensors_open_converted(in(scratch, "m"), &file, &error));
+    const float *b = iv_safetensors_find(file, "b")->data,
+                *d = iv_safetensors_find(file, "d")->data;
+    assert_true(b[0] == 1.0f && b[1] == -2.5f && d[0] == 0.1f && d[1] == -3.0f);
+    iv_safetensors_close(file);
+    write_bytes(in(scratch, "m"), bytes, compose(header, data, sizeof data - 1, bytes));
+    assert_fails(&error, iv_safetensors_open_converted(in(scratch, "m"), &file, &error), IV_EDATA,
+                 "lies outside the file");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(tensors_are_written_as_the_format_says),
         SCRATCH_TEST(what_is_written_is_read_back),
         SCRATCH_TEST(bad_names_are_not_written),
         SCRATCH_TEST(other_orders_and_spaces_are_read),
+        SCRATCH_TEST(every_half_is_read_as_the_number_it_is),
+        SCRATCH_TEST(other_types_become_floats),
         SCRATCH_TEST(wrong_headers_are_refused),
         SCRATCH_TEST(every_truncated_file_is_refused),
         SCRATCH_TEST(a_nonsensical_header_length_is_refused),

@@ -7,6 +7,7 @@
 #include "report/run_json.h"
 #include "runtime/cache.h"
 
+#include <invar/audit.h>
 #include <invar/bench.h>
 #include <invar/data.h>
 #include <invar/report.h>
@@ -297,6 +298,30 @@ static void write_cached(FILE *good) {
     copy_of(cached, good);
 }
 
+/* ------------------------------------------------------------------ networks from elsewhere */
+
+static void read_network(const uint8_t *bytes, size_t n) {
+    iv_error error = {0};
+    iv_network network;
+    check(iv_network_read(as_file(bytes, n), NULL, &network, &error), &error);
+    for (size_t l = 1; l < network.n_layers; l++)
+        if (network.layers[l].inputs != network.layers[l - 1].outputs) abort();
+    iv_network_clear(&network);
+}
+
+static void write_network(FILE *good) {
+    static const float values[12] = {0.5f, -1, 2};
+    const iv_tensor_entry tensors[] = {{"net.0.weight", 2, {3, 4}, values},
+                                       {"net.0.bias", 1, {3}, values},
+                                       {"net.2.weight", 2, {2, 3}, values}};
+    const iv_metadata metadata[] = {
+        {"run", "{\"model\": {\"kind\": \"perceptron\"}, \"run\": {\"method\": \"weight-tying\"}, "
+                "\"group\": {\"kind\": \"rotation\", \"order\": 2, \"axes\": \"x\"}}"}};
+    const char *path = as_file(NULL, 0);
+    if (iv_safetensors_write(path, tensors, 3, metadata, 1, NULL) != IV_OK) abort();
+    copy_of(path, good);
+}
+
 /* ------------------------------------------------------------------ all of them */
 
 const reader readers[] = {
@@ -306,6 +331,6 @@ const reader readers[] = {
     {"gzip", read_idx, write_gzip},        {"results", read_results, write_results},
     {"run", read_run, write_run},          {"bench", read_bench, write_bench},
     {"log", read_log, write_log},          {"tuning", read_tuning, write_tuning},
-    {"cached", read_cached, write_cached},
+    {"cached", read_cached, write_cached}, {"network", read_network, write_network},
 };
 const size_t n_readers = sizeof readers / sizeof *readers;

@@ -133,6 +133,58 @@ static void shifts_are_rolls(void **state) {
     }
 }
 
+/* numpy.flip along the last axis, and along the one before it. */
+static void mirror(size_t n, bool down, bool across, const uint16_t *x, uint16_t *out) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            out[(down ? n - 1 - i : i) * n + (across ? n - 1 - j : j)] = x[i * n + j];
+}
+
+static void flips_are_mirror_images(void **state) {
+    (void)state;
+    for (int axes = IV_AXES_X; axes <= IV_AXES_XY; axes++)
+        for (size_t side = 5; side <= 6; side++) {
+            iv_group *group = make((group_case){IV_GROUP_FLIP, 2, (iv_group_axes)axes, side});
+            uint16_t *x = pixels(group), *expected = pixels(group), *got = pixels(group);
+            assert_int_equal(group->n_elements, axes == IV_AXES_XY ? 4 : 2);
+            for (size_t g = 0; g < group->n_elements; g++) {
+                mirror(side, axes == IV_AXES_XY ? g / 2 : g && axes == IV_AXES_Y,
+                       axes == IV_AXES_XY ? g % 2 : g && axes == IV_AXES_X, x, expected);
+                act(group, group->source, g, x, got);
+                assert_memory_equal(got, expected, group->n_pixels * sizeof *x);
+            }
+            free(x);
+            free(expected);
+            free(got);
+            iv_group_destroy(group);
+        }
+}
+
+static void the_dihedral_group_turns_and_mirrors(void **state) {
+    (void)state;
+    for (size_t side = 5; side <= 6; side++) {
+        iv_group *group = make((group_case){IV_GROUP_DIHEDRAL, 8, IV_AXES_XY, side});
+        uint16_t *x = pixels(group), *expected = pixels(group), *turned = pixels(group),
+                 *got = pixels(group);
+        const size_t bytes = group->n_pixels * sizeof *x;
+        assert_int_equal(group->n_elements, 8);
+        for (size_t g = 0; g < 8; g++) {
+            mirror(side, false, g >= 4, x, expected);
+            for (size_t quarter = 0; quarter < g % 4; quarter++) {
+                rot90(side, expected, turned);
+                memcpy(expected, turned, bytes);
+            }
+            act(group, group->source, g, x, got);
+            assert_memory_equal(got, expected, bytes);
+        }
+        free(x);
+        free(expected);
+        free(turned);
+        free(got);
+        iv_group_destroy(group);
+    }
+}
+
 static void the_identity_comes_first(void **state) {
     (void)state;
     size_t n_cases;
@@ -393,6 +445,96 @@ static void a_quarter_turn_wants_squares(void **state) {
     assert_non_null(strstr(error.message, "use 2 for a rotation: a quarter turn"));
 }
 
+/* ------------------------------------------------------------------ by name, and listed */
+
+static void groups_are_found_by_their_texts(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        iv_group_kind kind;
+        size_t order;
+        iv_group_axes axes;
+    } texts[] = {{"rotation:2", IV_GROUP_ROTATION, 2, IV_AXES_X},
+                 {"rotation", IV_GROUP_ROTATION, 4, IV_AXES_X},
+                 {"shift:3", IV_GROUP_SHIFT, 3, IV_AXES_X},
+                 {"shift:6:y", IV_GROUP_SHIFT, 6, IV_AXES_Y},
+                 {"shift:2:xy", IV_GROUP_SHIFT, 2, IV_AXES_XY},
+                 {"flip", IV_GROUP_FLIP, 2, IV_AXES_X},
+                 {"flip:y", IV_GROUP_FLIP, 2, IV_AXES_Y},
+                 {"flip:2:xy", IV_GROUP_FLIP, 2, IV_AXES_XY},
+                 {"dihedral", IV_GROUP_DIHEDRAL, 8, IV_AXES_X}};
+    static const char *const bad[][2] = {{"", "expected one of rotation, shift, flip, dihedral"},
+                                         {"rotatoin:4", "did you mean `rotation`?"},
+                                         {"rotation:", "\":\" is not understood"},
+                                         {"rotation:x", "\":x\" is not understood"},
+                                         {"rotation:4:x", "\":x\" is not understood"},
+                                         {"rotation:40000000000000000000", "use 2 or 4"},
+                                         {"shift", "expected shift:ORDER"},
+                                         {"shift:x", "expected shift:ORDER"},
+                                         {"shift:2:z", "\":z\" is not understood"},
+                                         {"shift:2:x:", "\":x:\" is not understood"}};
+    iv_group *group;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        iv_error error = {0};
+        assert_ok(&error, iv_group_parse(texts[i].text, square(6), &group, &error));
+        assert_true(group->kind == texts[i].kind && group->order == texts[i].order &&
+                    group->axes == texts[i].axes);
+        iv_group_destroy(group);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        iv_error error = {0};
+        assert_fails(&error, iv_group_parse(bad[i][0], square(6), &group, &error), IV_EINVAL,
+                     bad[i][1]);
+        assert_null(group);
+    }
+}
+
+/* The tables of a kind of group, given as permutations of a plane, are that group on every plane. */
+static void listed_permutations_act_as_the_group_they_are(void **state) {
+    (void)state;
+    enum { N = 36 };
+    const iv_image_shape shape = {2, 6, 6};
+    iv_error error = {0};
+    iv_group *known, *listed;
+    int64_t source[8 * N];
+    assert_ok(&error, iv_group_parse("dihedral", shape, &known, &error));
+    for (size_t g = 0; g < 8; g++)
+        for (size_t p = 0; p < N; p++) source[g * N + p] = known->source[g * 2 * N + p];
+    assert_ok(&error, iv_group_from_tables(source, 8, N, shape, "mine", &listed, &error));
+    assert_int_equal(listed->kind, IV_GROUP_LISTED);
+    assert_int_equal(listed->n_elements, 8);
+    assert_int_equal(listed->n_pixels, 2 * N);
+    assert_memory_equal(listed->source, known->source, 8 * 2 * N * sizeof *known->source);
+    assert_memory_equal(listed->inverse, known->inverse, 8 * 2 * N * sizeof *known->inverse);
+    iv_group_destroy(known);
+    iv_group_destroy(listed);
+}
+
+static void what_is_no_group_is_refused_with_the_element(void **state) {
+    (void)state;
+    static const struct {
+        int64_t source[9];
+        const char *part;
+    } bad[] = {{{0, 1, 2, 1, 2, 0, 2, 0, 3}, "mine: element 2 is no permutation of 0 to 2"},
+               {{0, 1, 2, 1, 2, 0, 2, 0, 0}, "element 2 is no permutation"},
+               {{0, 1, 2, 1, 2, 0, 2, 0, -1}, "element 2 is no permutation"},
+               {{1, 2, 0, 0, 1, 2, 2, 0, 1}, "element 0 is not the identity"},
+               {{0, 1, 2, 1, 2, 0, 1, 2, 0}, "are the same"},
+               {{0, 1, 2, 1, 2, 0, 1, 0, 2}, "no group: element "}};
+    const iv_image_shape shape = {1, 1, 3};
+    iv_group *group;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        iv_error error = {0};
+        assert_fails(&error,
+                     iv_group_from_tables(bad[i].source, 3, 3, shape, "mine", &group, &error),
+                     IV_EINVAL, bad[i].part);
+        assert_null(group);
+    }
+    iv_error error = {0};
+    assert_fails(&error, iv_group_from_tables(bad[0].source, 3, 2, shape, "mine", &group, &error),
+                 IV_EINVAL, "3 permutations of 2 values, expected 1 to 4096 of 3");
+}
+
 static void groups_of_too_many_values_are_refused(void **state) {
     (void)state;
     iv_error error = {0};
@@ -411,6 +553,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rotations_are_rot90),
         cmocka_unit_test(shifts_are_rolls),
+        cmocka_unit_test(flips_are_mirror_images),
+        cmocka_unit_test(the_dihedral_group_turns_and_mirrors),
         cmocka_unit_test(the_identity_comes_first),
         cmocka_unit_test(the_inverse_undoes_an_element_on_either_side),
         cmocka_unit_test(products_and_inverses_are_elements_and_elements_differ),
@@ -421,6 +565,9 @@ int main(void) {
         cmocka_unit_test(a_refused_order_is_answered_with_those_that_exist),
         cmocka_unit_test(every_plane_of_a_rectangle_is_moved_alike),
         cmocka_unit_test(a_quarter_turn_wants_squares),
+        cmocka_unit_test(groups_are_found_by_their_texts),
+        cmocka_unit_test(listed_permutations_act_as_the_group_they_are),
+        cmocka_unit_test(what_is_no_group_is_refused_with_the_element),
         cmocka_unit_test(groups_of_too_many_values_are_refused),
         cmocka_unit_test(elements_and_sides_are_known_before_a_group_is_made),
     };

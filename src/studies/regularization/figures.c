@@ -76,7 +76,7 @@ static iv_status draw_grid(const iv_experiment *x, const char *prefix, const cha
                            const iv_group *group) {
     iv_error *error = iv_context_error(x->context);
     const size_t n_pixels = group->n_pixels;
-    enum { MOST = 64 }; /* the schema's bound on images; groups have at most 49 elements */
+    enum { MOST = 64 }; /* the schema's bound on images; groups have at most 64 elements */
     char name[256], labels[MOST][16], rows[MOST][16];
     const char *row_labels[MOST], *column_labels[MOST];
     float *grid = malloc(n_images * n_elements * n_pixels * sizeof *grid);

@@ -35,12 +35,14 @@ static const iv_key keys[] = {
 
     {"group", IV_KEY_MAP, .doc = "the transformations to be invariant to"},
     {"group.kind", IV_KEY_ENUM, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .choice = group_kind,
-     .doc = "rotations of the image (by quarter turns of square ones alone), or cyclic shifts of the "
-            "image padded to divisible sides"},
-    {"group.order", IV_KEY_INTEGER, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .range = "[2, 7]",
-     .doc = "elements, or elements along each axis: 2 or 4 for rotation, 2 to 7 for shift"},
+     .doc = "rotations of the image (by quarter turns of square ones alone), cyclic shifts of the "
+            "image padded to divisible sides, mirror images, or quarter turns and mirror images"},
+    {"group.order", IV_KEY_INTEGER, IV_KEY_REQUIRED | IV_KEY_SWEEPABLE, .range = "[2, 8]",
+     .doc = "elements, or elements along each axis: 2 or 4 for rotation, 2 to 8 for shift, 2 for "
+            "flip, 8 for dihedral"},
     {"group.axes", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "x", .choices = "x|y|xy",
-     .doc = "along which axes (xy has order x order elements)", .only_if = "group.kind=shift"},
+     .doc = "along which axes (xy has order x order elements)",
+     .only_if = "group.kind=shift|flip"},
 
     IV_KEYS_MODEL,
     {"model.kind", IV_KEY_ENUM, IV_KEY_SWEEPABLE, "perceptron", .choices = "perceptron",

@@ -7,48 +7,23 @@
 
 typedef struct {
     iv_metric_def def;
-    iv_tensor *(*of_orbit)(iv_graph *graph, const reg_orbit *orbit); /* NULL: not of orbits */
+    iv_orbit_metric *of_orbit; /* NULL: not of orbits */
 } row;
-
-static iv_tensor *accuracy(iv_graph *graph, const reg_orbit *orbit) {
-    return iv_orbit_accuracy(graph, orbit->logits, orbit->labels);
-}
-
-static iv_tensor *logit_invariance(iv_graph *graph, const reg_orbit *orbit) {
-    return iv_orbit_logit_invariance(graph, orbit->logits);
-}
-
-static iv_tensor *distribution_invariance(iv_graph *graph, const reg_orbit *orbit) {
-    return iv_orbit_distribution_invariance(graph, orbit->logits);
-}
-
-static iv_tensor *saliency_invariance(iv_graph *graph, const reg_orbit *orbit) {
-    return iv_orbit_saliency_similarity(graph, orbit->saliency, orbit->inverse);
-}
 
 enum { PAPER = IV_METRIC_PUBLISHED | IV_METRIC_ASKED };
 
 /* Rows that other files name, in the order of reg_metric; others follow. */
 static const row rows[] = {
-    [REG_ACCURACY] = {{"accuracy", "Acc. (%)", 100, 1, PAPER, "[0, 1]",
-                       .doc = "share of images and group elements that are classified rightly"},
-                      accuracy},
-    [REG_LI] = {{"li", "LI", 1, 2, PAPER,
-                 .doc = "logit invariance error: mean over x and g != e of 0.5 |f(x) - f(g x)|^2"},
-                logit_invariance},
-    [REG_DI] = {{"di", "DI", 1, 2, PAPER,
-                 .doc = "distribution invariance error: mean over x and g != e of "
-                        "KL(softmax f(x) || softmax f(g x)), in nats"},
-                distribution_invariance},
-    [REG_SI] = {{"si", "SI", 1, 2, PAPER,
-                 .doc = "saliency invariance similarity: mean over x and g != e of the cosine "
-                        "between the saliency maps of x and g x, the latter turned back"},
-                saliency_invariance},
+    [REG_ACCURACY] = {{"accuracy", "Acc. (%)", 100, 1, PAPER, "[0, 1]", .doc = IV_DOC_ACCURACY},
+                      iv_metric_accuracy},
+    [REG_LI] = {{"li", "LI", 1, 2, PAPER, .doc = IV_DOC_LI}, iv_metric_logit_invariance},
+    [REG_DI] = {{"di", "DI", 1, 2, PAPER, .doc = IV_DOC_DI}, iv_metric_distribution_invariance},
+    [REG_SI] = {{"si", "SI", 1, 2, PAPER, .doc = IV_DOC_SI}, iv_metric_saliency_invariance},
     [REG_SIGMA_JACOBIAN] = {{"sigma_max_jacobian", "σmax(J)", 1, 2, PAPER,
-                             .doc = "mean over x of the largest singular value of d f / d x"}},
+                             .doc = IV_DOC_SIGMA_JACOBIAN}},
     [REG_SPECTRUM] = {{"jacobian_spectrum", "Spectrum of J", 1, -1,
                        IV_METRIC_ASKED | IV_METRIC_END_ONLY, .most = REG_MOST_CLASSES,
-                       .doc = "mean over x of each singular value of d f / d x, largest first"}},
+                       .doc = IV_DOC_SPECTRUM}},
     [REG_LOSS] = {IV_METRIC_LOSS},
     [REG_SIGMA_MAX] = {{"sigma_max", "σmax(W)", 1, -1, IV_METRIC_ASKED | IV_METRIC_SEPARATE,
                         .most = REG_MAX_LAYERS,
@@ -61,8 +36,8 @@ const iv_metric_def *reg_metric_def(size_t metric) {
     return metric < N_ROWS ? &rows[metric].def : NULL;
 }
 
-iv_tensor *reg_orbit_metric(iv_graph *graph, size_t metric, const reg_orbit *orbit) {
-    return rows[metric].of_orbit ? rows[metric].of_orbit(graph, orbit) : NULL;
+iv_orbit_metric *reg_orbit_metric(size_t metric) {
+    return rows[metric].of_orbit;
 }
 
 static size_t sets_of(const iv_population *p, iv_metric_set sets[IV_MAX_SETS]) {

@@ -7,7 +7,7 @@
  *   data.c     images as a group acts on them, and how they are split
  *   model.c    one population on the device: network, training plan
  *   measure.c  metrics of a population on its sets of images
- *   orbit.c    metrics on one set of images
+ *   orbit.c    metrics on one set of images: means of what the audit room finds
  *   norms.c    largest singular values of the weights
  *   results.c  cells; the run that stands for those that differ in nu
  *   claims.c   what the paper claims
@@ -16,6 +16,7 @@
 #ifndef INVAR_STUDIES_REGULARIZATION_H
 #define INVAR_STUDIES_REGULARIZATION_H
 
+#include "audit/measure.h"
 #include "studies/images.h"
 
 /* Sets of values: what is measured, and on what. */
@@ -119,18 +120,10 @@ typedef enum {
     REG_SIGMA_MAX,
 } reg_metric;
 
-/* A batch of images under every element of the group, in a graph. */
-typedef struct {
-    iv_tensor *labels;   /* int [B] */
-    iv_tensor *logits;   /* [G, B, C] */
-    iv_tensor *saliency; /* [G, B, D]: gradient of the predicted class's logit */
-    cl_mem inverse;      /* the group's inverse tables */
-} reg_orbit;
-
 const iv_metric_def *reg_metric_def(size_t metric);
 
-/* A metric that is a mean over images: its values for a batch, [B]; NULL for other metrics. */
-iv_tensor *reg_orbit_metric(iv_graph *graph, size_t metric, const reg_orbit *orbit);
+/* How a metric follows from an orbit; NULL for those that do not. */
+iv_orbit_metric *reg_orbit_metric(size_t metric);
 
 /* On one set of images, n_jacobians of which have their Jacobian taken (0: none). Means go to the
  * values of set number `set` of all members. */

@@ -1,0 +1,144 @@
+/* Inside the audit room.
+ *
+ *   network.c     perceptrons from safetensors files
+ *   layers.c      which tensors are layers, and in what order
+ *   group.c       groups by name, and from files
+ *   population.c  networks of one architecture on the device
+ *   measure.c     numbers of single images; the studies measure through it
+ *   bootstrap.c   means over images, and their intervals
+ *   audit.c       an audit from networks and images
+ *   prepare.c     orbits of images for other programs
+ *   prepared.c    an audit from what they made of them
+ *   given.c       numbers of single images from logits and gradients that are given
+ *   curve.c       what transformations that resample do
+ *   results.c     as a table, JSON and CSV
+ *   curves.c      the same of curves, and figures
+ */
+#ifndef INVAR_AUDIT_AUDIT_H
+#define INVAR_AUDIT_AUDIT_H
+
+#include "audit/measure.h"
+#include "runtime/text_builder.h"
+
+#include <invar/audit.h>
+
+/* IV_ENOMEM with a message. */
+iv_status audit_no_memory(iv_context *context);
+
+/* ------------------------------------------------------------------ files to networks */
+
+/* Find the layers of a perceptron among a file's tensors, in order, and copy them. notes: what had
+ * to be decided. Fails as iv_network_read does. */
+iv_status audit_layers_read(const char *path, const iv_safetensors *file, iv_network *network,
+                            iv_error *error);
+
+/* Add a line to the notes of a network. IV_ENOMEM. */
+iv_status audit_note(iv_network *network, iv_error *error, const char *format, ...) IV_PRINTF(3, 4);
+
+/* "relu" */
+const char *audit_activation_name(iv_activation activation);
+
+/* "784-128-10 relu"; the caller frees *text. */
+iv_status audit_architecture(const iv_network *network, char **text, iv_error *error);
+
+/* ------------------------------------------------------------------ on the device */
+
+/* Networks of one architecture, the members of a population. */
+typedef struct {
+    iv_context *context;
+    const iv_network *first; /* what they have in common */
+    size_t n_members;
+    cl_mem weights[IV_NETWORK_MOST_LAYERS], biases[IV_NETWORK_MOST_LAYERS]; /* [R, ...] each */
+    iv_group *tied;                                                         /* NULL: not tied */
+    cl_mem source, inverse;                                                 /* its tables */
+} audit_population;
+
+/* mean, deviation: see iv_audit_options, become a part of the first layer. shape: of the images
+ * that networks see. The population is cleared also after a failure. */
+iv_status audit_population_create(iv_context *context, const iv_network *const *networks,
+                                  size_t n_networks, iv_image_shape shape, const float *mean,
+                                  const float *deviation, audit_population *population);
+void audit_population_clear(audit_population *population); /* a zeroed one is fine */
+
+/* The population as measuring sees it. */
+iv_measured audit_population_measured(const audit_population *population);
+
+/* ------------------------------------------------------------------ parts of an audit */
+
+enum { AUDIT_N_ORBIT_METRICS = IV_AUDIT_SIGMA };
+extern iv_orbit_metric *const audit_orbit_metrics[AUDIT_N_ORBIT_METRICS];
+
+size_t audit_resamples(const iv_audit_options *options);
+
+/* Refuse images that there are not, and a group that has the identity alone. */
+iv_status audit_check_images(const iv_audit_options *options, iv_error *error);
+
+/* Whether a network's classes can be those of images: as many, or more where labels alone say how
+ * many there are, as of images of the user's own. */
+bool audit_classes_fit(size_t n_classes, size_t n_of_images, const char *images);
+
+/* Numbers of single images, their means, and those of classes: room for what n_images say, by
+ * metric. */
+iv_status audit_allocate(iv_audit *audit, iv_audit_model *model, iv_error *error);
+
+/* Means and intervals of all that was measured. labels [n_images] */
+iv_status audit_find_intervals(iv_audit *audit, const uint8_t *labels, uint32_t seed,
+                               iv_error *error);
+
+/* ------------------------------------------------------------------ logits that are given */
+
+/* Metrics on orbits of at most `batch` images at a time; D 0: there are no gradients. */
+typedef struct audit_given audit_given;
+typedef struct {
+    size_t n_elements, batch, n_classes, n_pixels;
+    cl_mem inverse; /* ushort [G, D]; not read without gradients */
+} audit_given_shape;
+
+iv_status audit_given_create(iv_context *context, const audit_given_shape *shape,
+                             audit_given **given);
+void audit_given_destroy(audit_given *given); /* NULL is fine */
+
+/* Of n images: logits [G, n, C], gradients [G, n, D] or NULL, labels [n]; values[m] [n] for each
+ * metric, NULL where it is not wanted. */
+iv_status audit_given_run(audit_given *given, size_t n, const float *logits, const float *gradients,
+                          const uint8_t *labels, float *const values[AUDIT_N_ORBIT_METRICS]);
+
+/* ------------------------------------------------------------------ curves */
+
+/* Images that curves are measured on. */
+typedef struct {
+    const uint8_t *pixels; /* [n_images, planes, height, width] */
+    const uint8_t *labels; /* [n_images] */
+    size_t n_images;
+    iv_image_shape shape;
+    iv_status (*go_on)(void *state, size_t n_images); /* a failure: stop */
+    void *state;
+} audit_curve_images;
+
+/* One curve of a population: points[r] [n_points] of member r; `at` is filled in. */
+iv_status audit_curve(const iv_measured *networks, const audit_curve_images *images,
+                      iv_curve_kind kind, size_t n_points, iv_curve_point *const *points);
+
+/* All curves of one network as a JSON object; CSV and figures of all networks. */
+void audit_add_curves(iv_text *text, const iv_audit *audit, size_t model);
+iv_status audit_write_curves(const iv_audit *audit, const char *directory, bool *drawn,
+                             iv_error *error);
+iv_status audit_write_text(const char *directory, const char *name, const char *text,
+                           iv_error *error);
+
+/* ------------------------------------------------------------------ files of prepared images */
+
+/* FOLDER/NAME-0000.npy; FOLDER/NAME where number is SIZE_MAX. The caller frees *path. IV_ENOMEM. */
+iv_status audit_path(const char *folder, const char *name, size_t number, char **path,
+                     iv_error *error);
+
+/* ------------------------------------------------------------------ statistics */
+
+/* Means of values [n_images, width] over all images and over those of each class, with intervals
+ * from n_resamples resamples (iv_audit_run has the draws). labels [n_images], below n_classes.
+ * all [width], classes [n_classes, width]. */
+iv_status audit_bootstrap(const float *values, size_t n_images, size_t width, const uint8_t *labels,
+                          size_t n_classes, size_t n_resamples, uint32_t seed, iv_audit_number *all,
+                          iv_audit_number *classes, iv_error *error);
+
+#endif
