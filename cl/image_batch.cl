@@ -58,10 +58,12 @@ __kernel void draw_samples(__global const uchar *restrict pool_labels,
         const int row = MEMBER(indices, r)[rows[k]];
 #endif
         MEMBER(labels, r)[b] = pool_labels[row];
+#if COPIES == 1 || COPIES == 2
 #ifdef UNSEEDED
         const int random_element = 0;
 #else
         const int random_element = iv_below(words[4 * k], elements);
+#endif
 #endif
         for (uint copy = 0; copy < copies; copy++) {
             __global int *draw = MEMBER(draws, r) + ((size_t)copy * batch + b) * 2;

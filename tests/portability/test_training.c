@@ -1,5 +1,6 @@
 /* The three studies on devices that allow little (disguise.c): they train, and what they measure is
- * what the same spec gives on the device as it is, but for rounding. */
+ * what the same spec gives on the device as it is, but for rounding. All kernels that they build on
+ * the way are then compiled as strict OpenCL C 1.2. */
 #include "../kit/json.h"
 #include "../kit/process.h"
 
@@ -51,8 +52,16 @@ enum { N_SPECS = sizeof specs / sizeof *specs };
 static const char *limit;        /* of a kernel's work-items */
 static const char *limited = ""; /* the kernel; "" for all */
 
-static void put_on_disguise(void) {
+static char *programs; /* a folder for the kernels that trainings build */
+
+/* The device as it is, with its programs noted. */
+static void put_on_nothing(void) {
     setenv("OCL_ICD_VENDORS", DISGUISE_ICD, 1);
+    setenv("INVAR_DISGUISE_LOG", programs, 1);
+}
+
+static void put_on_disguise(void) {
+    put_on_nothing();
     setenv("INVAR_DISGUISE_TYPE", "gpu", 1);
     setenv("INVAR_DISGUISE_GROUP", "256", 1);
     setenv("INVAR_DISGUISE_LOCAL", "32768", 1);
@@ -113,7 +122,7 @@ static json_t *train(void **state, size_t spec, const char *folder, void (*prepa
 
 static void compare_at(void **state, const char *items) {
     for (size_t i = 0; i < N_SPECS; i++) {
-        json_t *right = train(state, i, "whole", NULL);
+        json_t *right = train(state, i, "whole", put_on_nothing);
         limit = items;
         json_t *got = train(state, i, "small", put_on_disguise);
         compare_results(right, got);
@@ -135,6 +144,22 @@ static void studies_agree_whatever_kernels_are_allowed(void **state) {
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) compare_at(state, limits[i]);
 }
 
+/* kernels.py says what is compiled, and how. */
+static void kernels_are_strict_opencl_c_1_2(void **state) {
+    const char *python = python_with("concurrent.futures");
+    if (!*CLANG) SKIP_BECAUSE("no clang");
+    if (!python) SKIP_BECAUSE("no Python");
+    char command[4 * SCRATCH_PATH];
+    const char *said = in_scratch(state, "said");
+    snprintf(command, sizeof command, "%s %s %s %s %s %s >%s 2>&1", python, KERNELS_SCRIPT, CLANG,
+             KERNELS, MADE_KERNELS, programs, said);
+    const int status = system(command);
+    char *text = slurp(said, NULL);
+    if (status != 0) fail_msg("%s", text);
+    print_message("# %s", text);
+    free(text);
+}
+
 static void what_fits_nowhere_is_said_before_anything_is_trained(void **state) {
     const char *path = in_scratch(state, "small.yaml"), *out = in_scratch(state, "none");
     spill(path, specs[0].text);
@@ -151,12 +176,26 @@ static void what_fits_nowhere_is_said_before_anything_is_trained(void **state) {
     remove_tree(out);
 }
 
+static int make_folder_of_programs(void **state) {
+    static char name[] = "/tmp/invar-programs-XXXXXX";
+    (void)state;
+    programs = mkdtemp(name);
+    return programs ? 0 : -1;
+}
+
+static int remove_folder_of_programs(void **state) {
+    (void)state;
+    remove_tree(programs);
+    return 0;
+}
+
 int main(void) {
     if (run_without_device()) return 0;
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(studies_agree_where_kernels_have_64_work_items),
         SCRATCH_TEST(studies_agree_whatever_kernels_are_allowed),
+        SCRATCH_TEST(kernels_are_strict_opencl_c_1_2),
         SCRATCH_TEST(what_fits_nowhere_is_said_before_anything_is_trained),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_folder_of_programs, remove_folder_of_programs);
 }
