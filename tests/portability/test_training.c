@@ -20,9 +20,8 @@ static const struct {
      "training: {batch: 64, epochs: 1, learning_rate: 0.001}\n"
      "runs:\n"
      "  - {name: WT, method: weight-tying}\n"
-     "  - {name: DA, method: augmentation}\n"
      "  - {name: IR, method: regularization, nu: 3}\n"
-     "metrics: {names: [accuracy, li, di, si, sigma_max, sigma_max_jacobian]}\n"
+     "metrics: {names: [accuracy, li, sigma_max, sigma_max_jacobian]}\n"
      "figures: {names: []}\n"},
     {"autoencoder",
      "study: autoencoder\n"
