@@ -175,7 +175,7 @@ void iv_arg_step(iv_launch *launch); /* uint: the step number given to iv_sequen
 
 /* Most work-items of a group that the device allows for the kernel of the launch, which drivers
  * lower where it takes many registers; 0 after a failure. */
-size_t iv_launch_items(const iv_launch *launch);
+size_t iv_launch_items(iv_launch *launch);
 
 /* Append the launch. global: work-items wanted in each of `rank` dimensions (1 to 3). local:
  * work-group sizes, or NULL for the runtime's choice: the kernel's reqd_work_group_size, else N x 1

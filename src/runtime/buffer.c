@@ -89,8 +89,9 @@ static iv_status enqueue_fill(iv_context *context, cl_mem buffer, cl_ulong first
         if (status != IV_OK) return status;
     }
     cl_kernel kernel = context->fill_kernel;
-    const size_t most = iv_kernel_items(context, kernel);
-    size_t local = 64;
+    size_t most, local = 64;
+    const iv_status status = iv_kernel_items(context, kernel, &most);
+    if (status != IV_OK) return status;
     while (local > 1 && local > most) local /= 2;
     size_t global = (size_t)(n + (local - n % local) % local);
 

@@ -76,7 +76,7 @@ const iv_embedded_kernel *iv_kernel_source(const iv_context *context, const char
 
 /* Most work-items of a group in the first dimension that the device allows for the kernel; the sizes
  * that its reqd_work_group_size says, zeros without. */
-size_t iv_kernel_items(const iv_context *context, cl_kernel kernel);
+iv_status iv_kernel_items(iv_context *context, cl_kernel kernel, size_t *items);
 void iv_kernel_required(const iv_context *context, cl_kernel kernel, size_t sizes[3]);
 
 /* iv_kernel_create, with groups made smaller where the device does not allow what the kernel

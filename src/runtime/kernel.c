@@ -263,12 +263,13 @@ iv_status iv_kernel_create(iv_context *context, const char *file, const char *fu
 
 /* ------------------------------------------------------------------ work-groups that fit */
 
-size_t iv_kernel_items(const iv_context *context, cl_kernel kernel) {
-    size_t items = 0;
-    clGetKernelWorkGroupInfo(kernel, context->device.device_id, CL_KERNEL_WORK_GROUP_SIZE,
-                             sizeof items, &items, NULL);
-    if (items > context->device.max_work_group) items = context->device.max_work_group;
-    return items < context->max_work_items[0] ? items : context->max_work_items[0];
+iv_status iv_kernel_items(iv_context *context, cl_kernel kernel, size_t *items) {
+    *items = 0;
+    const cl_int code = clGetKernelWorkGroupInfo(
+        kernel, context->device.device_id, CL_KERNEL_WORK_GROUP_SIZE, sizeof *items, items, NULL);
+    if (*items > context->device.max_work_group) *items = context->device.max_work_group;
+    if (*items > context->max_work_items[0]) *items = context->max_work_items[0];
+    return iv_cl_check(context, code, "asking for a kernel's largest work-group");
 }
 
 void iv_kernel_required(const iv_context *context, cl_kernel kernel, size_t sizes[3]) {
@@ -289,12 +290,11 @@ iv_status iv_kernel_create_fitting(iv_context *context, const char *file, const 
     *divisor = 1;
     iv_status status = iv_kernel_create(context, file, function, options, kernel);
     if (status != IV_OK) return status;
-    size_t wanted[3], required[3];
+    size_t wanted[3], required[3], most;
     iv_kernel_required(context, *kernel, wanted);
     memcpy(required, wanted, sizeof required);
-    for (size_t most = iv_kernel_items(context, *kernel);
-         most > 0 && most < required[0] && follows_most_items(context, file);
-         most = iv_kernel_items(context, *kernel)) {
+    while ((status = iv_kernel_items(context, *kernel, &most)) == IV_OK && most > 0 &&
+           most < required[0] && follows_most_items(context, file)) {
         char fewer[512];
         size_t items = 1;
         while (2 * items <= most) items *= 2;
@@ -309,5 +309,5 @@ iv_status iv_kernel_create_fitting(iv_context *context, const char *file, const 
         if (required[0] == 0 || required[0] >= before) return IV_OK;
         *divisor = wanted[0] / required[0];
     }
-    return IV_OK;
+    return status; /* the caller releases the kernel after a failure, too */
 }

@@ -117,8 +117,11 @@ iv_launch *iv_launch_begin(iv_sequence *sequence, const char *file, const char *
     return launch;
 }
 
-size_t iv_launch_items(const iv_launch *launch) {
-    return launch->kernel ? iv_kernel_items(launch->sequence->context, launch->kernel) : 0;
+size_t iv_launch_items(iv_launch *launch) {
+    size_t items = 0;
+    if (launch->status == IV_OK)
+        launch->status = iv_kernel_items(launch->sequence->context, launch->kernel, &items);
+    return items;
 }
 
 static void set_argument(iv_launch *launch, size_t bytes, const void *value) {
@@ -233,7 +236,9 @@ static iv_status check_local(const iv_launch *launch, size_t limit, const size_t
 static iv_status set_sizes(const iv_launch *launch, iv_entry *entry, const size_t *global,
                            const size_t *local) {
     iv_context *context = launch->sequence->context;
-    const size_t limit = iv_kernel_items(context, launch->kernel);
+    size_t limit;
+    iv_status status = iv_kernel_items(context, launch->kernel, &limit);
+    if (status != IV_OK) return status;
     size_t chosen[3] = {1, 1, 1}, wanted[3] = {1, 1, 1};
     memcpy(wanted, global, entry->rank * sizeof *global);
     if (local)
@@ -246,7 +251,7 @@ static iv_status set_sizes(const iv_launch *launch, iv_entry *entry, const size_
         chosen[0] /= launch->divisor;
         wanted[0] = groups * chosen[0];
     }
-    iv_status status = check_local(launch, limit, chosen);
+    status = check_local(launch, limit, chosen);
     for (unsigned i = 0; i < entry->rank && status == IV_OK; i++) {
         entry->local[i] = chosen[i];
         entry->global[i] = round_up(wanted[i], chosen[i]);
