@@ -8,6 +8,7 @@
  * -DSAMPLES, -DLANES: of the derivative, which is left out without them. */
 #pragma OPENCL FP_CONTRACT OFF
 
+#include "group_items.cl"
 #include "random.cl"
 #include "tensor.cl"
 
@@ -160,14 +161,17 @@ __kernel void affine_samples(TENSOR(const float, eta), TENSOR(float, t), uint n_
 }
 
 #ifdef SAMPLES
+#define GROUP ITEMS(LANES)
+
 /* d_eta_i = learned_i times the sum over s of eps_si <dL/dM_s, G_i>, in the order of s.
  * d_t [S, 6]; eta, learned, d_eta [6].  -DLANES: work-items of a member's group; -DSAMPLES: S.
  * Work-items: (LANES, members). */
+__attribute__((reqd_work_group_size(GROUP, 1, 1)))
 __kernel void affine_samples_gradient(TENSOR(const float, d_t), TENSOR(const float, eta),
                                       TENSOR(const float, learned), TENSOR(float, d_eta), SOURCE) {
     __local float2 terms[SAMPLES][6];
     const uint lane = get_local_id(0), r = get_global_id(1);
-    for (uint s = lane; s < SAMPLES; s += LANES) {
+    for (uint s = lane; s < SAMPLES; s += GROUP) {
         float eps[6], scale;
         float2 m[6], h[6], w[6], y[6];
         TAKE_EPS(r, s, eps);
@@ -179,7 +183,7 @@ __kernel void affine_samples_gradient(TENSOR(const float, d_t), TENSOR(const flo
             terms[s][i] = multiply(along[i], (float2)(eps[i], 0.0f));
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint i = lane; i < 6; i += LANES) {
+    for (uint i = lane; i < 6; i += GROUP) {
         float2 sum = 0.0f;
         for (uint s = 0; s < SAMPLES; s++) sum = add(sum, terms[s][i]);
         MEMBER(d_eta, r)[i] = sum.x * MEMBER(learned, r)[i];

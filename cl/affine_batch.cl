@@ -3,6 +3,7 @@
  * belong to the image. Positions are pixels from the image's centre.
  * -DSHUFFLE: 1 for a new order every epoch; -DLANES: work-items of an image, side by side;
  * -DHEIGHT, -DWIDTH: for CPUs, which then copy a plane into private memory. */
+#include "group_items.cl"
 #include "pixel.cl"
 #include "random.cl"
 #include "tensor.cl"
@@ -100,7 +101,10 @@ static uint sample_of(uint seed, uint b, uint batch, uint samples, uint step) {
 #endif
 }
 
+#define GROUP ITEMS(LANES)
+
 /* images [B, planes height width], labels [B].  Work-items: (LANES, B, members). */
+__attribute__((reqd_work_group_size(GROUP, 1, 1)))
 __kernel void affine_batch(__global const uchar *restrict pixels,
                            __global const uchar *restrict pool_labels,
                            TENSOR(const int, transformations), TENSOR(const uint, seeds),
@@ -118,7 +122,7 @@ __kernel void affine_batch(__global const uchar *restrict pixels,
     __global float *out = MEMBER(images, r) + (size_t)b * n_values;
     const int transformation = MEMBER(transformations, r)[0];
     if (transformation == 0) {
-        for (uint i = lane; i < n_values; i += LANES) {
+        for (uint i = lane; i < n_values; i += GROUP) {
             const float value = image[i];
             out[i] = PIXEL_VALUE(value) - mean;
         }
@@ -127,11 +131,11 @@ __kernel void affine_batch(__global const uchar *restrict pixels,
     map m;
     map_of_image(transformation, data_seed, row, aspect, &m);
 #ifdef HEIGHT
-    for (uint plane = lane; plane < planes; plane += LANES)
+    for (uint plane = lane; plane < planes; plane += GROUP)
         transform_plane(image + plane * n_pixels, &m, mean, out + plane * n_pixels);
 #else
     const float centre_x = 0.5f * (width - 1), centre_y = 0.5f * (height - 1);
-    for (uint i = lane; i < n_pixels; i += LANES) {
+    for (uint i = lane; i < n_pixels; i += GROUP) {
         const uint v = i / width;
         const float x = (i - v * width) - centre_x + m.dx, y = v - centre_y + m.dy;
         const float column = fma(m.xx, x, m.xy * y) + centre_x;

@@ -1,19 +1,23 @@
 /* Cholesky factors and what solves with them need. The host side (src/linalg/cholesky.c,
  * src/linalg/triangular.c) goes along the diagonal in blocks; here is what is no matrix product. */
+#include "group_items.cl"
 #include "tensor.cl"
 
 /* Rows of a block on the diagonal. A row of it in local memory is one longer, so that items that
- * read a column do not meet in one bank. */
+ * read a column do not meet in one bank. A work-item has ROWS of them, GROUP apart: one, or more
+ * where the device allows no work-groups of BLOCK. */
 #define BLOCK 64
 #define PITCH (BLOCK + 1)
+#define GROUP ITEMS(BLOCK)
+#define ROWS  (BLOCK / GROUP)
 
 /* L L^T = A for rows and columns first .. first + size - 1, size <= BLOCK, in place, zeros above
  * the diagonal. `failed` becomes the number of the first pivot, from 1, that is not above zero; the
  * first launch (first = 0) sets it to 0. What follows a failure is NaN.
- * Work-items: (BLOCK, matrices); an item holds a row. Loops that store start from the item's
+ * Work-groups: one of BLOCK a matrix. Loops that store start from the item's
  * number: PoCL 3.1 puts barriers into loops that all items take alike, also around what an `if` in
  * them leaves out, and then stores out of bounds. */
-__kernel __attribute__((reqd_work_group_size(BLOCK, 1, 1))) void
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 cholesky_block(TENSOR(float, a), const uint lda, const uint first, const uint size,
                TENSOR(int, failed)) {
     __local float block[BLOCK * PITCH];
@@ -22,34 +26,42 @@ cholesky_block(TENSOR(float, a), const uint lda, const uint first, const uint si
     __global float *corner = MEMBER(a, r) + (size_t)first * lda + first;
 
     if (item == 0) failure = first ? MEMBER(failed, r)[0] : 0;
-    for (uint e = item; e < size * BLOCK; e += BLOCK) {
-        const uint i = e / BLOCK;
-        if (item <= i) block[i * PITCH + item] = corner[(size_t)i * lda + item];
+    for (uint e = item; e < size * BLOCK; e += GROUP) {
+        const uint i = e / BLOCK, j = e % BLOCK;
+        if (j <= i) block[i * PITCH + j] = corner[(size_t)i * lda + j];
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 
     for (uint j = 0; j < size; j++) {
-        float rest = 0.0f;
-        if (item >= j && item < size) {
-            rest = block[item * PITCH + j];
-            for (uint k = 0; k < j; k++)
-                rest = MULTIPLY_ADD(-block[item * PITCH + k], block[j * PITCH + k], rest);
+        float rest[ROWS];
+        for (uint n = 0; n < ROWS; n++) {
+            const uint row = item + n * GROUP;
+            rest[n] = 0.0f;
+            if (row >= j && row < size) {
+                rest[n] = block[row * PITCH + j];
+                for (uint k = 0; k < j; k++)
+                    rest[n] = MULTIPLY_ADD(-block[row * PITCH + k], block[j * PITCH + k], rest[n]);
+            }
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (item == j) {
-            const bool is_good = rest > 0.0f && rest < INFINITY;
-            if (!is_good && failure == 0) failure = (int)(first + j + 1);
-            block[j * PITCH + j] = is_good ? sqrt(rest) : NAN;
-        }
+        for (uint n = 0; n < ROWS; n++)
+            if (item + n * GROUP == j) {
+                const bool is_good = rest[n] > 0.0f && rest[n] < INFINITY;
+                if (!is_good && failure == 0) failure = (int)(first + j + 1);
+                block[j * PITCH + j] = is_good ? sqrt(rest[n]) : NAN;
+            }
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (item > j && item < size) block[item * PITCH + j] = rest / block[j * PITCH + j];
+        for (uint n = 0; n < ROWS; n++) {
+            const uint row = item + n * GROUP;
+            if (row > j && row < size) block[row * PITCH + j] = rest[n] / block[j * PITCH + j];
+        }
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
-    for (uint e = item; e < size * BLOCK; e += BLOCK) {
-        const uint i = e / BLOCK;
-        const float entry = item <= i ? block[i * PITCH + item] : 0.0f;
-        if (item < size) corner[(size_t)i * lda + item] = entry;
+    for (uint e = item; e < size * BLOCK; e += GROUP) {
+        const uint i = e / BLOCK, j = e % BLOCK;
+        const float entry = j <= i ? block[i * PITCH + j] : 0.0f;
+        if (j < size) corner[(size_t)i * lda + j] = entry;
     }
     if (item == 0) MEMBER(failed, r)[0] = failure;
 }
@@ -58,14 +70,14 @@ cholesky_block(TENSOR(float, a), const uint lda, const uint first, const uint si
  * + BLOCK - 1, in place; and -X [.., BLOCK], row 0 for the first of them, for the update of what is
  * right of it.
  * Work-items: (rows, matrices). */
-__kernel __attribute__((reqd_work_group_size(BLOCK, 1, 1))) void
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 cholesky_panel(TENSOR(float, a), const uint lda, const uint first, const uint n,
                TENSOR(float, negative)) {
     __local float block[BLOCK * BLOCK];
     const uint item = get_local_id(0), row = get_global_id(0), r = get_global_id(1);
     __global const float *corner = MEMBER(a, r) + (size_t)first * lda + first;
-    for (uint e = item; e < BLOCK * BLOCK; e += BLOCK)
-        block[e] = corner[(size_t)(e / BLOCK) * lda + item];
+    for (uint e = item; e < BLOCK * BLOCK; e += GROUP)
+        block[e] = corner[(size_t)(e / BLOCK) * lda + e % BLOCK];
     barrier(CLK_LOCAL_MEM_FENCE);
     if (first + BLOCK + row >= n) return;
 

@@ -1,13 +1,22 @@
 /* Discrete Fourier transforms of short real signals of at most D entries, and how a work-group
  * shares them: its LANES work-items take coefficients side by side (GPUs), or a single one takes 8
- * at a time in a vector (LANES = 1, CPUs). Either way WIDTH coefficients are computed together.
+ * at a time in a vector (LANES = 1, CPUs, and where a device
+ * allows no more). Either way WIDTH coefficients are computed together.
  *
  * Table for a transform of n entries: [2 n + 1, COLUMNS]: cosines, then sines, of 2 pi j k / n at
  * row j and column k, then how many coefficients have the modulus of number k (1 or 2: k and
  * n - k); 0 in columns k > n / 2. COLUMNS is a multiple of WIDTH. */
+#include "group_items.cl"
 #include "tensor.cl"
 
-#if LANES == 1
+#define GROUP ITEMS(LANES)
+#if LANES > 1
+#define OF_GROUP __attribute__((reqd_work_group_size(GROUP, 1, 1)))
+#else
+#define OF_GROUP
+#endif
+
+#if GROUP == 1
 #define WIDTH 8
 #define SHARED
 #define SYNC()
@@ -15,11 +24,11 @@ typedef float8 coefficients;
 #define TABLE(table, j, chunk) vload8((j) * (COLUMNS / 8) + (chunk), table)
 #define KEEP(sums, value) vstore8(value, 0, sums)
 #else
-#define WIDTH LANES
+#define WIDTH GROUP
 #define SHARED __local
 #define SYNC() barrier(CLK_LOCAL_MEM_FENCE)
 typedef float coefficients;
-#define TABLE(table, j, chunk) (table)[(j) * COLUMNS + (chunk) * LANES + get_local_id(0)]
+#define TABLE(table, j, chunk) (table)[(j) * COLUMNS + (chunk) * GROUP + get_local_id(0)]
 #define KEEP(sums, value) (sums)[get_local_id(0)] = (value)
 #endif
 

@@ -1,4 +1,5 @@
 /* Sums over the work-items of a group, in pairs and in a fixed order. */
+#include "group_items.cl"
 #include "tensor.cl"
 
 /* partial[0] = the sum of `lanes` values, a power of two, of which every work-item has stored its

@@ -58,10 +58,12 @@ __kernel void draw_samples(__global const uchar *restrict pool_labels,
         const int row = MEMBER(indices, r)[rows[k]];
 #endif
         MEMBER(labels, r)[b] = pool_labels[row];
+#if COPIES == 1 || COPIES == 2
 #ifdef UNSEEDED
         const int random_element = 0;
 #else
         const int random_element = iv_below(words[4 * k], elements);
+#endif
 #endif
         for (uint copy = 0; copy < copies; copy++) {
             __global int *draw = MEMBER(draws, r) + ((size_t)copy * batch + b) * 2;
@@ -108,11 +110,9 @@ static void gather_row(__global const uchar *image, __global const ushort *table
 /* Bring an image into the cache. Images come from anywhere in memory, and what a processor finds to do
  * beyond a load that waits does not reach the next one. OpenCL's prefetch does nothing with PoCL. */
 static void fetch_ahead(__global const uchar *image, uint n_pixels) {
-#if defined(PREFETCH) && defined(__has_builtin)
-#if __has_builtin(__builtin_prefetch)
+#if defined(PREFETCH) && defined(INVAR_BUILTIN_PREFETCH)
     for (uint p = 0; p < n_pixels; p += 64)
         __builtin_prefetch((const void *)(uintptr_t)(image + p), 0, 3);
-#endif
 #endif
 }
 #endif

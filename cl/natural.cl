@@ -127,17 +127,18 @@ __kernel void natural_factor(__global const float *restrict inverses,
 }
 
 /* Shares [R] of the steps: 1, or less where |way|^2 / 2 were more than the member's TRUST, unless that is 0; way
- * [R, C, H], n numbers a member.  Work-groups: one of 64 a member. */
-__attribute__((reqd_work_group_size(64, 1, 1)))
+ * [R, C, H], n numbers a member.  Work-groups: one of LANES a member. */
+#define LANES ITEMS(64)
+__attribute__((reqd_work_group_size(LANES, 1, 1)))
 __kernel void natural_share(__global const float *restrict way, __global const float *restrict rates,
                             __global float *restrict shares, uint n) {
     const uint lane = get_local_id(0), r = get_global_id(1);
-    __local float partial[64];
+    __local float partial[LANES];
     __global const float *mine = way + (size_t)r * n;
     float sum = 0.0f;
-    for (uint i = lane; i < n; i += 64) sum = MULTIPLY_ADD(mine[i], mine[i], sum);
+    for (uint i = lane; i < n; i += LANES) sum = MULTIPLY_ADD(mine[i], mine[i], sum);
     partial[lane] = sum;
-    GROUP_SUM(partial, lane, 64)
+    GROUP_SUM(partial, lane, LANES)
     if (lane != 0) return;
     const float length = sqrt(partial[0]), longest = sqrt(2.0f * rates[RATES * r + TRUST]);
     shares[r] = longest > 0.0f && length > longest ? longest / length : 1.0f;

@@ -17,8 +17,9 @@ static float deviation(float square_distance, float q, float delta, float alpha,
  * n_invariant; scale = 4 / batch. LANES work-items take a pair: one on CPUs, a
  * work-group elsewhere.  Work-items: (LANES, pairs, members). */
 #ifdef LANES
+#define GROUP ITEMS(LANES)
 #if LANES > 1
-__attribute__((reqd_work_group_size(LANES, 1, 1)))
+__attribute__((reqd_work_group_size(GROUP, 1, 1)))
 #endif
 __kernel void pair_loss(TENSOR(const float, z), TENSOR(const float, square_distances),
                         TENSOR(const float, delta), TENSOR(const float, alpha),
@@ -32,7 +33,7 @@ __kernel void pair_loss(TENSOR(const float, z), TENSOR(const float, square_dista
     __global const float *first = MEMBER(z, r) + i * columns;
     __global const float *partner = first + (size_t)batch * columns;
 
-#if LANES == 1
+#if GROUP == 1
     float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     uint c = 0;
     for (; c + 4 <= n_invariant; c += 4)
@@ -46,14 +47,14 @@ __kernel void pair_loss(TENSOR(const float, z), TENSOR(const float, square_dista
     }
     const float q = (sums[0] + sums[1]) + (sums[2] + sums[3]);
 #else
-    __local float partial[LANES];
+    __local float partial[GROUP];
     float sum = 0.0f;
-    for (uint c = lane; c < n_invariant; c += LANES) {
+    for (uint c = lane; c < n_invariant; c += GROUP) {
         const float difference = first[c] - partner[c];
         sum = MULTIPLY_ADD(difference, difference, sum);
     }
     partial[lane] = sum;
-    GROUP_SUM(partial, lane, LANES)
+    GROUP_SUM(partial, lane, GROUP)
     barrier(CLK_LOCAL_MEM_FENCE);
     const float q = partial[0];
 #endif
@@ -66,31 +67,32 @@ __kernel void pair_loss(TENSOR(const float, z), TENSOR(const float, square_dista
     const float factor = scale * MEMBER(alpha, r)[0] * difference_of_inverses * v * v;
     __global float *out = MEMBER(dz, r) + i * columns;
     __global float *partner_out = out + (size_t)batch * columns;
-    for (uint c = lane; c < n_invariant; c += LANES) {
+    for (uint c = lane; c < n_invariant; c += GROUP) {
         const float value = factor * (first[c] - partner[c]);
         out[c] = value;
         partner_out[c] = -value;
     }
-    for (uint c = n_invariant + lane; c < columns; c += LANES) out[c] = partner_out[c] = 0.0f;
+    for (uint c = n_invariant + lane; c < columns; c += GROUP) out[c] = partner_out[c] = 0.0f;
 #endif
 }
 #endif
 
 /* sums over the pairs that are samples (pair i of batch number `step` is number step x batch + i of
  * n_rows), in the order of IV_PAIR_*: (u - v)^2, (sqrt(q) - d)^2, and of 1, sqrt(q) and q over pairs
- * with d = 0 and over those with d > 0.  Work-groups: one of 64 a member. */
+ * with d = 0 and over those with d > 0.  Work-groups: one of SUMMERS a member. */
 #define N_SUMS 8
-__attribute__((reqd_work_group_size(64, 1, 1)))
+#define SUMMERS ITEMS(64)
+__attribute__((reqd_work_group_size(SUMMERS, 1, 1)))
 __kernel void pair_sums(TENSOR(const float, z), TENSOR(const float, square_distances),
                         TENSOR(const float, delta), TENSOR(const float, alpha), TENSOR(float, sums),
                         uint batch, uint columns, uint n_invariant, uint n_rows, uint step) {
     const size_t lane = get_local_id(0), r = get_global_id(1);
-    __local float partial[64 * N_SUMS];
+    __local float partial[SUMMERS * N_SUMS];
     const ulong before = (ulong)step * batch;
     const uint end = before < n_rows ? min((ulong)batch, n_rows - before) : 0;
 
     float sum[N_SUMS] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
-    for (uint i = lane; i < end; i += 64) {
+    for (uint i = lane; i < end; i += SUMMERS) {
         __global const float *first = MEMBER(z, r) + (size_t)i * columns;
         __global const float *partner = first + (size_t)batch * columns;
         float q = 0.0f, v;
@@ -113,9 +115,9 @@ __kernel void pair_sums(TENSOR(const float, z), TENSOR(const float, square_dista
         sum[7] += same ? 0.0f : q;
     }
     for (uint k = 0; k < N_SUMS; k++) partial[lane * N_SUMS + k] = sum[k];
-    GROUP_FOLD(lane, 64, width,
+    GROUP_FOLD(lane, SUMMERS, width,
                for (uint k = 0; k < N_SUMS; k++)
                    partial[lane * N_SUMS + k] += partial[(lane + width) * N_SUMS + k])
     barrier(CLK_LOCAL_MEM_FENCE);
-    if (lane < N_SUMS) MEMBER(sums, r)[lane] = partial[lane];
+    for (uint k = lane; k < N_SUMS; k += SUMMERS) MEMBER(sums, r)[k] = partial[k];
 }

@@ -14,6 +14,9 @@
 #include "random.cl"
 #include "learning_rate.cl"
 
+#define GROUP ITEMS(LANES)
+#define SUMMERS ITEMS(64) /* of a group that sums over a member */
+
 #define PIECE 16
 typedef PASTE(int, VW) places;
 #if VW == 16
@@ -33,8 +36,8 @@ static inline size_t row_offset(uint i) {
 
 /* The rows of a work-item. Where it has several, they are neighbours, which memory likes, and about
  * as many entries as every other's: b of n parts of a triangle end at sqrt(b / n) of its height. */
-#if LANES == 1
-#define ROWS_OF_GROUP
+#define ROWS_OF_GROUP __attribute__((reqd_work_group_size(GROUP, 1, 1)))
+#if GROUP == 1
 #define LANE 0U
 static inline uint end_of_part(uint b, uint n, uint n_features) {
     return b == n ? n_features : min(n_features, (uint)(sqrt((float)b / (float)n) * n_features));
@@ -44,7 +47,6 @@ static inline uint end_of_part(uint b, uint n, uint n_features) {
     const uint end = end_of_part(part + 1, n_parts, n_features);                                   \
     for (uint i = end_of_part(part, n_parts, n_features); i < end; i++)
 #else
-#define ROWS_OF_GROUP __attribute__((reqd_work_group_size(LANES, 1, 1)))
 #define LANE          (uint) get_local_id(0)
 #define FOR_ROWS(i)   const uint i = n_features - 1 - (uint)get_group_id(0);
 #endif
@@ -58,18 +60,18 @@ static inline float sum_of(vector v) {
 
 /* Sums over the lanes of a row, in a fixed order; lane 0 learns them. */
 static inline float2 sum_lanes(float2 of_lane, __local float2 *partial) {
-#if LANES == 1
+#if GROUP == 1
     return of_lane;
 #else
     partial[LANE] = of_lane;
-    GROUP_SUM(partial, LANE, LANES)
+    GROUP_SUM(partial, LANE, GROUP)
     return partial[LANE];
 #endif
 }
 
 /* The sum of a vector's entries, once more after other sums. */
 static inline float sum_lanes_again(vector of_lane, __local float2 *partial) {
-#if LANES > 1
+#if GROUP > 1
     barrier(CLK_LOCAL_MEM_FENCE);
 #endif
     return sum_lanes((float2)(sum_of(of_lane), 0.0f), partial).x;
@@ -149,12 +151,12 @@ __kernel void posterior_sample(__global const float *restrict factor,
     const size_t of_class = ((size_t)r * n_classes + c) * entries;
     const size_t of_weights = (size_t)r * stride + c * n_features;
     __global const vector *e = eps_of(eps, r, n_slots, step, eps_stride, c, n_classes);
-    __local float2 partial[LANES];
+    __local float2 partial[GROUP];
 
     FOR_ROWS(i) {
         __global const vector *row = (__global const vector *)(factor + of_class + row_offset(i));
         vector sum = 0.0f;
-        for (uint k = LANE; k <= i / VW; k += LANES) sum = MULTIPLY_ADD(row[k], e[k], sum);
+        for (uint k = LANE; k <= i / VW; k += GROUP) sum = MULTIPLY_ADD(row[k], e[k], sum);
         const float2 sums = sum_lanes((float2)(sum_of(sum), 0.0f), partial);
         if (LANE == 0) w[of_weights + i] = mean[of_weights + i] + sums.x;
     }
@@ -225,7 +227,7 @@ __kernel void posterior_update(
     const float decay = kl_weight * precision;
     __global const vector *now = eps_of(eps, r, 2, step, eps_stride, c, n_classes);
     __global const vector *after = eps_of(eps, r, 2, step + 1, eps_stride, c, n_classes);
-    __local float2 partial[LANES];
+    __local float2 partial[GROUP];
 
     FOR_ROWS(i) {
         const size_t of_row = of_class + row_offset(i);
@@ -242,7 +244,7 @@ __kernel void posterior_update(
         float log_diagonal = 0.0f;
 
         uint k = LANE;
-        for (; k < last; k += LANES) {
+        for (; k < last; k += GROUP) {
             vector l = row[k];
             const vector gradient = OF_LOSS(k, decay * l);
             UPDATE_VECTOR(gradient, l);
@@ -289,12 +291,12 @@ __kernel void posterior_statistics(__global const float *restrict factor,
     const size_t of_class = ((size_t)r * n_classes + c) * entries;
     const size_t of_weights = (size_t)r * stride + c * n_features;
     const float precision = prior[2 * r], log_variance = prior[2 * r + 1];
-    __local float2 partial[LANES];
+    __local float2 partial[GROUP];
 
     FOR_ROWS(i) {
         __global const vector *row = (__global const vector *)(factor + of_class + row_offset(i));
         vector sum = 0.0f;
-        for (uint k = LANE; k <= i / VW; k += LANES) sum = MULTIPLY_ADD(row[k], row[k], sum);
+        for (uint k = LANE; k <= i / VW; k += GROUP) sum = MULTIPLY_ADD(row[k], row[k], sum);
         const float square = sum_lanes_again(sum, partial);
         if (LANE == 0) {
             const size_t at = of_weights + i;
@@ -331,22 +333,22 @@ __kernel void posterior_prior(__global const float *restrict alpha, __global flo
 
 /* The variance moves, by `damping` of the way on a logarithmic scale, towards the best one: see
  * invar/posterior.h. Before step `first` it stays. n = C H; mean, row_squares [R, stride].
- * Work-groups: one of 64 a member. */
-__attribute__((reqd_work_group_size(64, 1, 1)))
+ * Work-groups: one of SUMMERS a member. */
+__attribute__((reqd_work_group_size(SUMMERS, 1, 1)))
 __kernel void posterior_alpha(__global const float *restrict mean,
                               __global const float *restrict row_squares,
                               __global float *restrict alpha, __global float *restrict prior,
                               uint n, uint stride, float damping, uint first, uint step) {
     const uint lane = get_local_id(0);
     const size_t r = get_global_id(1);
-    __local float2 partial[64];
+    __local float2 partial[SUMMERS];
     float2 sum = 0.0f; /* |mean|^2, |L|^2 */
-    for (uint i = lane; i < n; i += 64) {
+    for (uint i = lane; i < n; i += SUMMERS) {
         const float m = mean[r * stride + i];
         sum += (float2)(m * m, row_squares[r * stride + i]);
     }
     partial[lane] = sum;
-    GROUP_SUM(partial, lane, 64)
+    GROUP_SUM(partial, lane, SUMMERS)
     if (lane == 0 && step >= first) {
         const float share = OWN_SHARE * (float)n, before = alpha[r];
         const float determined = fmax((float)n - partial[0].y / before, 0.0f);
@@ -358,16 +360,16 @@ __kernel void posterior_alpha(__global const float *restrict mean,
     }
 }
 
-/* kl [R]: the sum of n values row_kl [R, stride]. Work-groups: one of 64 a member. */
-__attribute__((reqd_work_group_size(64, 1, 1)))
+/* kl [R]: the sum of n values row_kl [R, stride]. Work-groups: one of SUMMERS a member. */
+__attribute__((reqd_work_group_size(SUMMERS, 1, 1)))
 __kernel void posterior_kl(__global const float *restrict row_kl, __global float *restrict kl,
                            uint n, uint stride) {
     const uint lane = get_local_id(0);
     const size_t r = get_global_id(1);
-    __local float partial[64];
+    __local float partial[SUMMERS];
     float sum = 0.0f;
-    for (uint i = lane; i < n; i += 64) sum += row_kl[r * stride + i];
+    for (uint i = lane; i < n; i += SUMMERS) sum += row_kl[r * stride + i];
     partial[lane] = sum;
-    GROUP_SUM(partial, lane, 64)
+    GROUP_SUM(partial, lane, SUMMERS)
     if (lane == 0) kl[r] = partial[0];
 }

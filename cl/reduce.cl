@@ -15,14 +15,16 @@ __kernel void column_sum(TENSOR(const float, x), TENSOR(float, sum), uint rows, 
     MEMBER(sum, r)[c] = (total[0] + total[1]) + (total[2] + total[3]);
 }
 
-/* mean[0] = mean of n values.  Work-groups: one of 64 a member. */
-__attribute__((reqd_work_group_size(64, 1, 1)))
+#define LANES ITEMS(64)
+
+/* mean[0] = mean of n values.  Work-groups: one of LANES a member. */
+__attribute__((reqd_work_group_size(LANES, 1, 1)))
 __kernel void mean(TENSOR(const float, values), TENSOR(float, result), uint n) {
     const size_t lane = get_local_id(0), r = get_global_id(1);
-    __local float partial[64];
+    __local float partial[LANES];
     float sum = 0.0f;
-    for (uint i = lane; i < n; i += 64) sum += MEMBER(values, r)[i];
+    for (uint i = lane; i < n; i += LANES) sum += MEMBER(values, r)[i];
     partial[lane] = sum;
-    GROUP_SUM(partial, lane, 64)
+    GROUP_SUM(partial, lane, LANES)
     if (lane == 0) MEMBER(result, r)[0] = partial[0] / n;
 }

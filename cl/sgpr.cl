@@ -123,17 +123,18 @@ __kernel void sgpr_diagonal(TENSOR(const float, a), const uint lda, TENSOR(float
 }
 
 /* out [m] = products of rows of a and b, [m, m]: together the trace of A B^T.
- * Work-items: (64, m), a group a row. */
-__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void
+ * Work-items: (LANES, m), a group a row. */
+#define LANES ITEMS(64)
+__kernel __attribute__((reqd_work_group_size(LANES, 1, 1))) void
 sgpr_row_products(TENSOR(const float, a), const uint lda, TENSOR(const float, b), const uint ldb,
                   TENSOR(float, out), const uint m) {
-    __local float partial[64];
+    __local float partial[LANES];
     const uint item = get_local_id(0), i = get_global_id(1);
     __global const float *row_a = MEMBER(a, 0) + (size_t)i * lda;
     __global const float *row_b = MEMBER(b, 0) + (size_t)i * ldb;
     float sum = 0.0f;
-    for (uint j = item; j < m; j += 64) sum = MULTIPLY_ADD(row_a[j], row_b[j], sum);
+    for (uint j = item; j < m; j += LANES) sum = MULTIPLY_ADD(row_a[j], row_b[j], sum);
     partial[item] = sum;
-    GROUP_SUM(partial, item, 64)
+    GROUP_SUM(partial, item, LANES)
     if (item == 0) MEMBER(out, 0)[i] = partial[0];
 }

@@ -39,18 +39,19 @@ static void write_code(__global float *code, uint k, float re, float im) {
 }
 
 /* Work-groups: (1, signals, sets), of LANES work-items. */
+OF_GROUP
 __kernel void encode_signals(__global const float *restrict signals,
                              __global const float *restrict table, __global float *restrict codes) {
     const size_t row = get_group_id(2) * get_num_groups(1) + get_group_id(1);
     const uint lane = get_local_id(0);
     SHARED float x[D];
-    for (uint j = lane; j < D; j += LANES) x[j] = signals[row * D + j];
+    for (uint j = lane; j < D; j += GROUP) x[j] = signals[row * D + j];
     SYNC();
 
     for (uint chunk = 0; chunk < COLUMNS / WIDTH; chunk++) {
         coefficients re, im;
         transform(x, table, D, chunk, &re, &im);
-#if LANES == 1
+#if GROUP == 1
         float real[WIDTH], imaginary[WIDTH];
         vstore8(re, 0, real);
         vstore8(im, 0, imaginary);

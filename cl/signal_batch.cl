@@ -41,6 +41,7 @@ static void samples_from(const batch_order *o, uint b, uint rows[SAMPLES]) {
 #ifndef DISTORTION
 /* x [B, D]; with -DCODE, entries of a code, codes [B, CODE].  Work-groups: (1, parts of the batch,
  * members). */
+OF_GROUP
 __kernel void take_signals(__global const float *restrict signals, TENSOR(const int, sets),
                            TENSOR(const uint, seeds), TENSOR(float, x),
 #ifdef CODE
@@ -56,10 +57,10 @@ __kernel void take_signals(__global const float *restrict signals, TENSOR(const 
     samples_from(&order, begin, rows);
     for (uint b = begin; b < end; b++) {
         const size_t row = base + rows[b - begin];
-        for (uint j = lane; j < D; j += LANES)
+        for (uint j = lane; j < D; j += GROUP)
             MEMBER(x, r)[(size_t)b * D + j] = signals[row * D + j];
 #ifdef CODE
-        for (uint j = lane; j < CODE; j += LANES)
+        for (uint j = lane; j < CODE; j += GROUP)
             MEMBER(codes, r)[(size_t)b * CODE + j] = known[row * CODE + j];
 #endif
     }
@@ -82,7 +83,7 @@ static uint add_modulo(uint j, uint shift, uint n) {
 /* Unrelated entries copied .. D - 1 of the partner of sample b. */
 static void draw_entries(uint seed, uint step, uint b, uint copied, uint lane,
                          SHARED float *other) {
-#if LANES == 1
+#if GROUP == 1
     uint words[32];
     for (uint first = copied & ~31U; first < D; first += 32) {
         iv_philox_8(seed, STREAM, step, 64 * b + first / 4, words);
@@ -91,7 +92,7 @@ static void draw_entries(uint seed, uint step, uint b, uint copied, uint lane,
     }
 #else
     uint words[4];
-    for (uint first = (copied & ~3U) + 4 * lane; first < D; first += 4 * LANES) {
+    for (uint first = (copied & ~3U) + 4 * lane; first < D; first += 4 * GROUP) {
         iv_philox(seed, STREAM, step, 64 * b + first / 4, words);
         for (uint j = max(first, copied); j < min(first + 4, (uint)D); j++)
             other[j] = iv_uniform_symmetric(words[j - first]);
@@ -133,6 +134,7 @@ static coefficients moduli_distance(const SHARED float *x, const SHARED float *y
 /* x [2, B, D]: signals and partners; squared [B]; STREAM: of the partners' draws.
  * cycles: int [sets, D] for -DDISTORTION=CYCLE; table: of a transform of D entries, or of LEFT and
  * then of RIGHT for TWO_PART_SHIFT.  Work-groups: (1, parts of the batch, members). */
+OF_GROUP
 __kernel void pair_signals(__global const float *restrict signals, TENSOR(const int, sets),
                            TENSOR(const uint, seeds), __global const float *restrict table,
 #if DISTORTION == CYCLE
@@ -156,7 +158,7 @@ __kernel void pair_signals(__global const float *restrict signals, TENSOR(const 
     const uint begin = get_group_id(1) * SAMPLES;
     uint rows[SAMPLES];
     samples_from(&order, begin, rows);
-#if LANES == 1
+#if GROUP == 1
     for (uint b = begin; b < min(begin + SAMPLES, batch); b++) {
 #else /* one sample: barriers in a loop are more than some drivers take */
     const uint b = begin;
@@ -180,7 +182,7 @@ __kernel void pair_signals(__global const float *restrict signals, TENSOR(const 
 #endif
         const uint left_shift = iv_below(words[0], left);
         const uint right_shift = iv_below(words[1], D - left);
-        for (uint p = lane; p < D; p += LANES) {
+        for (uint p = lane; p < D; p += GROUP) {
             const float value = from[PLACE(p)];
             own[PLACE(p)] = value;
             if (p >= copied) continue;
@@ -191,20 +193,20 @@ __kernel void pair_signals(__global const float *restrict signals, TENSOR(const 
         if (copied < D) draw_entries(seed, step, b, copied, lane, other);
         SYNC();
 
-        for (uint j = lane; j < D; j += LANES) {
+        for (uint j = lane; j < D; j += GROUP) {
             to[j] = own[j];
             partner[j] = other[j];
         }
         /* Work-items that share a sample go on together, whether it needs a distance or not. */
         float distance = 0.0f;
-        if (LANES > 1 || copied < D) {
+        if (GROUP > 1 || copied < D) {
 #if DISTORTION == TWO_PART_SHIFT
             coefficients parts =
                 moduli_distance(own + LEFT, other + LEFT, 1.0f, 1.0f,
                                 table + (2 * LEFT + 1) * COLUMNS, RIGHT);
             if (copied == 0) parts += moduli_distance(own, other, 1.0f, 1.0f, table, LEFT);
 #elif DISTORTION == CYCLE
-            for (uint p = lane; p < D; p += LANES) {
+            for (uint p = lane; p < D; p += GROUP) {
                 own_along[p] = own[PLACE(p)];
                 other_along[p] = other[PLACE(p)];
             }

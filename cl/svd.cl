@@ -14,12 +14,15 @@
  * work-items; a team takes a row (or a pair of rows) and its work-items take every TEAM-th block of
  * VEC floats. CPU devices get one work-item with wide blocks (VEC 16, TEAM 1, TEAMS 1), GPUs
  * single floats and many work-items (VEC 1). Sums have a fixed order that depends on shapes alone.
- * Built with -DVEC -DTEAM -DTEAMS (VEC > 1 only with a group of one work-item), -DPACK (matrices
- * side by side, 1 for none), -DMAX_SWEEPS and -DNEGLIGIBLE (squared length below which a row is 0).
- */
+ * Built with -DVEC, -DWANTED_TEAM and -DWANTED_GROUP (work-items; VEC > 1 only with a group of
+ * one), -DPACK (matrices side by side, 1 for none), -DMAX_SWEEPS and -DNEGLIGIBLE (squared length
+ * below which a row is 0). */
+#include "group_items.cl"
 #include "tensor.cl"
 
-#define GROUP (TEAM * TEAMS)
+#define GROUP ITEMS(WANTED_GROUP)
+#define TEAM  ITEMS(WANTED_TEAM)
+#define TEAMS (GROUP / TEAM)
 
 #if VEC == 16
 typedef float16 block_t;

@@ -139,7 +139,7 @@ __kernel void warp_adjoint(TENSOR(const float, x), TENSOR(const float, t), TENSO
 
 /* ------------------------------------------------------------------ the derivative */
 
-#define LANES 64
+#define LANES ITEMS(64)
 
 /* The derivative by t of the sum over n and p of x[n][p] y(n, T_s p), y interpolated: its part from
  * one chunk of images, parts[chunk][s][6].  Work-groups: LANES for each of (chunks x samples,

@@ -62,6 +62,7 @@ pkg:cmocka|tests|libcmocka-dev|libcmocka-devel|cmocka|cmocka|check
 pkg:lapacke|tests' oracle|liblapacke-dev|lapack-devel|lapacke|lapack|check
 command:git|list of files to check|git|git|git|git|check
 command:clang-format|checking the formatting|clang-format|clang-tools-extra|clang|clang-format|check-extra
+command:clang|compiling kernels as strict OpenCL C 1.2|clang|clang|clang|-|check-extra
 command:oclgrind|checking kernels' memory accesses|oclgrind|-|-|-|check-extra
 numpy|tests' oracle of array files|python3-numpy|python3-numpy|python-numpy|numpy|check-extra
 images|tests on a published data set|dataset-fashion-mnist|-|-|-|check-extra

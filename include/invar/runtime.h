@@ -172,12 +172,21 @@ void iv_arg_float(iv_launch *launch, float value);
 void iv_arg_local(iv_launch *launch, size_t bytes);
 void iv_arg_step(iv_launch *launch); /* uint: the step number given to iv_sequence_run */
 
+/* Most work-items of a group that the device allows for the kernel of the launch, which drivers
+ * lower where it takes many registers; 0 after a failure. */
+size_t iv_launch_items(iv_launch *launch);
+
 /* Append the launch. global: work-items wanted in each of `rank` dimensions (1 to 3). local:
  * work-group sizes, or NULL for the runtime's choice: the kernel's reqd_work_group_size, else N x 1
  * x 1 with N a power of two that suits global[0], at most 64 (256 on CPU devices) and at most what
  * the device allows. Global sizes are rounded up to multiples of local: kernels check their bounds.
- * A global size of 0 appends nothing. IV_EINVAL if the arguments are not as many as the kernel's,
- * or if the device cannot take the work-group or its local memory. */
+ * A global size of 0 appends nothing.
+ *
+ * A kernel that requires groups of ITEMS(n) work-items (cl/group_items.cl) gets smaller ones where
+ * the device does not allow n: with `local`, as many groups; without, as many work-items.
+ *
+ * IV_EINVAL if the arguments are not as many as the kernel's; IV_ENODEVICE if the device cannot
+ * take the work-group or its local memory. */
 iv_status iv_launch_end(iv_launch *launch, unsigned rank, const size_t *global,
                         const size_t *local);
 

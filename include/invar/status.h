@@ -30,7 +30,7 @@ typedef enum IV_MUST_USE {
     IV_EFAILED,      /* failed while running: input/output, the driver, a library    exit 1 */
     IV_ENOMEM,       /* host or device memory exhausted, or known not to suffice     exit 1 */
     IV_EINVAL,       /* bad usage or bad spec                                        exit 2 */
-    IV_ENODEVICE,    /* no OpenCL device fits the selection                          exit 3 */
+    IV_ENODEVICE,    /* no OpenCL device fits the selection, or what is to run       exit 3 */
     IV_EDATA,        /* data missing or damaged                                      exit 4 */
     IV_EINTERRUPTED, /* stopped on request; a checkpoint was saved                   exit 130 */
 } iv_status;

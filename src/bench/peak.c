@@ -30,7 +30,7 @@ static iv_status time_multiply_adds(bench *b, bool fused, double seconds,
     const bool is_cpu = device->type == IV_DEVICE_CPU;
     const unsigned width = vector_width(device, 1);
     const size_t units = device->compute_units ? device->compute_units : 1;
-    const size_t local = is_cpu ? 1 : 64, n_items = units * (is_cpu ? 16 : 64 * local);
+    const size_t n_items = units * (is_cpu ? 16 : 64 * 64);
     const size_t iterations = is_cpu ? 16384 : 2048;
     *flops = 2.0 * CHAINS * width * (double)iterations * (double)n_items;
 
@@ -48,7 +48,7 @@ static iv_status time_multiply_adds(bench *b, bool fused, double seconds,
         iv_arg_float(launch, 0.5f); /* the chains approach 2: no overflow, no denormals */
         iv_arg_float(launch, 1.0f);
         iv_arg_uint(launch, iterations);
-        status = iv_launch_end(launch, 1, &n_items, &local);
+        status = iv_launch_end(launch, 1, &n_items, is_cpu ? (const size_t[]){1} : NULL);
     }
     if (status == IV_OK) status = bench_time(b, replay_sequence, sequence, seconds, statistics);
     iv_sequence_destroy(sequence);

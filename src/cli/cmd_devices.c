@@ -1,7 +1,7 @@
-/* invar devices: what OpenCL finds, and which device would be used. */
+/* invar devices: what OpenCL finds, which device would be used, and what its driver gets wrong. */
 #include "cli/cli.h"
 
-#include <invar/runtime.h>
+#include <invar/tuning.h>
 
 #include <jansson.h>
 
@@ -127,10 +127,42 @@ static iv_status print_json(const iv_device_info *devices, size_t n_devices, siz
     return status;
 }
 
+/* ------------------------------------------------------------------ the self-test */
+
+static void print_outcome(void *user, const iv_test_result *r) {
+    static const char *const outcomes[] = {
+        [IV_TEST_RIGHT] = "right", [IV_TEST_WRONG] = "WRONG", [IV_TEST_FAILED] = "FAILED"};
+    (void)user;
+    printf("  %-30s %-7s %5.1f s%s%s\n", r->part, outcomes[r->outcome], r->seconds,
+           *r->problem ? "  " : "", r->problem);
+    fflush(stdout);
+}
+
+static int test(const char *selector) {
+    iv_error error = {0};
+    iv_context *context;
+    if (iv_context_create(selector, false, &context, &error) != IV_OK) return cli_fail(&error);
+    const iv_device_info *device = iv_context_device(context);
+    printf("%s (%s, driver %s)\n", device->name, device->platform, device->driver);
+    fflush(stdout);
+    size_t n_right = 0;
+    const iv_status status = iv_device_test(context, print_outcome, NULL, &n_right);
+    if (status == IV_OK) printf("%zu of %zu parts are right.\n", n_right, n_right);
+    const int exit_status = status == IV_OK ? 0 : cli_fail(iv_context_error(context));
+    iv_context_destroy(context);
+    return exit_status;
+}
+
 /* ------------------------------------------------------------------ the subcommand */
 
 static int run(const cli_arguments *arguments) {
     const bool as_json = cli_has(arguments, "json");
+    if (cli_has(arguments, "test")) {
+        if (as_json) return cli_usage_error(&cli_devices, "--test and --json exclude each other");
+        return test(cli_value(arguments, "device"));
+    }
+    if (cli_value(arguments, "device"))
+        return cli_usage_error(&cli_devices, "--device is for --test; all devices are listed");
     iv_error error = {0}, selection = {0};
     iv_device_info *devices = NULL;
     size_t n_devices = 0, chosen = 0;
@@ -151,6 +183,8 @@ static int run(const cli_arguments *arguments) {
 }
 
 static const cli_option options[] = {
+    {"test", NULL, "run each kind of kernel on small work and say what the driver gets wrong"},
+    CLI_DEVICE,
     {"json", NULL, "every property as JSON: {\"default\": INDEX or null, \"devices\": [...]}"},
     CLI_END,
 };
@@ -158,13 +192,17 @@ static const cli_option options[] = {
 const cli_command cli_devices = {
     .name = "devices",
     .summary = "list the OpenCL devices and mark the one that is used by default",
-    .synopsis = "[--json]",
+    .synopsis = "[--json]\n--test [--device SEL]",
     .description =
         "List every OpenCL device: its index (what --device takes), name, type, platform,\n"
         "driver, compute units, clock, memory, largest single buffer, local memory and native\n"
         "vector width in floats. The one that is used by default is marked: $INVAR_DEVICE if\n"
-        "set, else the first GPU, else the first CPU.\n",
-    .notes = "Exit status: 0; 3 if there is no usable device.\n",
+        "set, else the first GPU, else the first CPU.\n\n"
+        "With --test, try a device: random numbers, matrix products, singular values and\n"
+        "Cholesky factors are compared with the host, other kernels with themselves in another\n"
+        "form. It takes seconds, most of them to compile.\n",
+    .notes = "Exit status: 0; 1 if a part of the test is wrong or fails; 3 if there is no usable\n"
+             "device.\n",
     .options = options,
     .run = run,
 };

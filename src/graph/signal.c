@@ -17,8 +17,7 @@ size_t iv_code_size(iv_code code, size_t d) {
 enum { MOST_LANES = 32, CPU_VECTOR = 8 }; /* lanes: of any device, or set by tests */
 
 size_t iv_fourier_lanes(iv_context *context) {
-    const size_t lanes = iv_kernel_value(context, "fourier", "LANES");
-    return iv_context_device(context)->max_work_group < lanes ? 1 : lanes;
+    return iv_kernel_value(context, "fourier", "LANES");
 }
 
 size_t iv_fourier_columns(size_t n, size_t lanes) {

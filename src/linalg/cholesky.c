@@ -30,7 +30,8 @@ static iv_status append_block(iv_sequence *sequence, const iv_cholesky_desc *des
     iv_arg_uint(launch, first);
     iv_arg_uint(launch, size_min(BLOCK, desc->n - first));
     iv_arg_view(launch, desc->failed);
-    return iv_launch_end_by_member(launch, 2, (const size_t[]){BLOCK, desc->batch}, NULL);
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){BLOCK, desc->batch},
+                                   (const size_t[]){BLOCK, 1});
 }
 
 /* The rows below the block, and what they take away from all that is right of them. */

@@ -51,10 +51,14 @@ static bool prefers_vectors(iv_context *context) {
     return iv_kernel_value(context, "svd", "VECTORS");
 }
 
-static work_shape group_shape(const iv_device_info *device, size_t k, unsigned team) {
-    unsigned group = k <= 16 ? 64 : 256;
-    while (group > device->max_work_group) group /= 2;
-    if (team > group) team = group;
+/* Work-items that rotate a pair of rows: rows of the triangle are short, and small teams rotate more
+ * pairs at a time. Mesa's rusticl (25.0.7, 26.2.6) ends the process in a rotation by several. */
+static unsigned rotation_team(const iv_device_info *device) {
+    return strcmp(device->platform, "rusticl") == 0 ? 1 : 8;
+}
+
+static work_shape group_shape(size_t k, unsigned team) {
+    const unsigned group = k <= 16 ? 64 : 256;
     return (work_shape){.vec = 1, .team = team, .teams = group / team};
 }
 
@@ -91,9 +95,8 @@ static void choose_kernels(const iv_svd_desc *desc, iv_context *context, svd_pla
     if (vectors) {
         plan->reduce = plan->rotate = (work_shape){.vec = 16, .team = 1, .teams = 1};
     } else {
-        /* Rows of the triangle are short: small teams rotate more pairs at a time. */
-        plan->reduce = group_shape(device, plan->k, 32);
-        plan->rotate = group_shape(device, plan->k, 8);
+        plan->reduce = group_shape(plan->k, 32);
+        plan->rotate = group_shape(plan->k, rotation_team(device));
     }
     const size_t vec = plan->reduce.vec;
     plan->long_blocks = (plan->l + vec - 1) / vec;
@@ -140,9 +143,10 @@ static iv_status allocate(iv_sequence *sequence, size_t batch, svd_plan *plan) {
 }
 
 static void build_options(char *options, size_t size, work_shape shape, unsigned pack) {
-    snprintf(options, size,
-             "-DVEC=%u -DTEAM=%u -DTEAMS=%u -DPACK=%u -DMAX_SWEEPS=%d -DNEGLIGIBLE=%s", shape.vec,
-             shape.team, shape.teams, pack, MAX_SWEEPS, NEGLIGIBLE);
+    snprintf(
+        options, size,
+        "-DVEC=%u -DWANTED_TEAM=%u -DWANTED_GROUP=%u -DPACK=%u -DMAX_SWEEPS=%d -DNEGLIGIBLE=%s",
+        shape.vec, shape.team, shape.team * shape.teams, pack, MAX_SWEEPS, NEGLIGIBLE);
 }
 
 /* Append a launch of n_groups work-groups, with the local memory that sums over teams need. */

@@ -206,7 +206,7 @@ iv_status sgpr_append_row_products(sgpr *s, iv_sequence *sequence, iv_view a, si
     iv_arg_uint(launch, ldb);
     iv_arg_view(launch, view(s->rows_out, (size_t)row * m));
     iv_arg_uint(launch, m);
-    return sgpr_launch_end(launch, 64, m);
+    return iv_launch_end(launch, 2, (const size_t[]){64, m}, (const size_t[]){64, 1});
 }
 
 static iv_status append_finish(sgpr *s, iv_sequence *sequence) {

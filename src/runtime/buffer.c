@@ -91,8 +91,10 @@ static iv_status enqueue_fill(iv_context *context, cl_mem buffer, cl_ulong first
         if (status != IV_OK) return status;
     }
     cl_kernel kernel = context->fill_kernel;
-    size_t local = 64;
-    while (local > context->max_work_items[0] || local > context->device.max_work_group) local /= 2;
+    size_t most, local = 64;
+    const iv_status status = iv_kernel_items(context, kernel, &most);
+    if (status != IV_OK) return status;
+    while (local > 1 && local > most) local /= 2;
     size_t global = (size_t)(n + (local - n % local) % local);
 
     cl_int code = clSetKernelArg(kernel, 0, sizeof buffer, &buffer);

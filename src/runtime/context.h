@@ -74,6 +74,17 @@ iv_status iv_context_throttle(iv_context *context, size_t n_launches);
 /* The source of a kernel file, embedded or added; NULL if there is none of that name. */
 const iv_embedded_kernel *iv_kernel_source(const iv_context *context, const char *file);
 
+/* Most work-items of a group in the first dimension that the device allows for the kernel; the sizes
+ * that its reqd_work_group_size says, zeros without. */
+iv_status iv_kernel_items(iv_context *context, cl_kernel kernel, size_t *items);
+void iv_kernel_required(const iv_context *context, cl_kernel kernel, size_t sizes[3]);
+
+/* iv_kernel_create, with groups made smaller where the device does not allow what the kernel
+ * requires, and its file can be built for fewer: cl/group_items.cl. They have a `divisor`-th of the
+ * work-items then. */
+iv_status iv_kernel_create_fitting(iv_context *context, const char *file, const char *function,
+                                   const char *options, cl_kernel *kernel, size_t *divisor);
+
 /* Release every built program; then every source that was added. */
 void iv_programs_release(iv_context *context);
 void iv_added_programs_release(iv_context *context);

@@ -31,6 +31,20 @@ static bool has_silent_fma(const iv_context *context) {
            (config & CL_FP_FMA);
 }
 
+static bool is_pocl(const iv_context *context) {
+    return strcmp(context->device.platform, "Portable Computing Language") == 0;
+}
+
+/* What files may use beside OpenCL C: FMA that the compiler does not tell of, and clang's
+ * __builtin_prefetch. Mesa, whose compiler is clang too, ends the process where it meets that. */
+static const char *extra_options_of(const iv_context *context) {
+    const bool has_fma = has_silent_fma(context), has_prefetch = is_pocl(context);
+    return has_fma && has_prefetch ? " -DINVAR_FAST_FMA -DINVAR_BUILTIN_PREFETCH"
+           : has_fma               ? " -DINVAR_FAST_FMA"
+           : has_prefetch          ? " -DINVAR_BUILTIN_PREFETCH"
+                                   : "";
+}
+
 static size_t count_lines(const iv_embedded_kernel *embedded) {
     size_t n_lines = 0;
     while (embedded->lines[n_lines]) n_lines++;
@@ -85,9 +99,7 @@ static cl_program build_from_cache(iv_context *context, const char *key, const c
  * run: a first start takes two thirds longer (38 s instead of 23 on two cores, PoCL 3.1), and later
  * ones are 0.5 to 0.8 s shorter. */
 static bool is_binary_kept(const iv_context *context) {
-    return iv_cache_is_writable() &&
-           (iv_cache_keeps_all() ||
-            strcmp(context->device.platform, "Portable Computing Language") != 0);
+    return iv_cache_is_writable() && (iv_cache_keeps_all() || !is_pocl(context));
 }
 
 static void keep_binary(const iv_context *context, cl_program program, const char *key) {
@@ -162,14 +174,14 @@ static iv_status build_from_source(iv_context *context, const iv_embedded_kernel
 
 static iv_status build(iv_context *context, const iv_embedded_kernel *embedded,
                        const char *extra_options, cl_program *program) {
-    const char *fma = has_silent_fma(context) ? " -DINVAR_FAST_FMA" : "";
+    const char *beside = extra_options_of(context);
     const char *warnings = warning_option();
     size_t size =
-        sizeof common_options + strlen(warnings) + strlen(fma) + 1 + strlen(extra_options);
+        sizeof common_options + strlen(warnings) + strlen(beside) + 1 + strlen(extra_options);
     char *options = malloc(size);
     if (!options) return iv_fail(&context->error, IV_ENOMEM, "no memory to build a program");
-    snprintf(options, size, "%s%s%s%s%s", common_options, warnings, fma, *extra_options ? " " : "",
-             extra_options);
+    snprintf(options, size, "%s%s%s%s%s", common_options, warnings, beside,
+             *extra_options ? " " : "", extra_options);
 
     char key[IV_SHA256_HEX];
     bool have_key = program_key(context, embedded, options, key);
@@ -248,4 +260,55 @@ iv_status iv_kernel_create(iv_context *context, const char *file, const char *fu
         return iv_fail(&context->error, IV_EFAILED, "no kernel %s in %s", function,
                        place_of(context, file, place));
     return iv_cl_check(context, code, "creating a kernel");
+}
+
+/* ------------------------------------------------------------------ work-groups that fit */
+
+iv_status iv_kernel_items(iv_context *context, cl_kernel kernel, size_t *items) {
+    *items = 0;
+    const cl_int code = clGetKernelWorkGroupInfo(
+        kernel, context->device.device_id, CL_KERNEL_WORK_GROUP_SIZE, sizeof *items, items, NULL);
+    if (*items > context->device.max_work_group) *items = context->device.max_work_group;
+    if (*items > context->max_work_items[0]) *items = context->max_work_items[0];
+    return iv_cl_check(context, code, "asking for a kernel's largest work-group");
+}
+
+void iv_kernel_required(const iv_context *context, cl_kernel kernel, size_t sizes[3]) {
+    memset(sizes, 0, 3 * sizeof *sizes);
+    clGetKernelWorkGroupInfo(kernel, context->device.device_id, CL_KERNEL_COMPILE_WORK_GROUP_SIZE,
+                             3 * sizeof *sizes, sizes, NULL);
+}
+
+static bool follows_most_items(const iv_context *context, const char *file) {
+    const iv_embedded_kernel *source = iv_kernel_source(context, file);
+    for (const char *const *line = source->lines; *line; line++)
+        if (strstr(*line, "MOST_ITEMS")) return true;
+    return false;
+}
+
+iv_status iv_kernel_create_fitting(iv_context *context, const char *file, const char *function,
+                                   const char *options, cl_kernel *kernel, size_t *divisor) {
+    *divisor = 1;
+    iv_status status = iv_kernel_create(context, file, function, options, kernel);
+    if (status != IV_OK) return status;
+    size_t wanted[3], required[3], most;
+    iv_kernel_required(context, *kernel, wanted);
+    memcpy(required, wanted, sizeof required);
+    while ((status = iv_kernel_items(context, *kernel, &most)) == IV_OK && most > 0 &&
+           most < required[0] && follows_most_items(context, file)) {
+        char fewer[512];
+        size_t items = 1;
+        while (2 * items <= most) items *= 2;
+        const int length = snprintf(fewer, sizeof fewer, "%s%s-DMOST_ITEMS=%zu",
+                                    options ? options : "", options ? " " : "", items);
+        if (length >= (int)sizeof fewer) return IV_OK; /* iv_launch_end says what does not fit */
+        clReleaseKernel(*kernel);
+        status = iv_kernel_create(context, file, function, fewer, kernel);
+        if (status != IV_OK) return status;
+        const size_t before = required[0];
+        iv_kernel_required(context, *kernel, required);
+        if (required[0] == 0 || required[0] >= before) return IV_OK;
+        *divisor = wanted[0] / required[0];
+    }
+    return status; /* the caller releases the kernel after a failure, too */
 }

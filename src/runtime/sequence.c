@@ -110,11 +110,19 @@ iv_launch *iv_launch_begin(iv_sequence *sequence, const char *file, const char *
     *launch =
         (iv_launch){.sequence = sequence, .n_step_arguments_before = sequence->n_step_arguments};
     snprintf(launch->label, sizeof launch->label, "%s.%s", file, function);
-    launch->status = iv_kernel_create(context, file, function, options, &launch->kernel);
+    launch->status = iv_kernel_create_fitting(context, file, function, options, &launch->kernel,
+                                              &launch->divisor);
     if (launch->status == IV_OK)
         clGetKernelInfo(launch->kernel, CL_KERNEL_NUM_ARGS, sizeof launch->n_wanted,
                         &launch->n_wanted, NULL);
     return launch;
+}
+
+size_t iv_launch_items(iv_launch *launch) {
+    size_t items = 0;
+    if (launch->status == IV_OK)
+        launch->status = iv_kernel_items(launch->sequence->context, launch->kernel, &items);
+    return items;
 }
 
 static void set_argument(iv_launch *launch, size_t bytes, const void *value) {
@@ -190,16 +198,15 @@ static size_t default_local(const iv_context *context, size_t global, size_t lim
     const bool is_wide = context->device.type == IV_DEVICE_CPU &&
                          round_up(global, LOCAL_SIZE_CPU) - global <= global / 8;
     size_t local = is_wide ? LOCAL_SIZE_CPU : LOCAL_SIZE;
-    while (local > 1 && (local > limit || local > context->max_work_items[0])) local /= 2;
+    while (local > 1 && local > limit) local /= 2;
     return local;
 }
 
 /* The kernel's own reqd_work_group_size, else a default in the first dimension. */
 static void choose_local(const iv_launch *launch, size_t global, size_t limit, size_t local[3]) {
     const iv_context *context = launch->sequence->context;
-    size_t required[3] = {0};
-    clGetKernelWorkGroupInfo(launch->kernel, context->device.device_id,
-                             CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof required, required, NULL);
+    size_t required[3];
+    iv_kernel_required(context, launch->kernel, required);
     if (required[0])
         memcpy(local, required, sizeof required);
     else
@@ -213,34 +220,43 @@ static iv_status check_local(const iv_launch *launch, size_t limit, const size_t
     /* Each factor is bounded by now, so that the product cannot overflow. */
     if (!fits || local[0] > limit || local[0] * local[1] > limit ||
         local[0] * local[1] * local[2] > limit)
-        return iv_fail(&context->error, IV_EINVAL,
-                       "%s wants work-groups of %zu x %zu x %zu; %s allows %zu work-items for it",
-                       launch->label, local[0], local[1], local[2], context->device.name, limit);
+        return iv_fail(&context->error, IV_ENODEVICE,
+                       "%s wants work-groups of %zu x %zu x %zu; %s (driver %s) allows %zu "
+                       "work-items for it; choose another device",
+                       launch->label, local[0], local[1], local[2], context->device.name,
+                       context->device.driver, limit);
     if (launch->local_bytes > context->device.local_bytes)
-        return iv_fail(&context->error, IV_EINVAL, "%s wants %zu bytes of local memory; %s has %zu",
+        return iv_fail(&context->error, IV_ENODEVICE,
+                       "%s wants %zu bytes of local memory; %s (driver %s) has %zu; choose another "
+                       "device",
                        launch->label, launch->local_bytes, context->device.name,
-                       context->device.local_bytes);
+                       context->device.driver, context->device.local_bytes);
     return IV_OK;
 }
 
 static iv_status set_sizes(const iv_launch *launch, iv_entry *entry, const size_t *global,
                            const size_t *local) {
     iv_context *context = launch->sequence->context;
-    size_t limit = 0;
-    cl_int code = clGetKernelWorkGroupInfo(launch->kernel, context->device.device_id,
-                                           CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL);
-    if (code != CL_SUCCESS) return iv_cl_check(context, code, launch->label);
-
-    size_t chosen[3] = {1, 1, 1};
+    size_t limit;
+    iv_status status = iv_kernel_items(context, launch->kernel, &limit);
+    if (status != IV_OK) return status;
+    size_t chosen[3] = {1, 1, 1}, wanted[3] = {1, 1, 1};
+    memcpy(wanted, global, entry->rank * sizeof *global);
     if (local)
         memcpy(chosen, local, entry->rank * sizeof *local);
     else
         choose_local(launch, global[0], limit, chosen);
-    iv_status status = check_local(launch, limit, chosen);
+    if (local && launch->divisor > 1 &&
+        chosen[0] % launch->divisor == 0) { /* as many groups, of fewer work-items */
+        const size_t groups = global[0] / chosen[0] + (global[0] % chosen[0] != 0);
+        chosen[0] /= launch->divisor;
+        wanted[0] = groups * chosen[0];
+    }
+    status = check_local(launch, limit, chosen);
     for (unsigned i = 0; i < entry->rank && status == IV_OK; i++) {
         entry->local[i] = chosen[i];
-        entry->global[i] = round_up(global[i], chosen[i]);
-        if (entry->global[i] < global[i])
+        entry->global[i] = round_up(wanted[i], chosen[i]);
+        if (entry->global[i] < wanted[i])
             status = iv_fail(&context->error, IV_EINVAL, "%s: %zu work-items are too many",
                              launch->label, global[i]);
     }

@@ -29,6 +29,7 @@ struct iv_launch {
     cl_uint n_arguments; /* set so far */
     cl_uint n_wanted;    /* that the kernel has */
     size_t local_bytes;
+    size_t divisor;                 /* of work-groups, which the device wants smaller */
     size_t n_step_arguments_before; /* of the sequence, to go back to if the launch fails */
     char label[64];
 };

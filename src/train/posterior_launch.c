@@ -166,7 +166,8 @@ iv_status iv_posterior_append_kl(const iv_posterior *p, iv_sequence *sequence) {
     iv_arg_buffer(launch, p->kl);
     iv_arg_uint(launch, p->desc.n_classes * p->desc.n_features);
     iv_arg_uint(launch, p->mean->stride);
-    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, p->n_members}, NULL);
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, p->n_members},
+                                   (const size_t[]){64, 1});
 }
 
 iv_status iv_posterior_append_alpha(const iv_posterior *p, iv_sequence *sequence) {
@@ -181,7 +182,8 @@ iv_status iv_posterior_append_alpha(const iv_posterior *p, iv_sequence *sequence
     iv_arg_float(launch, p->desc.alpha_damping);
     iv_arg_uint(launch, p->desc.natural); /* whose first q knows no data */
     iv_arg_step(launch);
-    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, p->n_members}, NULL);
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, p->n_members},
+                                   (const size_t[]){64, 1});
 }
 
 iv_status iv_posterior_append_statistics(const iv_posterior *p, iv_sequence *sequence) {

@@ -194,7 +194,8 @@ static iv_status append_shares(const newton *s) {
     iv_arg_buffer(launch, s->rates);
     iv_arg_buffer(launch, s->shares);
     iv_arg_uint(launch, s->n_classes * s->n);
-    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, s->p->n_members}, NULL);
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){64, s->p->n_members},
+                                   (const size_t[]){64, 1});
 }
 
 static iv_status append_move(const newton *s) {

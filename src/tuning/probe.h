@@ -2,6 +2,7 @@
  * studies' sizes. It is opened anew for every number that is tried.
  *
  *   kernels.c   the tuner
+ *   selftest.c  the self-test of a device, which compares some of them in two forms
  *   probe.c     opening, running and comparing probes, and what they are made of
  *   graphs.c    probes that are graphs around an op
  *   systems.c   the others: updates, decompositions, systems of equations */

@@ -348,7 +348,7 @@ static void a_work_group_beyond_the_device_is_refused(void **state) {
         iv_launch *launch = iv_launch_begin(on.sequence, "selftest", "selftest_sizes", NULL);
         iv_arg_buffer(launch, on.buffer);
         assert_fails(on.context, iv_launch_end(launch, 3, (size_t[]){1, 1, 1}, groups[i]),
-                     IV_EINVAL, "work-groups of");
+                     IV_ENODEVICE, "work-groups of", "driver");
     }
     iv_launch *launch = iv_launch_begin(on.sequence, "selftest", "selftest_sizes", NULL);
     iv_arg_buffer(launch, on.buffer);
@@ -364,7 +364,7 @@ static void more_local_memory_than_the_device_has_is_refused(void **state) {
     iv_launch *launch = iv_launch_begin(on.sequence, "selftest", "selftest_reverse", NULL);
     iv_arg_buffer(launch, on.buffer);
     iv_arg_local(launch, 1028);
-    assert_fails(on.context, iv_launch_end(launch, 1, (size_t[]){8}, (size_t[]){8}), IV_EINVAL,
+    assert_fails(on.context, iv_launch_end(launch, 1, (size_t[]){8}, (size_t[]){8}), IV_ENODEVICE,
                  "1028 bytes of local memory");
     tear_down(on);
 }

@@ -47,11 +47,12 @@ static iv_status pair_loss_forward(emitter *e, const node *n) {
     const iv_tensor *z = n->inputs[CODES], *loss = n->outputs[0], *gradient = n->outputs[1],
                     *losses = n->outputs[2];
     const size_t lanes = iv_kernel_value(e->graph->context, "pair_loss", "LANES");
-    const size_t pairs = lanes == 1 ? iv_kernel_value(e->graph->context, "pair_loss", "PAIRS") : 1;
+    size_t pairs = lanes == 1 ? iv_kernel_value(e->graph->context, "pair_loss", "PAIRS") : 1;
     char options[48];
     snprintf(options, sizeof options, "-DLANES=%zu%s", lanes,
              gradient->needed ? " -DGRADIENT" : "");
     iv_launch *launch = iv_launch_begin(e->sequence, "pair_loss", "pair_loss", options);
+    while (pairs > 1 && pairs > iv_launch_items(launch)) pairs /= 2;
     for (size_t i = 0; i < n->n_inputs; i++) iv_arg_tensor(launch, n->inputs[i]);
     iv_arg_tensor(launch, losses);
     if (gradient->needed) iv_arg_tensor(launch, gradient);
