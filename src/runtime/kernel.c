@@ -2,6 +2,7 @@
 #include "runtime/context.h"
 
 #include "runtime/cache.h"
+#include "runtime/pocl.h"
 #include "runtime/sha256.h"
 
 #include <stdlib.h>
@@ -84,9 +85,7 @@ static cl_program build_from_cache(iv_context *context, const char *key, const c
  * run: a first start takes two thirds longer (38 s instead of 23 on two cores, PoCL 3.1), and later
  * ones are 0.5 to 0.8 s shorter. */
 static bool is_binary_kept(const iv_context *context) {
-    return iv_cache_is_writable() &&
-           (iv_cache_keeps_all() ||
-            strcmp(context->device.platform, "Portable Computing Language") != 0);
+    return iv_cache_is_writable() && (iv_cache_keeps_all() || !iv_is_pocl(&context->device));
 }
 
 static void keep_binary(const iv_context *context, cl_program program, const char *key) {

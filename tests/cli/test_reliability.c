@@ -278,6 +278,73 @@ static void closed_streams_take_no_files_place(void **state) {
     assert_same_file(in_scratch(state, "closed/results.json"), in(finished, "results.json"));
 }
 
+/* ------------------------------------------------------------------ PoCL's directory */
+
+static bool is_pocl(void **state) {
+    outcome o = invar(state, "devices", NULL);
+    const bool found = strstr(o.out, "Portable Computing Language") != NULL;
+    outcome_free(&o);
+    return found;
+}
+
+static char pocl_folder[SCRATCH_PATH];
+
+static void use_pocl_folder_without_privileges(void) {
+    setenv("POCL_CACHE_DIR", pocl_folder, 1);
+    renounce_privileges();
+}
+
+/* PoCL ends the process where it cannot write, and has no device where it cannot make the directory. */
+static void a_directory_of_pocl_that_cannot_be_written_is_named(void **state) {
+    if (!is_pocl(state)) SKIP_BECAUSE("the device is not PoCL's");
+    const char *folder = in_scratch(state, "pocl");
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(chmod(folder, 0500), 0);
+    for (int there = 1; there >= 0; there--) {
+        snprintf(pocl_folder, sizeof pocl_folder, "%s%s", folder, there ? "" : "/below");
+        outcome o = invar_with(state, use_pocl_folder_without_privileges,
+                               ARGUMENTS("run", in_scratch(state, "spec.yaml"), "--quiet", "--out",
+                                         in_scratch(state, "elsewhere")));
+        if (o.status == STILL_PRIVILEGED) SKIP_BECAUSE("root cannot do without its rights here");
+        assert_status(&o, there ? 1 : 3);
+        assert_contains(o.err, "PoCL cannot compile kernels in ");
+        assert_contains(o.err, folder);
+        assert_contains(o.err, "set POCL_CACHE_DIR");
+        outcome_free(&o);
+        assert_false(exists(in_scratch(state, "elsewhere")));
+    }
+    assert_int_equal(chmod(folder, 0700), 0);
+}
+
+/* In a mount of its own, which Linux lets a user make in a namespace of their own. */
+static void a_directory_of_pocl_that_is_full_or_runs_no_programs_is_named(void **state) {
+    static const char script[] =
+        "unshare -rm true 2>/dev/null || exit 125\n"
+        "exec unshare -rm sh -c 'mount -t tmpfs -o \"$2\" none \"$1\" || exit 125\n"
+        "POCL_CACHE_DIR=$1 exec \"$3\" run \"$4\" --quiet --out \"$5\"' sh \"$@\"";
+    static const char *const mounts[][2] = {{"size=64k", "No space left"},
+                                            {"noexec,size=64m", "programs must not run there"}};
+    if (!is_pocl(state)) SKIP_BECAUSE("the device is not PoCL's");
+    const char *folder = in_scratch(state, "mounted");
+    assert_int_equal(mkdir(folder, 0700), 0);
+    for (size_t i = 0; i < 2; i++) {
+        const process p = process_start(state, "/bin/sh", NULL,
+                                        ARGUMENTS("-c", script, "sh", folder, mounts[i][0],
+                                                  invar_program, in_scratch(state, "spec.yaml"),
+                                                  in_scratch(state, "elsewhere")));
+        outcome o = process_wait(&p);
+        if (o.status == 125 || o.status == 127) {
+            outcome_free(&o);
+            SKIP_BECAUSE("nothing can be mounted here");
+        }
+        assert_status(&o, 1);
+        assert_contains(o.err, "PoCL cannot compile kernels in ");
+        assert_contains(o.err, mounts[i][1]);
+        outcome_free(&o);
+        assert_false(exists(in_scratch(state, "elsewhere")));
+    }
+}
+
 #define COPY_TEST(function) cmocka_unit_test_setup_teardown(function, copy_run, remove_scratch)
 
 int main(void) {
@@ -294,6 +361,8 @@ int main(void) {
         COPY_TEST(whoever_asks_a_run_to_stop_gets_a_checkpoint),
         COPY_TEST(a_second_process_is_refused_and_nohup_respected),
         COPY_TEST(closed_streams_take_no_files_place),
+        COPY_TEST(a_directory_of_pocl_that_cannot_be_written_is_named),
+        COPY_TEST(a_directory_of_pocl_that_is_full_or_runs_no_programs_is_named),
     };
     if (run_without_device()) return 0;
     if (make_finished_run(&group_state) != 0) return 1;
