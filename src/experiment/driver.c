@@ -48,7 +48,7 @@ iv_status iv_experiment_stopped(const iv_experiment *x) {
     return iv_fail(iv_context_error(x->context), IV_EINTERRUPTED, "interrupted");
 }
 
-iv_status iv_no_memory(iv_context *context) {
+iv_status(iv_no_memory)(iv_context *context) {
     return iv_fail(iv_context_error(context), IV_ENOMEM, "out of memory");
 }
 
