@@ -122,6 +122,63 @@ static void a_checkpoint_without_a_seal_or_of_another_spec_is_refused(void **sta
     expect_same_bytes(state);
 }
 
+/* The file again, sealed, with another text under one key. */
+static void restate(const char *path, const char *key, const char *text) {
+    static const char *const keys[] = {"population", "step",         "next_boundary",
+                                       "log_bytes",  "log_sha256",   "spec_sha256",
+                                       "losses",     "diverged_from"};
+    enum { N_KEYS = sizeof keys / sizeof *keys, MOST_TENSORS = 16 };
+    iv_error error = {0};
+    iv_safetensors *file;
+    iv_metadata metadata[N_KEYS];
+    iv_tensor_entry tensors[MOST_TENSORS];
+    assert_ok(&error, iv_safetensors_open_sealed(path, &file, &error));
+    const size_t n = iv_safetensors_count(file);
+    assert_in_range(n, 1, MOST_TENSORS);
+    for (size_t i = 0; i < n; i++) tensors[i] = *iv_safetensors_get(file, i);
+    for (size_t i = 0; i < N_KEYS; i++) {
+        const char *was = iv_safetensors_metadata(file, keys[i]);
+        assert_non_null(was);
+        metadata[i] = (iv_metadata){keys[i], strcmp(keys[i], key) == 0 ? text : was};
+    }
+    assert_ok(&error, iv_safetensors_write_sealed(path, tensors, n, metadata, N_KEYS, &error));
+    iv_safetensors_close(file);
+}
+
+/* A step beyond the last would skip the training, one before the log's end repeat points of it. */
+static void numbers_of_a_checkpoint_that_cannot_be_are_refused(void **state) {
+    static const char *const wrong[][2] = {
+        {"population", "9"},
+        {"population", "-1"},
+        {"step", "1000000000"},
+        {"step", "1x"},
+        {"step", ""},
+        {"next_boundary", "1000000000"},
+        {"log_bytes", "1e3"},
+        {"log_bytes", "99999999999999999999999"},
+        {"losses", "0.5"},
+        {"losses", "0.5 0.5 0.5 0.5 0.5 0.5 0.5 0.5 0.5 0.5 "},
+        {"diverged_from", "0 "},
+        {"diverged_from", "4000000000 4000000000 4000000000 "},
+        {"diverged_from", "- - - "},
+        {"log_sha256", "0123456789012345678901234567890123456789012345678901234567890123456789"},
+    };
+    char path[SCRATCH_PATH], whole[SCRATCH_PATH];
+    snprintf(path, sizeof path, "%s", in_scratch(state, checkpoint));
+    snprintf(whole, sizeof whole, "%s", in(finished, strchr(checkpoint, '/') + 1));
+    make_unfinished(state);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char named[64];
+        snprintf(named, sizeof named, "`%s` is not what it can be", wrong[i][0]);
+        restate(path, wrong[i][0], wrong[i][1]);
+        invar_fails(state, RESUME, 4, checkpoint, named, "remove this file", NULL);
+        copy_tree(whole, path);
+    }
+    restate(path, "none of them", "");
+    invar_succeeds(state, RESUME);
+    expect_same_bytes(state);
+}
+
 static void a_changed_log_is_refused(void **state) {
     make_unfinished(state);
     flip(in_scratch(state, "run/metrics.jsonl"), 20);
@@ -352,6 +409,7 @@ int main(void) {
         COPY_TEST(an_undamaged_copy_resumes_to_the_same_bytes),
         COPY_TEST(one_flipped_bit_of_a_checkpoint_is_refused),
         COPY_TEST(a_checkpoint_without_a_seal_or_of_another_spec_is_refused),
+        COPY_TEST(numbers_of_a_checkpoint_that_cannot_be_are_refused),
         COPY_TEST(a_changed_log_is_refused),
         COPY_TEST(what_cannot_be_opened_is_not_taken_for_missing),
         COPY_TEST(models_under_exchanged_names_are_refused),
