@@ -4,7 +4,7 @@
     tools/coverage.py [--build DIR] [--html FILE] [--no-run] [TEST...]
 
 DIR is build-coverage by default, and is made if it is not there. TEST is a name as `meson test --list` has it; without
-any, all of them. Needs gcc and gcovr. Programs run one at a time, as ./check runs them without sanitizers. --no-run
+any, all of them. Needs gcc and gcovr. Programs run one at a time; INVAR_TEST_SMALL=1 leaves out what is slow. --no-run
 counts what earlier calls ran. What is lost: processes that a test kills write no counts.
 """
 import argparse
@@ -44,12 +44,12 @@ def count(folder, html):
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--build", default="build-coverage")
-    a.add_argument("--html")
+    a.add_argument("--html", metavar="FILE")
     a.add_argument("--no-run", action="store_true")
     a.add_argument("tests", nargs="*")
     a = a.parse_args()
-    build(a.build)
     if not a.no_run:
+        build(a.build)
         subprocess.run(["meson", "test", "-C", a.build, "--no-rebuild", "--num-processes", "1", "--timeout-multiplier",
                         "10", *a.tests], cwd=ROOT, check=False)
     files = count(a.build, a.html)
