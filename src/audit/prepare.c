@@ -1,6 +1,7 @@
 /* Orbits of images as files, for programs that know networks which Invar does not. */
 #include "audit/audit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

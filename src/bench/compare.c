@@ -1,6 +1,7 @@
 /* How much faster: ratios of two or more devices' measurements, and their table. */
 #include "bench/bench.h"
 
+#include "runtime/text.h"
 #include "runtime/text_builder.h"
 
 #include <math.h>
@@ -107,5 +108,6 @@ iv_status iv_bench_compare_table(const iv_bench_column *columns, size_t n_column
     }
     add_means(&text, columns, n_columns, width);
     iv_text_add(&text, "\nratio: how many times as fast as [1]\n");
+    if (text.data) iv_tame(text.data);
     return iv_text_take(&text, out, error);
 }

@@ -1,6 +1,8 @@
 /* Timing one piece of work, and entering it into the report. */
 #include "bench/bench.h"
 
+#include "runtime/stop.h"
+
 #include <invar/random.h>
 
 #include <math.h>
@@ -20,7 +22,7 @@ static iv_status replay_often(bench *b, bench_replay replay, void *state, size_t
     for (size_t i = 0; i < n && status == IV_OK; i++) status = replay(state, (*step)++);
     if (status == IV_OK) status = iv_context_finish(b->context);
     *seconds = iv_seconds() - start;
-    if (status == IV_OK && b->options->stop && *b->options->stop)
+    if (status == IV_OK && iv_stop_is_asked(b->options->stop))
         status = iv_fail(iv_context_error(b->context), IV_EINTERRUPTED, "interrupted");
     return status;
 }

@@ -1,6 +1,8 @@
 /* invar tune: measure the engines of matrix products on a device and keep the fastest. */
 #include "cli/cli.h"
 
+#include "runtime/stop.h"
+
 #include <invar/tuning.h>
 
 #include <math.h>
@@ -93,9 +95,10 @@ static int tune(const char *device, double seconds) {
     const double start = iv_seconds();
     status = iv_tune(context, &options);
     options.seconds = fmax(seconds / 6.0, seconds - (iv_seconds() - start));
-    if (status == IV_OK && !*stop) status = iv_tune_kernels(context, &options, print_kernel);
+    if (status == IV_OK && !iv_stop_is_asked(stop))
+        status = iv_tune_kernels(context, &options, print_kernel);
     int exit_status = status == IV_OK ? 0 : cli_fail(iv_context_error(context));
-    if (*stop) exit_status = iv_exit_status(IV_EINTERRUPTED);
+    if (iv_stop_is_asked(stop)) exit_status = iv_exit_status(IV_EINTERRUPTED);
     iv_context_destroy(context);
     return exit_status;
 }

@@ -1,6 +1,7 @@
 /* How far long work has come, on standard error, and stopping it. */
 #include "cli/cli.h"
 
+#include "runtime/stop.h"
 #include "runtime/text.h"
 
 #include <fcntl.h>
@@ -126,8 +127,8 @@ static void *await_requests(void *state) {
     const stop_requests *r = state;
     for (int number; sigwait(&r->signals, &number) == 0;) {
         if (number == SIGHUP && !r->heeds_hangup) continue;
-        if (stop_requested) _exit(130);
-        stop_requested = 1;
+        if (iv_stop_is_asked(&stop_requested)) _exit(130);
+        iv_stop_ask(&stop_requested);
     }
     return NULL;
 }

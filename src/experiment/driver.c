@@ -3,6 +3,7 @@
 #include "experiment/experiment.h"
 
 #include "runtime/numeric.h"
+#include "runtime/stop.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -44,11 +45,11 @@ static iv_status without_picture(const iv_experiment *x, iv_status status) {
 }
 
 iv_status iv_experiment_stopped(const iv_experiment *x) {
-    if (!x->job->stop || !*x->job->stop) return IV_OK;
+    if (!iv_stop_is_asked(x->job->stop)) return IV_OK;
     return iv_fail(iv_context_error(x->context), IV_EINTERRUPTED, "interrupted");
 }
 
-iv_status iv_no_memory(iv_context *context) {
+iv_status(iv_no_memory)(iv_context *context) {
     return iv_fail(iv_context_error(context), IV_ENOMEM, "out of memory");
 }
 

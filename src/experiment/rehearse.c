@@ -3,6 +3,8 @@
  * an experiment begins. */
 #include "experiment/experiment.h"
 
+#include "runtime/stop.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,7 +124,7 @@ iv_status iv_experiment_prepare(const iv_job *job) {
     if (status != IV_OK) return status;
     for (size_t i = 0; i < x.populations.n && status == IV_OK; i++) {
         iv_estimate estimate;
-        if (job->stop && *job->stop)
+        if (iv_stop_is_asked(job->stop))
             status = iv_fail(iv_context_error(job->context), IV_EINTERRUPTED,
                              "interrupted before anything was written");
         else

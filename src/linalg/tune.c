@@ -1,6 +1,8 @@
 /* The tuner: measures the studies' products, engine by engine, within a budget of time. */
 #include "linalg/tune.h"
 
+#include "runtime/stop.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,7 +47,7 @@ typedef struct {
 } tuner;
 
 static bool is_over(const tuner *t) {
-    return iv_seconds() >= t->deadline || (t->options->stop && *t->options->stop);
+    return iv_seconds() >= t->deadline || iv_stop_is_asked(t->options->stop);
 }
 
 static void say(const tuner *t, const char *format, ...) IV_PRINTF(2, 3);

@@ -2,6 +2,8 @@
  * data. Kernels: cl/sgpr.cl. */
 #include "regression/sgpr_parts.h"
 
+#include "runtime/stop.h"
+
 #include <stdlib.h>
 
 static iv_view view(cl_mem buffer, size_t offset) {
@@ -281,7 +283,7 @@ static iv_status absorb_chunk(sgpr *s, size_t chunk) {
     if (status == IV_OK) status = iv_sequence_run(w->absorb, step);
     /* Nothing else bounds what is in the queue, or lets a stop be heard. */
     if (status == IV_OK) status = iv_context_finish(s->context);
-    if (status == IV_OK && s->stop && *s->stop)
+    if (status == IV_OK && iv_stop_is_asked(s->stop))
         status = iv_fail(iv_context_error(s->context), IV_EINTERRUPTED, "stopped on request");
     return status;
 }

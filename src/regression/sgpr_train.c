@@ -75,7 +75,8 @@ static iv_status climb(slope_function function, void *state, const search_desc *
         double next_slope;
         if (slope == 0.0 || next == x) return IV_OK;
         status = function(state, next, &next_slope);
-        if (status == IV_OK && sign_of(next_slope) != sign_of(slope))
+        if (status != IV_OK) return status;
+        if (sign_of(next_slope) != sign_of(slope))
             return close_in(function, state, desc, left - 1, x, slope, next, next_slope);
         x = next;
         slope = next_slope;

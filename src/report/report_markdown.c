@@ -32,6 +32,12 @@ static void add_claims(iv_text *text, const iv_results *results) {
     }
 }
 
+/* Of a path, for the inside of < and >. */
+static void add_destination(iv_text *text, const char *path) {
+    for (const char *s = path; *s; s++)
+        iv_text_format(text, strchr("<>\\%\r\n", *s) ? "%%%02X" : "%c", (unsigned char)*s);
+}
+
 static void add_figures(iv_text *text, const iv_report_section *section) {
     if (section->n_figures) iv_text_add(text, "\n## Figures\n");
     for (size_t i = 0; i < section->n_figures; i++) {
@@ -41,8 +47,11 @@ static void add_figures(iv_text *text, const iv_report_section *section) {
             /* Angle brackets allow spaces in the path. */
             iv_text_add(text, "![");
             iv_text_markdown(text, figure->caption);
-            iv_text_format(text, "](<%sfigures/%s.%s>)\n", section->link, figure->name,
-                           figure->has_svg ? "svg" : "png");
+            iv_text_add(text, "](<");
+            add_destination(text, section->link);
+            iv_text_add(text, "figures/");
+            add_destination(text, figure->name);
+            iv_text_format(text, ".%s>)\n", figure->has_svg ? "svg" : "png");
         } else {
             iv_text_markdown(text, figure->name);
             iv_text_add(text, ". ");

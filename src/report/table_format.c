@@ -2,6 +2,7 @@
 #include "report/table.h"
 
 #include "report/file.h"
+#include "runtime/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,7 @@ iv_status iv_table_format_results(const iv_results *results, iv_table_format for
         if (t) iv_text_add(&out, "\n");
         iv_table_render(&list.tables[t], format, &out);
     }
+    if (format == IV_TABLE_TEXT && out.data) iv_tame(out.data);
     if (status == IV_OK) status = iv_text_take(&out, text, error);
     iv_text_free(&out);
     iv_table_list_free(&list);

@@ -1,6 +1,8 @@
 /* Devices: what there is, and which one a selector means. */
 #include <invar/runtime.h>
 
+#include "runtime/pocl.h"
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -205,8 +207,12 @@ static void append(char *text, size_t size, const char *format, ...) {
 
 static iv_status fail_selection(const iv_device_info *devices, size_t n_devices,
                                 const char *selector, iv_error *error) {
-    if (n_devices == 0)
-        return iv_fail(error, IV_ENODEVICE, "no OpenCL device found; %s", install_advice);
+    if (n_devices == 0) {
+        iv_error pocl = {0}; /* which has no device where it cannot make its directory */
+        const bool works = iv_pocl_cache_check(&pocl) == IV_OK;
+        return iv_fail(error, IV_ENODEVICE, "no OpenCL device found; %s%s%s",
+                       works ? "" : pocl.message, works ? "" : "; or ", install_advice);
+    }
 
     char list[512] = "";
     for (size_t i = 0; i < n_devices; i++)

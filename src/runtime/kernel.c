@@ -2,6 +2,7 @@
 #include "runtime/context.h"
 
 #include "runtime/cache.h"
+#include "runtime/pocl.h"
 #include "runtime/sha256.h"
 
 #include <stdio.h>
@@ -31,14 +32,10 @@ static bool has_silent_fma(const iv_context *context) {
            (config & CL_FP_FMA);
 }
 
-static bool is_pocl(const iv_context *context) {
-    return strcmp(context->device.platform, "Portable Computing Language") == 0;
-}
-
 /* What files may use beside OpenCL C: FMA that the compiler does not tell of, and clang's
  * __builtin_prefetch. Mesa, whose compiler is clang too, ends the process where it meets that. */
 static const char *extra_options_of(const iv_context *context) {
-    const bool has_fma = has_silent_fma(context), has_prefetch = is_pocl(context);
+    const bool has_fma = has_silent_fma(context), has_prefetch = iv_is_pocl(&context->device);
     return has_fma && has_prefetch ? " -DINVAR_FAST_FMA -DINVAR_BUILTIN_PREFETCH"
            : has_fma               ? " -DINVAR_FAST_FMA"
            : has_prefetch          ? " -DINVAR_BUILTIN_PREFETCH"
@@ -99,7 +96,7 @@ static cl_program build_from_cache(iv_context *context, const char *key, const c
  * run: a first start takes two thirds longer (38 s instead of 23 on two cores, PoCL 3.1), and later
  * ones are 0.5 to 0.8 s shorter. */
 static bool is_binary_kept(const iv_context *context) {
-    return iv_cache_is_writable() && (iv_cache_keeps_all() || !is_pocl(context));
+    return iv_cache_is_writable() && (iv_cache_keeps_all() || !iv_is_pocl(&context->device));
 }
 
 static void keep_binary(const iv_context *context, cl_program program, const char *key) {

@@ -3,6 +3,7 @@
 #include "runtime/context.h"
 
 #include "runtime/kernels.h"
+#include "runtime/text_builder.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -25,30 +26,11 @@ const iv_embedded_kernel *iv_kernel_source(const iv_context *context, const char
 
 enum { FILE_NAME = 64 };
 
-/* Text that grows, and the files that are in it already. */
+/* The text so far, and the files that are in it already. */
 typedef struct {
-    char *text;
-    size_t n, capacity;
+    iv_text text;
     bool *seen; /* of each embedded file */
-    bool failed;
 } resolved;
-
-static void append(resolved *r, const char *text, size_t n) {
-    if (r->failed) return;
-    if (r->n + n + 1 > r->capacity) {
-        const size_t capacity = 2 * (r->n + n + 1);
-        char *grown = realloc(r->text, capacity);
-        if (!grown) {
-            r->failed = true;
-            return;
-        }
-        r->text = grown;
-        r->capacity = capacity;
-    }
-    memcpy(r->text + r->n, text, n);
-    r->n += n;
-    r->text[r->n] = '\0';
-}
 
 /* Whether a file is in the text now or was before; from then on it is. Names end in ".cl". */
 static bool was_seen(resolved *r, const char *name) {
@@ -76,7 +58,7 @@ static void append_embedded(resolved *r, const iv_embedded_kernel *file) {
                 *skipped_from = '\0';
             if (!*skipped_from) strcpy(current, name);
         }
-        if (!*skipped_from) append(r, *line, strlen(*line));
+        if (!*skipped_from) iv_text_add(&r->text, *line);
     }
 }
 
@@ -96,7 +78,7 @@ static const char *included(const char *line, size_t *length) {
 static iv_status resolve(iv_context *context, const char *name, const char *source, resolved *r) {
     char mark[FILE_NAME + 32], file[FILE_NAME];
     snprintf(mark, sizeof mark, "#line 1 \"%s\"\n", name);
-    append(r, mark, strlen(mark));
+    iv_text_add(&r->text, mark);
     size_t number = 1;
     for (const char *line = source; *line; number++) {
         size_t n = strcspn(line, "\n"), length;
@@ -112,10 +94,10 @@ static iv_status resolve(iv_context *context, const char *name, const char *sour
                                (int)length, what);
             append_embedded(r, embedded);
             snprintf(mark, sizeof mark, "#line %zu \"%s\"\n", number + 1, name);
-            append(r, mark, strlen(mark));
+            iv_text_add(&r->text, mark);
         } else {
-            append(r, line, n);
-            append(r, "\n", 1);
+            iv_text_add_bytes(&r->text, line, n);
+            iv_text_add(&r->text, "\n");
         }
         line += n + (line[n] == '\n');
     }
@@ -163,15 +145,15 @@ iv_status iv_program_add(iv_context *context, const char *name, const char *sour
     while (iv_embedded_kernels[n_embedded].name) n_embedded++;
     resolved r = {.seen = calloc(n_embedded, sizeof *r.seen)};
     iv_status status = r.seen ? resolve(context, name, source, &r) : no_memory(context, name);
-    if (status == IV_OK && r.failed) status = no_memory(context, name);
+    if (status == IV_OK && r.text.failed) status = no_memory(context, name);
     free(r.seen);
     const iv_embedded_kernel *known = status == IV_OK ? iv_kernel_source(context, name) : NULL;
-    if (known && strcmp(known->lines[0], r.text) != 0)
+    if (known && strcmp(known->lines[0], r.text.data) != 0)
         status =
             iv_fail(&context->error, IV_EINVAL,
                     "the context has other kernels called \"%s\": give these another name", name);
-    if (status == IV_OK && !known) return keep(context, name, r.text);
-    free(r.text);
+    if (status == IV_OK && !known) return keep(context, name, r.text.data);
+    iv_text_free(&r.text);
     return status;
 }
 

@@ -2,13 +2,14 @@
 #include <invar/status.h>
 
 #include "runtime/numeric.h"
+#include "runtime/text.h"
 
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-iv_status iv_fail(iv_error *error, iv_status status, const char *format, ...) {
+iv_status(iv_fail)(iv_error *error, iv_status status, const char *format, ...) {
     if (!error || error->status != IV_OK) return status;
 
     va_list arguments;
@@ -22,6 +23,7 @@ iv_status iv_fail(iv_error *error, iv_status status, const char *format, ...) {
     if (length < 0) snprintf(error->message, sizeof error->message, "%s", format);
     if (length >= (int)sizeof error->message)
         strcpy(error->message + sizeof error->message - 4, "...");
+    iv_tame(error->message);
     for (size_t end = strlen(error->message); end && error->message[end - 1] == '\n'; end--)
         error->message[end - 1] = '\0';
     return status;

@@ -1,4 +1,4 @@
-/* How near two words are, and durations as people say them. */
+/* How near two words are, text that is safe to show, and durations as people say them. */
 #include "runtime/text.h"
 
 #include <stdint.h>
@@ -37,6 +37,15 @@ bool iv_word_nearer(const char *text, const char *candidate, size_t *best) {
     if (distance > tolerated || distance >= *best || distance >= length) return false;
     *best = distance;
     return true;
+}
+
+void iv_tame(char *text) {
+    for (unsigned char *s = (unsigned char *)text; *s; s++) {
+        const bool one = (*s < 0x20 && *s != '\n' && *s != '\t') || *s == 0x7f;
+        const bool two = *s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0; /* U+0080 to U+009F */
+        if (two) *s++ = '?';
+        if (one || two) *s = '?';
+    }
 }
 
 void iv_format_duration(double seconds, char *text, size_t size) {

@@ -208,6 +208,6 @@ const char *spec_shown(spec_context *context, const char *text) {
         unsigned char c = (unsigned char)text[i];
         shown[i] = c < 0x20 || c == 0x7F ? '?' : text[i];
     }
-    if (cut) memcpy(shown + length, "...", 3);
+    if (cut) memcpy(shown + length, "...", 4);
     return shown;
 }

@@ -1,6 +1,8 @@
 /* The training loop: replays a plan, in pieces short enough to be interrupted. */
 #include "train/train.h"
 
+#include "runtime/stop.h"
+
 enum { FIRST_PIECE = 8, MAX_PIECE = 256 };
 static const double piece_seconds = 0.1; /* between looks at the clock and the stop flag */
 
@@ -15,7 +17,7 @@ iv_status iv_train(iv_context *context, iv_plan *plan, uint32_t *step, uint32_t 
     const double start = iv_seconds();
     uint32_t piece = FIRST_PIECE;
     while (*step < end) {
-        if (stop && *stop)
+        if (iv_stop_is_asked(stop))
             return iv_fail(iv_context_error(context), IV_EINTERRUPTED, "interrupted");
         if (seconds > 0 && iv_seconds() - start >= seconds) return IV_OK;
 

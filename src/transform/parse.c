@@ -3,6 +3,7 @@
 
 #include "runtime/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

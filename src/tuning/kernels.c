@@ -1,6 +1,8 @@
 /* Tunes the numbers of kernels (src/linalg/kernel_parameters.c) on probes. */
 #include "tuning/probe.h"
 
+#include "runtime/stop.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,7 @@ typedef struct {
 } trial;
 
 static bool is_over(const iv_tune_options *options, double deadline) {
-    return iv_seconds() >= deadline || (options->stop && *options->stop);
+    return iv_seconds() >= deadline || iv_stop_is_asked(options->stop);
 }
 
 static iv_status no_memory(iv_context *context) {
@@ -73,7 +75,7 @@ static bool try_value(trial *t, size_t value, double *seconds) {
 /* That candidates from the i-th on were left for want of time. */
 static void note_untried(const iv_tune_options *options, const iv_kernel_parameter *row, size_t i) {
     char values[128] = "", text[320];
-    if (!options->note || (options->stop && *options->stop)) return;
+    if (!options->note || iv_stop_is_asked(options->stop)) return;
     for (size_t at = 0; i < row->n_candidates && at < sizeof values; i++)
         at += (size_t)snprintf(values + at, sizeof values - at, " %zu", row->candidates[i]);
     snprintf(text, sizeof text, "%s.%s: no time was left to try%s", row->kernel, row->name, values);

@@ -122,6 +122,63 @@ static void a_checkpoint_without_a_seal_or_of_another_spec_is_refused(void **sta
     expect_same_bytes(state);
 }
 
+/* The file again, sealed, with another text under one key. */
+static void restate(const char *path, const char *key, const char *text) {
+    static const char *const keys[] = {"population", "step",         "next_boundary",
+                                       "log_bytes",  "log_sha256",   "spec_sha256",
+                                       "losses",     "diverged_from"};
+    enum { N_KEYS = sizeof keys / sizeof *keys, MOST_TENSORS = 16 };
+    iv_error error = {0};
+    iv_safetensors *file;
+    iv_metadata metadata[N_KEYS];
+    iv_tensor_entry tensors[MOST_TENSORS];
+    assert_ok(&error, iv_safetensors_open_sealed(path, &file, &error));
+    const size_t n = iv_safetensors_count(file);
+    assert_in_range(n, 1, MOST_TENSORS);
+    for (size_t i = 0; i < n; i++) tensors[i] = *iv_safetensors_get(file, i);
+    for (size_t i = 0; i < N_KEYS; i++) {
+        const char *was = iv_safetensors_metadata(file, keys[i]);
+        assert_non_null(was);
+        metadata[i] = (iv_metadata){keys[i], strcmp(keys[i], key) == 0 ? text : was};
+    }
+    assert_ok(&error, iv_safetensors_write_sealed(path, tensors, n, metadata, N_KEYS, &error));
+    iv_safetensors_close(file);
+}
+
+/* A step beyond the last would skip the training, one before the log's end repeat points of it. */
+static void numbers_of_a_checkpoint_that_cannot_be_are_refused(void **state) {
+    static const char *const wrong[][2] = {
+        {"population", "9"},
+        {"population", "-1"},
+        {"step", "1000000000"},
+        {"step", "1x"},
+        {"step", ""},
+        {"next_boundary", "1000000000"},
+        {"log_bytes", "1e3"},
+        {"log_bytes", "99999999999999999999999"},
+        {"losses", "0.5"},
+        {"losses", "0.5 0.5 0.5 0.5 0.5 0.5 0.5 0.5 0.5 0.5 "},
+        {"diverged_from", "0 "},
+        {"diverged_from", "4000000000 4000000000 4000000000 "},
+        {"diverged_from", "- - - "},
+        {"log_sha256", "0123456789012345678901234567890123456789012345678901234567890123456789"},
+    };
+    char path[SCRATCH_PATH], whole[SCRATCH_PATH];
+    snprintf(path, sizeof path, "%s", in_scratch(state, checkpoint));
+    snprintf(whole, sizeof whole, "%s", in(finished, strchr(checkpoint, '/') + 1));
+    make_unfinished(state);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char named[64];
+        snprintf(named, sizeof named, "`%s` is not what it can be", wrong[i][0]);
+        restate(path, wrong[i][0], wrong[i][1]);
+        invar_fails(state, RESUME, 4, checkpoint, named, "remove this file", NULL);
+        copy_tree(whole, path);
+    }
+    restate(path, "none of them", "");
+    invar_succeeds(state, RESUME);
+    expect_same_bytes(state);
+}
+
 static void a_changed_log_is_refused(void **state) {
     make_unfinished(state);
     flip(in_scratch(state, "run/metrics.jsonl"), 20);
@@ -278,6 +335,73 @@ static void closed_streams_take_no_files_place(void **state) {
     assert_same_file(in_scratch(state, "closed/results.json"), in(finished, "results.json"));
 }
 
+/* ------------------------------------------------------------------ PoCL's directory */
+
+static bool is_pocl(void **state) {
+    outcome o = invar(state, "devices", NULL);
+    const bool found = strstr(o.out, "Portable Computing Language") != NULL;
+    outcome_free(&o);
+    return found;
+}
+
+static char pocl_folder[SCRATCH_PATH];
+
+static void use_pocl_folder_without_privileges(void) {
+    setenv("POCL_CACHE_DIR", pocl_folder, 1);
+    renounce_privileges();
+}
+
+/* PoCL ends the process where it cannot write, and has no device where it cannot make the directory. */
+static void a_directory_of_pocl_that_cannot_be_written_is_named(void **state) {
+    if (!is_pocl(state)) SKIP_BECAUSE("the device is not PoCL's");
+    const char *folder = in_scratch(state, "pocl");
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(chmod(folder, 0500), 0);
+    for (int there = 1; there >= 0; there--) {
+        snprintf(pocl_folder, sizeof pocl_folder, "%s%s", folder, there ? "" : "/below");
+        outcome o = invar_with(state, use_pocl_folder_without_privileges,
+                               ARGUMENTS("run", in_scratch(state, "spec.yaml"), "--quiet", "--out",
+                                         in_scratch(state, "elsewhere")));
+        if (o.status == STILL_PRIVILEGED) SKIP_BECAUSE("root cannot do without its rights here");
+        assert_status(&o, there ? 1 : 3);
+        assert_contains(o.err, "PoCL cannot compile kernels in ");
+        assert_contains(o.err, folder);
+        assert_contains(o.err, "set POCL_CACHE_DIR");
+        outcome_free(&o);
+        assert_false(exists(in_scratch(state, "elsewhere")));
+    }
+    assert_int_equal(chmod(folder, 0700), 0);
+}
+
+/* In a mount of its own, which Linux lets a user make in a namespace of their own. */
+static void a_directory_of_pocl_that_is_full_or_runs_no_programs_is_named(void **state) {
+    static const char script[] =
+        "unshare -rm true 2>/dev/null || exit 125\n"
+        "exec unshare -rm sh -c 'mount -t tmpfs -o \"$2\" none \"$1\" || exit 125\n"
+        "POCL_CACHE_DIR=$1 exec \"$3\" run \"$4\" --quiet --out \"$5\"' sh \"$@\"";
+    static const char *const mounts[][2] = {{"size=64k", "No space left"},
+                                            {"noexec,size=64m", "programs must not run there"}};
+    if (!is_pocl(state)) SKIP_BECAUSE("the device is not PoCL's");
+    const char *folder = in_scratch(state, "mounted");
+    assert_int_equal(mkdir(folder, 0700), 0);
+    for (size_t i = 0; i < 2; i++) {
+        const process p = process_start(state, "/bin/sh", NULL,
+                                        ARGUMENTS("-c", script, "sh", folder, mounts[i][0],
+                                                  invar_program, in_scratch(state, "spec.yaml"),
+                                                  in_scratch(state, "elsewhere")));
+        outcome o = process_wait(&p);
+        if (o.status == 125 || o.status == 127) {
+            outcome_free(&o);
+            SKIP_BECAUSE("nothing can be mounted here");
+        }
+        assert_status(&o, 1);
+        assert_contains(o.err, "PoCL cannot compile kernels in ");
+        assert_contains(o.err, mounts[i][1]);
+        outcome_free(&o);
+        assert_false(exists(in_scratch(state, "elsewhere")));
+    }
+}
+
 #define COPY_TEST(function) cmocka_unit_test_setup_teardown(function, copy_run, remove_scratch)
 
 int main(void) {
@@ -285,6 +409,7 @@ int main(void) {
         COPY_TEST(an_undamaged_copy_resumes_to_the_same_bytes),
         COPY_TEST(one_flipped_bit_of_a_checkpoint_is_refused),
         COPY_TEST(a_checkpoint_without_a_seal_or_of_another_spec_is_refused),
+        COPY_TEST(numbers_of_a_checkpoint_that_cannot_be_are_refused),
         COPY_TEST(a_changed_log_is_refused),
         COPY_TEST(what_cannot_be_opened_is_not_taken_for_missing),
         COPY_TEST(models_under_exchanged_names_are_refused),
@@ -294,6 +419,8 @@ int main(void) {
         COPY_TEST(whoever_asks_a_run_to_stop_gets_a_checkpoint),
         COPY_TEST(a_second_process_is_refused_and_nohup_respected),
         COPY_TEST(closed_streams_take_no_files_place),
+        COPY_TEST(a_directory_of_pocl_that_cannot_be_written_is_named),
+        COPY_TEST(a_directory_of_pocl_that_is_full_or_runs_no_programs_is_named),
     };
     if (run_without_device()) return 0;
     if (make_finished_run(&group_state) != 0) return 1;

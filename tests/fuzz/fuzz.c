@@ -1,9 +1,7 @@
-/* One reader under libFuzzer, which INVAR_FUZZ names:
+/* One reader under libFuzzer, which INVAR_FUZZ names. tools/fuzz.py builds it with clang, runs it for each reader and
+ * puts into tests/fuzz/corpus what `readers` of ./check reads; by hand, after that:
  *
- *   CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
- *   ninja -C build-fuzz tests/fuzz/fuzz tests/fuzz/test_readers
- *   mkdir seeds && build-fuzz/tests/fuzz/test_readers seeds
- *   INVAR_FUZZ=png build-fuzz/tests/fuzz/fuzz -max_total_time=3600 corpus/png seeds/png */
+ *   INVAR_FUZZ=png build-fuzz/tests/fuzz/fuzz -max_total_time=3600 .cache/fuzz/png tests/fuzz/corpus/png */
 #include "readers.h"
 
 #include <stdlib.h>

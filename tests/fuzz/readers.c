@@ -2,6 +2,7 @@
 
 #include "data/idx.h"
 #include "data/png_read.h"
+#include "data/tar.h"
 #include "linalg/tune.h"
 #include "report/log_read.h"
 #include "report/run_json.h"
@@ -16,6 +17,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -26,19 +28,26 @@ static void write_whole(const char *path, const uint8_t *bytes, size_t n) {
     if (!file || (n > 0 && fwrite(bytes, 1, n, file) != n) || fclose(file) != 0) abort();
 }
 
-/* One file, written over and over: readers want a path. It lies in a folder that is the cache directory
- * too. */
-static char folder[40], the_file[64], cached[96];
+enum { PATH = 128 };
 
+/* One file, written over and over: readers want a path. It lies in a folder that is the cache directory
+ * too, what an archive is unpacked into, and holds a run directory. */
+static char folder[40], the_file[PATH], cached[PATH], run_folder[PATH];
+
+static const char *in_folder(const char *name) {
+    static char path[PATH];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+/* Folders after what is in them. */
 static void remove_all(void) {
-    char path[96];
-    unlink(the_file);
-    unlink(cached);
-    static const char *const folders[] = {"/invar/kernels", "/invar", ""};
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(path, sizeof path, "%s%s", folder, folders[i]);
-        rmdir(path);
-    }
+    static const char *const names[] = {"file",          "unpacked",        "invar/kernels/fuzzed",
+                                        "invar/kernels", "invar",           "run/results.json",
+                                        "run/run.json",  "run/spec.yaml",   "run/report.csv",
+                                        "run/report.md", "run/report.html", "run"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) remove(in_folder(names[i]));
+    rmdir(folder);
 }
 
 static void make_folder(void) {
@@ -48,9 +57,11 @@ static void make_folder(void) {
     if (!mkdtemp(folder) || setenv("XDG_CACHE_HOME", folder, 1) != 0 ||
         setenv("INVAR_CACHE", "on", 1) != 0 || atexit(remove_all) != 0)
         abort();
-    snprintf(the_file, sizeof the_file, "%s/file", folder);
-    snprintf(cached, sizeof cached, "%s/invar/kernels/fuzzed", folder);
+    snprintf(the_file, sizeof the_file, "%s", in_folder("file"));
+    snprintf(cached, sizeof cached, "%s", in_folder("invar/kernels/fuzzed"));
+    snprintf(run_folder, sizeof run_folder, "%s", in_folder("run"));
     iv_cache_store("kernels", "fuzzed", "program", 7); /* makes its folders */
+    if (mkdir(run_folder, 0700) != 0) abort();
 }
 
 static const char *as_file(const uint8_t *bytes, size_t n) {
@@ -191,6 +202,38 @@ static void write_gzip(FILE *good) {
     copy_of(path, good);
 }
 
+/* Two members, of which the second is wanted. */
+static void read_archive(const uint8_t *bytes, size_t n) {
+    static const char *const wanted[] = {"unpacked", NULL};
+    iv_error error = {0};
+    const char *archive = as_file(bytes, n);
+    const iv_status status = iv_tar_unpack(archive, folder, wanted, &error);
+    check(status, &error);
+    if (remove(in_folder("unpacked")) != 0 && status == IV_OK) abort();
+}
+
+/* Of less than a block. */
+static void add_member(FILE *archive, const char *name, const char *data) {
+    char block[512] = "";
+    unsigned sum = 8 * ' ';
+    snprintf(block, 100, "%s", name);
+    snprintf(block + 124, 12, "%011o", (unsigned)strlen(data));
+    block[156] = '0';
+    for (size_t i = 0; i < sizeof block; i++) sum += (unsigned char)block[i];
+    snprintf(block + 148, 8, "%06o", sum);
+    if (fwrite(block, sizeof block, 1, archive) != 1) abort();
+    memset(block, 0, sizeof block);
+    memcpy(block, data, strlen(data));
+    if (fwrite(block, sizeof block, 1, archive) != 1) abort();
+}
+
+static void write_archive(FILE *good) {
+    static const char nothing[1024] = "";
+    add_member(good, "set/readme", "not wanted");
+    add_member(good, "set/unpacked", "wanted");
+    if (fwrite(nothing, sizeof nothing, 1, good) != 1) abort();
+}
+
 /* ------------------------------------------------------------------ JSON */
 
 static void read_results(const uint8_t *bytes, size_t n) {
@@ -223,6 +266,30 @@ static void write_run(FILE *good) {
         "[{\"file\": \"a\", \"sha256\": \"b\", \"published\": true}], \"processes\": [{\"device\": "
         "\"d\"}], \"start\": \"2026-01-01T00:00:00Z\", \"seconds\": 1.5, \"status\": \"done\"}\n",
         good);
+}
+
+/* A run directory: results.json, run.json and spec.yaml, each up to a NUL. */
+static void read_report(const uint8_t *bytes, size_t n) {
+    static const char *const names[] = {"run/results.json", "run/run.json", "run/spec.yaml"};
+    iv_error error = {0};
+    make_folder();
+    for (size_t i = 0; i < 3; i++) {
+        const uint8_t *end = n > 0 ? memchr(bytes, 0, n) : NULL;
+        const size_t length = end && i < 2 ? (size_t)(end - bytes) : n;
+        write_whole(in_folder(names[i]), bytes, length);
+        bytes += length + (length < n);
+        n -= length + (length < n);
+    }
+    const char *dirs[] = {run_folder};
+    check(iv_report_write(dirs, 1, NULL, NULL, &error), &error);
+}
+
+static void write_report(FILE *good) {
+    write_results(good);
+    fputc(0, good);
+    write_run(good);
+    fputc(0, good);
+    write_spec(good);
 }
 
 static void read_bench(const uint8_t *bytes, size_t n) {
@@ -325,12 +392,21 @@ static void write_network(FILE *good) {
 /* ------------------------------------------------------------------ all of them */
 
 const reader readers[] = {
-    {"spec", read_spec, write_spec},       {"safetensors", read_safetensors, write_safetensors},
-    {"sealed", read_sealed, write_sealed}, {"npy", read_npy, write_npy},
-    {"png", read_png, write_png},          {"idx", read_idx, write_idx},
-    {"gzip", read_idx, write_gzip},        {"results", read_results, write_results},
-    {"run", read_run, write_run},          {"bench", read_bench, write_bench},
-    {"log", read_log, write_log},          {"tuning", read_tuning, write_tuning},
-    {"cached", read_cached, write_cached}, {"network", read_network, write_network},
+    {"spec", read_spec, write_spec},
+    {"safetensors", read_safetensors, write_safetensors},
+    {"sealed", read_sealed, write_sealed},
+    {"npy", read_npy, write_npy},
+    {"png", read_png, write_png},
+    {"idx", read_idx, write_idx},
+    {"gzip", read_idx, write_gzip},
+    {"archive", read_archive, write_archive},
+    {"results", read_results, write_results},
+    {"run", read_run, write_run},
+    {"report", read_report, write_report},
+    {"bench", read_bench, write_bench},
+    {"log", read_log, write_log},
+    {"tuning", read_tuning, write_tuning},
+    {"cached", read_cached, write_cached},
+    {"network", read_network, write_network},
 };
 const size_t n_readers = sizeof readers / sizeof *readers;

@@ -1,10 +1,13 @@
-/* A few thousand mutants of good files for every reader: none crashes one, and every refusal has a
- * message. The short form of tests/fuzz/fuzz.c. `test_readers DIR` writes the good files instead. */
-#include "../kit/kit.h"
+/* A few thousand mutants of good files for every reader, and what libFuzzer found of each that goes a
+ * way of its own (tests/fuzz/corpus): none crashes one, and every refusal has a message. The short form
+ * of tests/fuzz/fuzz.c. `test_readers DIR` writes the good files instead. */
+#include "../kit/files.h"
 
 #include "readers.h"
 
 #include <invar/random.h>
+
+#include <dirent.h>
 
 enum { MUTANTS = 1500, MOST_BYTES = 1 << 16, MOST_CHANGES = 4 };
 
@@ -63,9 +66,30 @@ static void mutants_are_read_or_refused_with_a_message(void **state) {
     }
 }
 
+static void what_libfuzzer_found_is_read_or_refused_with_a_message(void **state) {
+    (void)state;
+    for (size_t i = 0; i < n_readers; i++) {
+        char folder[SCRATCH_PATH];
+        size_t n_files = 0;
+        snprintf(folder, sizeof folder, "%s/%s", CORPUS, readers[i].name);
+        DIR *opened = opendir(folder);
+        for (struct dirent *entry; opened && (entry = readdir(opened));) {
+            if (entry->d_name[0] == '.') continue;
+            size_t n;
+            char *bytes = slurp(in(folder, entry->d_name), &n);
+            readers[i].read((const uint8_t *)bytes, n);
+            free(bytes);
+            n_files++;
+        }
+        if (opened) closedir(opened);
+        if (n_files == 0) fail_msg("there is no corpus for %s", readers[i].name);
+    }
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mutants_are_read_or_refused_with_a_message),
+        cmocka_unit_test(what_libfuzzer_found_is_read_or_refused_with_a_message),
     };
     for (size_t i = 0; argc > 1 && i < n_readers; i++) {
         char path[1024];

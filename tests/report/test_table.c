@@ -141,6 +141,17 @@ static void html_is_escaped(void **state) {
     iv_results_free(&r);
 }
 
+static void a_terminal_is_not_controlled(void **state) {
+    (void)state;
+    iv_results r = {0};
+    add(&r, "\x1b[31mred", "bell\x07", "li", 1, NAN, NAN, NAN);
+    char *text = format(&r, IV_TABLE_TEXT);
+    assert_contains(text, "?[31mred");
+    assert_contains(text, "bell?");
+    free(text);
+    iv_results_free(&r);
+}
+
 static void csv_fields_are_quoted_and_numbers_are_whole(void **state) {
     iv_error error = {0};
     iv_results r = {0};
@@ -187,6 +198,7 @@ int main(void) {
         cmocka_unit_test(degrees_are_whole_and_bounds_have_two_decimals),
         cmocka_unit_test(what_is_missing_is_shown_as_missing),
         cmocka_unit_test(html_is_escaped),
+        cmocka_unit_test(a_terminal_is_not_controlled),
         SCRATCH_TEST(csv_fields_are_quoted_and_numbers_are_whole),
         cmocka_unit_test(no_cells_give_an_empty_text),
         SCRATCH_TEST(files_do_not_depend_on_the_locale),

@@ -222,6 +222,18 @@ static void a_figure_is_described_by_a_sentence(void **state) {
     free(html);
 }
 
+/* A name of a file, which holds anything but a slash, ends neither the link nor the line. */
+static void the_name_of_a_picture_stays_in_its_link(void **state) {
+    make_run(state, "run", false);
+    spill(in_scratch(state, "run/figures/a>) <b>\n100%.png"), "no picture");
+    const char *runs[] = {in_scratch(state, "run")};
+    assert_report(state, runs, 1, NULL);
+    char *markdown = slurp(in_scratch(state, "run/report.md"), NULL);
+    assert_contains(markdown, "](<figures/a%3E) %3Cb%3E%0A100%25.png>)\n");
+    assert_lacks(markdown, "<b>");
+    free(markdown);
+}
+
 static void assert_refused(void **state, const char *name, const char *message) {
     iv_error error = {0};
     const char *runs[] = {in_scratch(state, name)};
@@ -266,6 +278,7 @@ int main(void) {
         SCRATCH_TEST(the_same_run_gives_the_same_report),
         SCRATCH_TEST(a_script_in_a_run_directory_is_never_run),
         SCRATCH_TEST(a_figure_is_described_by_a_sentence),
+        SCRATCH_TEST(the_name_of_a_picture_stays_in_its_link),
         SCRATCH_TEST(missing_and_damaged_run_directories_are_named),
         SCRATCH_TEST(an_unwritable_place_is_reported),
     };

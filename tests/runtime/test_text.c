@@ -82,6 +82,19 @@ static void bytes_that_are_no_utf8_are_replaced_in_every_format(void **state) {
     assert_false(iv_is_utf8("\xE9z"));
 }
 
+static void what_controls_a_terminal_is_replaced(void **state) {
+    (void)state;
+    char text[] = "a\x1b[2Jb\r\x07\x7f\tc\nd \xc2\x9b"
+                  "e \xc2\xa0\xc3\xa9 \xc2";
+    iv_tame(text);
+    assert_string_equal(text, "a?[2Jb???\tc\nd ??"
+                              "e \xc2\xa0\xc3\xa9 \xc2");
+
+    iv_error error = {0};
+    (void)iv_fail(&error, IV_EDATA, "no tensor %s", "\x1b]0;title\x07");
+    assert_string_equal(error.message, "no tensor ?]0;title?");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations_are_rounded_before_they_are_taken_apart),
@@ -90,6 +103,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_duration_is_shown_as_none),
         cmocka_unit_test(a_word_is_nearer_only_within_its_tolerance),
         cmocka_unit_test(bytes_that_are_no_utf8_are_replaced_in_every_format),
+        cmocka_unit_test(what_controls_a_terminal_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

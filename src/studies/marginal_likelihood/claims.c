@@ -193,10 +193,10 @@ static iv_status claim_elbo(const claiming *c) {
 /* "the model with the best ELBO corresponds to the model with the right amount of invariance, also
  * correlating with best test accuracy" */
 static iv_status claim_correlation(const claiming *c) {
-    const iv_trained_run *chosen = best(c, FIXED_ROTATION, ML_ELBO), *run;
+    const iv_trained_run *chosen = best(c, FIXED_ROTATION, ML_ELBO);
     const iv_trained_run *accurate = best(c, FIXED_ROTATION, ML_ACCURACY);
     size_t n = 0;
-    for (size_t at = 0; (run = next(c, FIXED_ROTATION, false, &at));) n++;
+    for (size_t at = 0; next(c, FIXED_ROTATION, false, &at);) n++;
     if (n < 2) return IV_OK;
     const double accuracy = mean_of(c, chosen, ML_ACCURACY),
                  highest = mean_of(c, accurate, ML_ACCURACY);
