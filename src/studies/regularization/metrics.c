@@ -56,10 +56,9 @@ static size_t sets_of(const iv_population *p, iv_metric_set sets[IV_MAX_SETS]) {
 /* Numbers of a set of images, or of the weights and the training. */
 static size_t applies(const iv_population *p, const iv_member *member, size_t set, size_t metric,
                       bool curve) {
-    (void)member;
     const reg_setting *s = reg_setting_of(p);
-    const iv_metric_def *def = &rows[metric].def;
-    const bool asked = iv_spec_lists(p->config, "metrics.names", def->name);
+    const bool asked = iv_spec_lists(p->config, "metrics.names", rows[metric].def.name);
+    (void)member;
     if (set == REG_WEIGHTS)
         return metric == REG_SIGMA_MAX ? (asked ? s->layers : 0) : metric == REG_LOSS;
     if (metric == REG_SIGMA_MAX || !asked) return 0;
