@@ -102,6 +102,19 @@ static iv_status write_input(const probe *p, size_t i) {
 
 /* ------------------------------------------------------------------ open and close */
 
+/* NaN in all results, which a kernel has to replace. */
+static iv_status poison(const probe *p) {
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < p->n_results; i++)
+        for (size_t r = 0; r < p->n_members && status == IV_OK; r++) {
+            const iv_view view = p->results[i].view;
+            status = iv_buffer_fill(p->context, view.buffer,
+                                    (view.offset + r * view.stride) * sizeof(float),
+                                    p->results[i].n * sizeof(float), 0x7fc00000U);
+        }
+    return status;
+}
+
 static iv_status open_graph(probe *p, const probe_kind *kind) {
     size_t n = 0;
     iv_status status = iv_graph_create(p->context, p->n_members, &p->graph);
@@ -111,7 +124,6 @@ static iv_status open_graph(probe *p, const probe_kind *kind) {
     if (status != IV_OK) return status;
     while (n < PROBE_OUTPUTS && p->outputs[n]) n++;
     status = iv_graph_compile(p->graph, p->outputs, n, &p->plan);
-    for (size_t i = 0; i < p->n_inputs && status == IV_OK; i++) status = write_input(p, i);
     if (status != IV_OK) return status;
     p->sequence = iv_plan_sequence(p->plan);
     p->n_results = n;
@@ -119,7 +131,9 @@ static iv_status open_graph(probe *p, const probe_kind *kind) {
         p->results[i].view = iv_plan_view(p->plan, p->outputs[i]);
         p->results[i].n = iv_elements(p->outputs[i]);
     }
-    return IV_OK;
+    status = poison(p); /* before the inputs, whose memory may be the same */
+    for (size_t i = 0; i < p->n_inputs && status == IV_OK; i++) status = write_input(p, i);
+    return status;
 }
 
 static iv_status run(probe *p) {

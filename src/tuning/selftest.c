@@ -253,10 +253,24 @@ static iv_status check_cholesky(trial *t) {
 
 /* ------------------------------------------------------------------ parts in two forms */
 
-static bool is_zero(const float *values, size_t n) {
-    size_t i = 0;
-    while (i < n && values[i] == 0.0f) i++;
-    return i == n;
+/* Results of an open probe. What is no graph moves numbers: it has to move them again when it runs
+ * once more. */
+static iv_status read_form(trial *t, probe *p, float **values) {
+    const size_t n = probe_size(p);
+    float *before = memory(t, n, sizeof *before);
+    *values = memory(t, n, sizeof **values);
+    if (!before || !*values) return IV_ENOMEM;
+    iv_status status = probe_read(p, before);
+    if (status != IV_OK || p->plan) {
+        *values = before;
+        return status;
+    }
+    status = iv_sequence_run(p->sequence, 1);
+    if (status == IV_OK) status = iv_context_finish(t->context);
+    if (status == IV_OK) status = probe_read(p, *values);
+    if (status == IV_OK && memcmp(before, *values, n * sizeof *before) == 0)
+        snprintf(t->wrong, sizeof t->wrong, "an update changes nothing");
+    return status;
 }
 
 /* A probe of the tuner with the number that it uses and with another one: the same but for rounding. */
@@ -274,12 +288,7 @@ static iv_status check_forms(trial *t, const char *kernel, const char *name) {
         probe p = {.context = t->context};
         status = iv_kernel_set(t->context, kernel, name, forms[i]);
         if (status == IV_OK) status = probe_open(t->context, probe_of(kernel, name), &p);
-        if (status == IV_OK) values[i] = memory(t, probe_size(&p), sizeof(float));
-        if (status == IV_OK && !values[i]) status = IV_ENOMEM;
-        if (status == IV_OK) status = probe_read(&p, values[i]);
-        if (status == IV_OK && is_zero(values[i], probe_size(&p)))
-            snprintf(t->wrong, sizeof t->wrong, "%s.%s of %zu gives zeros alone", kernel, name,
-                     forms[i]);
+        if (status == IV_OK) status = read_form(t, &p, &values[i]);
         if (status == IV_OK && i == 1 && !*t->wrong && !probe_agrees(&p, values[0], values[1]))
             snprintf(t->wrong, sizeof t->wrong, "%s.%s of %zu and of %zu give different results",
                      kernel, name, forms[0], forms[1]);

@@ -5,6 +5,7 @@
  * The loader finds it by OCL_ICD_VENDORS, set to disguise.icd of the build. Environment:
  *
  *   INVAR_DISGUISE_DRIVER       the library of the driver behind it (libpocl.so.2)
+ *   INVAR_DISGUISE_PLATFORM     the platform's name
  *   INVAR_DISGUISE_TYPE         gpu: devices are GPUs
  *   INVAR_DISGUISE_GROUP        work-items of a group, at most, on the device
  *   INVAR_DISGUISE_KERNEL       the same for a kernel (CL_KERNEL_WORK_GROUP_SIZE)
@@ -101,6 +102,16 @@ static cl_int CL_API_CALL get_device_info(cl_device_id device, cl_device_info wh
     default: break;
     }
     return code;
+}
+
+static cl_int CL_API_CALL get_platform_info(cl_platform_id platform, cl_platform_info what,
+                                            size_t size, void *value, size_t *size_needed) {
+    const char *name = what == CL_PLATFORM_NAME ? setting("INVAR_DISGUISE_PLATFORM") : NULL;
+    if (!name) return real.clGetPlatformInfo(platform, what, size, value, size_needed);
+    if (size_needed) *size_needed = strlen(name) + 1;
+    if (value && size <= strlen(name)) return CL_INVALID_VALUE;
+    if (value) memcpy(value, name, strlen(name) + 1);
+    return CL_SUCCESS;
 }
 
 /* ------------------------------------------------------------------ kernels */
@@ -230,6 +241,7 @@ static bool change(cl_icd_dispatch *table) {
         return false;
     }
     real = *table;
+    table->clGetPlatformInfo = get_platform_info;
     table->clGetDeviceIDs = get_device_ids;
     table->clGetDeviceInfo = get_device_info;
     table->clGetKernelWorkGroupInfo = get_kernel_work_group_info;

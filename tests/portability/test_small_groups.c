@@ -146,6 +146,41 @@ static void a_kernel_that_fits_nowhere_is_named_with_the_device(void **state) {
     wear("INVAR_DISGUISE_KERNEL", NULL);
 }
 
+/* ------------------------------------------------------------------ by platform */
+
+/* Whether a program of the file was built with the option. */
+static bool was_built(const iv_context *context, const char *file, const char *option) {
+    for (size_t i = 0; i < context->n_programs; i++)
+        if (strcmp(context->programs[i].file, file) == 0 &&
+            strstr(context->programs[i].options, option))
+            return true;
+    return false;
+}
+
+/* Mesa's rusticl ends the process where several rotate a pair. */
+static void one_work_item_rotates_a_pair_on_rusticl(void **state) {
+    static const char *const platforms[] = {NULL, "rusticl"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        wear("INVAR_DISGUISE_PLATFORM", platforms[i]);
+        iv_context *context = open_context(false);
+        iv_sequence *sequence = NULL;
+        cl_mem buffer = NULL;
+        assert_ok(context, iv_sequence_create(context, &sequence));
+        assert_ok(context, iv_sequence_buffer(sequence, 64 * sizeof(float), &buffer));
+        assert_ok(
+            context,
+            iv_svd(sequence,
+                   &(iv_svd_desc){
+                       .m = 4, .n = 8, .batch = 1, .a = {buffer, 0, 32}, .s = {buffer, 32, 4}}));
+        assert_true(
+            was_built(context, "svd_rotate", platforms[i] ? "WANTED_TEAM=1 " : "WANTED_TEAM=8 "));
+        iv_sequence_destroy(sequence);
+        iv_context_destroy(context);
+    }
+    wear("INVAR_DISGUISE_PLATFORM", NULL);
+}
+
 int main(void) {
     wear("OCL_ICD_VENDORS", DISGUISE_ICD);
     wear("INVAR_DISGUISE_TYPE", "gpu");
@@ -160,6 +195,7 @@ int main(void) {
         cmocka_unit_test(groups_are_as_large_as_a_kernel_may_have),
         cmocka_unit_test(nothing_is_built_twice_where_groups_fit),
         cmocka_unit_test(tiles_of_products_are_as_large_as_a_kernel_may_have),
+        cmocka_unit_test(one_work_item_rotates_a_pair_on_rusticl),
         cmocka_unit_test(a_kernel_that_fits_nowhere_is_named_with_the_device),
     };
     return cmocka_run_group_tests(tests, open_program, close_program);
