@@ -1,6 +1,6 @@
 #!/bin/sh
 # gcc's and clang's analysers over src/, file by file; asks for a build in the folder `build`. Prints what they find; the
-# exit status is 1 if that is anything, 77 if neither is there.
+# exit status is 1 if that is anything, 77 if neither gcc 12 nor clang-tidy 14 is there.
 #
 #   tools/analyse.sh [gcc|clang] [FILE...]
 set -u
@@ -33,10 +33,16 @@ with_clang() {
         clang-tidy --quiet -p build --extra-arg=-include --extra-arg="$PWD/tools/analyzer.h" 2>/dev/null
 }
 
+is_there() { # WHICH, in the version whose findings are known; others find other things
+    case $1 in
+    gcc) gcc -dumpversion 2>/dev/null | grep -q '^12' ;;
+    clang) clang-tidy --version 2>/dev/null | grep -q 'version 14\.' ;;
+    esac
+}
+
 for one in $which; do
-    program=$one && [ "$one" = gcc ] || program=clang-tidy
-    command -v $program >/dev/null 2>&1 || continue
+    is_there "$one" || continue
     [ $status -eq 1 ] || status=0
-    with_$one "$@" || status=1
+    "with_$one" "$@" || status=1
 done
 exit $status

@@ -30,7 +30,7 @@ setup_homebrew() {
 # ---------------------------------------------------------------- what is there
 
 # The dependencies, one a line: how to recognise it; what it is for; its package for apt, dnf, pacman
-# and brew ("-" where there is none; the reason is in why_not); when it is needed: build or check.
+# and brew ("-" where there is none; the reason is in why_not); when it is needed: build, check or full (./check --full).
 # With "-extra" behind it, its absence is told and tolerated.
 dependencies() {
     case $(uname -s) in
@@ -65,6 +65,8 @@ command:clang-format|checking the formatting|clang-format|clang-tools-extra|clan
 command:clang|compiling kernels as strict OpenCL C 1.2|clang|clang|clang|-|check-extra
 command:oclgrind|checking kernels' memory accesses|oclgrind|-|-|-|check-extra
 numpy|tests' oracle of array files|python3-numpy|python3-numpy|python-numpy|numpy|check-extra
+command:cppcheck|analysing C|cppcheck|cppcheck|cppcheck|cppcheck|full-extra
+command:clang-tidy|analysing C|clang-tidy|clang-tools-extra|clang|-|full-extra
 images|tests on a published data set|dataset-fashion-mnist|-|-|-|check-extra
 TABLE
 }
@@ -169,11 +171,11 @@ package_of() { # TABLE-LINE: the package for $manager
     say "$1" | cut -d'|' -f"$field"
 }
 
-# Print the lines of the table that are needed for $1 (build or check) and not there.
+# Print the lines of the table that are needed for $1 (build, check or full) and not there.
 missing() {
     dependencies | while IFS= read -r line; do
         case $1:${line##*|} in
-        build:check*) continue ;;
+        build:check* | build:full* | check:full*) continue ;;
         esac
         have "${line%%|*}" || say "$line"
     done
@@ -191,7 +193,7 @@ install_private_meson() {
     find_meson
 }
 
-# Install what `purpose` (build or check) lacks. Fails with one line for each thing that could not be had.
+# Install what `purpose` (build, check or full) lacks. Fails with one line for each thing that could not be had.
 install_missing() { # PURPOSE
     lacking=$(missing "$1")
     [ -n "$lacking" ] || return 0
