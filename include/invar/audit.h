@@ -125,6 +125,22 @@ typedef struct {
     iv_curve_point *points; /* [n_models, n_points] */
 } iv_curve;
 
+/* ------------------------------------------------------------------ directions
+ * d f(x at T_t p) / dt at t = 0, T_t = expm(t sum_i a_i G_i) (invar/transform.h): |M a|, M with a row
+ * for each image and logit, and a column for each generator. The slope of an image is half the
+ * difference of a pixel's neighbours.
+ * Source: Moskalev et al. 2022, "LieGG: Studying Learned Lie Group Generators". */
+
+/* A right singular vector of M, its largest entry positive, and its singular value over the root of
+ * the number of images. */
+typedef struct {
+    double sensitivity;
+    double generators[IV_N_GENERATORS];
+} iv_audit_direction;
+
+/* "translation_x" */
+const char *iv_generator_name(iv_generator generator);
+
 /* ------------------------------------------------------------------ audits */
 
 /* A mean over images, and the interval in which 95 of 100 means over images that were drawn again
@@ -160,6 +176,7 @@ typedef struct {
     iv_audit_number *all[IV_AUDIT_N_METRICS];     /* [width] */
     iv_audit_number *classes[IV_AUDIT_N_METRICS]; /* [n_classes, width]: images of each class */
     float *images[IV_AUDIT_N_METRICS];            /* [n_images, width]: of single images */
+    iv_audit_direction *directions; /* [IV_N_GENERATORS], least sensitive first; NULL: not asked */
 } iv_audit_model;
 
 typedef struct {
@@ -187,6 +204,8 @@ typedef struct {
 
     size_t n_jacobians; /* of how many of the images, the first ones, Jacobians are taken; 0: all */
     bool no_jacobians;
+
+    bool directions; /* are asked for */
 
     /* Curves to measure: of kind kinds[i] at n_points[i] points, at[i]; factors above 0. */
     const iv_curve_kind *kinds; /* [n_curves] */

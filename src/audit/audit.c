@@ -36,6 +36,7 @@ void iv_audit_clear(iv_audit *audit) {
             free(model->classes[m]);
             free(model->images[m]);
         }
+        free(model->directions);
         free(model->name);
         free(model->architecture);
         free(model->notes);
@@ -239,7 +240,7 @@ static iv_status curve_goes_on(void *state, size_t n_images) {
     return go_on(t->a, t->n * n_images);
 }
 
-static iv_status measure_curves(together *t, const iv_measured *measured) {
+static iv_status measure_changes(together *t, const iv_measured *measured) {
     auditing *a = t->a;
     const iv_audit_options *o = a->options;
     const audit_curve_images images = {.pixels = a->padded,
@@ -249,7 +250,14 @@ static iv_status measure_curves(together *t, const iv_measured *measured) {
                                        .go_on = curve_goes_on,
                                        .state = t};
     iv_curve_point **points = calloc(t->n, sizeof *points);
-    iv_status status = points ? IV_OK : audit_no_memory(a->context);
+    iv_audit_direction **directions = calloc(t->n, sizeof *directions);
+    iv_status status = points && directions ? IV_OK : audit_no_memory(a->context);
+    for (size_t r = 0; r < t->n && o->directions && status == IV_OK; r++) {
+        iv_audit_model *model = &a->audit->models[t->places[r]];
+        directions[r] = model->directions = calloc(IV_N_GENERATORS, sizeof *model->directions);
+        if (!directions[r]) status = audit_no_memory(a->context);
+    }
+    if (status == IV_OK && o->directions) status = audit_directions(measured, &images, directions);
     for (size_t i = 0; i < o->n_curves && status == IV_OK; i++) {
         const iv_curve *curve = &a->audit->curves[i];
         for (size_t r = 0; r < t->n; r++)
@@ -257,6 +265,7 @@ static iv_status measure_curves(together *t, const iv_measured *measured) {
         status = audit_curve(measured, &images, curve->kind, curve->n_points, points);
     }
     free(points);
+    free(directions);
     return status;
 }
 
@@ -283,7 +292,7 @@ static iv_status measure(together *t) {
         status = iv_measure_create(&measured, &images, a->inverse, audit_orbit_metrics,
                                    N_ORBIT_METRICS, a->n_jacobians, &measure);
     if (status == IV_OK) status = run_batches(t, measure);
-    if (status == IV_OK) status = measure_curves(t, &measured);
+    if (status == IV_OK) status = measure_changes(t, &measured);
     iv_measure_destroy(measure);
     audit_population_clear(&population);
     return status;
@@ -380,7 +389,7 @@ iv_status iv_audit_run(iv_context *context, const iv_audit_options *options, iv_
     const size_t n = options->n_images, asked = options->n_jacobians;
     *audit = (iv_audit){0};
     a.n_jacobians = options->no_jacobians ? 0 : asked > 0 && asked < n ? asked : n;
-    a.total = n + a.n_jacobians;
+    a.total = n + a.n_jacobians + (options->directions ? n : 0);
     for (size_t i = 0; i < options->n_curves; i++) a.total += (uint64_t)options->n_points[i] * n;
     a.total *= options->n_networks;
     iv_status status = check(&a);

@@ -11,6 +11,7 @@
  *   prepared.c    an audit from what they made of them
  *   given.c       numbers of single images from logits and gradients that are given
  *   curve.c       what transformations that resample do
+ *   directions.c  the generators to which networks are insensitive
  *   results.c     as a table, JSON and CSV
  *   curves.c      the same of curves, and figures
  */
@@ -103,9 +104,9 @@ void audit_given_destroy(audit_given *given); /* NULL is fine */
 iv_status audit_given_run(audit_given *given, size_t n, const float *logits, const float *gradients,
                           const uint8_t *labels, float *const values[AUDIT_N_ORBIT_METRICS]);
 
-/* ------------------------------------------------------------------ curves */
+/* ------------------------------------------------------------------ curves and directions */
 
-/* Images that curves are measured on. */
+/* Images that they are measured on. */
 typedef struct {
     const uint8_t *pixels; /* [n_images, planes, height, width] */
     const uint8_t *labels; /* [n_images] */
@@ -118,6 +119,10 @@ typedef struct {
 /* One curve of a population: points[r] [n_points] of member r; `at` is filled in. */
 iv_status audit_curve(const iv_measured *networks, const audit_curve_images *images,
                       iv_curve_kind kind, size_t n_points, iv_curve_point *const *points);
+
+/* directions[r] [IV_N_GENERATORS] of member r. */
+iv_status audit_directions(const iv_measured *networks, const audit_curve_images *images,
+                           iv_audit_direction *const *directions);
 
 /* All curves of one network as a JSON object; CSV and figures of all networks. */
 void audit_add_curves(iv_text *text, const iv_audit *audit, size_t model);

@@ -57,6 +57,20 @@ static void add_table(iv_text *text, const table_line *lines, size_t n) {
     for (size_t i = 0; i < n; i++) add_line(text, &lines[i], widths);
 }
 
+/* A line for each direction: its sensitivity, and what it is made of. */
+static void add_directions(iv_text *text, const iv_audit_model *model) {
+    if (!model->directions) return;
+    iv_text_format(text, "\n%s: sensitivity to directions of the affine algebra\n", model->name);
+    for (size_t k = 0; k < IV_N_GENERATORS; k++) {
+        const iv_audit_direction *direction = &model->directions[k];
+        iv_text_format(text, "    %-10.3g", direction->sensitivity);
+        for (size_t g = 0; g < IV_N_GENERATORS; g++)
+            iv_text_format(text, "  %s %+.2f", iv_generator_name((iv_generator)g),
+                           direction->generators[g]);
+        iv_text_add(text, "\n");
+    }
+}
+
 iv_status iv_audit_table(const iv_audit *audit, char **out, iv_error *error) {
     const iv_numeric numeric = iv_numeric_begin();
     iv_text text = {0};
@@ -75,6 +89,7 @@ iv_status iv_audit_table(const iv_audit *audit, char **out, iv_error *error) {
                        "%zu images of %s under %s, %zu elements; 95%% intervals over images\n\n",
                        audit->n_images, audit->data, audit->group, audit->n_elements);
         add_table(&text, lines, audit->n_models + 1);
+        for (size_t i = 0; i < audit->n_models; i++) add_directions(&text, &audit->models[i]);
         status = iv_text_take(&text, out, error);
     }
     free(lines);
@@ -142,6 +157,20 @@ static void add_model(iv_text *text, const iv_audit *audit, size_t i) {
     iv_text_format(text, ",\n     \"jacobians\": %zu,\n     \"metrics\": ",
                    model->n_images[IV_AUDIT_SPECTRUM]);
     add_metrics(text, model, model->all, 0, "       ");
+    if (model->directions) {
+        iv_text_add(text, ",\n     \"directions\": [");
+        for (size_t k = 0; k < IV_N_GENERATORS; k++) {
+            const iv_audit_direction *direction = &model->directions[k];
+            iv_text_format(text, "%s\n       {\"sensitivity\": ", k ? "," : "");
+            iv_text_double(text, direction->sensitivity, "null");
+            for (size_t g = 0; g < IV_N_GENERATORS; g++) {
+                iv_text_format(text, ", \"%s\": ", iv_generator_name((iv_generator)g));
+                iv_text_double(text, direction->generators[g], "null");
+            }
+            iv_text_add(text, "}");
+        }
+        iv_text_add(text, "]");
+    }
     if (audit->n_curves > 0) {
         iv_text_add(text, ",\n     \"curves\": ");
         audit_add_curves(text, audit, i);

@@ -321,7 +321,8 @@ static int run(const cli_arguments *arguments) {
     const bool prepares = cli_has(arguments, "prepare");
     size_t seed = 0;
     iv_audit_options options = {.group_name = group ? group : "rotation:4",
-                                .no_jacobians = cli_has(arguments, "no-jacobians")};
+                                .no_jacobians = cli_has(arguments, "no-jacobians"),
+                                .directions = cli_has(arguments, "directions")};
     if (prepares && arguments->n_words > 0)
         return cli_usage_error(arguments->command, "--prepare takes no models, found \"%s\"",
                                arguments->words[0]);
@@ -359,6 +360,8 @@ static const cli_option options[] = {
     {"angles", "N", "curves over N angles all round, with the error of interpolation beside them"},
     {"shifts", "N", "curves over shifts to the right by 0, 1/2, 1, ... N pixels"},
     {"scales", "N", "curves over N scales from 1/2 to 2"},
+    {"directions", NULL,
+     "directions of the affine algebra (LieGG), from the least sensitive one on"},
     {"resamples", "N", "of the intervals' bootstrap (default: 1000)"},
     {"seed", "N", "of the intervals' draws (default: 0)"},
     {"out", "DIR", "write audit.json and audit.csv there, and curves with their figures"},

@@ -144,6 +144,7 @@ static void files_hold_what_is_printed(void **state) {
                                      "--no-jacobians",
                                      "--images=9",
                                      "--angles=3",
+                                     "--directions",
                                      "--out",
                                      in_scratch(state, "made/here"),
                                      "--json",
@@ -163,6 +164,8 @@ static void files_hold_what_is_printed(void **state) {
     char *curve = slurp(in_scratch(state, "made/here/angle.csv"), NULL);
     assert_int_equal(strncmp(curve, "model,at,accuracy,undone_accuracy,li,undone_li,", 47), 0);
     assert_contains(curve, "\nmlp,120,");
+    assert_contains(json, "\"directions\": [");
+    assert_contains(json, "\"translation_x\": ");
     assert_contains(json, "\"angle\": {\"at\": [0, 120, 240]");
     assert_true(exists(in_scratch(state, "made/here/figures/angle-li.gp")));
     assert_int_equal(count_entries(in_scratch(state, "made/here")), 4);

@@ -1,4 +1,4 @@
-/* Curves are the oracle's: images resampled with the tent that bilinear interpolation is, and the
+/* Curves and directions are the oracle's: images resampled with the tent that bilinear interpolation is, and the
  * oracle's network on them; and where a transformation moves pixels onto each other, a curve is the
  * exact group's. */
 #include "buffers.h"
@@ -6,6 +6,7 @@
 
 #include <invar/audit.h>
 
+#include <lapacke.h>
 #include <math.h>
 
 enum { SIDE = 6, PIXELS = SIDE * SIDE, CLASSES = 5, IMAGES = 9, MOST_POINTS = 4 };
@@ -193,6 +194,132 @@ static void curves_are_the_oracles(void **state) {
     }
 }
 
+/* ------------------------------------------------------------------ directions */
+
+/* Row of image and logit in the matrix: the oracle's gradient, by differences, times what the
+ * image's slope is along each generator. */
+static void fill_row(const oracle_network *network, const double *image, size_t class,
+                     double row[6]) {
+    static const double step = 1e-5;
+    memset(row, 0, 6 * sizeof *row);
+    for (int p = 0; p < PIXELS; p++) {
+        double moved[PIXELS], above[CLASSES], below[CLASSES];
+        memcpy(moved, image, sizeof moved);
+        moved[p] = image[p] + step;
+        oracle_logits(network, moved, above);
+        moved[p] = image[p] - step;
+        oracle_logits(network, moved, below);
+        const double gradient = (above[class] - below[class]) / (2 * step);
+        const int r = p / SIDE, c = p % SIDE;
+        const double half = (SIDE - 1) / 2.0, x = c / half - 1, y = r / half - 1;
+        const double right = c + 1 < SIDE ? image[p + 1] : 0, left = c > 0 ? image[p - 1] : 0;
+        const double under = r + 1 < SIDE ? image[p + SIDE] : 0, over = r > 0 ? image[p - SIDE] : 0;
+        const double along_x = half * (right - left) / 2, along_y = half * (under - over) / 2;
+        row[0] += gradient * along_x;
+        row[1] += gradient * along_y;
+        row[2] += gradient * (-y * along_x + x * along_y);
+        row[3] += gradient * x * along_x;
+        row[4] += gradient * y * along_y;
+        row[5] += gradient * (y * along_x + x * along_y);
+    }
+}
+
+/* The singular values of the whole matrix, by LAPACK, and what it makes of each vector. Rows are
+ * right to 1e-5 of the largest. */
+static void directions_are_the_oracles(void **state) {
+    const program *p = *state;
+    iv_error error = {0};
+    oracle_network network;
+    iv_network read;
+    iv_group *group;
+    iv_audit found;
+    double matrix[IMAGES * CLASSES][6], copy[IMAGES * CLASSES][6], values[6], unused;
+    make_network(75, &network, &read);
+    iv_dataset images = random_images(IMAGES, 1, SIDE, CLASSES, 76);
+    assert_ok(&error,
+              iv_group_parse("rotation:2", (iv_image_shape){1, SIDE, SIDE}, &group, &error));
+    const iv_audit_options options = {.networks = &read,
+                                      .n_networks = 1,
+                                      .images = &images,
+                                      .n_images = IMAGES,
+                                      .group = group,
+                                      .no_jacobians = true,
+                                      .directions = true,
+                                      .n_resamples = 2};
+    assert_ok(p->context, iv_audit_run(p->context, &options, &found));
+    for (size_t i = 0; i < IMAGES; i++) {
+        double image[PIXELS];
+        image_of(&images, i, image);
+        for (size_t c = 0; c < CLASSES; c++) fill_row(&network, image, c, matrix[i * CLASSES + c]);
+    }
+    memcpy(copy, matrix, sizeof copy);
+    assert_int_equal(LAPACKE_dgesdd(LAPACK_ROW_MAJOR, 'N', IMAGES * CLASSES, 6, copy[0], 6, values,
+                                    &unused, 1, &unused, 6),
+                     0);
+    for (int k = 0; k < 6; k++) {
+        const iv_audit_direction *direction = &found.models[0].directions[k];
+        double square = 0, length = 0;
+        for (int row = 0; row < IMAGES * CLASSES; row++) {
+            double product = 0;
+            for (int g = 0; g < 6; g++) product += matrix[row][g] * direction->generators[g];
+            square += product * product;
+        }
+        for (int g = 0; g < 6; g++) length += direction->generators[g] * direction->generators[g];
+        const double tolerance = 1e-4 * values[0] / sqrt(IMAGES);
+        assert_true(fabs(length - 1) < 1e-9);
+        assert_true(fabs(direction->sensitivity - values[5 - k] / sqrt(IMAGES)) < tolerance);
+        assert_true(fabs(sqrt(square / IMAGES) - direction->sensitivity) < tolerance);
+    }
+    iv_audit_clear(&found);
+    iv_dataset_clear(&images);
+    iv_group_destroy(group);
+    oracle_free(&network);
+    iv_network_clear(&read);
+}
+
+/* A linear network whose weights do not change along x, and images with a dark border: what moves
+ * rows along x moves nothing. That is the translation along x, and what a shear has beyond a
+ * rotation: y d/dx, half their difference. */
+static void a_network_blind_to_moves_of_rows_is_found_so(void **state) {
+    const program *p = *state;
+    iv_error error = {0};
+    iv_group *group;
+    iv_audit found;
+    float weight[CLASSES * PIXELS];
+    iv_dataset images = random_images(IMAGES, 1, SIDE, CLASSES, 77);
+    for (int i = 0; i < IMAGES * PIXELS; i++) {
+        const int row = i % PIXELS / SIDE, column = i % SIDE;
+        if (row == 0 || column == 0 || row == SIDE - 1 || column == SIDE - 1) images.pixels[i] = 0;
+    }
+    for (int i = 0; i < CLASSES * PIXELS; i++)
+        weight[i] = (float)((i / PIXELS * 7 + i % PIXELS / SIDE * 3) % 5) - 2;
+    iv_network_layer layer = {NULL, PIXELS, CLASSES, weight, NULL};
+    const iv_network blind = {.layers = &layer, .n_layers = 1};
+    assert_ok(&error,
+              iv_group_parse("rotation:2", (iv_image_shape){1, SIDE, SIDE}, &group, &error));
+    const iv_audit_options options = {.networks = &blind,
+                                      .n_networks = 1,
+                                      .images = &images,
+                                      .n_images = IMAGES,
+                                      .group = group,
+                                      .no_jacobians = true,
+                                      .directions = true,
+                                      .n_resamples = 2};
+    assert_ok(p->context, iv_audit_run(p->context, &options, &found));
+    const iv_audit_direction *directions = found.models[0].directions;
+    for (int k = 0; k < 2; k++) {
+        const double *g = directions[k].generators;
+        const double along = g[IV_GENERATOR_TRANSLATION_X];
+        const double sheared = (g[IV_GENERATOR_SHEAR] - g[IV_GENERATOR_ROTATION]) / sqrt(2);
+        assert_true(directions[k].sensitivity < 1e-6 * directions[5].sensitivity);
+        assert_true(fabs(along * along + sheared * sheared - 1) < 1e-6);
+    }
+    assert_true(directions[2].sensitivity > 1e-2 * directions[5].sensitivity);
+    iv_audit_clear(&found);
+    iv_dataset_clear(&images);
+    iv_group_destroy(group);
+}
+
 /* A half turn moves pixels onto each other: nothing is resampled. */
 static void an_angle_that_moves_pixels_is_the_exact_group(void **state) {
     const program *p = *state;
@@ -241,6 +368,8 @@ static void an_angle_that_moves_pixels_is_the_exact_group(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(curves_are_the_oracles),
+        cmocka_unit_test(directions_are_the_oracles),
+        cmocka_unit_test(a_network_blind_to_moves_of_rows_is_found_so),
         cmocka_unit_test(an_angle_that_moves_pixels_is_the_exact_group),
     };
     return no_device_to_test() ? 0
