@@ -6,6 +6,7 @@ static const char *type = "cpu", *limit; /* of all kernels' work-items */
 static void put_on(void) {
     setenv("OCL_ICD_VENDORS", DISGUISE_ICD, 1);
     setenv("INVAR_DISGUISE_TYPE", type, 1);
+    setenv("INVAR_CACHE", "off", 1); /* a binary has no source to refuse */
     if (limit) setenv("INVAR_DISGUISE_KERNEL", limit, 1);
     unsetenv("INVAR_DEVICE");
 }

@@ -57,6 +57,8 @@ static char *programs; /* a folder for the kernels that trainings build */
 static void put_on_nothing(void) {
     setenv("OCL_ICD_VENDORS", DISGUISE_ICD, 1);
     setenv("INVAR_DISGUISE_LOG", programs, 1);
+    unsetenv("INVAR_DEVICE");
+    setenv("INVAR_CACHE", "off", 1); /* a binary has no source to note */
 }
 
 static void put_on_disguise(void) {
@@ -68,7 +70,6 @@ static void put_on_disguise(void) {
     setenv("INVAR_DISGUISE_VECTOR", "1", 1);
     setenv("INVAR_DISGUISE_KERNEL", limit, 1);
     setenv("INVAR_DISGUISE_KERNEL_NAME", limited, 1);
-    unsetenv("INVAR_DEVICE");
 }
 
 /* ------------------------------------------------------------------ comparing */
