@@ -55,9 +55,8 @@ static char *programs; /* a folder for the kernels that trainings build */
 
 /* The device as it is, with its programs noted. */
 static void put_on_nothing(void) {
-    setenv("OCL_ICD_VENDORS", DISGUISE_ICD, 1);
     setenv("INVAR_DISGUISE_LOG", programs, 1);
-    setenv("INVAR_CACHE", "off", 1); /* kept programs would not be built, and so not noted */
+    setenv("INVAR_CACHE", "off", 1); /* a binary has no source to note */
 }
 
 static void put_on_disguise(void) {
@@ -69,7 +68,6 @@ static void put_on_disguise(void) {
     setenv("INVAR_DISGUISE_VECTOR", "1", 1);
     setenv("INVAR_DISGUISE_KERNEL", limit, 1);
     setenv("INVAR_DISGUISE_KERNEL_NAME", limited, 1);
-    unsetenv("INVAR_DEVICE");
 }
 
 /* ------------------------------------------------------------------ comparing */
@@ -190,6 +188,8 @@ static int remove_folder_of_programs(void **state) {
 }
 
 int main(void) {
+    setenv("OCL_ICD_VENDORS", DISGUISE_ICD, 1);
+    unsetenv("INVAR_DEVICE");
     if (run_without_device()) return 0;
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(studies_agree_where_kernels_have_64_work_items),
