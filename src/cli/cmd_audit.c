@@ -233,18 +233,19 @@ static iv_status print(const cli_arguments *arguments, const iv_audit *audit, iv
 
 /* Measure, once everything has been read: networks, or what lies in a prepared directory. */
 static iv_status measure(const cli_arguments *arguments, const char *prepared,
-                         iv_audit_options *options, iv_error *error) {
+                         const iv_audit_options *asked, iv_error *error) {
     cli_progress progress;
     iv_context *context = NULL;
     iv_audit audit = {0};
     const iv_progress report = {cli_progress_update, &progress};
     cli_progress_init(&progress, cli_has(arguments, "quiet"));
-    options->stop = cli_catch_stop();
-    options->progress = &report;
+    iv_audit_options options = *asked;
+    options.stop = cli_catch_stop();
+    options.progress = &report;
     iv_status status = iv_context_create(cli_value(arguments, "device"), false, &context, error);
     if (status == IV_OK) {
-        status = prepared ? iv_audit_prepared(context, prepared, options, &audit)
-                          : iv_audit_run(context, options, &audit);
+        status = prepared ? iv_audit_prepared(context, prepared, &options, &audit)
+                          : iv_audit_run(context, &options, &audit);
         if (status != IV_OK) (void)iv_fail(error, status, "%s", iv_context_error(context)->message);
     }
     cli_progress_end(&progress);
@@ -267,35 +268,36 @@ static iv_status prepare(const cli_arguments *arguments, const iv_audit_options 
 }
 
 /* On images: networks, or a directory for other programs. */
-static int on_images(const cli_arguments *arguments, iv_audit_options *options) {
+static int on_images(const cli_arguments *arguments, const iv_audit_options *asked) {
+    iv_audit_options options = *asked;
     iv_error error = {0};
     iv_dataset images = {0};
     networks all = {0};
     iv_group *group = NULL;
-    curves asked = {.n = 0};
+    curves along = {.n = 0};
     float mean[MOST_CHANNELS], deviation[MOST_CHANNELS];
     iv_status status = read_networks(arguments, &all, &error);
     if (status == IV_OK) status = load_images(cli_value(arguments, "data"), &images, &error);
     bool good = true;
     if (status == IV_OK)
-        good = choose_images(arguments, &images, options) && read_curves(arguments, &asked) &&
-               read_channels(arguments, "mean", images.channels, mean, &options->mean) &&
-               read_channels(arguments, "std", images.channels, deviation, &options->deviation);
+        good = choose_images(arguments, &images, &options) && read_curves(arguments, &along) &&
+               read_channels(arguments, "mean", images.channels, mean, &options.mean) &&
+               read_channels(arguments, "std", images.channels, deviation, &options.deviation);
     if (status == IV_OK && good)
-        status = iv_audit_group(options->group_name,
+        status = iv_audit_group(options.group_name,
                                 (iv_image_shape){images.channels, images.height, images.width},
                                 &group, &error);
     if (status == IV_OK && good) {
-        options->images = &images;
-        options->networks = all.items;
-        options->n_networks = all.n;
-        options->group = group;
-        options->kinds = asked.kinds;
-        options->n_points = asked.n_points;
-        options->at = asked.at;
-        options->n_curves = asked.n;
-        status = cli_has(arguments, "prepare") ? prepare(arguments, options, &error)
-                                               : measure(arguments, NULL, options, &error);
+        options.images = &images;
+        options.networks = all.items;
+        options.n_networks = all.n;
+        options.group = group;
+        options.kinds = along.kinds;
+        options.n_points = along.n_points;
+        options.at = along.at;
+        options.n_curves = along.n;
+        status = cli_has(arguments, "prepare") ? prepare(arguments, &options, &error)
+                                               : measure(arguments, NULL, &options, &error);
     }
     iv_group_destroy(group);
     iv_dataset_clear(&images);
@@ -303,7 +305,7 @@ static int on_images(const cli_arguments *arguments, iv_audit_options *options) 
     return !good ? 2 : status == IV_OK ? 0 : cli_fail(&error);
 }
 
-static int on_prepared(const cli_arguments *arguments, iv_audit_options *options) {
+static int on_prepared(const cli_arguments *arguments, const iv_audit_options *options) {
     iv_error error = {0};
     if (arguments->n_words > 1)
         return cli_usage_error(arguments->command, "%s holds prepared images, expected it alone",

@@ -204,7 +204,7 @@ static void what_some_runs_have_no_use_for_is_not_swept_over_them(void **state) 
     iv_spec_destroy(parse_good(SMALL "sweep: {group.axes: [x, y]}\n", "group.kind=shift"));
     expect_message(SMALL "sweep: {group.axes: [x, y]}\n", NULL,
                    "spec.yaml:6:9: `group.axes` is swept for group.kind rotation (run `DA`), "
-                   "expected only for group.kind shift");
+                   "expected only for group.kind shift or flip");
     iv_spec_destroy(parse_good(HEAD "runs: [{name: DA, method: augmentation, nu: 0}]\n", NULL));
     expect_message(HEAD "runs: [{name: DA, method: augmentation, select: {}}]\n", NULL,
                    "spec.yaml:5:49: `select` is set for method augmentation, expected only for "

@@ -32,12 +32,12 @@ static const row rows[] = {
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
-const iv_metric_def *reg_metric_def(size_t metric) {
-    return metric < N_ROWS ? &rows[metric].def : NULL;
-}
-
 iv_orbit_metric *reg_orbit_metric(size_t metric) {
     return rows[metric].of_orbit;
+}
+
+const iv_metric_def *reg_metric_def(size_t metric) {
+    return metric < N_ROWS ? &rows[metric].def : NULL;
 }
 
 static size_t sets_of(const iv_population *p, iv_metric_set sets[IV_MAX_SETS]) {
