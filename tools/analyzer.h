@@ -2,4 +2,4 @@
  * before every file by `-include`; see check_sources in ./check. */
 #include <invar/experiment.h>
 #define iv_fail(error, status, ...) ((void)(iv_fail)(error, status, __VA_ARGS__), (status))
-#define iv_no_memory(context) ((void)(iv_no_memory)(context), IV_ENOMEM)
+#define iv_no_memory(context)       ((void)(iv_no_memory)(context), IV_ENOMEM)
