@@ -43,7 +43,7 @@ static iv_status find_device(const char *selector, iv_device_info *device, iv_er
     if (status == IV_OK) status = iv_device_select(devices, n_devices, selector, &index, error);
     if (status == IV_OK) *device = devices[index];
     free(devices);
-    if (status == IV_OK && iv_is_pocl(device)) status = iv_pocl_cache_check(error);
+    if (status == IV_OK && iv_is_pocl(device)) status = iv_pocl_cache_check(true, error);
     return status;
 }
 

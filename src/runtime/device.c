@@ -209,7 +209,7 @@ static iv_status fail_selection(const iv_device_info *devices, size_t n_devices,
                                 const char *selector, iv_error *error) {
     if (n_devices == 0) {
         iv_error pocl = {0}; /* which has no device where it cannot make its directory */
-        const bool works = iv_pocl_cache_check(&pocl) == IV_OK;
+        const bool works = iv_pocl_cache_check(false, &pocl) == IV_OK;
         return iv_fail(error, IV_ENODEVICE, "no OpenCL device found; %s%s%s",
                        works ? "" : pocl.message, works ? "" : "; or ", install_advice);
     }

@@ -69,9 +69,10 @@ static const char *lack(const char *directory) {
     return lacking;
 }
 
-iv_status iv_pocl_cache_check(iv_error *error) {
+iv_status iv_pocl_cache_check(bool has_devices, iv_error *error) {
     char path[PATH_BYTES];
     if (!locate(path)) return IV_OK;
+    if (has_devices && access(path, F_OK) != 0) return IV_OK;
     cut_to_existing(path);
     const char *lacking = lack(path);
     if (!lacking) return IV_OK;

@@ -9,7 +9,10 @@ bool iv_is_pocl(const iv_device_info *device);
 /* Whether PoCL can work in its directory. Where it cannot, it ends the process: on a file system that
  * lets no programs run it aborts, and on a full one LLVM exits.
  *
+ * has_devices  PoCL has listed its devices, and made the directory before: one that is not there is
+ *              another one, of an environment that was changed since
+ *
  * IV_EFAILED says what the directory lacks and how to give PoCL another. */
-iv_status iv_pocl_cache_check(iv_error *error);
+iv_status iv_pocl_cache_check(bool has_devices, iv_error *error);
 
 #endif
