@@ -1,6 +1,8 @@
 /* An audit: networks on the orbits of images, one architecture after the other. */
 #include "audit/audit.h"
 
+#include "runtime/stop.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,7 +215,7 @@ static iv_status allocate(auditing *a, iv_audit_model *model, size_t n_values) {
 static iv_status go_on(auditing *a, size_t n_images) {
     a->done += n_images;
     iv_progress_update(a->options->progress, "auditing", a->done, a->total);
-    if (a->options->stop && *a->options->stop)
+    if (iv_stop_is_asked(a->options->stop))
         return iv_fail(iv_context_error(a->context), IV_EINTERRUPTED, "interrupted");
     return IV_OK;
 }

@@ -2,6 +2,7 @@
 #include "audit/audit.h"
 
 #include "report/json_file.h"
+#include "runtime/stop.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -250,7 +251,7 @@ static iv_status go_on(reading *r, size_t n) {
     r->done += n;
     iv_progress_update(r->options->progress, "auditing", r->done,
                        (uint64_t)r->n_folders * r->audit->n_images);
-    if (r->options->stop && *r->options->stop)
+    if (iv_stop_is_asked(r->options->stop))
         return iv_fail(error_of(r), IV_EINTERRUPTED, "interrupted");
     return IV_OK;
 }
