@@ -26,7 +26,8 @@ typedef struct {
     size_t n;
 } iv_named_specs;
 
-/* Where they are: $INVAR_SPECS, else where they were installed. */
+/* Where they are: $INVAR_SPECS, else where they were installed, else `configs` in the working
+ * directory, as in Invar's own sources. */
 const char *iv_specs_directory(void);
 
 /* All of them; none if the directory is not there. Free with iv_named_specs_clear. IV_ENOMEM. */

@@ -14,9 +14,14 @@
 static const char ending[] = ".yaml";
 enum { ENDING = sizeof ending - 1, MOST_FOLDERS = 4, TITLE = 512 };
 
+static bool is_there(const char *path) {
+    struct stat about;
+    return stat(path, &about) == 0 || errno != ENOENT;
+}
+
 const char *iv_specs_directory(void) {
     const char *directory = getenv("INVAR_SPECS");
-    return directory && *directory ? directory : IV_SPECS;
+    return directory && *directory ? directory : is_there(IV_SPECS) ? IV_SPECS : "configs";
 }
 
 static iv_status no_memory(iv_error *error) {
@@ -120,11 +125,6 @@ iv_status iv_named_specs_list(iv_named_specs *specs, iv_error *error) {
 }
 
 /* ------------------------------------------------------------------ one of them */
-
-static bool is_there(const char *path) {
-    struct stat about;
-    return stat(path, &about) == 0 || errno != ENOENT;
-}
 
 /* A name as it stands in messages: with the nearest one that there is. */
 static iv_status refuse(const char *name, iv_error *error) {

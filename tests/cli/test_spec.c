@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void the_page_in_the_tree_is_what_the_program_prints(void **state) {
     outcome o = invar(state, "spec", "--markdown", NULL);
@@ -45,6 +46,11 @@ static const char *specs;
 static void take_specs(void) {
     setenv("INVAR_SPECS", specs, 1);
     setenv("COLUMNS", "100", 1);
+}
+
+static void go_there(void) {
+    unsetenv("INVAR_SPECS");
+    if (chdir(specs) != 0) _exit(1);
 }
 
 static void write_specs(void **state) {
@@ -93,6 +99,17 @@ static void a_missing_spec_is_answered_with_those_there_are(void **state) {
     assert_status(&o, 0);
     assert_string_equal(o.out, "first\nstudy/table9\n");
     outcome_free(&o);
+
+    /* Not installed: those of the folder that it is run in. */
+    struct stat about;
+    specs = in_scratch(state, "");
+    if (stat(INSTALLED_SPECS, &about) != 0) {
+        assert_int_equal(rename(in_scratch(state, "specs"), in_scratch(state, "configs")), 0);
+        o = invar_with(state, go_there, ARGUMENTS("spec", "--names"));
+        assert_status(&o, 0);
+        assert_string_equal(o.out, "first\nstudy/table9\n");
+        outcome_free(&o);
+    }
 
     specs = in_scratch(state, "nothing");
     o = invar_with(state, take_specs, ARGUMENTS("run"));
