@@ -105,6 +105,9 @@ typedef struct {
 /* False if memory runs out. The texts are the arguments'. */
 bool cli_overrides_read(const cli_arguments *arguments, cli_overrides *overrides);
 
+/* Print claims, each with whether it holds, in colours on a terminal, and its evidence; tames them. */
+void cli_print_claims(iv_results *results);
+
 /* Print what a profile's kernels took, longest first, beside the seconds of a run without events. */
 void cli_print_profile(const iv_profile *profile, double seconds);
 

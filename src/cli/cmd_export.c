@@ -1,11 +1,14 @@
 /* invar export: results and logs in the formats of other programs. */
 #include "cli/cli.h"
 
+#include "runtime/text.h"
+
 #include <invar/data.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ------------------------------------------------------------------ tables */
 
@@ -33,6 +36,7 @@ static iv_status write_table(const char *dir, size_t format, const char *out, iv
     iv_status status = iv_results_of_run(dir, &results, error);
     if (status != IV_OK) return status;
     status = formats[format].format(&results, &text, error);
+    if (status == IV_OK && !out && isatty(STDOUT_FILENO) == 1) iv_tame(text);
     if (status == IV_OK && out) status = iv_write_file_atomically(out, text, strlen(text), error);
     if (status == IV_OK && !out && (fputs(text, stdout) == EOF || fflush(stdout) == EOF))
         status = iv_fail(error, IV_EFAILED, "cannot write to standard output");

@@ -1,31 +1,20 @@
 /* invar report: tables and figures of finished runs beside the published numbers. */
 #include "cli/cli.h"
 
-#include "runtime/text.h"
-#include "runtime/text_builder.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The tables and claims of one run directory on standard output. */
-static iv_status print_results(const char *dir, const iv_results *results, iv_error *error) {
-    char *tables = NULL, *claims = NULL;
-    iv_text text = {0};
-    iv_status status = iv_table_format_results(results, IV_TABLE_TEXT, &tables, error);
-    for (size_t i = 0; i < results->n_claims; i++) {
-        const iv_claim *claim = &results->claims[i];
-        iv_text_format(&text, "%s%-14s %s: %s\n", i ? "" : "\n",
-                       claim->holds ? "holds" : "does not hold", claim->claim, claim->evidence);
-    }
-    if (status == IV_OK) status = iv_text_take(&text, &claims, error);
+static iv_status print_results(const char *dir, iv_results *results, iv_error *error) {
+    char *tables = NULL;
+    const iv_status status = iv_table_format_results(results, IV_TABLE_TEXT, &tables, error);
     if (status == IV_OK) {
-        iv_tame(claims);
-        printf("%s\n\n%s%s\n", dir, tables, claims);
+        printf("%s\n\n%s%s", dir, tables, results->n_claims > 0 ? "\n" : "");
+        cli_print_claims(results);
+        putchar('\n');
     }
-    iv_text_free(&text);
     free(tables);
-    free(claims);
     return status;
 }
 

@@ -30,16 +30,13 @@ static void warn(void *state, const char *text) {
     cli_progress_warning(&((running *)state)->progress, text);
 }
 
-static iv_status print_outcome(const running *r, const iv_results *results, iv_error *error) {
+static iv_status print_outcome(const running *r, iv_results *results, iv_error *error) {
     char *table = NULL;
     if (!r->dir) return iv_fail(error, IV_ENOMEM, "out of memory");
     const iv_status status = iv_table_format_results(results, IV_TABLE_TEXT, &table, error);
     if (status == IV_OK) {
         printf("\n%s\n", table);
-        for (size_t i = 0; i < results->n_claims; i++)
-            printf("%-14s %s\n               %s\n",
-                   results->claims[i].holds ? "holds" : "does not hold", results->claims[i].claim,
-                   results->claims[i].evidence);
+        cli_print_claims(results);
         printf("\nresults: %s (report.html, results.json, metrics.jsonl, models/, figures/)\n",
                r->dir);
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""`invar export`: TensorBoard's event files, CSV and LaTeX of a run directory that is written here.
+"""What a run directory, written here, gives: `invar export` TensorBoard's event files, CSV and LaTeX, `invar report` claims.
 
-usage: export.py INVAR. Prints TAP. Event files are read by the reader below, whose CRC-32C is anchored by its published
+usage: results.py INVAR. Prints TAP. Event files are read by the reader below, whose CRC-32C is anchored by its published
 check value, and by the package tensorboard where it is installed.
 """
 import csv
@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import pty
 import struct
 import subprocess
 import sys
@@ -42,6 +43,10 @@ CELLS = [
 ]
 
 
+CLAIMS = [{"claim": "A is so.", "holds": True, "evidence": "a = 1"},
+          {"claim": "B is so.", "holds": False, "evidence": "b = \a0"}]
+
+
 def write_run(folder, log=None):
     styles = {"accuracy": {"label": "Acc. (%)", "doc": "", "scale": 100, "decimals": 1},
               "li": {"label": "LI", "doc": "", "scale": 1, "decimals": 2}}
@@ -49,7 +54,7 @@ def write_run(folder, log=None):
     with open(os.path.join(folder, "run.json"), "w") as file:
         json.dump({"status": "done", "name": "n", "seeds": [0, 1]}, file)
     with open(os.path.join(folder, "results.json"), "w") as file:
-        json.dump({"metrics": styles, "runs": [], "cells": CELLS, "claims": []}, file)
+        json.dump({"metrics": styles, "runs": [], "cells": CELLS, "claims": CLAIMS}, file)
     with open(os.path.join(folder, "metrics.jsonl"), "w") as file:
         file.write(log if log is not None else "".join(json.dumps(point) + "\n" for point in POINTS))
 
@@ -217,9 +222,44 @@ def what_there_is_not_is_refused(invar, folder):
     assert "no run.json" in export(invar, folder, status=4)
 
 
+# ---------------------------------------------------------------- claims
+
+def report(invar, folder, terminal, **environment):
+    """What `invar report` prints, to a terminal or a pipe."""
+    reader, writer = pty.openpty() if terminal else os.pipe()
+    started = subprocess.Popen([invar, "report", folder], stdout=writer, stderr=subprocess.DEVNULL,
+                               env=dict(os.environ, **environment))
+    os.close(writer)
+    said = b""
+    while True:
+        try:
+            part = os.read(reader, 65536)
+        except OSError:  # what Linux answers once a terminal is closed
+            break
+        if not part:
+            break
+        said += part
+    os.close(reader)
+    assert started.wait() == 0
+    return said.decode().replace("\r\n", "\n")
+
+
+def claims_have_colours_on_a_terminal_alone(invar, folder):
+    run = os.path.join(folder, "run")
+    write_run(run)
+    plain = "holds          A is so.\n               a = 1\ndoes not hold  B is so.\n               b = ?0\n"
+    coloured = report(invar, run, True, TERM="xterm", NO_COLOR="")
+    assert "\033[32mholds         \033[m A is so." in coloured, coloured
+    assert "\033[31mdoes not hold \033[m B is so." in coloured, coloured
+    for terminal, environment in [(False, {"TERM": "xterm"}), (True, {"TERM": "dumb"}),
+                                  (True, {"TERM": "xterm", "NO_COLOR": "1"})]:
+        said = report(invar, run, terminal, **{"NO_COLOR": "", **environment})
+        assert plain in said and "\033" not in said and "\a" not in said, said
+
+
 TESTS = [event_files_hold_what_was_logged, a_log_that_names_no_run_of_its_own_is_refused,
          csv_has_the_metrics_side_by_side, latex_has_every_number_and_no_character_of_its_own,
-         what_there_is_not_is_refused]
+         what_there_is_not_is_refused, claims_have_colours_on_a_terminal_alone]
 
 
 if importlib.util.find_spec("tensorboard"):
