@@ -150,6 +150,11 @@ iv_status iv_network_read(const char *path, const iv_network_options *options, i
     iv_status status = iv_safetensors_open_converted(path, &file, error);
     if (status == IV_OK) status = read_name(path, network, error);
     const bool of_invar = status == IV_OK && read_run(file, network);
+    if (of_invar)
+        status =
+            audit_note(network, error,
+                       "trained by Invar, on images that its seed chose among training and test "
+                       "images: some of those audited may be among them (splits/ of its run)");
     if (status == IV_OK) status = audit_layers_read(path, file, network, error);
     if (status == IV_OK && network->n_layers > 1 && (!of_invar || (options && options->activation)))
         status = read_activation(path, file, options, network, error);

@@ -119,6 +119,8 @@ static void an_audit_of_a_runs_models_finds_the_runs_numbers(void **state) {
         const json_t *entry = json_array_get(json_object_get(results, "runs"), i);
         const json_t *expected = json_object_get(entry, "metrics");
         const json_t *model = model_of(found, i, names[i]);
+        assert_contains(json_string_value(json_array_get(json_object_get(model, "notes"), 0)),
+                        "trained by Invar");
         for (size_t k = 0; k < 6; k++) {
             assert_non_null(value_of(model, metrics[k]));
             if (!json_equal((json_t *)(uintptr_t)value_of(model, metrics[k]),
