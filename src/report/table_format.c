@@ -136,6 +136,17 @@ iv_status iv_table_format_results(const iv_results *results, iv_table_format for
     return status;
 }
 
+/* Mean, deviation, number of values and the published two. */
+static void add_csv_numbers(iv_text *text, const iv_cell *cell) {
+    iv_text_double(text, cell->mean, "");
+    iv_text_add(text, ",");
+    iv_text_double(text, cell->std, "");
+    iv_text_format(text, ",%zu,", cell->n);
+    iv_text_double(text, cell->published, "");
+    iv_text_add(text, ",");
+    iv_text_double(text, cell->published_std, "");
+}
+
 void iv_table_add_csv_header(iv_text *text, bool with_run) {
     iv_text_format(text, "%srow,column,metric,mean,std,n,published,published_std\n",
                    with_run ? "run," : "");
@@ -149,13 +160,7 @@ void iv_table_add_csv(iv_text *text, const char *run, const iv_results *results)
             iv_text_csv(text, labels[k]);
             iv_text_add(text, ",");
         }
-        iv_text_double(text, cell->mean, "");
-        iv_text_add(text, ",");
-        iv_text_double(text, cell->std, "");
-        iv_text_format(text, ",%zu,", cell->n);
-        iv_text_double(text, cell->published, "");
-        iv_text_add(text, ",");
-        iv_text_double(text, cell->published_std, "");
+        add_csv_numbers(text, cell);
         iv_text_add(text, "\n");
     }
 }
@@ -171,21 +176,6 @@ static void add_wide_header(iv_text *text, const char *metric) {
         text->failed |= name.failed;
         iv_text_free(&name);
     }
-}
-
-static void add_wide_cell(iv_text *text, const iv_cell *cell) {
-    if (!cell) {
-        iv_text_add(text, ",,,,,");
-        return;
-    }
-    iv_text_add(text, ",");
-    iv_text_double(text, cell->mean, "");
-    iv_text_add(text, ",");
-    iv_text_double(text, cell->std, "");
-    iv_text_format(text, ",%zu,", cell->n);
-    iv_text_double(text, cell->published, "");
-    iv_text_add(text, ",");
-    iv_text_double(text, cell->published_std, "");
 }
 
 /* Whether no cell before this one has its metric, or its row and column. */
@@ -212,10 +202,13 @@ iv_status iv_table_format_wide(const iv_results *results, char **text, iv_error 
         iv_text_csv(&out, line->row);
         iv_text_add(&out, ",");
         iv_text_csv(&out, line->column);
-        for (size_t k = 0; k < results->n_cells; k++)
-            if (is_first(results, k, true))
-                add_wide_cell(&out, iv_results_cell(results, line->row, line->column,
-                                                    results->cells[k].metric));
+        for (size_t k = 0; k < results->n_cells; k++) {
+            if (!is_first(results, k, true)) continue;
+            const iv_cell *cell =
+                iv_results_cell(results, line->row, line->column, results->cells[k].metric);
+            iv_text_add(&out, cell ? "," : ",,,,,");
+            if (cell) add_csv_numbers(&out, cell);
+        }
         iv_text_add(&out, "\n");
     }
     return iv_text_take(&out, text, error);
