@@ -1,13 +1,14 @@
 /* PoCL as it is on a processor without AVX-512, on one that has it: kernels for AVX2 and vectors of 8.
  *
+ *     mkdir -p /tmp/avx2/pocl /tmp/avx2/cache
  *     cc -shared -fPIC -o /tmp/avx2/libpocl-avx2.so tools/without_avx512.c -Wl,--no-as-needed -l:libpocl.so.2 -ldl
  *     echo /tmp/avx2/libpocl-avx2.so >/tmp/avx2/pocl.icd
  *     OCL_ICD_VENDORS=/tmp/avx2 POCL_CACHE_DIR=/tmp/avx2/pocl XDG_CACHE_HOME=/tmp/avx2/cache invar devices
  *
  * then shows a device `pthread-haswell`. The library is a driver in front of libpocl: what LLVM is asked about the
  * processor is answered here, since symbols are looked up in the library that was loaded first. This works with the
- * LLVM that PoCL 3.1 of Debian 12 has (15), whose StringMap has the layout below. PoCL's cache tells processors
- * apart, Invar's too; folders of their own keep times cold.
+ * LLVM that PoCL 3.1 of Debian 12 has (15), whose StringMap has the layout below. Caches in folders
+ * of their own keep kernels of the two kinds apart.
  * Others: OPENBLAS_CORETYPE=Haswell, XLA_FLAGS=--xla_cpu_max_isa=AVX2. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
