@@ -2,8 +2,9 @@
  * are all that any of them needs from elsewhere; invar/random.h, which needs Random123's, is left
  * out.
  *
- * core         status, runtime, linalg, tune, graph, op, data, train: devices and tuning them,
- *              products, networks that train on one's own data, with kernels and ops of one's own
+ * core         status, runtime, linalg, tune, graph, image_ops, op, data, train: devices and tuning
+ *              them, products, networks that train on one's own data, with kernels and ops of one's
+ *              own
  * invariance   transform, affine, posterior, signal, stream, random, tuning, audit: groups and
  *              learned transformations, what the studies are about, tuning their kernels, and how
  *              invariant a network is
@@ -16,6 +17,7 @@
 /* core */
 #include <invar/data.h>
 #include <invar/graph.h>
+#include <invar/image_ops.h>
 #include <invar/linalg.h>
 #include <invar/op.h>
 #include <invar/runtime.h>
