@@ -12,7 +12,7 @@ enum { MOST_PHASES = 4 };
 
 /* Elements of the workspace that images share, unless one alone takes more: they are still in the
  * cache when they are read. */
-enum { WORKSPACE = 1 << 20 };
+enum { WORKSPACE = 1 << 19 };
 
 iv_view conv_part(const iv_tensor *images, size_t image, size_t channel) {
     iv_view view = iv_tensor_view(images);
@@ -51,12 +51,13 @@ static bool is_pointwise(const conv_layer *l) {
 /* ------------------------------------------------------------------ building */
 
 static int choose_way(iv_context *context, const conv_layer *l, bool gradient) {
-    if (l->groups > 1 && (l->inputs < FEW_CHANNELS || l->outputs < FEW_CHANNELS))
-        return CONVOLVE_PLANES;
-    if (is_pointwise(l) || !iv_kernel_value(context, "convolve", "DIRECT"))
-        return CONVOLVE_PRODUCTS;
     const bool few_phases = l->window.stride[Y] * l->window.stride[X] <= MOST_PHASES;
-    return !gradient || few_phases ? CONVOLVE_DIRECT : CONVOLVE_PRODUCTS;
+    const bool few_channels =
+        l->groups > 1 && (l->inputs < FEW_CHANNELS || l->outputs < FEW_CHANNELS);
+    if (is_pointwise(l) && !few_channels) return CONVOLVE_PRODUCTS;
+    if (iv_kernel_value(context, "convolve", "DIRECT") && (few_phases || !gradient))
+        return CONVOLVE_DIRECT;
+    return few_channels ? CONVOLVE_PLANES : CONVOLVE_PRODUCTS;
 }
 
 /* Choose the way and how many images the workspace holds, and add that as the node's next output: it
