@@ -145,40 +145,34 @@ __attribute__((always_inline)) static void store_pairs(float16 a, float16 b, __g
 }
 #endif
 
-/* `positions`: of all images, image by image, each a grid_y x grid_x; they lie step_y and step_x apart
- * in x, out_y and out_x apart in y.
- * Work-items: (tiles of positions, groups x panels, members). */
-__attribute__((reqd_work_group_size(1, 1, 1)))
-__kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed), TENSOR(float, y),
-#ifdef GATE
-                              TENSOR(const float, gate),
-#endif
-                              __global const uint *restrict offsets, uint k, uint panels,
-                              uint channels, uint positions, uint grid_y, uint grid_x, uint image,
-                              uint group_step, uint step_y, uint step_x, uint out_image,
-                              uint out_plane, uint out_y, uint out_x) {
-    const size_t r = get_global_id(2);
-    const uint panel = get_global_id(1), begin = get_global_id(0) * MR;
-    const uint group = panel / panels, column = (panel - group * panels) * PANEL;
+/* Where the outputs of images lie: a grid in each. */
+typedef struct {
+    uint positions;                      /* of all images, image by image and row by row */
+    uint grid_y, grid_x;                 /* of an image */
+    uint image, step_y, step_x;          /* steps in x, from image to image and from output to output */
+    uint out_image, out_y, out_x, plane; /* in y, and from channel to channel */
+} grid;
 
+/* A tile whose first position is `begin`; out and gates: its first channel, of n_columns. */
+static void compute_tile(const grid *g, uint begin, __global const float *x,
+                         __global const float *weights, __global const uint *restrict offsets,
+                         uint k, uint n_columns, __global float *out, __global const float *gates) {
     /* Past the end the last position is repeated. */
     size_t rows[MR], places[MR];
-    const uint count = min((uint)MR, positions - begin);
-    uint b = begin / (grid_y * grid_x), j = begin - b * (grid_y * grid_x), i = j / grid_x;
-    j -= i * grid_x;
+    const uint count = min((uint)MR, g->positions - begin), of_image = g->grid_y * g->grid_x;
+    uint b = begin / of_image, j = begin - b * of_image, i = j / g->grid_x;
+    j -= i * g->grid_x;
     _Pragma("unroll") for (uint m = 0; m < MR; m++) {
-        rows[m] = (size_t)b * image + (size_t)i * step_y + (size_t)j * step_x;
-        places[m] = (size_t)b * out_image + (size_t)i * out_y + (size_t)j * out_x;
+        rows[m] = (size_t)b * g->image + (size_t)i * g->step_y + (size_t)j * g->step_x;
+        places[m] = (size_t)b * g->out_image + (size_t)i * g->out_y + (size_t)j * g->out_x;
         if (m + 1 >= count) continue;
-        if (++j < grid_x) continue;
+        if (++j < g->grid_x) continue;
         j = 0;
-        if (++i < grid_y) continue;
+        if (++i < g->grid_y) continue;
         i = 0;
         b++;
     }
 
-    __global const float *images = MEMBER(x, r) + (size_t)group * group_step;
-    __global const float *weights = MEMBER(packed, r) + (size_t)panel * (1 + k) * PANEL;
     vector sum[MR][NV];
     _Pragma("unroll") for (uint v = 0; v < NV; v++) {
         sum[0][v] = LOAD(weights + v * VW);
@@ -186,7 +180,7 @@ __kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed
     }
     for (uint q = 0; q < k; q++) {
         weights += PANEL;
-        __global const float *at = images + offsets[q];
+        __global const float *at = x + offsets[q];
         vector right[NV];
         _Pragma("unroll") for (uint v = 0; v < NV; v++) right[v] = LOAD(weights + v * VW);
         _Pragma("unroll") for (uint m = 0; m < MR; m++) {
@@ -196,14 +190,6 @@ __kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed
         }
     }
 
-    const uint n_columns = min((uint)PANEL, channels - column);
-    const size_t first_plane = (size_t)(group * channels + column) * out_plane;
-    __global float *out = MEMBER(y, r) + first_plane;
-#ifdef GATE
-    __global const float *gates = MEMBER(gate, r) + first_plane;
-#else
-    __global const float *gates = 0;
-#endif
 #ifdef ACTIVATION
     _Pragma("unroll") for (uint m = 0; m < MR; m++)
         _Pragma("unroll") for (uint v = 0; v < NV; v++) sum[m][v] = activate_vector(sum[m][v]);
@@ -215,13 +201,13 @@ __kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed
     if (MR % 4 == 2) whole &= places[MR - 1] == places[MR - 2] + 1;
     if (whole) {
         _Pragma("unroll") for (uint v = 0; v < NV; v++) {
-            const size_t first = (size_t)v * VW * out_plane;
+            const size_t first = (size_t)v * VW * g->plane;
             _Pragma("unroll") for (uint m = 0; m + 4 <= MR; m += 4)
                 store_quads(sum[m][v], sum[m + 1][v], sum[m + 2][v], sum[m + 3][v], out, gates,
-                            first + places[m], out_plane);
+                            first + places[m], g->plane);
             if (MR % 4 == 2)
                 store_pairs(sum[MR - 2][v], sum[MR - 1][v], out, gates, first + places[MR - 2],
-                            out_plane);
+                            g->plane);
         }
         return;
     }
@@ -231,11 +217,41 @@ __kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed
         _Pragma("unroll") for (uint v = 0; v < NV; v++) SPREAD(sum[m][v], &tile[m][v * VW]);
     for (uint c = 0; c < n_columns; c++)
         for (uint m = 0; m < count; m++) {
-            const size_t place = (size_t)c * out_plane + places[m];
+            const size_t place = (size_t)c * g->plane + places[m];
             float value = tile[m][c];
             GATE_RESULT(pass_number, value, gates[place])
             out[place] = value;
         }
+}
+
+/* A work-item computes `tiles` tiles, one after another.
+ * Work-items: (groups of tiles, groups x panels, members). */
+__attribute__((reqd_work_group_size(1, 1, 1)))
+__kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed), TENSOR(float, y),
+#ifdef GATE
+                              TENSOR(const float, gate),
+#endif
+                              __global const uint *restrict offsets, uint k, uint panels,
+                              uint channels, uint tiles, uint positions, uint grid_y, uint grid_x,
+                              uint image, uint group_step, uint step_y, uint step_x, uint out_image,
+                              uint out_plane, uint out_y, uint out_x) {
+    const size_t r = get_global_id(2);
+    const uint panel = get_global_id(1), first = get_global_id(0) * tiles * MR;
+    const uint group = panel / panels, column = (panel - group * panels) * PANEL;
+    const size_t plane = (size_t)(group * channels + column) * out_plane;
+    __global const float *images = MEMBER(x, r) + (size_t)group * group_step;
+    __global const float *weights = MEMBER(packed, r) + (size_t)panel * (1 + k) * PANEL;
+    __global float *out = MEMBER(y, r) + plane;
+#ifdef GATE
+    __global const float *gates = MEMBER(gate, r) + plane;
+#else
+    __global const float *gates = 0;
+#endif
+    const grid g = {positions, grid_y,    grid_x, image, step_y,
+                    step_x,    out_image, out_y,  out_x, out_plane};
+    for (uint begin = first; begin < min(first + tiles * MR, positions); begin += MR)
+        compute_tile(&g, begin, images, weights, offsets, k, min((uint)PANEL, channels - column),
+                     out, gates);
 }
 
 /* ------------------------------------------------------------------ few channels */

@@ -10,6 +10,9 @@
 /* Fewer output channels than this leave most lanes of a vector idle: vectors lie along rows then. */
 enum { FEW_CHANNELS = 8 };
 
+/* A work-item computes up to so many tiles, so that its beginning counts little. */
+enum { MOST_TILES = 8 };
+
 /* What a work-item computes. */
 typedef struct {
     size_t positions, vectors, width; /* -DMR -DNV -DVW */
@@ -312,12 +315,17 @@ static iv_status append_sums(emitter *e, const node *n, const side *s, const pha
     iv_arg_uint(launch, s->panels);
     iv_arg_uint(launch, s->to_channels);
     const size_t positions = images * p->grid[Y] * p->grid[X];
+    const size_t n_tiles = divide_up(positions, s->tile.positions);
+    const size_t tiles = n_tiles < 2 * MOST_TILES    ? 1
+                         : n_tiles < 64 * MOST_TILES ? divide_up(n_tiles, 64)
+                                                     : MOST_TILES;
+    iv_arg_uint(launch, tiles);
     iv_arg_uint(launch, positions);
     arg_steps(launch, s, p);
-    return iv_launch_end_by_member(launch, 3,
-                                   (const size_t[]){divide_up(positions, s->tile.positions),
-                                                    s->panels * s->layer->groups, e->n_members},
-                                   (const size_t[]){1, 1, 1});
+    return iv_launch_end_by_member(
+        launch, 3,
+        (const size_t[]){divide_up(n_tiles, tiles), s->panels * s->layer->groups, e->n_members},
+        (const size_t[]){1, 1, 1});
 }
 
 static iv_status append(emitter *e, const node *n, const conv_layer *l, const iv_tensor *workspace,
