@@ -265,6 +265,7 @@ static iv_status append_finish(emitter *e, const node *n, const conv_layer *l, s
     iv_arg_uint(launch, l->positions);
     iv_arg_uint(launch, planes);
     iv_arg_uint(launch, l->y->dims[1]);
+    iv_arg_uint(launch, block);
     return iv_launch_end_by_member(launch, 3,
                                    (const size_t[]){l->positions / block, planes, e->n_members},
                                    block > 1 ? (const size_t[]){1, 1, 1} : NULL);
