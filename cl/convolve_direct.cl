@@ -264,8 +264,8 @@ __kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed
 /* VW values, STEP apart. */
 #if STEP == 2 && VW > 1
 static vector load_row(__global const float *p) {
-    const vector a = LOAD(p), b = LOAD(p + VW);
-    return (vector)(a.even, b.even);
+    const vector a = LOAD(p), b = LOAD(p + VW - 1);
+    return (vector)(a.even, b.odd);
 }
 #elif STEP > 1
 static vector load_row(__global const float *p) {
