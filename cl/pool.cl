@@ -94,9 +94,9 @@ static void find_outputs(uint t, uint pixels, uint outputs, uint stride, uint di
     uint first, end;                                                                               \
     find_outputs(t, pixels_x, outputs_x, stride_x, dilation_x, before_x, &first, &end)
 
-/* One part of the windows of a row: better values take their places. steps: from the first of a
- * vector's pixels to each of them. Twice does no harm, so that the
- * last vector may begin before the one before it ends. */
+/* One part of the windows of a row: larger values take their places. Twice does no harm, so that the
+ * last vector may begin before the one before it ends.  steps: from the first of a vector's pixels
+ * to each of them. */
 static void take_larger(__global const float *row, uint pixel, integers steps, uint n,
                         __global float *y, __global int *chosen) {
     if (n < VW) {

@@ -187,9 +187,11 @@ static iv_status make_tables(emitter *e, const side *s, phase *p) {
     return status;
 }
 
-static void tile_options(const side *s, const char *more, char options[112]) {
-    snprintf(options, 112, "-DMR=%zu -DNV=%zu -DVW=%zu%s", s->tile.positions, s->tile.vectors,
-             s->tile.width, more);
+enum { TILE_OPTIONS = 128 };
+
+static void tile_options(const side *s, const char *more, char options[TILE_OPTIONS]) {
+    snprintf(options, TILE_OPTIONS, "-DMR=%zu -DNV=%zu -DVW=%zu -DTILES=%d%s", s->tile.positions,
+             s->tile.vectors, s->tile.width, MOST_TILES, more);
 }
 
 /* Elements of w from one output channel of the side to the next, and from group to group. */
@@ -201,7 +203,7 @@ static void arg_weight_strides(iv_launch *launch, const side *s) {
 
 static iv_status append_pack(emitter *e, const side *s, const phase *p, const iv_tensor *bias) {
     const conv_layer *l = s->layer;
-    char options[112];
+    char options[TILE_OPTIONS];
     tile_options(s, bias ? " -DBIAS" : "", options);
     iv_launch *launch = iv_launch_begin(e->sequence, "convolve_direct", "pack_weights", options);
     iv_arg_tensor(launch, l->w);
@@ -224,7 +226,7 @@ static iv_status append_pack(emitter *e, const side *s, const phase *p, const iv
 
 static iv_status append_surround(emitter *e, const side *s, size_t first, size_t images,
                                  iv_view surrounded) {
-    char options[112];
+    char options[TILE_OPTIONS];
     tile_options(s, "", options);
     iv_launch *launch = iv_launch_begin(e->sequence, "convolve_direct", "surround", options);
     const size_t planes = images * s->from->dims[1];
@@ -275,7 +277,7 @@ static void arg_steps(iv_launch *launch, const side *s, const phase *p) {
 static iv_status append_rows(emitter *e, const node *n, const side *s, const phase *p, iv_view from,
                              size_t first, size_t images) {
     const iv_tensor *bias = s->gradient ? NULL : n->inputs[2];
-    char end[64], more[88], options[112];
+    char end[64], more[88], options[TILE_OPTIONS];
     end_options(n, bias, end);
     snprintf(more, sizeof more, " -DSTEP=%zu%s", step_x(s), end);
     tile_options(s, more, options);
@@ -302,7 +304,7 @@ static iv_status append_rows(emitter *e, const node *n, const side *s, const pha
 static iv_status append_sums(emitter *e, const node *n, const side *s, const phase *p, iv_view from,
                              size_t first, size_t images) {
     if (s->by_rows) return append_rows(e, n, s, p, from, first, images);
-    char end[64], options[112];
+    char end[64], options[TILE_OPTIONS];
     end_options(n, false, end);
     tile_options(s, end, options);
     iv_launch *launch = iv_launch_begin(e->sequence, "convolve_direct", "convolve_direct", options);
