@@ -34,9 +34,11 @@ static void copy_row(__global const float *in, __global float *out, uint n) {
 }
 
 /* Surrounds images with zeros: planes of size_y x size_x from those of pixels_y x pixels_x, which
- * begin at (before_y, before_x). What does not fit is left out.  Work-items: (planes, members). */
+ * begin at (before_y, before_x), and the last one with `reach` more. What does not fit is left out.
+ * Work-items: (planes, members). */
 __kernel void surround(TENSOR(const float, x), TENSOR(float, surrounded), uint planes, uint pixels_y,
-                       uint pixels_x, uint before_y, uint before_x, uint size_y, uint size_x) {
+                       uint pixels_x, uint before_y, uint before_x, uint size_y, uint size_x,
+                       uint reach) {
     const uint plane = get_global_id(0), r = get_global_id(1);
     if (plane >= planes) return;
     __global const float *in = MEMBER(x, r) + (size_t)plane * pixels_y * pixels_x;
@@ -50,7 +52,8 @@ __kernel void surround(TENSOR(const float, x), TENSOR(float, surrounded), uint p
             copy_row(in + (size_t)(i - before_y) * pixels_x, row + before_x, end_x - before_x);
         for (uint j = max(before_x, end_x); j < size_x; j++) row[j] = 0.0f;
     }
-    for (uint i = max(before_y, end_y) * size_x; i < size_y * size_x; i++) out[i] = 0.0f;
+    const uint end = size_y * size_x + (plane == planes - 1 ? reach : 0);
+    for (uint i = max(before_y, end_y) * size_x; i < end; i++) out[i] = 0.0f;
 }
 
 /* Weights as the products read them: packed [groups, panels][1 + k][PANEL], first the bias or zeros,
@@ -149,8 +152,8 @@ typedef struct {
 
 /* A tile whose first position is `begin`: out[c][m] of PANEL channels and MR positions. */
 static void compute_tile(const grid *g, uint begin, __global const float *x,
-                         __global const float *weights, __global const uint *restrict offsets,
-                         uint k, float *out) {
+                         __global const float *weights, __global const uint *offsets, uint k,
+                         float *out) {
     size_t rows[MR]; /* past the end the last position is repeated */
     const uint of_image = g->grid_y * g->grid_x;
     uint b = begin / of_image, j = begin - b * of_image, i = j / g->grid_x;
