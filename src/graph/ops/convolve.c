@@ -245,17 +245,19 @@ static iv_status append_fold(emitter *e, const node *n, const conv_layer *l, siz
         launch, 3, (const size_t[]){l->pixels, images * l->inputs, e->n_members}, NULL);
 }
 
-/* The bias and the activation of some images, still in the cache. On CPUs a work-item takes a plane. */
+/* The bias and the activation of some images, still in the cache. Where images are read directly, on
+ * CPUs, a work-item takes a plane. */
 static iv_status append_finish(emitter *e, const node *n, const conv_layer *l, size_t first,
                                size_t images) {
-    const iv_device_info *device = iv_context_device(e->graph->context);
+    iv_context *context = e->graph->context;
     const iv_tensor *bias = n->inputs[2];
     char end[64], more[112];
     if (!bias && n->activation == IV_ACTIVATION_NONE) return IV_OK;
-    const size_t width = device->float_vector_width >= 16  ? 16
-                         : device->float_vector_width >= 4 ? 4
-                                                           : 1;
-    const size_t block = width > 1 ? l->positions : 1;
+    const bool by_planes = iv_kernel_value(context, "convolve", "DIRECT");
+    const size_t block = by_planes ? l->positions : 1;
+    const size_t width = !by_planes                                             ? 1
+                         : iv_context_device(context)->float_vector_width >= 16 ? 16
+                                                                                : 4;
     end_options(n, end);
     snprintf(more, sizeof more, " -DVW=%zu%s", width, end);
     iv_launch *launch = begin(e, l, "finish", more);
