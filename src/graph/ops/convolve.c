@@ -252,7 +252,7 @@ static iv_status append_finish(emitter *e, const node *n, const conv_layer *l, s
     iv_context *context = e->graph->context;
     const iv_tensor *bias = n->inputs[2];
     char end[64], more[112];
-    if (!bias && n->activation == IV_ACTIVATION_NONE) return IV_OK;
+    if (!bias) return IV_OK; /* the product has ended with the activation */
     const bool by_planes = iv_kernel_value(context, "convolve", "DIRECT");
     const size_t block = by_planes ? l->positions : 1;
     const size_t width = !by_planes                                             ? 1
@@ -263,7 +263,7 @@ static iv_status append_finish(emitter *e, const node *n, const conv_layer *l, s
     iv_launch *launch = begin(e, l, "finish", more);
     const size_t planes = images * l->y->dims[1];
     iv_arg_view(launch, conv_part(l->y, first, 0));
-    if (bias) iv_arg_tensor(launch, bias);
+    iv_arg_tensor(launch, bias);
     iv_arg_uint(launch, l->positions);
     iv_arg_uint(launch, planes);
     iv_arg_uint(launch, l->y->dims[1]);
@@ -296,6 +296,7 @@ static iv_status append_product(emitter *e, const node *n, const conv_layer *l, 
         gemm.m = l->outputs;
         gemm.k = k;
         gemm.b = unfolded;
+        if (!n->inputs[2]) gemm.activation = n->activation;
         gemm.c = conv_part(l->y, first, group * l->outputs);
         return multiply(e, gemm, images, of_unfolded, of_y);
     }
