@@ -41,8 +41,9 @@ iv_status iv_data_directory(const char *override, char *path, size_t size, iv_er
  * function that makes them (built in) or the files that they are read from. */
 typedef struct iv_dataset_info iv_dataset_info;
 struct iv_dataset_info {
-    const char *name;  /* as specs and commands write it; the folder of its files */
-    const char *title; /* one line: what it is */
+    const char *name;      /* as specs and commands write it; the folder of its files */
+    const char *title;     /* one line: what it is */
+    const char *reference; /* to cite, as BibTeX; NULL: nothing to cite */
     size_t channels, height, width;
     size_t n_classes;
     size_t n_training, n_test; /* official numbers of images; 0: as many as wanted */

@@ -173,6 +173,14 @@ const iv_schema ml_schema = {
     .study = "marginal-likelihood",
     .title = "The degree of an invariance learned by gradient descent on a lower bound of the "
              "marginal likelihood (van der Ouderaa and van der Wilk 2022)",
+    .reference = "@inproceedings{vanderouderaa2022invariant,\n"
+                 "  author    = {van der Ouderaa, Tycho F. A. and van der Wilk, Mark},\n"
+                 "  title     = {Learning Invariant Weights in Neural Networks},\n"
+                 "  booktitle = {Uncertainty in Artificial Intelligence},\n"
+                 "  year      = {2022},\n"
+                 "  eprint    = {2202.12439},\n"
+                 "  archiveprefix = {arXiv}\n"
+                 "}\n",
     .keys = keys,
     .n_keys = sizeof keys / sizeof *keys,
     .metric = ml_metric_def,
