@@ -144,13 +144,15 @@ static iv_status add_curves(iv_text *page, const iv_audit *audit, const char *fi
 
 /* ------------------------------------------------------------------ the worst images */
 
-enum { LABEL = 16 };
+enum { LABEL = 16, PICTURE = 84, MOST_SIDE = 1000 }; /* characters; pixels of a side */
 
 /* Write a row of pictures [n, planes, height, width] and put it on the page. */
 static iv_status add_row(iv_text *page, const iv_audit *audit, const iv_audit_worst *worst,
                          bool saliency, const char *const *labels, const char *alt,
                          const char *path, iv_error *error) {
     const iv_image_shape shape = audit->shape;
+    const size_t side = shape.height > shape.width ? shape.height : shape.width;
+    if ((shape.planes != 1 && shape.planes != 3) || side > MOST_SIDE) return IV_OK;
     const iv_image_grid grid = {.images = saliency ? worst->saliency : worst->pixels,
                                 .rows = 1,
                                 .columns = worst->n_shown,
@@ -158,8 +160,8 @@ static iv_status add_row(iv_text *page, const iv_audit *audit, const iv_audit_wo
                                 .width = shape.width,
                                 .planes = shape.planes,
                                 .is_signed = saliency,
+                                .zoom = side < PICTURE ? (unsigned)(PICTURE / side) : 1,
                                 .column_labels = labels};
-    if (shape.planes != 1 && shape.planes != 3) return IV_OK;
     const iv_status status = iv_image_grid_write(&grid, path, error);
     return status == IV_OK ? iv_page_add_picture(page, path, alt, true, error) : status;
 }
@@ -256,12 +258,17 @@ static iv_status add_page(iv_text *page, const iv_audit *audit, const char *figu
         iv_text_add(page, "<h2>Directions of the affine algebra</h2>\n");
     for (size_t i = 0; i < audit->n_models; i++) add_directions(page, &audit->models[i]);
     if (has_worst(audit))
-        iv_text_add(page,
-                    "<h2>Worst images</h2>\n<p class=\"note\">The images whose class "
-                    "distributions move most (DI), with the predicted class and its "
-                    "probability under each element; below, where that is known, the saliency "
-                    "maps of the class predicted at the image itself: red where a brighter "
-                    "pixel raises its logit, blue where it lowers it.</p>\n");
+        iv_text_format(
+            page,
+            "<h2>Worst images</h2>\n<p class=\"note\">The images whose class "
+            "distributions move most (DI), with the predicted class and its "
+            "probability under each element; below, where that is known, the saliency "
+            "maps of the class predicted at the image itself: %s.</p>\n",
+            audit->shape.planes == 3
+                ? "a colour is lighter than grey where more of it raises the logit of "
+                  "that class, darker where it lowers it"
+                : "red where a brighter pixel raises the logit of that class, blue where "
+                  "it lowers it");
     for (size_t i = 0; i < audit->n_models && status == IV_OK; i++)
         status = add_worst(page, audit, i, figures, error);
     iv_text_add(page, "<h2>What the metrics mean</h2>\n<dl>\n");
