@@ -91,6 +91,32 @@ static iv_status add_tables(iv_text *page, const iv_audit *audit, iv_error *erro
     return IV_OK;
 }
 
+/* The largest singular values of the Jacobians, of networks whose Jacobians were taken. */
+static void add_spectra(iv_text *page, const iv_audit *audit) {
+    enum { MOST = 10 };
+    size_t most = 0;
+    for (size_t i = 0; i < audit->n_models; i++) {
+        const iv_audit_model *model = &audit->models[i];
+        const size_t n = model->n_images[IV_AUDIT_SPECTRUM] ? model->width[IV_AUDIT_SPECTRUM] : 0;
+        if (n > most) most = n < MOST ? n : MOST;
+    }
+    if (most == 0) return;
+    iv_text_add(page, "<h2>Singular values of the Jacobian</h2>\n");
+    iv_page_open_box(page, "Singular values");
+    iv_text_add(page, "<table>\n<thead><tr><th scope=\"col\"></th>");
+    for (size_t k = 0; k < most; k++) iv_text_format(page, "<th scope=\"col\">%zu</th>", k + 1);
+    iv_text_add(page, "</tr></thead>\n<tbody>\n");
+    for (size_t i = 0; i < audit->n_models; i++) {
+        const iv_audit_model *model = &audit->models[i];
+        if (model->n_images[IV_AUDIT_SPECTRUM] == 0) continue;
+        iv_page_element(page, "<tr><th scope=\"row\">", model->name, "</th>");
+        for (size_t k = 0; k < most && k < model->width[IV_AUDIT_SPECTRUM]; k++)
+            iv_text_format(page, "<td>%.3g</td>", model->all[IV_AUDIT_SPECTRUM][k].value);
+        iv_text_add(page, "</tr>\n");
+    }
+    iv_text_add(page, "</tbody>\n</table>\n</div>\n");
+}
+
 /* ------------------------------------------------------------------ directions and curves */
 
 static void add_directions(iv_text *page, const iv_audit_model *model) {
@@ -253,6 +279,7 @@ static iv_status add_page(iv_text *page, const iv_audit *audit, const char *figu
     iv_text_add(page, "<h2>In words</h2>\n");
     add_networks(page, audit);
     iv_status status = add_tables(page, audit, error);
+    add_spectra(page, audit);
     if (status == IV_OK) status = add_curves(page, audit, figures, error);
     if (audit->n_models > 0 && audit->models[0].directions)
         iv_text_add(page, "<h2>Directions of the affine algebra</h2>\n");
