@@ -239,7 +239,7 @@ def table(items):
 def find_invar():
     root = os.path.dirname(os.path.dirname(HERE))
     built = [path for path in glob.glob(os.path.join(root, "build*/src/cli/invar"))
-             if os.access(path, os.X_OK)]
+             if os.access(path, os.X_OK) and "build-asan" not in path]
     return max(built, key=os.path.getmtime) if built else shutil.which("invar")
 
 
