@@ -1,6 +1,8 @@
 /* invar audit: how invariant networks are that were trained anywhere. */
 #include "cli/cli.h"
 
+#include "runtime/text.h"
+
 #include <invar/audit.h>
 
 #include <math.h>
@@ -9,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MOST_MODELS = 1000, MOST_CHANNELS = 3 };
+enum { MOST_MODELS = 1000, MOST_CHANNELS = 3, DEFAULT_WORST = 8 };
 
 /* ------------------------------------------------------------------ numbers */
 
@@ -64,7 +66,8 @@ static bool is_folder(const char *path) {
 
 /* A known set, in the data directory or, as DIR/NAME, in another one; a folder of images; or the
  * name of a folder of images in the data directory. */
-static iv_status load_images(const char *data, iv_dataset *images, iv_error *error) {
+static iv_status load_images(const char *data, iv_dataset_part part, iv_dataset *images,
+                             iv_error *error) {
     char directory[4096];
     const char *slash = strrchr(data, '/'), *name = slash ? slash + 1 : data;
     const bool known = iv_dataset_info_find(name);
@@ -79,7 +82,15 @@ static iv_status load_images(const char *data, iv_dataset *images, iv_error *err
     else
         status = iv_data_directory(NULL, directory, sizeof directory, error);
     if (status != IV_OK) return status;
-    return iv_dataset_load(directory, known ? name : data, 0, images, error);
+    return iv_dataset_load_part(directory, known ? name : data, 0, part, images, error);
+}
+
+/* What has to be read for --part; a value that there is not is refused once it has been read. */
+static iv_dataset_part asked_part(const cli_arguments *arguments) {
+    const char *part = cli_value(arguments, "part");
+    return !part || strcmp(part, "test") == 0 ? IV_PART_TEST
+           : strcmp(part, "training") == 0    ? IV_PART_TRAINING
+                                              : IV_PART_ALL;
 }
 
 /* Test images, or all of them where there is no test part. */
@@ -202,10 +213,18 @@ static iv_status read_networks(const cli_arguments *arguments, networks *all, iv
 
 /* ------------------------------------------------------------------ the subcommand */
 
+/* Names come from files. */
+static void say_name(const iv_audit_model *model) {
+    char name[1024];
+    snprintf(name, sizeof name, "%s", model->name);
+    iv_tame(name);
+    fprintf(stderr, "%s: %s\n", name, model->architecture);
+}
+
 static void say_notes(const iv_audit *audit) {
     for (size_t i = 0; i < audit->n_models; i++) {
         const iv_audit_model *model = &audit->models[i];
-        fprintf(stderr, "%s: %s\n", model->name, model->architecture);
+        say_name(model);
         for (const char *at = model->notes; *at;) {
             const size_t n = strcspn(at, "\n");
             fprintf(stderr, "    %.*s\n", (int)n, at);
@@ -224,7 +243,7 @@ static iv_status print(const cli_arguments *arguments, const iv_audit *audit, iv
         status = as_json ? iv_audit_json(audit, &text, error) : iv_audit_table(audit, &text, error);
     if (status == IV_OK) fputs(text, stdout);
     if (status == IV_OK && out && !as_json)
-        printf("\nresults: %s (audit.json, audit.csv%s)\n", out,
+        printf("\nresults: %s (report.html, audit.json, audit.csv%s)\n", out,
                audit->n_curves > 0 ? ", curves and their figures" : "");
     if (status == IV_OK && !drawn) fprintf(stderr, "invar: %s\n", iv_gnuplot_missing);
     free(text);
@@ -277,7 +296,8 @@ static int on_images(const cli_arguments *arguments, const iv_audit_options *ask
     curves along = {.n = 0};
     float mean[MOST_CHANNELS], deviation[MOST_CHANNELS];
     iv_status status = read_networks(arguments, &all, &error);
-    if (status == IV_OK) status = load_images(cli_value(arguments, "data"), &images, &error);
+    if (status == IV_OK)
+        status = load_images(cli_value(arguments, "data"), asked_part(arguments), &images, &error);
     bool good = true;
     if (status == IV_OK)
         good = choose_images(arguments, &images, &options) && read_curves(arguments, &along) &&
@@ -321,8 +341,10 @@ static int on_prepared(const cli_arguments *arguments, const iv_audit_options *o
 static int run(const cli_arguments *arguments) {
     const char *group = cli_value(arguments, "group");
     const bool prepares = cli_has(arguments, "prepare");
+    const bool keeps_images = cli_has(arguments, "out") || cli_has(arguments, "json");
     size_t seed = 0;
-    iv_audit_options options = {.group_name = group ? group : "rotation:4",
+    iv_audit_options options = {.n_worst = keeps_images ? DEFAULT_WORST : 0,
+                                .group_name = group ? group : "rotation:4",
                                 .no_jacobians = cli_has(arguments, "no-jacobians"),
                                 .directions = cli_has(arguments, "directions")};
     if (prepares && arguments->n_words > 0)
@@ -333,6 +355,7 @@ static int run(const cli_arguments *arguments) {
                                "needs a model, a safetensors file, or a prepared directory");
     if (!read_count(arguments, "jacobians", 1, &options.n_jacobians) ||
         !read_count(arguments, "resamples", 1, &options.n_resamples) ||
+        !read_count(arguments, "worst", 0, &options.n_worst) ||
         !read_count(arguments, "seed", 0, &seed))
         return 2;
     options.seed = (uint32_t)seed;
@@ -366,7 +389,10 @@ static const cli_option options[] = {
      "directions of the affine algebra (LieGG), from the least sensitive one on"},
     {"resamples", "N", "of the intervals' bootstrap (default: 1000)"},
     {"seed", "N", "of the intervals' draws (default: 0)"},
-    {"out", "DIR", "write audit.json and audit.csv there, and curves with their figures"},
+    {"worst", "N",
+     "show the N images that each network takes worst, in the report and in JSON (default: 8)"},
+    {"out", "DIR",
+     "write report.html, audit.json and audit.csv there, and curves with their figures"},
     {"prepare", "DIR", "write the images of the orbits there, for a program of your own"},
     {"json", NULL, "print JSON instead of a table"},
     CLI_DEVICE,
