@@ -4,9 +4,9 @@
  *
  * core         status, runtime, linalg, tune, graph, op, data, train: devices and tuning them,
  *              products, networks that train on one's own data, with kernels and ops of one's own
- * invariance   transform, affine, posterior, signal, stream, random, tuning, audit: groups and
- *              learned transformations, what the studies are about, tuning their kernels, and how
- *              invariant a network is
+ * invariance   transform, affine, posterior, signal, stream, random, tuning, onnx, audit: groups
+ *              and learned transformations, what the studies are about, tuning their kernels, reading
+ *              networks of others, and how invariant a network is
  * experiments  schema, spec, report, experiment, studies, program, bench: whole specs, from YAML to
  *              a report; measuring a device
  */
@@ -26,6 +26,7 @@
 /* invariance */
 #include <invar/affine.h>
 #include <invar/audit.h>
+#include <invar/onnx.h>
 #include <invar/posterior.h>
 #include <invar/signal.h>
 #include <invar/stream.h>
