@@ -7,10 +7,11 @@
 
 /* ------------------------------------------------------------------ two tensors */
 
-/* What the file has so far: a value, and whether it has an axis of the batch there. */
+/* What the file has so far: a value, and whether it has an axis of the batch there. A constant is the
+ * same for all images (onnx_value_beside). */
 typedef struct {
     size_t value;
-    bool batched;
+    bool batched, constant;
 } operand;
 
 /* Tensors of different ranks are aligned from the last axis, in the file: an axis of the batch must not
@@ -19,6 +20,7 @@ static iv_status align(onnx_state *s, operand *a, operand *b) {
     operand *with = a->batched ? a : b, *other = a->batched ? b : a;
     const unsigned rank = s->values[with->value].shape.rank;
     onnx_shape shape = s->values[other->value].shape;
+    if (a->constant || b->constant) return IV_OK;
     if (a->batched == b->batched && (!a->batched || shape.rank == rank)) return IV_OK;
     if (a->batched == b->batched)
         return onnx_refuse(
@@ -34,7 +36,8 @@ static iv_status align(onnx_state *s, operand *a, operand *b) {
 static iv_status join(onnx_state *s, iv_binary_kind kind, operand a, operand b, operand *result) {
     iv_status status = align(s, &a, &b);
     if (status == IV_OK) status = onnx_append_binary(s, kind, a.value, b.value, &result->value);
-    result->batched = a.batched || b.batched;
+    result->batched = (a.batched && !a.constant) || (b.batched && !b.constant);
+    result->constant = false;
     return status;
 }
 
@@ -42,9 +45,8 @@ static iv_status join(onnx_state *s, iv_binary_kind kind, operand a, operand b, 
 static iv_status take(onnx_state *s, size_t i, const onnx_name *beside, operand *taken) {
     const onnx_name *name = s->inputs[i];
     if (!name) return onnx_refuse(s, "lacks its input %zu", i);
-    taken->batched = name->constant == ONNX_NOTHING ? name->batched : beside->batched;
-    taken->value = name->value;
-    if (name->constant == ONNX_NOTHING) return IV_OK;
+    *taken = (operand){name->value, name->batched, name->constant != ONNX_NOTHING};
+    if (!taken->constant) return IV_OK;
     return onnx_value_beside(s, name, beside, &taken->value);
 }
 
@@ -67,7 +69,7 @@ static bool simple_power(onnx_state *s, const onnx_name *x, double exponent, siz
 static iv_status lower_power(onnx_state *s) {
     const onnx_constant *exponent = onnx_constant_of(s, s->inputs[1]);
     const onnx_name *x = s->inputs[0];
-    operand base, power, result;
+    operand base, power = {0}, result;
     size_t value;
     iv_status status;
     if (exponent && exponent->n == 1 && exponent->shape.rank <= 1 &&
@@ -78,8 +80,8 @@ static iv_status lower_power(onnx_state *s) {
     const onnx_name *computed = exponent ? x : s->inputs[1];
     status = take(s, 0, computed, &base);
     if (status == IV_OK && exponent && exponent->n == 1 && !exponent->floats) {
+        power = (operand){.constant = true};
         status = onnx_use_number(s, onnx_number(exponent, 0), &power.value);
-        power.batched = base.batched;
     } else if (status == IV_OK) {
         status = take(s, 1, computed, &power);
     }
@@ -117,7 +119,7 @@ static iv_status add_bias(onnx_state *s, size_t x, bool *done) {
 iv_status onnx_lower_binary(onnx_state *s, int kind) {
     const bool mean = kind == ONNX_MEAN_OF_INPUTS;
     const iv_binary_kind as = mean ? IV_ADD : (iv_binary_kind)kind;
-    operand sum, next;
+    operand sum = {0}, next;
     size_t first = 0;
     bool done = false;
     iv_status status = IV_OK;
@@ -136,8 +138,8 @@ iv_status onnx_lower_binary(onnx_state *s, int kind) {
         if (status == IV_OK) status = join(s, as, sum, next, &sum);
     }
     if (status == IV_OK && mean) {
+        next = (operand){.constant = true};
         status = onnx_use_number(s, (double)s->n_inputs, &next.value);
-        next.batched = sum.batched;
         if (status == IV_OK) status = join(s, IV_DIVIDE, sum, next, &sum);
     }
     if (status == IV_OK) onnx_bind_value(s, 0, sum.value, sum.batched);
