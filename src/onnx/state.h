@@ -272,7 +272,8 @@ onnx_lower onnx_lower_binary, onnx_lower_unary, onnx_lower_clip, onnx_lower_hard
     onnx_lower_dropout, onnx_lower_cast, onnx_lower_cast_like, onnx_lower_selu, onnx_lower_celu;
 onnx_lower onnx_lower_convolve, onnx_lower_pool, onnx_lower_pool_all, onnx_lower_normalize,
     onnx_lower_gemm, onnx_lower_matmul;
-onnx_lower onnx_lower_softmax, onnx_lower_reduce;
+onnx_lower onnx_lower_softmax, onnx_lower_reduce, onnx_lower_layer_normalize,
+    onnx_lower_instance_normalize;
 onnx_lower onnx_lower_reshape, onnx_lower_flatten, onnx_lower_squeeze, onnx_lower_unsqueeze,
     onnx_lower_shape, onnx_lower_expand;
 onnx_lower onnx_lower_transpose, onnx_lower_concatenate, onnx_lower_slice, onnx_lower_split,

@@ -35,6 +35,10 @@ static const onnx_op ops[] = {
     {"BatchNormalization", onnx_lower_normalize, NULL, 0, 5, 5, 5,
      "epsilon momentum training_mode "},
 
+    {"LayerNormalization", onnx_lower_layer_normalize, NULL, 0, 2, 3, 3,
+     "axis epsilon stash_type "},
+    {"InstanceNormalization", onnx_lower_instance_normalize, NULL, 0, 3, 3, 1, "epsilon "},
+
     /* element by element */
     BINARY("Add", IV_ADD),
     BINARY("Sub", IV_SUBTRACT),
