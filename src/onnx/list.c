@@ -47,6 +47,7 @@ iv_status onnx_use_constant(onnx_state *s, size_t constant, const onnx_shape *sh
         return IV_OK;
     }
     const iv_status status = add_value(s, shape, constant, ONNX_NOTHING, value);
+    if (status == IV_OK) s->values[*value].name = of->name;
     if (status == IV_OK && same) {
         of->has_value = true;
         of->value = *value;

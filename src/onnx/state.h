@@ -28,8 +28,9 @@ typedef struct {
     float *floats;
     int64_t *integers;
     uint8_t
-        *of_images; /* [n] of integers: 1 where an entry is the number of images; NULL: none is */
-    bool has_value; /* there is a value that takes its floats, in the shape of the constant */
+        *of_images;   /* [n] of integers: 1 where an entry is the number of images; NULL: none is */
+    const char *name; /* in the file; "" if it is computed */
+    bool has_value;   /* there is a value that takes its floats, in the shape of the constant */
     size_t value;
 } onnx_constant;
 

@@ -234,6 +234,7 @@ iv_status onnx_read_tensor(onnx_state *s, const char *file_name, const Onnx__Ten
         else
             set_from_list(made, type, tensor);
         if (type->floats && type->type != TYPE(FLOAT) && n > 1) s->narrow = type->name;
+        made->name = file_name;
         *constant = (size_t)(made - s->constants);
         for (size_t i = 0; type->type == TYPE(UINT64) && i < n; i++)
             if (made->integers[i] < 0)
