@@ -103,23 +103,34 @@ static iv_status mark(onnx_state *s, size_t output, bool *nodes, bool *values) {
     return status;
 }
 
-/* The floats of a constant go to the first value that has them; others have copies. */
-static iv_status move_value(onnx_state *s, onnx_value *from, iv_onnx_value *to) {
+/* The last value that takes a constant has its floats, others have copies. */
+static float *take_floats(onnx_constant *constant) {
+    float *floats = constant->floats;
+    if (--constant->n_takers == 0) {
+        constant->floats = NULL;
+        return floats;
+    }
+    float *copy = malloc((constant->n + 1) * sizeof *copy);
+    if (copy) memcpy(copy, floats, constant->n * sizeof *copy);
+    return copy;
+}
+
+static iv_status move_value(onnx_state *s, const onnx_value *from, iv_onnx_value *to) {
+    const bool computed = from->constant == ONNX_NOTHING;
     char name[ONNX_NODE_NAME];
     to->name = strdup(onnx_tame(from->name, name));
     to->rank = from->shape.rank;
     for (unsigned i = 0; i < to->rank; i++) to->shape[i] = from->shape.axes[i];
-    if (from->constant != ONNX_NOTHING) {
-        const onnx_constant *constant = &s->constants[from->constant];
-        to->data = malloc((constant->n + 1) * sizeof *to->data);
-        if (to->data) memcpy(to->data, constant->floats, constant->n * sizeof *to->data);
-    }
-    if (to->name && (to->data || from->constant == ONNX_NOTHING)) return IV_OK;
+    if (!computed) to->data = take_floats(&s->constants[from->constant]);
+    if (to->name && (to->data || computed)) return IV_OK;
     return iv_fail(s->error, IV_ENOMEM, "%s: no memory to read it", s->path);
 }
 
 static iv_status move_all(onnx_state *s, const bool *nodes, const bool *values, size_t *number,
                           iv_onnx_model *model) {
+    for (size_t i = 0; i < s->n_values; i++)
+        if (values[i] && s->values[i].constant != ONNX_NOTHING)
+            s->constants[s->values[i].constant].n_takers++;
     for (size_t i = 0; i < s->n_values; i++) {
         if (!values[i]) continue;
         number[i] = model->n_values;

@@ -32,6 +32,7 @@ typedef struct {
     const char *name; /* in the file; "" if it is computed */
     bool has_value;   /* there is a value that takes its floats, in the shape of the constant */
     size_t value;
+    size_t n_takers; /* values of the finished list that still want its floats */
 } onnx_constant;
 
 /* As iv_onnx_value, while it is made. */

@@ -66,6 +66,10 @@ static void set(onnx_constant *constant, size_t i, const number_type *type, uint
 }
 
 static void set_from_bytes(onnx_constant *constant, const number_type *type, const uint8_t *bytes) {
+    if (type->type == TYPE(FLOAT)) {
+        iv_floats_of_bytes(constant->floats, bytes, constant->n);
+        return;
+    }
     for (size_t i = 0; i < constant->n; i++)
         set(constant, i, type, iv_bits_at(bytes + i * type->bytes, type->bytes));
 }
