@@ -149,6 +149,12 @@ iv_status onnx_append_binary(onnx_state *s, iv_binary_kind kind, size_t a, size_
                        value);
 }
 
+iv_status onnx_append_number(onnx_state *s, iv_binary_kind kind, double number, size_t *value) {
+    size_t constant;
+    const iv_status status = onnx_use_number(s, number, &constant);
+    return status == IV_OK ? onnx_append_binary(s, kind, *value, constant, value) : status;
+}
+
 /* ------------------------------------------------------------------ nodes that move entries */
 
 /* Axes, with that of the batch, that stay side by side are one: a permutation of few axes. */
