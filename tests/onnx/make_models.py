@@ -308,6 +308,11 @@ def images():
         m.then("Flatten")
         m.then("MatMul", m.floats_of(m.weights(width_of(m), 3)))
         m.finish()
+    for size in (3, 5):
+        m = Model("lrn-%d" % size, 9, ["n", 5, 2, 3])
+        m.then("LRN", alpha=0.7, beta=0.6, bias=1.5, size=size)
+        flat_head(m, 30)
+        m.finish()
     m = Model("pooled-logits", 13, ["n", 2, 4, 4])
     m.then("Conv", m.floats_of(m.weights(3, 2, 3, 3)))
     m.then("GlobalAveragePool")
