@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* Versions of the file format, and a memory for constants that no file of an honest exporter needs:
- * what is in a file, and 64 MiB for what is computed from it. */
-enum { FIRST_IR = 3, LAST_IR = 13, FREE_ENTRIES = 1 << 24 };
+ * what is in a file, and 16 MiB for what is computed from it. */
+enum { FIRST_IR = 3, LAST_IR = 13, FREE_ENTRIES = 1 << 22 };
 
 bool iv_onnx_is_built(void) {
     return true;
