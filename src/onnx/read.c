@@ -262,13 +262,12 @@ static iv_status make_input(onnx_state *s, const char *name, const onnx_shape *g
              : shape;
     iv_status status = onnx_add_image(s, &image, &value);
     if (status != IV_OK) return status;
-    s->values[value].name = as->name;
     if (last) {
+        s->values[value].name = as->name;
         onnx_note(s, "takes images of [height, width, planes], and gets them so");
         status = onnx_append_permute(s, value, (const unsigned[]){0, 2, 3, 1}, &value);
     }
-    as->value = value;
-    as->batched = batched;
+    if (status == IV_OK) onnx_bind(s, as, value, batched);
     return status;
 }
 
@@ -326,6 +325,9 @@ static iv_status lower_node(onnx_state *s) {
     if (s->node->n_output > op->most_outputs)
         return onnx_refuse(s, "has %zu outputs, expected at most %u", s->node->n_output,
                            op->most_outputs);
+    if (!constant && !op->first_may_be_constant && s->inputs[0]->value == ONNX_NOTHING)
+        return onnx_refuse(s,
+                           "its first input is a constant, expected one that depends on the image");
     onnx_lower *lower = constant ? op->fold : op->lower;
     if (!lower)
         return onnx_refuse(s, constant

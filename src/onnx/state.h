@@ -41,7 +41,10 @@ typedef struct {
     onnx_shape shape;
     size_t constant, node; /* what makes it; ONNX_NOTHING */
     size_t n_uses;         /* by nodes of the list */
-    bool shared;           /* more than one name of the file that is still used stands for it */
+
+    /* Uses of all names of the file that stand for it, but for those that made it stand for another
+     * name: 1 where one node of the file alone has to do with it. */
+    size_t n_uses_in_file;
 } onnx_value;
 
 /* What a name of the file stands for. */
@@ -177,6 +180,8 @@ iv_status onnx_append_permute(onnx_state *s, size_t x, const unsigned *order, si
 iv_status onnx_append_part(onnx_state *s, size_t x, unsigned axis, size_t first, size_t count,
                            size_t *value);
 
+/* A name stands for a value. */
+void onnx_bind(onnx_state *s, onnx_name *name, size_t value, bool batched);
 /* What output k of the node being lowered stands for. */
 void onnx_bind_value(onnx_state *s, size_t k, size_t value, bool batched);
 void onnx_bind_constant(onnx_state *s, size_t k, const onnx_constant *constant);
@@ -266,7 +271,8 @@ typedef struct {
     onnx_lower *fold;  /* where all inputs are constants; NULL: refused there */
     int kind;          /* handed to these */
     unsigned least_inputs, most_inputs, most_outputs;
-    const char *attributes; /* the names of its attributes, with a blank after each */
+    bool first_may_be_constant; /* where another input is computed */
+    const char *attributes;     /* the names of its attributes, with a blank after each */
 } onnx_op;
 
 const onnx_op *onnx_find_op(const char *name); /* NULL: not supported */
