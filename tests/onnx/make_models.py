@@ -279,6 +279,17 @@ def images():
     m.then("Gemm", m.floats_of(m.weights(4, 3)), m.floats_of(m.weights(3)))
     normalization(3)(m)
     m.finish()
+    m = Model("gemm-normalized-and-flat", 13, ["n", 4])  # Flatten changes nothing: both are one tensor
+    a = m.node("Gemm", "image", m.floats_of(m.weights(4, 3)), m.floats_of(m.weights(3)))
+    m.then("Flatten")
+    normalization(3)(m)
+    m.node("Add", a, m.x)
+    m.finish()
+    m = Model("gemm-flat-normalized", 13, ["n", 4])
+    m.then("Gemm", m.floats_of(m.weights(4, 3)), m.floats_of(m.weights(3)))
+    m.then("Flatten")
+    normalization(3)(m)
+    m.finish()
     m = Model("normalized", 9, ["n", 4])
     normalization(4)(m)
     m.finish()
@@ -1073,6 +1084,22 @@ def refused():
     refuse_node("add-integers", "Add", "integers where floats are expected", constants=[numpy.ones(4, numpy.int64)])
     refuse_node("clip-order", "Clip", "not in order", constants=[f32(1), f32(-1)])
     refuse_node("clip-nan", "Clip", "not in order", constants=[f32(numpy.nan), f32(1)])
+    refuse_node("clip-inputs", "Clip", "attributes before operator set 11", opset=10, constants=[f32(0)])
+    refuse_node("squeeze-inputs", "Squeeze", "an attribute before operator set 13", opset=11, constants=[numpy.array([1])])
+    for name, nodes in (("sum-hole", (("Sum", "image", "", "image"),)), ("max-hole", (("Max", "", "image"),)),
+                        ("concat-hole", (("Concat", "image", "", "image"),)),
+                        ("clip-constant", (("Clip", "c", "image"),)), ("reshape-constant", (("Reshape", "c", "image"),)),
+                        ("squeeze-constant", (("Squeeze", "c", "image"),)), ("gemm-constant", (("Gemm", "c", "image"),)),
+                        ("conv-constant", (("Conv", "c", "image"),)), ("prelu-constant", (("PRelu", "c", "image"),)),
+                        ("gather-constant", (("Gather", "c", "image"),)), ("pad-constant", (("Pad", "c", "image"),)),
+                        ("normalize-constant", (("LayerNormalization", "c", "image"),)),
+                        ("reduce-constant", (("ReduceSum", "c", "image"),))):
+        m = Model(name, 17, ["n", 4])
+        m.constant(numpy.ones((4, 4), f32), name="c")
+        for op, *inputs in nodes:
+            m.node(op, *inputs, **({"axis": 1} if op == "Concat" else {}))
+        REFUSED[name] = {"says": ["%s '%s_1'" % (op, op), "lacks its input" if "hole" in name else "its first input is a constant"],
+                         "file": m.finish(save=False).SerializeToString().hex()}
     refuse_node("clip-attributes", "Clip", "inputs since operator set 11", min=0.0)
     refuse_node("cast-integers", "Cast", "other numbers than floats", to=TensorProto.INT64)
     refuse_node("concat-no-axis", "Concat", "lacks its attribute axis")

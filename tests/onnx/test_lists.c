@@ -30,12 +30,14 @@ static void normalisation_goes_into_the_product_before_it(void **state) {
     assert_list("conv-normalized", "convolve, reshape, linear");
     assert_list("conv-normalized-no-bias", "convolve, reshape, linear");
     assert_list("gemm-normalized", "linear");
+    assert_list("gemm-flat-normalized", "linear");
     assert_list("opset-9", "convolve, unary, max pool, reshape, linear");
 }
 
 static void normalisation_stays_where_something_else_takes_the_product(void **state) {
     (void)state;
     assert_list("normalized", "binary, binary");
+    assert_list("gemm-normalized-and-flat", "linear, binary, binary, binary");
     assert_list("normalized-conv", "binary, binary, convolve, reshape, linear");
     assert_list("conv-normalized-and-plain", "convolve, binary, binary, binary, reshape, linear");
     assert_list("conv-normalized-and-identity",
