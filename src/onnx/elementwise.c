@@ -26,8 +26,7 @@ static iv_status align(onnx_state *s, operand *a, operand *b) {
         return onnx_refuse(
             s, "its inputs have different numbers of axes: it mixes the images of a batch");
     if (shape.rank <= rank) return IV_OK;
-    if (shape.rank > rank + 1 || shape.axes[0] != 1)
-        return onnx_refuse(s, "it mixes the images of a batch");
+    if (shape.rank > rank + 1 || shape.axes[0] != 1) return onnx_mixes(s);
     shape.rank--;
     memmove(shape.axes, shape.axes + 1, shape.rank * sizeof *shape.axes);
     return onnx_append_reshape(s, other->value, &shape, &other->value);

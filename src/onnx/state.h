@@ -27,8 +27,8 @@ typedef struct {
     size_t n;
     float *floats;
     int64_t *integers;
-    uint8_t
-        *of_images;   /* [n] of integers: 1 where an entry is the number of images; NULL: none is */
+    /* [n] of integers: 1 where an entry is the number of images; NULL: none is */
+    uint8_t *of_images;
     const char *name; /* in the file; "" if it is computed */
     bool has_value;   /* there is a value that takes its floats, in the shape of the constant */
     size_t value;
@@ -96,6 +96,9 @@ typedef struct {
 
 /* IV_EDATA: "FILE: Conv 'NAME': ...", of the node that is being lowered. */
 iv_status onnx_refuse(onnx_state *s, const char *format, ...) IV_PRINTF(2, 3);
+
+/* It is no longer so that each image is computed alone. */
+iv_status onnx_mixes(onnx_state *s);
 
 /* A line of the model's notes. */
 void onnx_note(onnx_state *s, const char *format, ...) IV_PRINTF(2, 3);
