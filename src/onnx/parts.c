@@ -95,8 +95,8 @@ static iv_status concatenated(onnx_state *s, unsigned *axis, onnx_shape *to) {
 /* Along an axis of an image; those that are constants are the same for all images. */
 iv_status onnx_lower_concatenate(onnx_state *s, int kind) {
     size_t first = 0, value;
-    unsigned axis;
-    onnx_shape to;
+    unsigned axis = 0;
+    onnx_shape to = {0};
     (void)kind;
     iv_status status = concatenated(s, &axis, &to);
     if (status != IV_OK) return status;
@@ -126,8 +126,8 @@ iv_status onnx_lower_concatenate(onnx_state *s, int kind) {
 }
 
 iv_status onnx_fold_concatenate(onnx_state *s, int kind) {
-    unsigned axis;
-    onnx_shape to;
+    unsigned axis = 0;
+    onnx_shape to = {0};
     onnx_constant *made;
     (void)kind;
     iv_status status = concatenated(s, &axis, &to);
@@ -183,7 +183,7 @@ static void cut(slice *of, unsigned axis, int64_t start, int64_t end, int64_t st
 static iv_status read_slice(onnx_state *s, const onnx_shape *from, bool batched, slice *to) {
     enum { STARTS, ENDS, AXES, STEPS, N };
     static const char *const names[N] = {"starts", "ends", "axes", "steps"};
-    int64_t values[N][ONNX_MOST_AXES];
+    int64_t values[N][ONNX_MOST_AXES] = {{0}};
     size_t n[N] = {0};
     iv_status status = IV_OK;
     for (int i = 0; i < N && status == IV_OK; i++) {

@@ -260,8 +260,8 @@ iv_status onnx_fold_unsqueeze(onnx_state *s, int kind) {
 /* The shape that it is expanded to, where the number of images is 1. */
 static iv_status expanded(onnx_state *s, const onnx_shape *from, onnx_shape *wanted,
                           onnx_shape *to) {
-    int64_t axes[ONNX_MOST_AXES];
-    uint8_t images[ONNX_MOST_AXES];
+    int64_t axes[ONNX_MOST_AXES] = {0};
+    uint8_t images[ONNX_MOST_AXES] = {0};
     size_t n;
     const iv_status status = onnx_input_integers(s, 1, axes, images, &n);
     if (status != IV_OK) return status;
@@ -280,7 +280,7 @@ static iv_status expanded(onnx_state *s, const onnx_shape *from, onnx_shape *wan
 /* Times ones. */
 iv_status onnx_lower_expand(onnx_state *s, int kind) {
     const onnx_name *x = s->inputs[0];
-    onnx_shape wanted, to;
+    onnx_shape wanted = {0}, to = {0};
     size_t value, ones;
     onnx_constant *made;
     (void)kind;
@@ -308,7 +308,7 @@ iv_status onnx_lower_expand(onnx_state *s, int kind) {
 
 iv_status onnx_fold_expand(onnx_state *s, int kind) {
     const onnx_shape from = onnx_shape_in_file(s, s->inputs[0]);
-    onnx_shape wanted, to;
+    onnx_shape wanted = {0}, to = {0};
     onnx_constant *made;
     (void)kind;
     iv_status status = expanded(s, &from, &wanted, &to);

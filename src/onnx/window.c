@@ -131,7 +131,7 @@ static iv_status append_window(onnx_state *s, iv_onnx_op op, const iv_window *wi
                                bool count_padding, size_t *value) {
     const onnx_shape shape = s->values[*value].shape;
     const size_t length[2] = {shape.axes[1], shape.axes[2]};
-    size_t n[2];
+    size_t n[2] = {0};
     const iv_status status = onnx_count_windows(s, window, length, n);
     if (status != IV_OK) return status;
     if (!(op == IV_ONNX_MEAN_POOL && count_padding) && !all_inside(window, length, n))
