@@ -259,5 +259,8 @@ iv_status iv_onnx_read(const char *path, iv_onnx_model *model, iv_error *error) 
         status = lower_file(path, file, n_bytes, 1, model, &again, &progress[1], &reasons[1]);
     onnx_close(&memory, file);
     if (status == IV_OK) return IV_OK;
-    return iv_fail(error, status, "%s", reasons[progress[1] > progress[0]].message);
+    /* Of two reasons, that of the attempt that came further; a want of memory ends both. */
+    const bool second =
+        status == IV_ENOMEM ? reasons[1].status == status : progress[1] > progress[0];
+    return iv_fail(error, status, "%s", reasons[second].message);
 }
