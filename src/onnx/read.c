@@ -72,9 +72,24 @@ static iv_status read_input(onnx_state *s, const Onnx__ValueInfoProto *input, on
     return IV_OK;
 }
 
+/* Whether a node that knows planes by their place takes the image. */
+static bool is_taken_as_planes(const onnx_state *s, const char *image) {
+    static const char *const operators[] = {
+        "Conv",          "MaxPool",           "AveragePool",
+        "GlobalMaxPool", "GlobalAveragePool", "BatchNormalization"};
+    for (size_t i = 0; i < s->graph->n_node; i++) {
+        const Onnx__NodeProto *node = s->graph->node[i];
+        if (node->n_input == 0 || strcmp(node->input[0], image) != 0) continue;
+        for (size_t k = 0; k < sizeof operators / sizeof *operators; k++)
+            if (strcmp(onnx_text(node->op_type), operators[k]) == 0) return true;
+    }
+    return false;
+}
+
 /* TensorFlow's order of axes: planes are the last, and few. */
-static bool is_planes_last(const onnx_shape *shape) {
-    return shape->rank == 3 && shape->axes[2] <= 4 && shape->axes[0] > 4 && shape->axes[1] > 4;
+static bool is_planes_last(const onnx_state *s, const char *image, const onnx_shape *shape) {
+    return shape->rank == 3 && shape->axes[2] <= 4 && shape->axes[0] > 4 && shape->axes[1] > 4 &&
+           !is_taken_as_planes(s, image);
 }
 
 static iv_status make_input(onnx_state *s, const char *name, const onnx_shape *given,
@@ -89,7 +104,7 @@ static iv_status make_input(onnx_state *s, const char *name, const onnx_shape *g
     } else {
         s->images = 1;
     }
-    const bool last = is_planes_last(&shape);
+    const bool last = is_planes_last(s, name, &shape);
     const onnx_shape image =
         last ? (onnx_shape){.rank = 3, .axes = {shape.axes[2], shape.axes[0], shape.axes[1]}}
              : shape;
