@@ -501,6 +501,10 @@ def shapes():
     m.then("Transpose", perm=[0, 2, 3, 1])
     flat_head(m, 24)
     m.finish()
+    m = Model("many-planes", 13, ["n", 6, 5, 3])  # planes first, for all that it looks
+    m.then("Conv", m.floats_of(m.weights(2, 6, 3, 3)))
+    flat_head(m, 6)
+    m.finish()
     m = Model("shuffle", 13, ["n", 4, 2, 3])
     m.then("Reshape", m.integers(0, 2, 2, 2, 3))
     m.then("Transpose", perm=[0, 2, 1, 3, 4])
