@@ -257,7 +257,7 @@ enum {
     ONNX_OR
 };
 enum { ONNX_NOT = IV_N_FUNCTIONS, ONNX_FLOOR, ONNX_CEILING };
-enum { ONNX_MEAN, ONNX_SUM, ONNX_PRODUCT };
+enum { ONNX_MEAN, ONNX_SUM, ONNX_PRODUCT, ONNX_LARGEST, ONNX_LEAST, ONNX_LENGTH };
 
 /* A constant as a cast makes it of input 0. `to` is one of ONNX's types. */
 iv_status onnx_fold_to(onnx_state *s, int64_t to);
