@@ -413,6 +413,16 @@ def along_axes():
     m.then("Add", m.floats_of(m.weights(4, 1, 1)))
     flat_head(m, 24)
     m.finish()
+    for op, opset, axes, keep in (("ReduceMax", 13, [1], 1), ("ReduceMax", 18, [2, 3], 0), ("ReduceMin", 13, [-1], 0),
+                                  ("ReduceMin", 18, [1, 2], 1), ("ReduceL2", 13, [1], 1), ("ReduceL2", 18, [3, 2], 0)):
+        m = Model("%s-%d" % (op.lower(), opset), opset, ["n", 3, 2, 4])
+        if opset < 18:
+            m.then(op, axes=axes, keepdims=keep)
+        else:
+            m.then(op, m.integers(*axes), keepdims=keep)
+        m.then("Flatten")
+        m.then("MatMul", m.floats_of(m.weights(width_of(m), 3)))
+        m.finish()
     m = Model("reducemean-noop", 18, ["n", 3])
     m.then("ReduceMean", noop_with_empty_axes=1)
     m.then("Neg")
@@ -1132,6 +1142,8 @@ def refused():
     refuse_node("rows-out", "Relu", "a tensor", shape=("n", 2, 3))
     REFUSED["rows-out"]["says"] = ["its output 'v1' has shape [2, 3] for each image"]
     REFUSED["many-axes"]["says"] = ["its output 'v1' has shape [2, 2, 2, 2, 2] for each image"]
+
+    refuse_node("reduce-apart", "ReduceMax", "do not stand side by side", axes=[1, 3])
 
     # what mixes the images of a batch
     mixes = "mixes the images of a batch"
