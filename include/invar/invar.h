@@ -20,6 +20,7 @@
 #include <invar/op.h>
 #include <invar/runtime.h>
 #include <invar/status.h>
+#include <invar/tensor_ops.h>
 #include <invar/train.h>
 #include <invar/tune.h>
 

@@ -65,11 +65,12 @@ static bool takes_gate(const node *n, const iv_tensor *gate) {
 static void put_parts_in_place(const node *n, iv_tensor *const *outputs, size_t n_outputs) {
     for (size_t k = 0; k < n->n_inputs; k++) {
         iv_tensor *part = n->inputs[k];
+        const size_t place = n->op->place_of_input(n, k);
         if (part->n_uses != 1 || part->placed || part->base || !part->producer ||
-            is_output(part, outputs, n_outputs))
+            place == SIZE_MAX || is_output(part, outputs, n_outputs))
             continue;
         part->base = n->outputs[0];
-        part->base_offset = n->op->place_of_input(n, k);
+        part->base_offset = place;
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include <invar/affine.h>
 #include <invar/signal.h>
+#include <invar/tensor_ops.h>
 
 #define OWN(name, ...)                                                                             \
     typedef struct {                                                                               \
