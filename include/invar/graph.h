@@ -235,7 +235,8 @@ iv_status iv_gradient(iv_graph *graph, iv_tensor *y, iv_tensor *const *wrt, size
 
 /* Vector-Jacobian products: like iv_gradient for any y, with `seed` in the place of dL/dy. seed has
  * y's shape, or one axis more before the last, [..., S, C]: S products at once, and gradients of
- * inputs then carry that axis too ([..., S, D]); gradients of parameters need S = 1. */
+ * inputs then carry that axis too ([..., S, D]); gradients of parameters need S = 1. Tensors of four
+ * axes have their S products along the first one instead: see <invar/image_ops.h>. */
 iv_status iv_vector_jacobian(iv_graph *graph, iv_tensor *y, iv_tensor *seed, iv_tensor *const *wrt,
                              size_t n_wrt, iv_tensor **gradients);
 

@@ -14,10 +14,17 @@ typedef struct {
 unsigned iv_gradient_shape(const iv_tensor *tensor, size_t n_products, size_t *dims) {
     memcpy(dims, tensor->dims, tensor->rank * sizeof *dims);
     if (n_products == 1) return tensor->rank;
-    if (tensor->rank == IV_MAX_RANK) return IV_MAX_RANK + 1; /* refused where it is used */
+    if (tensor->rank == IV_MAX_RANK) {
+        dims[0] *= n_products;
+        return IV_MAX_RANK;
+    }
     dims[tensor->rank] = dims[tensor->rank - 1];
     dims[tensor->rank - 1] = n_products;
     return tensor->rank + 1;
+}
+
+size_t iv_product_block(const iv_tensor *tensor) {
+    return tensor->rank < IV_MAX_RANK ? iv_columns(tensor) : tensor->n_elements / tensor->dims[0];
 }
 
 iv_tensor *iv_accumulate_gradient(iv_graph *graph, iv_tensor *sum, iv_tensor *contribution) {
@@ -120,16 +127,19 @@ iv_status iv_gradient(iv_graph *graph, iv_tensor *y, iv_tensor *const *wrt, size
     return differentiate(graph, y, NULL, wrt, n_wrt, gradients);
 }
 
-/* y's shape, or that with one axis more before the last. */
+/* y's shape, or that of several products by it. */
 static bool fits(const iv_tensor *seed, const iv_tensor *y) {
+    if (seed->dtype != IV_F32 || seed->n_elements % y->n_elements != 0) return false;
+    if (iv_same_shape(seed, y)) return true;
     size_t dims[IV_MAX_RANK];
-    if (seed->dtype != IV_F32 || seed->rank < y->rank || seed->rank > y->rank + 1) return false;
-    memcpy(dims, y->dims, y->rank * sizeof *dims);
-    if (seed->rank > y->rank) {
-        dims[y->rank] = dims[y->rank - 1];
-        dims[y->rank - 1] = seed->dims[y->rank - 1];
+    const size_t n_products = seed->n_elements / y->n_elements;
+    if (n_products == 1) { /* with an axis of one product */
+        if (y->rank == IV_MAX_RANK || seed->rank != y->rank + 1) return false;
+        return seed->dims[y->rank - 1] == 1 && iv_columns(seed) == iv_columns(y) &&
+               memcmp(seed->dims, y->dims, (y->rank - 1) * sizeof *dims) == 0;
     }
-    return memcmp(dims, seed->dims, seed->rank * sizeof *dims) == 0;
+    return seed->rank == iv_gradient_shape(y, n_products, dims) &&
+           memcmp(dims, seed->dims, seed->rank * sizeof *dims) == 0;
 }
 
 iv_status iv_vector_jacobian(iv_graph *graph, iv_tensor *y, iv_tensor *seed, iv_tensor *const *wrt,

@@ -116,8 +116,13 @@ iv_tensor *iv_difference_gradient(iv_graph *graph, iv_tensor *a, iv_tensor *b, i
                                   size_t numerator, size_t denominator);
 
 /* Shape of a gradient of `tensor` that carries S products at once: dims of the tensor, with S
- * before the last axis if S > 1. Returns the rank. */
+ * before the last axis if S > 1; of four axes, with S times as many entries of the first. Returns
+ * the rank. */
 unsigned iv_gradient_shape(const iv_tensor *tensor, size_t n_products, size_t *dims);
+
+/* Elements of a tensor that such a gradient holds S times, product after product, before the next
+ * ones come: a row, or, of four axes, an entry of the first. */
+size_t iv_product_block(const iv_tensor *tensor);
 
 /* Features (last axis) and rows (the rest) of a tensor. */
 size_t iv_columns(const iv_tensor *tensor);

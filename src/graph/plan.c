@@ -55,10 +55,12 @@ static bool is_output(const iv_tensor *tensor, iv_tensor *const *outputs, size_t
     return false;
 }
 
-/* Whether a node can apply the derivative of an activation to what it computes. */
+/* Whether a node can apply the derivative of an activation to what it computes. Products of four
+ * axes share whole images of the gate, not rows. */
 static bool takes_gate(const node *n, const iv_tensor *gate) {
-    return (n->op->can & IV_OP_TAKES_GATE) &&
-           ((n->op->can & IV_OP_SHARES_GATE) || n->outputs[0]->n_elements == gate->n_elements);
+    if (!(n->op->can & IV_OP_TAKES_GATE)) return false;
+    return n->outputs[0]->n_elements == gate->n_elements ||
+           ((n->op->can & IV_OP_SHARES_GATE) && gate->rank < IV_MAX_RANK);
 }
 
 /* Parts that nothing else reads are computed where they belong in the whole. */

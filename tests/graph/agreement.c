@@ -58,7 +58,7 @@ static void differentiate(evaluation *e, const iv_tensor *y, double *x, double s
     *x = original;
 }
 
-/* Product number s of a row of seeds, [rows of y, S, C], with dy [rows of y, C]. */
+/* Product number s of a block of seeds, [blocks of y, S, C], with dy [blocks of y, C]. */
 static double contract(const double *seed, const double *dy, size_t n_y, size_t C, size_t S,
                        size_t s, double *magnitude) {
     double sum = 0.0;
@@ -83,7 +83,7 @@ typedef struct {
 /* Whether the nodes' derivatives by element i are those of differences; `dy` is left. */
 static bool differences_agree(trial *t, evaluation *e, const comparison *c, size_t i, double step,
                               double *scale) {
-    const size_t C = iv_columns(c->y), D = iv_columns(c->x);
+    const size_t C = iv_product_block(c->y), D = iv_product_block(c->x);
     const size_t S = iv_elements(c->gradient) / iv_elements(c->x);
     bool agree = true;
     differentiate(e, c->y, trial_values(t, c->x, e->member) + i, step, c->dy, scale);
@@ -98,7 +98,7 @@ static bool differences_agree(trial *t, evaluation *e, const comparison *c, size
 }
 
 static void compare_element(trial *t, evaluation *e, const comparison *c, size_t i) {
-    const size_t C = iv_columns(c->y), D = iv_columns(c->x);
+    const size_t C = iv_product_block(c->y), D = iv_product_block(c->x);
     const size_t S = iv_elements(c->gradient) / iv_elements(c->x);
     double scale;
     if (!differences_agree(t, e, c, i, STEP, &scale))
@@ -124,7 +124,7 @@ static void compare_element(trial *t, evaluation *e, const comparison *c, size_t
 
 /* The same without differences, which take their time: the last member stands for all. */
 static void compare_exactly(const comparison *c, size_t i) {
-    const size_t D = iv_columns(c->x), S = iv_elements(c->gradient) / iv_elements(c->x);
+    const size_t D = iv_product_block(c->x), S = iv_elements(c->gradient) / iv_elements(c->x);
     for (size_t s = 0; s < S; s++) {
         const size_t at = (i / D * S + s) * D + i % D;
         if (!agrees(c->got[at], c->expected->value[at], c->expected->error[at]))

@@ -52,7 +52,7 @@ EXAMPLES(activate, 12, 4) {
                                     plain_shapes[shape].dims, -3.0, 3.0);
     const iv_activation activation = (iv_activation)(IV_ACTIVATION_RELU + variant % 4);
     add_output(x, iv_activate(t->graph, input, activation));
-    add_wrt(x, input, plain_shapes[shape].rank < IV_MAX_RANK);
+    add_wrt(x, input, true);
 }
 
 EXAMPLES(add, 6, 4) {
@@ -61,8 +61,8 @@ EXAMPLES(add, 6, 4) {
     iv_tensor *b = trial_floats(t, lies(variant + 1), rank, plain_shapes[variant].dims, -1.0, 1.0);
     /* a enters twice: 2 a + b */
     add_output(x, iv_add(t->graph, iv_add(t->graph, a, b), a));
-    add_wrt(x, a, rank < IV_MAX_RANK);
-    add_wrt(x, b, rank < IV_MAX_RANK);
+    add_wrt(x, a, true);
+    add_wrt(x, b, true);
 }
 
 EXAMPLES(scale, 6, 3) {
@@ -70,7 +70,7 @@ EXAMPLES(scale, 6, 3) {
                                     plain_shapes[variant].dims, -1.0, 1.0);
     iv_tensor *factor = trial_floats(t, lies(variant + 1), 1, DIMS(1), 0.5, 2.0);
     add_output(x, iv_scale(t->graph, input, factor));
-    add_wrt(x, input, plain_shapes[variant].rank < IV_MAX_RANK);
+    add_wrt(x, input, true);
 }
 
 /* Sums of slices: the gradient is put together from parts, with and without gaps, or added up where

@@ -81,7 +81,7 @@ static double slope_at(iv_activation activation, double y, double y_error, doubl
 void oracle_activation_gradient(const evaluation *e, const node *n, const array *const *in,
                                 array *out) {
     (void)e;
-    const size_t columns = iv_columns(n->inputs[1]);
+    const size_t columns = iv_product_block(n->inputs[1]);
     const size_t n_products = in[0]->n / in[1]->n;
     for (size_t i = 0; i < out->n; i++) {
         const size_t row = i / columns / n_products, column = i % columns;

@@ -48,7 +48,7 @@ const iv_op op_activate = {.name = "activate",
 
 static iv_status activation_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *gradient = n->inputs[0], *y = n->inputs[1];
-    const size_t n_products = iv_rows(gradient) / iv_rows(y);
+    const size_t n_products = gradient->n_elements / y->n_elements;
     char options[48];
     snprintf(options, sizeof options, "-DGATE=%u%s", (unsigned)activation_of(n),
              n_products > 1 ? " -DSHARED_GATE" : "");
@@ -57,7 +57,7 @@ static iv_status activation_gradient_forward(emitter *e, const node *n) {
     iv_arg_tensor(launch, y);
     iv_arg_tensor(launch, n->outputs[0]);
     iv_arg_uint(launch, gradient->n_elements);
-    iv_arg_uint(launch, iv_columns(y));
+    iv_arg_uint(launch, iv_product_block(y));
     iv_arg_uint(launch, n_products);
     return iv_launch_members(e, launch, gradient->n_elements);
 }

@@ -59,6 +59,10 @@ static void rich_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     const iv_tensor *o = n->inputs[0], *x = n->inputs[1];
     iv_tensor *y = n->outputs[0];
     const size_t n_products = gradient->n_elements / y->n_elements;
+    if (n_products > 1 && y->rank == IV_MAX_RANK) {
+        iv_graph_fail(graph, "rich layer: several products at once need at most three axes");
+        return;
+    }
     node *d = iv_graph_node(graph, &op_rich_gradient, 2, (iv_tensor *[]){gradient, y}, 2, 0);
     size_t dims[IV_MAX_RANK];
     unsigned rank = iv_gradient_shape(x, n_products, dims);

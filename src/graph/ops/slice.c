@@ -33,7 +33,8 @@ iv_tensor *iv_slice(iv_graph *graph, iv_tensor *x, size_t first, size_t count) {
 static void slice_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                            iv_tensor **gradients) {
     const size_t n_products = gradient->n_elements / n->outputs[0]->n_elements;
-    if (n_products > 1 && n->inputs[0]->rank == 1) {
+    if (n_products > 1 && (n->inputs[0]->rank == 1 ||
+                           iv_product_block(n->inputs[0]) != iv_product_block(n->outputs[0]))) {
         iv_graph_fail(graph, "slice: several products at once need the last axis whole");
         return;
     }
@@ -64,8 +65,9 @@ static void reshape_backward(iv_graph *graph, const node *n, iv_tensor *gradient
                              iv_tensor **gradients) {
     const iv_tensor *x = n->inputs[0], *y = n->outputs[0];
     const size_t n_products = gradient->n_elements / y->n_elements;
-    if (n_products > 1 && iv_columns(x) != iv_columns(y)) {
-        iv_graph_fail(graph, "reshape: several products at once need an unchanged last axis");
+    if (n_products > 1 && iv_product_block(x) != iv_product_block(y)) {
+        iv_graph_fail(graph, "reshape: several products at once need an unchanged last axis, or "
+                             "whole images [B, C, H, W] as the last one, [B, C H W]");
         return;
     }
     size_t dims[IV_MAX_RANK];
