@@ -79,6 +79,17 @@ EXAMPLES(permute, 7, 6) {
     add_wrt(x, input, false);
 }
 
+EXAMPLES(spread, 4, 3) {
+    static const shape cases[][2] = {{{1, {1}}, {2, {3, 5}}},
+                                     {{3, {3, 1, 2}}, {4, {2, 3, 9, 2}}},
+                                     {{2, {4, 1}}, {2, {4, 19}}},
+                                     {{4, {1, 2, 3, 1}}, {4, {3, 2, 3, 4}}}};
+    iv_tensor *input = random(t, variant, &cases[variant][0], -1.0, 1.0);
+    const shape *to = &cases[variant][1];
+    add_output(x, iv_repeat(t->graph, input, to->rank, to->dims));
+    add_wrt(x, input, false);
+}
+
 /* Along every axis, of different lengths, and of more tensors than a node takes; the last ones are
  * computed where they belong. */
 EXAMPLES(concatenate, 7, 6) {

@@ -19,7 +19,7 @@ static iv_tensor *sum_over(iv_graph *graph, iv_tensor *x, unsigned axes, float f
 }
 
 iv_tensor *iv_mean_over(iv_graph *graph, iv_tensor *x, unsigned axes, bool keep) {
-    if (graph->status != IV_OK || !x) return NULL;
+    if (!iv_takes(graph, x, "mean")) return NULL;
     size_t dims[IV_MAX_RANK], n = 1;
     unsigned rank = 0;
     if (axes == 0 || axes >> x->rank != 0)
@@ -33,17 +33,18 @@ iv_tensor *iv_mean_over(iv_graph *graph, iv_tensor *x, unsigned axes, bool keep)
     return sum_over(graph, x, axes << (STRIDED_AXES - x->rank), 1.0f / (float)n, rank, dims);
 }
 
-iv_tensor *iv_sum_to(iv_graph *graph, iv_tensor *x, const iv_tensor *like) {
-    if (graph->status != IV_OK || !x) return NULL;
+iv_tensor *iv_sum_to(iv_graph *graph, iv_tensor *x, const iv_tensor *like, float factor) {
+    if (!iv_takes(graph, x, "sum")) return NULL;
     size_t whole[STRIDED_AXES], wanted[STRIDED_AXES];
     unsigned axes = 0;
-    if (iv_same_shape(x, like)) return x;
-    if (x->n_elements == like->n_elements) return iv_reshape(graph, x, like->rank, like->dims);
+    if (factor == 1.0f && iv_same_shape(x, like)) return x;
+    if (factor == 1.0f && x->n_elements == like->n_elements)
+        return iv_reshape(graph, x, like->rank, like->dims);
     iv_strided_dims(x, whole);
     iv_strided_dims(like, wanted);
     for (unsigned i = 0; i < STRIDED_AXES; i++)
         if (whole[i] != wanted[i]) axes |= 1U << i;
-    return sum_over(graph, x, axes, 1.0f, like->rank, like->dims);
+    return sum_over(graph, x, axes, factor, like->rank, like->dims);
 }
 
 /* One kind of axes, summed or kept, as at most two of them with their strides. */

@@ -80,7 +80,7 @@ static void binary_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
                             iv_tensor **gradients) {
     if (!iv_one_product(graph, n, gradient)) return;
     for (unsigned side = 0; side < 2; side++)
-        gradients[side] = iv_sum_to(graph, sent(graph, n, gradient, side), n->inputs[side]);
+        gradients[side] = iv_sum_to(graph, sent(graph, n, gradient, side), n->inputs[side], 1.0f);
 }
 
 const iv_op op_binary = {.name = "binary", .forward = binary_forward, .backward = binary_backward};

@@ -22,7 +22,7 @@ static iv_tensor *move(iv_graph *graph, iv_tensor *x, const ptrdiff_t *before, c
 }
 
 iv_tensor *iv_part(iv_graph *graph, iv_tensor *x, unsigned axis, size_t first, size_t count) {
-    if (graph->status != IV_OK || !x) return NULL;
+    if (!iv_takes(graph, x, "part")) return NULL;
     if (axis >= x->rank || count == 0 || first >= x->dims[axis] || count > x->dims[axis] - first)
         return iv_graph_fail(graph, "part: %zu to %zu of an axis of %zu", first, first + count,
                              iv_dim(x, axis));
@@ -37,7 +37,7 @@ iv_tensor *iv_part(iv_graph *graph, iv_tensor *x, unsigned axis, size_t first, s
 
 iv_tensor *iv_pad(iv_graph *graph, iv_tensor *x, const size_t *before, const size_t *after,
                   float value) {
-    if (graph->status != IV_OK || !x) return NULL;
+    if (!iv_takes(graph, x, "pad")) return NULL;
     ptrdiff_t moved[IV_MAX_RANK];
     size_t dims[IV_MAX_RANK];
     bool same = true;

@@ -71,6 +71,11 @@ iv_status iv_strided_end(emitter *e, iv_launch *launch, const strided *s) {
     return iv_launch_end_by_member(launch, 3, (const size_t[]){vectors, rows, e->n_members}, NULL);
 }
 
+bool iv_takes(iv_graph *graph, const iv_tensor *x, const char *what) {
+    if (graph->status == IV_OK && !x) iv_graph_fail(graph, "%s: input 0 is missing", what);
+    return graph->status == IV_OK;
+}
+
 bool iv_one_product(iv_graph *graph, const node *n, const iv_tensor *gradient) {
     if (gradient->n_elements == n->outputs[0]->n_elements) return true;
     iv_graph_fail(graph, "%s: takes one product at a time", n->op->name);
@@ -107,7 +112,7 @@ static bool keeps_order(const iv_tensor *x, const unsigned *order) {
 }
 
 iv_tensor *iv_permute(iv_graph *graph, iv_tensor *x, const unsigned *order) {
-    if (graph->status != IV_OK || !x) return NULL;
+    if (!iv_takes(graph, x, "permute")) return NULL;
     size_t dims[IV_MAX_RANK], strides[IV_MAX_RANK], stride = 1;
     unsigned seen = 0;
     for (unsigned i = 0; i < x->rank; i++) {
@@ -158,8 +163,23 @@ iv_tensor *iv_spread(iv_graph *graph, iv_tensor *x, unsigned rank, const size_t 
     return y;
 }
 
+iv_tensor *iv_repeat(iv_graph *graph, iv_tensor *x, unsigned rank, const size_t *dims) {
+    if (!iv_takes(graph, x, "repeat")) return NULL;
+    for (unsigned i = 1; i <= x->rank; i++)
+        if (rank < x->rank || (x->dims[x->rank - i] != 1 && x->dims[x->rank - i] != dims[rank - i]))
+            return iv_graph_fail(graph, "repeat: the shapes do not fit");
+    return iv_spread(graph, x, rank, dims, 1.0f);
+}
+
 static iv_status spread_forward(emitter *e, const node *n) {
     return copy_forward(e, n, ((const own_strides *)n->own)->factor);
 }
 
-const iv_op op_spread = {.name = "spread", .forward = spread_forward};
+static void spread_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
+                            iv_tensor **gradients) {
+    const float factor = ((const own_strides *)n->own)->factor;
+    if (!iv_one_product(graph, n, gradient)) return;
+    gradients[0] = iv_sum_to(graph, gradient, n->inputs[0], factor);
+}
+
+const iv_op op_spread = {.name = "spread", .forward = spread_forward, .backward = spread_backward};

@@ -28,14 +28,17 @@ void iv_strided_options(const strided *s, char options[96]);
 void iv_strided_argument(iv_launch *launch, const strided *s, size_t operand);
 iv_status iv_strided_end(emitter *e, iv_launch *launch, const strided *s);
 
+/* Whether building can go on with x; else the graph has failed. */
+bool iv_takes(iv_graph *graph, const iv_tensor *x, const char *what);
+
 /* Whether a gradient is of one product alone; else the graph has failed. */
 bool iv_one_product(iv_graph *graph, const node *n, const iv_tensor *gradient);
 
-/* x times a factor, repeated to another shape as in NumPy. */
+/* x times a factor, repeated to a shape that it fits as iv_repeat says. */
 iv_tensor *iv_spread(iv_graph *graph, iv_tensor *x, unsigned rank, const size_t *dims,
                      float factor);
 
-/* x summed to the shape of a tensor that was repeated to x's. */
-iv_tensor *iv_sum_to(iv_graph *graph, iv_tensor *x, const iv_tensor *like);
+/* x summed to the shape of a tensor that was repeated to x's, times a factor. */
+iv_tensor *iv_sum_to(iv_graph *graph, iv_tensor *x, const iv_tensor *like, float factor);
 
 #endif
