@@ -3,7 +3,7 @@
  *   statistics.c  median, quartiles
  *   measure.c     timing one piece of work, and its place in the report
  *   suites.c      the table of suites; which items are asked for
- *   peak.c gemm.c svd.c jacobian.c step.c input.c   a suite each
+ *   peak.c gemm.c svd.c jacobian.c convolution.c step.c input.c   a suite each
  *   profile.c     which kernels an item's time goes to
  *   report.c      reports and their JSON
  *   compare.c     ratios and their table
@@ -82,6 +82,7 @@ iv_status bench_peak(bench *b);
 iv_status bench_gemm(bench *b);
 iv_status bench_svd(bench *b);
 iv_status bench_jacobian(bench *b);
+iv_status bench_convolution(bench *b);
 iv_status bench_step(bench *b);
 iv_status bench_input(bench *b);
 

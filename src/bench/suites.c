@@ -16,6 +16,8 @@ static const struct {
     {{"svd", "singular values of Jacobians and weights"}, bench_svd},
     {{"jacobian", "Jacobians of 1024 inputs of a perceptron, and their singular values"},
      bench_jacobian},
+    {{"convolution", "layers of convolutional networks, and their gradients to the images"},
+     bench_convolution},
     {{"step", "training steps of the studies, one member and eight"}, bench_step},
     {{"input", "gathering batches of images under a group's action"}, bench_input},
 };

@@ -15,6 +15,8 @@ static const iv_kernel_parameter table[] = {
     {"affine_batch", "LANES", 1, 64, TRY(1, 32, 64, 128), "work-items that transform an image"},
     {"blur", "ROWS", 1, 0, TRY(0, 1),
      "1: a work-item blurs a row in one pass; 0: a pixel in two passes"},
+    {"convolve", "DIRECT", 1, 0, TRY(0, 1),
+     "1: images are read where they lie; 0: unfolded, for products"},
     {"feature_mean", "VECTORS", 64, 0, TRY(0, 16, 32, 64, 128),
      "vectors of 16 neighbours that a work-item takes; 0: one neighbour"},
     {"fourier", "LANES", 1, 32, TRY(1, 8, 16, 32),

@@ -16,12 +16,14 @@ static void every_suite_leaves_finite_numbers(void **state) {
                                         "svd/10x128-x1",
                                         "jacobian/1024-inputs",
                                         "jacobian/1024-inputs-singular-values",
+                                        "convolution/32x64x28x28-128x1x1",
+                                        "convolution/32x64x28x28-128x1x1-gradient",
                                         "step/regularization-rotation-4-da-x1",
                                         "input/shift-3-random",
                                         "input/shift-3-random-images"};
     const char *path = in_scratch(state, "bench.json");
     outcome o = invar(state, "bench", "peak/multiply", "peak/triad", "peak/launch-and-wait",
-                      "gemm/512x10x128-nt", "svd/10x128-x1", "jacobian",
+                      "gemm/512x10x128-nt", "svd/10x128-x1", "jacobian", "convolution/128x1x1",
                       "step/regularization-rotation-4-da-x1", "input/shift-3", "--time=0.01",
                       "--json", path, NULL);
     assert_status(&o, 0);

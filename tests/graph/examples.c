@@ -303,5 +303,7 @@ const example_family *const example_families[] = {
     &examples_jacobian,
     &examples_rich_layer,
     &examples_invariant_layer,
+    &examples_activated_convolutions,
+    &examples_convolutional_network,
     NULL,
 };

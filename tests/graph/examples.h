@@ -41,7 +41,8 @@ void add_wrt(example *x, iv_tensor *tensor, bool takes_products);
 /* Of several ops together. */
 extern const example_family examples_row, examples_orbit_mean_of_features,
     examples_activated_layers, examples_activated_orbit_mean, examples_near_invariance,
-    examples_repeated_loss, examples_jacobian, examples_rich_layer, examples_invariant_layer;
+    examples_repeated_loss, examples_jacobian, examples_rich_layer, examples_invariant_layer,
+    examples_activated_convolutions, examples_convolutional_network;
 
 /* All of them; ends with NULL. */
 extern const example_family *const example_families[];

@@ -1,13 +1,14 @@
 /* Mistakes in building a graph: every builder refuses what it cannot compute, and says why. */
 #include "trial.h"
 
+#include <invar/image_ops.h>
 #include <invar/tensor_ops.h>
 
 /* Tensors to make mistakes with. */
 typedef struct {
     trial *t;
     iv_graph *g;
-    iv_tensor *scalar, *row, *matrix, *wide, *cube, *deep, *classes, *labels;
+    iv_tensor *scalar, *row, *matrix, *wide, *cube, *deep, *images, *weights, *classes, *labels;
 } stock;
 
 typedef struct {
@@ -100,6 +101,45 @@ MISTAKE(input_of_2_to_the_32, iv_input(s->g, IV_F32, 2, DIMS(65536, 65536), NULL
 MISTAKE(input_that_overflows, iv_input(s->g, IV_F32, 2, DIMS(SIZE_MAX, 2), NULL))
 MISTAKE(jacobian_of_other_rows, iv_jacobian(s->g, s->wide, s->matrix))
 
+/* Windows of 3 x 3, which the weights have, in images of 4 x 5; the other numbers are those of x. */
+static const iv_window around = {{3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+static iv_tensor *convolution(stock *s, iv_window window) {
+    return iv_convolve(s->g, s->images, s->weights, NULL, &window, 1);
+}
+static iv_tensor *pooled(stock *s, iv_window window) {
+    return iv_max_pool(s->g, s->images, &window);
+}
+MISTAKE(convolution_of_a_matrix, iv_convolve(s->g, s->matrix, s->weights, NULL, &around, 1))
+MISTAKE(convolution_without_weights, iv_convolve(s->g, s->images, NULL, NULL, &around, 1))
+MISTAKE(convolution_with_a_matrix, iv_convolve(s->g, s->images, s->matrix, NULL, &around, 1))
+MISTAKE(convolution_with_another_window,
+        convolution(s, (iv_window){{3, 2}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}))
+MISTAKE(convolution_of_no_group, iv_convolve(s->g, s->images, s->weights, NULL, &around, 0))
+MISTAKE(convolution_of_odd_groups, iv_convolve(s->g, s->images, s->weights, NULL, &around, 2))
+MISTAKE(convolution_of_more_groups, iv_convolve(s->g, s->images, s->weights, NULL, &around, 3))
+MISTAKE(convolution_with_a_bias_each, iv_convolve(s->g, s->images, s->weights, s->row, &around, 1))
+MISTAKE(convolution_of_integers, iv_convolve(s->g, s->labels, s->weights, NULL, &around, 1))
+MISTAKE(convolution_past_the_border,
+        convolution(s, (iv_window){{3, 3}, {1, 1}, {1, 3}, {1, 0}, {1, 1}}))
+MISTAKE(window_without_a_stride,
+        convolution(s, (iv_window){{3, 3}, {1, 0}, {1, 1}, {1, 1}, {1, 1}}))
+MISTAKE(window_without_dilation, pooled(s, (iv_window){{3, 3}, {1, 1}, {0, 1}, {1, 1}, {1, 1}}))
+MISTAKE(window_without_a_size, pooled(s, (iv_window){{3, 0}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}))
+MISTAKE(window_that_overflows,
+        pooled(s, (iv_window){{3, 3}, {1, 1}, {SIZE_MAX / 2 + 1, 1}, {1, 1}, {1, 1}}))
+MISTAKE(window_with_an_endless_border,
+        pooled(s, (iv_window){{3, 3}, {1, 1}, {1, 1}, {1, SIZE_MAX}, {1, 1}}))
+MISTAKE(window_of_too_many_parts,
+        pooled(s, (iv_window){{1 << 13, 3}, {1, 1}, {1 << 12, 1}, {1, 1}, {1, 1}}))
+MISTAKE(images_that_overflow,
+        iv_mean_pool(s->g, s->images,
+                     &(iv_window){{1, 1}, {1, 1}, {1, 1}, {1 << 20, 1 << 20}, {0, 0}}, true))
+MISTAKE(pool_beside_the_image, pooled(s, (iv_window){{2, 2}, {1, 1}, {1, 1}, {0, 0}, {2, 0}}))
+MISTAKE(mean_beside_the_image,
+        iv_mean_pool(s->g, s->images, &(iv_window){{1, 2}, {1, 2}, {1, 7}, {0, 1}, {0, 3}}, false))
+MISTAKE(pool_of_a_cube, iv_max_pool(s->g, s->cube, &around))
+MISTAKE(pool_of_nothing, iv_mean_pool(s->g, NULL, &around, true))
+
 static iv_tensor *batch(stock *s, size_t size, size_t n_samples, bool shuffle) {
     const iv_image_source source = {
         .n_samples = n_samples, .n_elements = 4, .n_pixels = 9, .shuffle = shuffle};
@@ -179,6 +219,16 @@ MISTAKE(several_products_of_a_sum,
 MISTAKE(several_products_to_weights,
         product_of(s, iv_linear(s->g, s->matrix, s->matrix, NULL),
                    iv_input(s->g, IV_F32, 3, DIMS(3, 2, 3), NULL), s->matrix))
+
+MISTAKE(gradient_to_a_convolutions_weights,
+        product_of(s, convolution(s, around), iv_input(s->g, IV_F32, 4, DIMS(2, 6, 4, 5), NULL),
+                   s->weights))
+MISTAKE(several_products_through_a_row_of_images,
+        product_of(s, iv_reshape(s->g, iv_max_pool(s->g, s->images, &around), 2, DIMS(24, 5)),
+                   iv_input(s->g, IV_F32, 3, DIMS(24, 2, 5), NULL), s->images))
+MISTAKE(several_products_through_one_image,
+        product_of(s, iv_slice(s->g, s->images, 1, 1),
+                   iv_input(s->g, IV_F32, 4, DIMS(3, 4, 2, 5), NULL), s->images))
 
 static const mistake mistakes[] = {
 #define ENTRY(name, part)                                                                          \
@@ -260,6 +310,29 @@ static const mistake mistakes[] = {
     ENTRY(input_of_2_to_the_32, "more than 2^32 - 1 elements"),
     ENTRY(input_that_overflows, "more than 2^32 - 1 elements"),
     ENTRY(jacobian_of_other_rows, "Jacobian: needs logits [B, C] of inputs [B, D]"),
+    ENTRY(convolution_of_a_matrix, "convolution: needs images [B, C, H, W], not 2 axes"),
+    ENTRY(convolution_without_weights, "convolve: input 1 is missing"),
+    ENTRY(convolution_with_a_matrix, "needs weights [O, C / groups, 3, 3]"),
+    ENTRY(convolution_with_another_window, "needs weights [O, C / groups, 3, 2]"),
+    ENTRY(convolution_of_no_group, "3 channels in 0 groups"),
+    ENTRY(convolution_of_odd_groups, "3 channels in 2 groups"),
+    ENTRY(convolution_of_more_groups, "3 channels in 3 groups meet weights of 6 outputs by 3"),
+    ENTRY(convolution_with_a_bias_each, "6 outputs meet 4 biases"),
+    ENTRY(convolution_of_integers, "convolve: input 0 has to hold floats"),
+    ENTRY(convolution_past_the_border,
+          "convolution: along x the window covers 7 pixels, the image and its borders have 6"),
+    ENTRY(window_without_a_stride,
+          "along x the window's size, stride and dilation (3, 0, 1) must be at least 1"),
+    ENTRY(window_without_dilation, "along y the window's size, stride and dilation (3, 1, 0)"),
+    ENTRY(window_without_a_size, "along x the window's size, stride and dilation (0, 1, 1)"),
+    ENTRY(window_that_overflows, "along y the image or the window has more than 2^24 pixels"),
+    ENTRY(window_with_an_endless_border, "along x the image or the window has more than 2^24"),
+    ENTRY(window_of_too_many_parts, "along y the image or the window has more than 2^24"),
+    ENTRY(images_that_overflow, "more than 2^32 - 1 elements"),
+    ENTRY(pool_beside_the_image, "max pool: a window lies beside the image"),
+    ENTRY(mean_beside_the_image, "mean pool: a window lies beside the image"),
+    ENTRY(pool_of_a_cube, "max pool: needs images [B, C, H, W], not 3 axes"),
+    ENTRY(pool_of_nothing, "mean_pool: input 0 is missing"),
     ENTRY(batch_of_nothing, "a batch of 0 from 7 samples"),
     ENTRY(batch_of_more_than_an_epoch, "a batch of 8 from 7 samples"),
     ENTRY(shuffled_batch_without_seeds, "a shuffled order needs seeds"),
@@ -283,6 +356,9 @@ static const mistake mistakes[] = {
     ENTRY(products_with_the_axis_in_front, "the seed does not fit"),
     ENTRY(several_products_of_a_sum, "binary: takes one product at a time"),
     ENTRY(several_products_to_weights, "linear has no derivative to its input 1"),
+    ENTRY(gradient_to_a_convolutions_weights, "convolve has no derivative to its input 1"),
+    ENTRY(several_products_through_a_row_of_images, "reshape: several products at once need"),
+    ENTRY(several_products_through_one_image, "slice: several products at once need"),
 };
 
 static stock open_stock(void **state) {
@@ -294,6 +370,8 @@ static stock open_stock(void **state) {
     s.wide = trial_floats(s.t, LIES_IN_PLAN, 2, DIMS(2, 5), -1.0, 1.0);
     s.cube = trial_floats(s.t, LIES_IN_PLAN, 3, DIMS(2, 4, 4), -1.0, 1.0);
     s.deep = trial_floats(s.t, LIES_IN_PLAN, 3, DIMS(65, 2, 2), -1.0, 1.0);
+    s.images = trial_floats(s.t, LIES_IN_PLAN, 4, DIMS(2, 3, 4, 5), -1.0, 1.0);
+    s.weights = trial_floats(s.t, LIES_IN_PLAN, 4, DIMS(6, 3, 3, 3), -1.0, 1.0);
     s.classes = trial_classes(s.t, LIES_IN_PLAN, 5, 4);
     s.labels = trial_classes(s.t, LIES_IN_PLAN, 3, 4);
     return s;

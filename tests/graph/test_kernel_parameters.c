@@ -27,6 +27,7 @@ static const struct {
     {"affine", "LANES", &examples_affine_samples},
     {"affine_batch", "LANES", &examples_affine_image_batch},
     {"blur", "ROWS", &examples_blur},
+    {"convolve", "DIRECT", &examples_convolve},
     {"feature_mean", "VECTORS", &examples_feature_mean},
     {"fourier", "LANES", &examples_pair_batch},
     {"image_batch", "ROWS", &examples_image_batch},

@@ -6,6 +6,7 @@
 #include "graph/graph.h"
 
 #include <invar/affine.h>
+#include <invar/image_ops.h>
 #include <invar/signal.h>
 #include <invar/tensor_ops.h>
 
