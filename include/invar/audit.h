@@ -155,6 +155,8 @@ const char *iv_generator_name(iv_generator generator);
 
 /* ------------------------------------------------------------------ audits */
 
+enum { IV_AUDIT_MOST_SHOWN = 8 }; /* elements in pictures of an image's orbit */
+
 /* A mean over images, and the interval in which 95 of 100 means over images that were drawn again
  * lie (the percentile bootstrap; Efron and Tibshirani 1993, section 13.3). NaN where no image is. */
 typedef struct {
@@ -168,6 +170,8 @@ typedef enum {
     IV_AUDIT_SI,
     IV_AUDIT_SIGMA,    /* sigma_max_jacobian */
     IV_AUDIT_SPECTRUM, /* jacobian_spectrum: min(classes, inputs) values */
+    IV_AUDIT_CHANGES,  /* prediction_changes: one value for each element of the group */
+    IV_AUDIT_SIZE,     /* logit_size */
     IV_AUDIT_N_METRICS,
 } iv_audit_metric;
 
@@ -180,20 +184,39 @@ typedef struct {
 } iv_audit_metric_info;
 const iv_audit_metric_info *iv_audit_metric_get(iv_audit_metric metric);
 
+/* One of the images whose class distributions move farthest under the group. */
+typedef struct {
+    size_t image; /* its number among the audited ones, from 0 on */
+    size_t label;
+    float di;      /* of this image */
+    float *logits; /* [n_elements, n_outputs] at g x */
+
+    /* The elements that are pictured, in order: the identity, and those whose distributions are
+     * farthest from the one at x. */
+    size_t n_shown, shown[IV_AUDIT_MOST_SHOWN];
+    float *pixels;   /* [n_shown, values of an image] of g x, in [0, 1]; NULL: not known */
+    float *saliency; /* the same of the logit of the class predicted at x; NULL: not known */
+} iv_audit_worst;
+
 /* What was measured of one network. */
 typedef struct {
     char *name, *architecture, *notes;            /* architecture: "784-128-10 relu" */
+    size_t n_outputs;                             /* logits */
     size_t n_images[IV_AUDIT_N_METRICS];          /* measured; 0: the metric was not */
     size_t width[IV_AUDIT_N_METRICS];             /* values of each image; 1 but for the spectrum */
     iv_audit_number *all[IV_AUDIT_N_METRICS];     /* [width] */
     iv_audit_number *classes[IV_AUDIT_N_METRICS]; /* [n_classes, width]: images of each class */
     float *images[IV_AUDIT_N_METRICS];            /* [n_images, width]: of single images */
     iv_audit_direction *directions; /* [IV_N_GENERATORS], least sensitive first; NULL: not asked */
+    iv_audit_worst *worst;          /* [n_worst], the worst first */
+    size_t n_worst;
 } iv_audit_model;
 
 typedef struct {
     char *data, *group; /* what was audited on, by name */
     size_t n_images, n_elements, n_classes;
+    iv_image_shape shape;             /* of the images that networks see */
+    char (*elements)[IV_GROUP_WORDS]; /* [n_elements] what each makes of an image, in words */
     size_t n_resamples;
     iv_audit_model *models;
     size_t n_models;
@@ -218,6 +241,7 @@ typedef struct {
     bool no_jacobians;
 
     bool directions; /* are asked for */
+    size_t n_worst;  /* images to keep of those that each network takes worst; 0: none */
 
     /* Curves to measure: of kind kinds[i] at n_points[i] points, at[i]; factors above 0. */
     const iv_curve_kind *kinds; /* [n_curves] */
@@ -259,11 +283,13 @@ bool iv_audit_is_prepared(const char *directory);
  * [G n, C], and, if it can, gradients-0000.npy, ..., of the images' shape: at g x, the gradient of
  * the logit of the class predicted at x. Where they lie in the directory they are of a network with
  * its name; every folder in it that has logits is a network of the folder's name. Accuracy, LI and
- * DI are measured, SI where there are gradients. Of the options, n_resamples, seed, stop and
- * progress are read.
+ * DI are measured, SI where there are gradients. Of the options, n_resamples, seed, n_worst, stop
+ * and progress are read.
  *
  * IV_EDATA for files that are missing, damaged, or not of the shape that the manifest says, and for
- * numbers that are not finite. Errors are in the context's error. */
+ * numbers that are not finite. Of the worst images, pixels and saliency are those of
+ * images-0000.npy and gradients-0000.npy, as far as these are there. Errors are in the context's
+ * error. */
 iv_status iv_audit_prepared(iv_context *context, const char *directory,
                             const iv_audit_options *options, iv_audit *audit);
 
@@ -275,8 +301,10 @@ iv_status iv_audit_table(const iv_audit *audit, char **text, iv_error *error);
 /* All numbers as JSON (docs/audit.md has the form). The caller frees *text. */
 iv_status iv_audit_json(const iv_audit *audit, char **text, iv_error *error);
 
-/* Write audit.json and audit.csv into a directory, which is made if it does not exist; of each curve
- * KIND.csv, and figures/KIND-li.svg and so on (see iv_plot_write for *drawn). IV_EFAILED. */
+/* Write audit.json, audit.csv and report.html into a directory, which is made if it does not exist;
+ * of each curve KIND.csv, and figures/KIND-li.svg and so on (see iv_plot_write for *drawn); of the
+ * worst images figures/worst-M-K.png and worst-M-K-saliency.png, M the network's number and K the
+ * image's place, both from 1 on. The report needs no other file. IV_EFAILED. */
 iv_status iv_audit_write(const iv_audit *audit, const char *directory, bool *drawn,
                          iv_error *error);
 

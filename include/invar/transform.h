@@ -68,6 +68,9 @@ typedef struct {
     /* source [height, width]: the map of an element in a plane, of a group that has all but its
      * tables. */
     void (*map)(const iv_group *group, size_t element, uint16_t *source);
+
+    /* What an element but the first makes of an image: "turned by 90 degrees". */
+    void (*describe)(const iv_group *group, size_t element, char *words, size_t n);
 } iv_group_kind_info;
 
 /* The i-th kind, which is (iv_group_kind)i, or NULL after the last; or the kind of that name, or
@@ -107,6 +110,15 @@ iv_status iv_group_from_tables(const int64_t *source, size_t n_elements, size_t 
  * kind has the largest that it lists; axes are x, y or xy, x where they are left out. IV_EINVAL,
  * with what was expected, for other texts, and as iv_group_create says. */
 iv_status iv_group_parse(const char *text, iv_image_shape shape, iv_group **group, iv_error *error);
+
+/* Its kind, order and axes alone; *group has nothing to destroy. IV_EINVAL for other texts. */
+iv_status iv_group_parse_name(const char *text, iv_group *group, iv_error *error);
+
+/* What an element makes of an image, in words that follow "the image": "as it is", "turned by 90
+ * degrees", "shifted by 7 to the right"; "under element 3" of permutations of one's own. Tables are
+ * not read. */
+enum { IV_GROUP_WORDS = 80 };
+void iv_group_describe(const iv_group *group, size_t element, char words[IV_GROUP_WORDS]);
 
 /* Copy n images of bytes into padded images: [n, planes, height, width] each. */
 void iv_group_pad(const iv_group *group, const uint8_t *images, size_t n_images, uint8_t *padded);

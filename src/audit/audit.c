@@ -24,6 +24,8 @@ static const iv_audit_metric_info infos[IV_AUDIT_N_METRICS] = {
     [IV_AUDIT_SI] = {"si", "SI", 1, IV_DOC_SI},
     [IV_AUDIT_SIGMA] = {"sigma_max_jacobian", "σmax(J)", 1, IV_DOC_SIGMA_JACOBIAN},
     [IV_AUDIT_SPECTRUM] = {"jacobian_spectrum", "Spectrum of J", 1, IV_DOC_SPECTRUM},
+    [IV_AUDIT_CHANGES] = {"prediction_changes", "Changes (%)", 100, IV_DOC_CHANGES},
+    [IV_AUDIT_SIZE] = {"logit_size", "½|f|²", 1, IV_DOC_SIZE},
 };
 
 const iv_audit_metric_info *iv_audit_metric_get(iv_audit_metric metric) {
@@ -39,6 +41,7 @@ void iv_audit_clear(iv_audit *audit) {
             free(model->images[m]);
         }
         free(model->directions);
+        audit_free_worst(model);
         free(model->name);
         free(model->architecture);
         free(model->notes);
@@ -46,6 +49,7 @@ void iv_audit_clear(iv_audit *audit) {
     for (size_t i = 0; i < audit->n_curves && audit->curves; i++) free(audit->curves[i].points);
     free(audit->curves);
     free(audit->models);
+    free(audit->elements);
     free(audit->data);
     free(audit->group);
     *audit = (iv_audit){0};
@@ -220,8 +224,11 @@ iv_status audit_allocate(iv_audit *audit, iv_audit_model *model, iv_error *error
 
 static iv_status allocate(auditing *a, iv_audit_model *model, size_t n_values) {
     for (size_t m = 0; m < IV_AUDIT_N_METRICS; m++) {
-        model->n_images[m] = m < N_ORBIT_METRICS ? a->options->n_images : a->n_jacobians;
-        model->width[m] = m == IV_AUDIT_SPECTRUM ? n_values : 1;
+        const bool of_jacobian = m == IV_AUDIT_SIGMA || m == IV_AUDIT_SPECTRUM;
+        model->n_images[m] = of_jacobian ? a->n_jacobians : a->options->n_images;
+        model->width[m] = m == IV_AUDIT_SPECTRUM  ? n_values
+                          : m == IV_AUDIT_CHANGES ? a->audit->n_elements
+                                                  : 1;
     }
     return audit_allocate(a->audit, model, iv_context_error(a->context));
 }
@@ -234,6 +241,24 @@ static iv_status go_on(auditing *a, size_t n_images) {
     return IV_OK;
 }
 
+/* What predictions say of the batch that was just run. */
+static iv_status take_predictions(together *t, iv_measure *measure, size_t number) {
+    const iv_audit *audit = t->a->audit;
+    const float *logits;
+    size_t batch;
+    const iv_status status = iv_measure_logits(measure, &logits, &batch);
+    if (status != IV_OK) return status;
+    const size_t first = number * batch, left = audit->n_images - first;
+    for (size_t r = 0; r < t->n; r++) {
+        iv_audit_model *model = &audit->models[t->places[r]];
+        audit_predictions(logits + r * audit->n_elements * batch * model->n_outputs,
+                          audit->n_elements, batch, model->n_outputs, left < batch ? left : batch,
+                          model->images[IV_AUDIT_CHANGES] + first * audit->n_elements,
+                          model->images[IV_AUDIT_SIZE] + first);
+    }
+    return IV_OK;
+}
+
 static iv_status run_batches(together *t, iv_measure *measure) {
     auditing *a = t->a;
     const size_t n_orbits = iv_measure_orbit_batches(measure);
@@ -241,6 +266,7 @@ static iv_status run_batches(together *t, iv_measure *measure) {
     iv_status status = IV_OK;
     for (size_t i = 0; i < n_orbits && status == IV_OK; i++) {
         status = iv_measure_orbits(measure, i, take, t);
+        if (status == IV_OK) status = take_predictions(t, measure, i);
         if (status == IV_OK) status = go_on(a, t->n * a->options->n_images / n_orbits);
     }
     if (status == IV_OK) status = iv_measure_prepare(measure);
@@ -285,6 +311,19 @@ static iv_status measure_changes(together *t, const iv_measured *measured) {
     return status;
 }
 
+static iv_status measure_worst(together *t, const iv_measured *measured) {
+    const auditing *a = t->a;
+    const audit_images images = {a->options->group, a->padded, a->labels, a->source};
+    iv_status status = IV_OK;
+    for (size_t r = 0; r < t->n && status == IV_OK; r++) {
+        iv_audit_model *model = &a->audit->models[t->places[r]];
+        status = audit_choose_worst(a->audit, model, a->options->n_worst, a->labels,
+                                    iv_context_error(a->context));
+        if (status == IV_OK) status = audit_measure_worst(measured, r, &images, a->audit, model);
+    }
+    return status;
+}
+
 static iv_status measure(together *t) {
     auditing *a = t->a;
     const iv_audit_options *o = a->options;
@@ -302,12 +341,15 @@ static iv_status measure(together *t) {
     const iv_measured measured = audit_population_measured(&population);
     const size_t n_values =
         measured.n_classes < measured.n_pixels ? measured.n_classes : measured.n_pixels;
-    for (size_t i = 0; i < t->n && status == IV_OK; i++)
+    for (size_t i = 0; i < t->n && status == IV_OK; i++) {
+        a->audit->models[t->places[i]].n_outputs = measured.n_classes;
         status = allocate(a, &a->audit->models[t->places[i]], n_values);
+    }
     if (status == IV_OK)
         status = iv_measure_create(&measured, &images, a->inverse, audit_orbit_metrics,
                                    N_ORBIT_METRICS, a->n_jacobians, &measure);
     if (status == IV_OK) status = run_batches(t, measure);
+    if (status == IV_OK) status = measure_worst(t, &measured);
     if (status == IV_OK) status = measure_changes(t, &measured);
     iv_measure_destroy(measure);
     audit_population_clear(&population);
@@ -369,11 +411,12 @@ static iv_status describe(auditing *a) {
     audit->n_images = o->n_images;
     audit->n_elements = o->group->n_elements;
     audit->n_classes = o->images->n_classes;
+    audit->shape = o->group->padded;
     audit->n_resamples = audit_resamples(o);
     audit->models = calloc(o->n_networks, sizeof *audit->models);
     audit->n_models = o->n_networks;
     if (!audit->data || !audit->group || !audit->models) return audit_no_memory(a->context);
-    iv_status status = IV_OK;
+    iv_status status = audit_describe_elements(audit, o->group, error);
     for (size_t i = 0; i < o->n_networks && status == IV_OK; i++) {
         const iv_network *network = &o->networks[i];
         iv_audit_model *model = &audit->models[i];

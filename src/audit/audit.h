@@ -15,8 +15,11 @@
  *   given.c       numbers of single images from logits and gradients that are given
  *   curve.c       what transformations that resample do
  *   directions.c  the generators to which networks are insensitive
+ *   worst.c       predictions that change, and the images whose predictions change most
  *   results.c     as a table, JSON and CSV
  *   curves.c      the same of curves, and figures
+ *   words.c       as sentences
+ *   page.c        as a page of HTML with pictures
  */
 #ifndef INVAR_AUDIT_AUDIT_H
 #define INVAR_AUDIT_AUDIT_H
@@ -124,6 +127,43 @@ iv_status audit_allocate(iv_audit *audit, iv_audit_model *model, iv_error *error
 iv_status audit_find_intervals(iv_audit *audit, const uint8_t *labels, uint32_t seed,
                                iv_error *error);
 
+/* What each element makes of an image, in words; group NULL: it is not known how it acts. */
+iv_status audit_describe_elements(iv_audit *audit, const iv_group *group, iv_error *error);
+
+/* ------------------------------------------------------------------ predictions */
+
+/* Of n images with logits [G, batch, C]: changed [n, G] is 1 where the class predicted at g x is not
+ * that at x, else 0; size [n] is 0.5 |f(x)|^2. The first one among equal logits is predicted. */
+void audit_predictions(const float *logits, size_t n_elements, size_t batch, size_t n_classes,
+                       size_t n, float *changed, float *size);
+size_t audit_predicted(const float *logits, size_t n_classes);
+
+/* The softmax of the class predicted, in double. */
+double audit_probability(const float *logits, size_t n_classes);
+
+/* The n_worst images of a network that has been measured, by their DI: those with the largest, and
+ * of equal ones the first. labels [n_images]. Their logits are zero until they are filled in. */
+iv_status audit_choose_worst(const iv_audit *audit, iv_audit_model *model, size_t n_worst,
+                             const uint8_t *labels, iv_error *error);
+
+/* Of one of them whose logits are filled in: choose what is pictured, and make room for it. */
+iv_status audit_show_worst(const iv_audit *audit, const iv_audit_model *model,
+                           iv_audit_worst *worst, bool with_pixels, bool with_saliency,
+                           iv_error *error);
+void audit_free_worst(iv_audit_model *model);
+
+/* What was audited on, as the device and the host have it. */
+typedef struct {
+    const iv_group *group;
+    const uint8_t *pixels, *labels; /* [n_images, n_pixels], padded; [n_images] */
+    cl_mem source;                  /* ushort [G, n_pixels] */
+} audit_images;
+
+/* Fill in the worst images of member number `member` of a population. */
+iv_status audit_measure_worst(const iv_measured *networks, size_t member,
+                              const audit_images *images, const iv_audit *audit,
+                              iv_audit_model *model);
+
 /* ------------------------------------------------------------------ logits that are given */
 
 /* Metrics on orbits of at most `batch` images at a time; D 0: there are no gradients. */
@@ -168,6 +208,24 @@ iv_status audit_write_curves(const iv_audit *audit, const char *directory, bool 
                              iv_error *error);
 iv_status audit_write_text(const char *directory, const char *name, const char *text,
                            iv_error *error);
+
+/* Whether a metric is a list of numbers, and not one. */
+bool audit_is_list(size_t metric);
+
+/* Names of a curve's numbers by their place, for figures; NULL after the last. */
+const char *audit_curve_number(size_t i);
+
+/* A number as tables show it, in percent if that is the metric's scale; "n/a" if it is not finite. */
+enum { AUDIT_CELL = 96 };
+void audit_format(char text[AUDIT_CELL], double value, iv_audit_metric metric);
+void audit_format_interval(char text[AUDIT_CELL], const iv_audit_model *model,
+                           iv_audit_metric metric);
+
+/* What a network does, as paragraphs of HTML. */
+void audit_add_words(iv_text *text, const iv_audit *audit, const iv_audit_model *model);
+
+/* report.html, and the pictures of the worst images. Figures of curves are there already. */
+iv_status audit_write_page(const iv_audit *audit, const char *directory, iv_error *error);
 
 /* ------------------------------------------------------------------ files of prepared images */
 

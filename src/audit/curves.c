@@ -23,6 +23,10 @@ static const column columns[] = {
 };
 enum { N_COLUMNS = sizeof columns / sizeof *columns };
 
+const char *audit_curve_number(size_t i) {
+    return i < N_COLUMNS ? columns[i].name : NULL;
+}
+
 static double number_at(const iv_curve_point *point, size_t offset) {
     double value;
     memcpy(&value, (const char *)point + offset, sizeof value);

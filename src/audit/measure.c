@@ -4,6 +4,7 @@
 #include <invar/linalg.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAX_BATCH = 256, MIN_BATCH = 8, MOST_METRICS = 32 };
 static const size_t batch_bytes = (size_t)64 << 20;   /* of the largest tensor, so about */
@@ -16,6 +17,8 @@ struct iv_measure {
     iv_plan *plan;
     iv_tensor *metrics[MOST_METRICS]; /* [B] each */
     size_t n_metrics;
+    iv_tensor *logits; /* [G, B, C] */
+    float *at_orbit;   /* host: their values, all members; NULL until they are asked for */
     size_t n_jacobians, jacobian_batch, n_values;
     iv_graph *jacobian_graph;
     iv_plan *jacobian_plan;
@@ -60,35 +63,45 @@ static size_t choose_batch(const iv_measured *n, size_t copies, size_t n_samples
     return audit_fitting_batch(n, copies, batch < n_samples ? batch : n_samples);
 }
 
-/* Images of a batch with their orbit, every metric on it, and the saliency of the predicted class.
- */
+/* Images of a batch with their orbit, their logits, and the saliency of the class predicted at x. */
+static iv_status add_orbit(iv_graph *g, const iv_measured *n, const iv_image_source *images,
+                           size_t batch, cl_mem inverse, iv_orbit_batch *orbit) {
+    const size_t n_elements = images->n_elements;
+    iv_tensor *copied, *labels, *saliency = NULL;
+    iv_image_batch(g, images, batch, IV_COPIES_ORBIT, &copied, &labels);
+    iv_tensor *x = iv_reshape(g, copied, 2, (const size_t[]){n_elements * batch, n->n_pixels});
+    iv_tensor *flat_logits = n->logits(n->networks, g, x, NULL);
+    iv_tensor *logits =
+        iv_reshape(g, flat_logits, 3, (const size_t[]){n_elements, batch, n->n_classes});
+    iv_tensor *predicted = iv_argmax(g, iv_slice(g, logits, 0, 1));
+    iv_tensor *chosen = iv_class_logit_sum(g, flat_logits, predicted);
+    const iv_status status = iv_gradient(g, chosen, &x, 1, &saliency);
+    if (status != IV_OK) return status;
+    saliency = iv_reshape(g, saliency, 3, (const size_t[]){n_elements, batch, n->n_pixels});
+    *orbit = (iv_orbit_batch){labels, logits, saliency, inverse};
+    return IV_OK;
+}
+
+static size_t orbit_bytes(const iv_measured *n, const iv_image_source *images) {
+    return n->n_members * images->n_elements * n->n_copies * n->n_pixels * sizeof(float);
+}
+
+/* Every metric on the orbits of a batch. */
 static iv_status create_orbit_plan(iv_measure *m, const iv_image_source *images, cl_mem inverse,
                                    iv_orbit_metric *const *metrics, size_t n_metrics) {
     const iv_measured *n = &m->networks;
-    const size_t copies = m->n_elements * n->n_copies;
+    iv_orbit_batch orbit;
     m->batch =
-        choose_batch(n, copies, m->n_samples, n->n_members * copies * n->n_pixels * sizeof(float));
+        choose_batch(n, images->n_elements * n->n_copies, m->n_samples, orbit_bytes(n, images));
     iv_status status = iv_graph_create(n->context, n->n_members, &m->graph);
+    if (status == IV_OK) status = add_orbit(m->graph, n, images, m->batch, inverse, &orbit);
     if (status != IV_OK) return status;
 
-    iv_graph *g = m->graph;
-    const size_t rows = m->n_elements * m->batch;
-    iv_tensor *copied, *labels, *saliency = NULL;
-    iv_image_batch(g, images, m->batch, IV_COPIES_ORBIT, &copied, &labels);
-    iv_tensor *x = iv_reshape(g, copied, 2, (const size_t[]){rows, n->n_pixels});
-    iv_tensor *flat_logits = n->logits(n->networks, g, x, NULL);
-    iv_tensor *logits =
-        iv_reshape(g, flat_logits, 3, (const size_t[]){m->n_elements, m->batch, n->n_classes});
-    iv_tensor *predicted = iv_argmax(g, iv_slice(g, logits, 0, 1));
-    iv_tensor *chosen = iv_class_logit_sum(g, flat_logits, predicted);
-    status = iv_gradient(g, chosen, &x, 1, &saliency);
-    if (status != IV_OK) return status;
-    saliency = iv_reshape(g, saliency, 3, (const size_t[]){m->n_elements, m->batch, n->n_pixels});
-
-    const iv_orbit_batch orbit = {labels, logits, saliency, inverse};
+    iv_tensor *outputs[MOST_METRICS + 1];
     for (size_t i = 0; i < n_metrics && i < MOST_METRICS; i++)
-        m->metrics[m->n_metrics++] = metrics[i](g, &orbit);
-    return iv_graph_compile(g, m->metrics, m->n_metrics, &m->plan);
+        outputs[i] = m->metrics[m->n_metrics++] = metrics[i](m->graph, &orbit);
+    outputs[m->n_metrics] = m->logits = orbit.logits;
+    return iv_graph_compile(m->graph, outputs, m->n_metrics + 1, &m->plan);
 }
 
 /* The first layer's weights under every element (W g^-1 below one another, as the derivative by the
@@ -200,6 +213,7 @@ void iv_measure_destroy(iv_measure *m) {
     iv_buffer_release(m->networks.context, m->factor);
     iv_buffer_release(m->networks.context, m->singular_values);
     free(m->values);
+    free(m->at_orbit);
     free(m);
 }
 
@@ -229,6 +243,17 @@ iv_status iv_measure_orbits(iv_measure *m, size_t batch, iv_measure_take take, v
     return status;
 }
 
+iv_status iv_measure_logits(iv_measure *m, const float **logits, size_t *batch) {
+    const iv_measured *n = &m->networks;
+    if (!m->at_orbit)
+        m->at_orbit =
+            calloc(n->n_members * m->n_elements * m->batch * n->n_classes, sizeof *m->at_orbit);
+    if (!m->at_orbit) return audit_no_memory(n->context);
+    *logits = m->at_orbit;
+    *batch = m->batch;
+    return iv_plan_read(m->plan, m->logits, m->at_orbit);
+}
+
 size_t iv_measure_jacobian_batches(const iv_measure *m) {
     return n_batches(m->n_jacobians, m->jacobian_batch);
 }
@@ -247,5 +272,56 @@ iv_status iv_measure_jacobians(iv_measure *m, size_t batch, iv_measure_take take
     for (size_t r = 0; r < m->networks.n_members && status == IV_OK; r++)
         take(state, m->n_metrics, r, batch * m->jacobian_batch, valid, m->n_values,
              m->values + r * of_member);
+    return status;
+}
+
+/* ------------------------------------------------------------------ single images */
+
+/* Rows [R, G, batch, width] of a batch to their places among [R, G, n, width]. */
+static void spread(const float *from, size_t n_rows, size_t batch, size_t n_valid, size_t width,
+                   size_t n, float *to) {
+    for (size_t row = 0; row < n_rows; row++)
+        memcpy(to + row * n * width, from + row * batch * width, n_valid * width * sizeof *to);
+}
+
+static iv_status run_orbits_of(const iv_measured *n, const iv_image_source *images, size_t batch,
+                               iv_plan *plan, const iv_orbit_batch *orbit, float *logits,
+                               float *saliency) {
+    const size_t n_rows = n->n_members * images->n_elements, n_images = images->n_samples;
+    const size_t wide = n->n_pixels > n->n_classes ? n->n_pixels : n->n_classes;
+    float *values = calloc(n_rows * batch * wide, sizeof *values);
+    iv_status status = values ? IV_OK : audit_no_memory(n->context);
+    for (size_t i = 0; i < n_batches(n_images, batch) && status == IV_OK; i++) {
+        const size_t valid = valid_of(n_images, batch, i), first = i * batch;
+        status = iv_plan_run(plan, (uint32_t)i);
+        if (status == IV_OK) status = iv_plan_read(plan, orbit->logits, values);
+        if (status == IV_OK)
+            spread(values, n_rows, batch, valid, n->n_classes, n_images,
+                   logits + first * n->n_classes);
+        if (status == IV_OK && saliency) status = iv_plan_read(plan, orbit->saliency, values);
+        if (status == IV_OK && saliency)
+            spread(values, n_rows, batch, valid, n->n_pixels, n_images,
+                   saliency + first * n->n_pixels);
+    }
+    free(values);
+    return status;
+}
+
+iv_status iv_measure_orbits_of(const iv_measured *networks, const iv_image_source *images,
+                               float *logits, float *saliency) {
+    const size_t batch = choose_batch(networks, images->n_elements * networks->n_copies,
+                                      images->n_samples, orbit_bytes(networks, images));
+    iv_graph *graph = NULL;
+    iv_plan *plan = NULL;
+    iv_orbit_batch orbit;
+    iv_status status = iv_graph_create(networks->context, networks->n_members, &graph);
+    if (status == IV_OK) status = add_orbit(graph, networks, images, batch, NULL, &orbit);
+    if (status == IV_OK)
+        status = iv_graph_compile(graph, (iv_tensor *const[]){orbit.logits, orbit.saliency},
+                                  saliency ? 2 : 1, &plan);
+    if (status == IV_OK)
+        status = run_orbits_of(networks, images, batch, plan, &orbit, logits, saliency);
+    iv_plan_destroy(plan);
+    iv_graph_destroy(graph);
     return status;
 }

@@ -32,6 +32,9 @@ iv_orbit_metric iv_metric_accuracy, iv_metric_logit_invariance, iv_metric_distri
     "between the saliency maps of x and g x, the latter turned back"
 #define IV_DOC_SIGMA_JACOBIAN "mean over x of the largest singular value of d f / d x"
 #define IV_DOC_SPECTRUM       "mean over x of each singular value of d f / d x, largest first"
+#define IV_DOC_CHANGES                                                                             \
+    "for each element g, the share of images x whose predicted class at g x is not that at x"
+#define IV_DOC_SIZE "mean over x of 0.5 |f(x)|^2, to compare li with"
 
 /* ------------------------------------------------------------------ networks */
 
@@ -87,9 +90,18 @@ void iv_measure_destroy(iv_measure *m); /* NULL is fine */
 size_t iv_measure_orbit_batches(const iv_measure *m);
 iv_status iv_measure_orbits(iv_measure *m, size_t batch, iv_measure_take take, void *state);
 
+/* The logits of the batch that ran last, of all members: *logits [R, G, *batch, C], until the next
+ * call; of a last batch that is not full, those past its images are of no image. */
+iv_status iv_measure_logits(iv_measure *m, const float **logits, size_t *batch);
+
 /* The same of Jacobians; iv_measure_prepare comes first wherever weights may have changed. */
 size_t iv_measure_jacobian_batches(const iv_measure *m);
 iv_status iv_measure_prepare(iv_measure *m);
 iv_status iv_measure_jacobians(iv_measure *m, size_t batch, iv_measure_take take, void *state);
+
+/* Of all n images of a source, which are few: logits [R, G, n, C] and, unless NULL, saliency maps
+ * [R, G, n, D], at g x the gradient of the logit of the class predicted at x. */
+iv_status iv_measure_orbits_of(const iv_measured *networks, const iv_image_source *images,
+                               float *logits, float *saliency);
 
 #endif

@@ -47,38 +47,50 @@ static iv_status read_manifest(reading *r) {
     iv_audit *audit = r->audit;
     char *path = NULL;
     json_t *manifest = NULL;
-    size_t channels = 0, height = 0, width = 0;
+    iv_image_shape shape = {0};
     iv_status status = audit_path(r->directory, "manifest.json", SIZE_MAX, &path, error_of(r));
     if (status == IV_OK) status = iv_json_read(path, &manifest, error_of(r));
     const struct {
         const char *key;
         size_t *to;
-    } counts[] = {{"elements", &audit->n_elements},
-                  {"images", &audit->n_images},
-                  {"batch", &r->batch},
-                  {"classes", &audit->n_classes},
-                  {"channels", &channels},
-                  {"height", &height},
-                  {"width", &width}};
+    } counts[] = {
+        {"elements", &audit->n_elements}, {"images", &audit->n_images}, {"batch", &r->batch},
+        {"classes", &audit->n_classes},   {"channels", &shape.planes},  {"height", &shape.height},
+        {"width", &shape.width}};
     for (size_t i = 0; i < sizeof counts / sizeof *counts && status == IV_OK; i++)
         status = read_count(r, manifest, counts[i].key, counts[i].to);
     const char *data = json_string_value(json_object_get(manifest, "data"));
     const char *group = json_string_value(json_object_get(manifest, "group"));
     if (status == IV_OK &&
         (!data || !group || audit->n_classes > 256 || audit->n_elements < 2 ||
-         iv_multiply_size(channels * height, width, &r->n_pixels, NULL) != IV_OK ||
-         channels > 65535 || height > 65535 || r->n_pixels > 65535))
+         iv_multiply_size(shape.planes * shape.height, shape.width, &r->n_pixels, NULL) != IV_OK ||
+         shape.planes > 65535 || shape.height > 65535 || r->n_pixels > 65535))
         status = iv_fail(error_of(r), IV_EDATA,
                          "%s: not one that invar audit --prepare wrote: damaged", path);
     if (status == IV_OK) {
         audit->data = strdup(data);
         audit->group = strdup(group);
+        audit->shape = shape;
         if (!audit->data || !audit->group) status = audit_no_memory(r->context);
         if (r->batch > audit->n_images) r->batch = audit->n_images;
     }
     json_decref(manifest);
     free(path);
     return status;
+}
+
+/* Words for the elements, if the group's name says what they do. */
+static iv_status name_elements(reading *r) {
+    const iv_image_shape shape = r->audit->shape;
+    iv_group group;
+    iv_error unheard = {0};
+    const bool known =
+        iv_group_parse_name(r->audit->group, &group, &unheard) == IV_OK &&
+        iv_group_order_allowed(group.kind, group.order, shape, NULL) &&
+        iv_group_elements(group.kind, group.order, group.axes) == r->audit->n_elements;
+    group.padded = shape;
+    group.n_elements = r->audit->n_elements;
+    return audit_describe_elements(r->audit, known ? &group : NULL, error_of(r));
 }
 
 /* ------------------------------------------------------------------ arrays */
@@ -165,10 +177,10 @@ static iv_status path_of(const reading *r, const char *folder, const char *name,
     return status;
 }
 
-static bool has_files(const reading *r, const char *folder, const char *name) {
+static bool has_files(const reading *r, const char *folder, const char *name, size_t number) {
     char *path = NULL;
     struct stat about;
-    const bool there = path_of(r, folder, name, 0, &path) == IV_OK && stat(path, &about) == 0;
+    const bool there = path_of(r, folder, name, number, &path) == IV_OK && stat(path, &about) == 0;
     free(path);
     return there;
 }
@@ -192,9 +204,9 @@ static iv_status find_networks(reading *r) {
     DIR *folder = opendir(r->directory);
     iv_status status =
         folder ? IV_OK : iv_fail(error_of(r), IV_EDATA, "%s: cannot be read", r->directory);
-    if (status == IV_OK && has_files(r, ".", "logits")) status = add_name(r, ".");
+    if (status == IV_OK && has_files(r, ".", "logits", 0)) status = add_name(r, ".");
     while (status == IV_OK && (entry = readdir(folder)))
-        if (entry->d_name[0] != '.' && has_files(r, entry->d_name, "logits"))
+        if (entry->d_name[0] != '.' && has_files(r, entry->d_name, "logits", 0))
             status = add_name(r, entry->d_name);
     if (folder) closedir(folder);
     if (status == IV_OK && r->n_folders == 0)
@@ -281,26 +293,71 @@ static iv_status measure_batch(reading *r, const char *folder, size_t number, bo
         values[m] = model->images[m] ? model->images[m] + first : NULL;
     if (status == IV_OK)
         status = audit_given_run(*given, n, logits.data, gradients.data, r->labels + first, values);
+    if (status == IV_OK)
+        audit_predictions(logits.data, r->audit->n_elements, n, *n_classes, n,
+                          model->images[IV_AUDIT_CHANGES] + first * r->audit->n_elements,
+                          model->images[IV_AUDIT_SIZE] + first);
     free(logits.data);
     free(gradients.data);
     return status == IV_OK ? go_on(r, n) : status;
 }
 
+/* ------------------------------------------------------------------ the worst images */
+
+/* Of the image at place i among n in a batch, rows [width] under the elements: all of them, or those
+ * that are shown. values [G, n, width] */
+static void copy_rows(const reading *r, const iv_audit_worst *worst, bool all, const float *values,
+                      size_t i, size_t n, size_t width, float *to) {
+    const size_t n_rows = all ? r->audit->n_elements : worst->n_shown;
+    for (size_t k = 0; k < n_rows; k++)
+        memcpy(to + k * width, values + ((all ? k : worst->shown[k]) * n + i) * width,
+               width * sizeof *to);
+}
+
+/* What there is of one of them: logits; gradients and images unless somebody took them away. */
+static iv_status read_worst(const reading *r, const char *folder, bool with_gradients,
+                            const iv_audit_model *model, iv_audit_worst *worst) {
+    const size_t number = worst->image / r->batch, i = worst->image % r->batch;
+    const size_t left = r->audit->n_images - number * r->batch;
+    const size_t n = left < r->batch ? left : r->batch;
+    const bool with_pixels = has_files(r, ".", "images", number);
+    size_t n_classes = model->n_outputs, n_pixels = r->n_pixels;
+    iv_array array;
+    iv_status status = read_values(r, folder, "logits", number, n, &n_classes, &array);
+    if (status == IV_OK) copy_rows(r, worst, true, array.data, i, n, n_classes, worst->logits);
+    free(array.data);
+    if (status == IV_OK)
+        status = audit_show_worst(r->audit, model, worst, with_pixels, with_gradients, error_of(r));
+    for (int k = 0; k < 2 && status == IV_OK; k++) {
+        float *to = k == 0 ? worst->pixels : worst->saliency;
+        if (!to) continue;
+        status = k == 0 ? read_values(r, ".", "images", number, n, &n_pixels, &array)
+                        : read_values(r, folder, "gradients", number, n, &n_pixels, &array);
+        if (status == IV_OK) copy_rows(r, worst, false, array.data, i, n, n_pixels, to);
+        free(array.data);
+    }
+    return status;
+}
+
 static iv_status measure_network(reading *r, size_t i) {
     const char *folder = r->names[i];
     iv_audit_model *model = &r->audit->models[i];
-    const bool with_gradients = has_files(r, folder, "gradients");
+    const bool with_gradients = has_files(r, folder, "gradients", 0);
     audit_given *given = NULL;
-    size_t n_classes = 0;
-    for (size_t m = 0; m < AUDIT_N_ORBIT_METRICS; m++) {
-        model->width[m] = 1;
-        if (m != IV_AUDIT_SI || with_gradients) model->n_images[m] = r->audit->n_images;
+    for (size_t m = 0; m < IV_AUDIT_N_METRICS; m++) {
+        model->width[m] = m == IV_AUDIT_CHANGES ? r->audit->n_elements : 1;
+        if (m != IV_AUDIT_SIGMA && m != IV_AUDIT_SPECTRUM && (m != IV_AUDIT_SI || with_gradients))
+            model->n_images[m] = r->audit->n_images;
     }
     iv_status status = name_model(r, folder, model);
     if (status == IV_OK) status = audit_allocate(r->audit, model, error_of(r));
     for (size_t k = 0; k * r->batch < r->audit->n_images && status == IV_OK; k++)
-        status = measure_batch(r, folder, k, with_gradients, &n_classes, &given, model);
+        status = measure_batch(r, folder, k, with_gradients, &model->n_outputs, &given, model);
     audit_given_destroy(given);
+    if (status == IV_OK)
+        status = audit_choose_worst(r->audit, model, r->options->n_worst, r->labels, error_of(r));
+    for (size_t k = 0; k < model->n_worst && status == IV_OK; k++)
+        status = read_worst(r, folder, with_gradients, model, &model->worst[k]);
     return status;
 }
 
@@ -309,6 +366,7 @@ iv_status iv_audit_prepared(iv_context *context, const char *directory,
     reading r = {.context = context, .options = options, .directory = directory, .audit = audit};
     *audit = (iv_audit){.n_resamples = audit_resamples(options)};
     iv_status status = read_manifest(&r);
+    if (status == IV_OK) status = name_elements(&r);
     if (status == IV_OK) status = read_labels(&r);
     if (status == IV_OK) status = read_group(&r);
     if (status == IV_OK) status = find_networks(&r);

@@ -10,32 +10,31 @@
 
 /* ------------------------------------------------------------------ tables */
 
-enum { CELL = 96, N_COLUMNS = 1 + IV_AUDIT_SPECTRUM }; /* the name, and every number */
+enum { N_COLUMNS = 1 + IV_AUDIT_SPECTRUM }; /* the name, and what is one number */
 
 typedef struct {
-    char cells[N_COLUMNS][CELL];
+    char cells[N_COLUMNS][AUDIT_CELL];
 } table_line;
 
-static void format_number(char text[24], double value, bool percent) {
+void audit_format(char text[AUDIT_CELL], double value, iv_audit_metric metric) {
+    const double scale = iv_audit_metric_get(metric)->scale;
     if (!isfinite(value))
-        snprintf(text, 24, "n/a");
+        snprintf(text, AUDIT_CELL, "n/a");
     else
-        snprintf(text, 24, percent ? "%.1f" : "%.3g", value);
+        snprintf(text, AUDIT_CELL, scale == 100 ? "%.1f" : "%.3g", scale * value);
 }
 
-static void fill_cell(char *cell, const iv_audit_model *model, iv_audit_metric metric) {
-    const double scale = iv_audit_metric_get(metric)->scale;
-    const bool percent = scale == 100;
-    char value[24], low[24], high[24];
+void audit_format_interval(char text[AUDIT_CELL], const iv_audit_model *model,
+                           iv_audit_metric metric) {
+    char value[AUDIT_CELL], low[AUDIT_CELL], high[AUDIT_CELL];
     if (model->n_images[metric] == 0) {
-        snprintf(cell, CELL, "-");
+        snprintf(text, AUDIT_CELL, "-");
         return;
     }
-    const iv_audit_number *number = model->all[metric];
-    format_number(value, scale * number->value, percent);
-    format_number(low, scale * number->low, percent);
-    format_number(high, scale * number->high, percent);
-    snprintf(cell, CELL, "%s [%s, %s]", value, low, high);
+    audit_format(value, model->all[metric]->value, metric);
+    audit_format(low, model->all[metric]->low, metric);
+    audit_format(high, model->all[metric]->high, metric);
+    snprintf(text, AUDIT_CELL, "%.28s [%.28s, %.28s]", value, low, high);
 }
 
 static void add_line(iv_text *text, const table_line *l, const size_t widths[N_COLUMNS]) {
@@ -79,11 +78,12 @@ iv_status iv_audit_table(const iv_audit *audit, char **out, iv_error *error) {
     iv_status status = lines ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory for a table");
     if (status == IV_OK) {
         for (size_t c = 1; c < N_COLUMNS; c++)
-            snprintf(lines[0].cells[c], CELL, "%s", iv_audit_metric_get(c - 1)->label);
+            snprintf(lines[0].cells[c], AUDIT_CELL, "%s", iv_audit_metric_get(c - 1)->label);
         for (size_t i = 0; i < audit->n_models; i++) {
-            snprintf(lines[i + 1].cells[0], CELL, "%s", audit->models[i].name);
+            snprintf(lines[i + 1].cells[0], AUDIT_CELL, "%s", audit->models[i].name);
             for (size_t c = 1; c < N_COLUMNS; c++)
-                fill_cell(lines[i + 1].cells[c], &audit->models[i], (iv_audit_metric)(c - 1));
+                audit_format_interval(lines[i + 1].cells[c], &audit->models[i],
+                                      (iv_audit_metric)(c - 1));
         }
         iv_text_format(&text,
                        "%zu images of %s under %s, %zu elements; 95%% intervals over images\n\n",
@@ -98,6 +98,10 @@ iv_status iv_audit_table(const iv_audit *audit, char **out, iv_error *error) {
 }
 
 /* ------------------------------------------------------------------ JSON */
+
+bool audit_is_list(size_t metric) {
+    return metric == IV_AUDIT_SPECTRUM || metric == IV_AUDIT_CHANGES;
+}
 
 /* "value": [..] of `width` numbers; a number alone where that is what the metric has. */
 static void add_values(iv_text *text, const char *key, const iv_audit_number *numbers, size_t width,
@@ -119,7 +123,7 @@ static void add_metrics(iv_text *text, const iv_audit_model *model, iv_audit_num
         if (model->n_images[m] == 0) continue;
         const size_t width = model->width[m];
         const iv_audit_number *n = numbers[m] + class * width;
-        const bool is_array = m == IV_AUDIT_SPECTRUM;
+        const bool is_array = audit_is_list(m);
         iv_text_format(text, "%s\n%s\"%s\": {", first ? "" : ",", indent,
                        iv_audit_metric_get(m)->name);
         add_values(text, "value", n, width, is_array, 0);
@@ -144,6 +148,25 @@ static void add_notes(iv_text *text, const char *notes) {
         at += n + (at[n] == '\n');
     }
     iv_text_add(text, "]");
+}
+
+/* An image's number, label and DI; under each element the class predicted, and its probability. */
+static void add_worst(iv_text *text, const iv_audit *audit, const iv_audit_model *model,
+                      const iv_audit_worst *worst) {
+    const size_t n_classes = model->n_outputs;
+    iv_text_format(text, "{\"image\": %zu, \"label\": %zu, \"di\": ", worst->image, worst->label);
+    iv_text_float(text, worst->di, "null");
+    iv_text_add(text, ", \"predicted\": [");
+    for (size_t g = 0; g < audit->n_elements; g++)
+        iv_text_format(text, "%s%zu", g ? ", " : "",
+                       audit_predicted(worst->logits + g * n_classes, n_classes));
+    iv_text_add(text, "], \"probability\": [");
+    for (size_t g = 0; g < audit->n_elements; g++) {
+        const float *logits = worst->logits + g * n_classes;
+        if (g > 0) iv_text_add(text, ", ");
+        iv_text_float(text, (float)audit_probability(logits, n_classes), "null");
+    }
+    iv_text_add(text, "]}");
 }
 
 static void add_model(iv_text *text, const iv_audit *audit, size_t i) {
@@ -175,6 +198,11 @@ static void add_model(iv_text *text, const iv_audit *audit, size_t i) {
         iv_text_add(text, ",\n     \"curves\": ");
         audit_add_curves(text, audit, i);
     }
+    for (size_t k = 0; k < model->n_worst; k++) {
+        iv_text_add(text, k ? ",\n       " : ",\n     \"worst\": [\n       ");
+        add_worst(text, audit, model, &model->worst[k]);
+        if (k + 1 == model->n_worst) iv_text_add(text, "]");
+    }
     iv_text_add(text, ",\n     \"classes\": [");
     for (size_t c = 0; c < audit->n_classes; c++) {
         if (c > 0) iv_text_add(text, ", ");
@@ -192,8 +220,12 @@ iv_status iv_audit_json(const iv_audit *audit, char **out, iv_error *error) {
                    ",\n  \"images\": %zu,\n  \"classes\": %zu,\n  \"group\": ", audit->n_images,
                    audit->n_classes);
     iv_text_json(&text, audit->group);
-    iv_text_format(&text, ",\n  \"elements\": %zu,\n  \"resamples\": %zu,\n  \"metrics\": {",
-                   audit->n_elements, audit->n_resamples);
+    iv_text_format(&text, ",\n  \"elements\": %zu,\n  \"element_names\": [", audit->n_elements);
+    for (size_t g = 0; g < audit->n_elements; g++) {
+        if (g > 0) iv_text_add(&text, ", ");
+        iv_text_json(&text, audit->elements[g]);
+    }
+    iv_text_format(&text, "],\n  \"resamples\": %zu,\n  \"metrics\": {", audit->n_resamples);
     for (size_t m = 0; m < IV_AUDIT_N_METRICS; m++) {
         iv_text_format(&text, "%s\n    \"%s\": ", m ? "," : "", iv_audit_metric_get(m)->name);
         iv_text_json(&text, iv_audit_metric_get(m)->doc);
@@ -219,7 +251,7 @@ static void add_rows(iv_text *text, const iv_audit_model *model, const char *cla
             const iv_audit_number *n = &numbers[m][row * model->width[m] + k];
             iv_text_csv(text, model->name);
             iv_text_format(text, ",%s,%s", class, iv_audit_metric_get(m)->name);
-            if (m == IV_AUDIT_SPECTRUM) iv_text_format(text, ".%zu", k);
+            if (audit_is_list(m)) iv_text_format(text, ".%zu", k);
             iv_text_add(text, ",");
             iv_text_double(text, n->value, "");
             iv_text_add(text, ",");
@@ -271,6 +303,7 @@ iv_status iv_audit_write(const iv_audit *audit, const char *directory, bool *dra
     if (status == IV_OK) status = audit_write_text(directory, "audit.csv", table, error);
     if (drawn) *drawn = true;
     if (status == IV_OK) status = audit_write_curves(audit, directory, drawn, error);
+    if (status == IV_OK) status = audit_write_page(audit, directory, error);
     free(json);
     free(table);
     return status;

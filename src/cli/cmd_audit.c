@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MOST_MODELS = 1000, MOST_CHANNELS = 3 };
+enum { MOST_MODELS = 1000, MOST_CHANNELS = 3, DEFAULT_WORST = 8 };
 
 /* ------------------------------------------------------------------ numbers */
 
@@ -224,7 +224,7 @@ static iv_status print(const cli_arguments *arguments, const iv_audit *audit, iv
         status = as_json ? iv_audit_json(audit, &text, error) : iv_audit_table(audit, &text, error);
     if (status == IV_OK) fputs(text, stdout);
     if (status == IV_OK && out && !as_json)
-        printf("\nresults: %s (audit.json, audit.csv%s)\n", out,
+        printf("\nresults: %s (report.html, audit.json, audit.csv%s)\n", out,
                audit->n_curves > 0 ? ", curves and their figures" : "");
     if (status == IV_OK && !drawn) fprintf(stderr, "invar: %s\n", iv_gnuplot_missing);
     free(text);
@@ -321,8 +321,10 @@ static int on_prepared(const cli_arguments *arguments, const iv_audit_options *o
 static int run(const cli_arguments *arguments) {
     const char *group = cli_value(arguments, "group");
     const bool prepares = cli_has(arguments, "prepare");
+    const bool keeps_images = cli_has(arguments, "out") || cli_has(arguments, "json");
     size_t seed = 0;
-    iv_audit_options options = {.group_name = group ? group : "rotation:4",
+    iv_audit_options options = {.n_worst = keeps_images ? DEFAULT_WORST : 0,
+                                .group_name = group ? group : "rotation:4",
                                 .no_jacobians = cli_has(arguments, "no-jacobians"),
                                 .directions = cli_has(arguments, "directions")};
     if (prepares && arguments->n_words > 0)
@@ -333,6 +335,7 @@ static int run(const cli_arguments *arguments) {
                                "needs a model, a safetensors file, or a prepared directory");
     if (!read_count(arguments, "jacobians", 1, &options.n_jacobians) ||
         !read_count(arguments, "resamples", 1, &options.n_resamples) ||
+        !read_count(arguments, "worst", 0, &options.n_worst) ||
         !read_count(arguments, "seed", 0, &seed))
         return 2;
     options.seed = (uint32_t)seed;
@@ -366,7 +369,10 @@ static const cli_option options[] = {
      "directions of the affine algebra (LieGG), from the least sensitive one on"},
     {"resamples", "N", "of the intervals' bootstrap (default: 1000)"},
     {"seed", "N", "of the intervals' draws (default: 0)"},
-    {"out", "DIR", "write audit.json and audit.csv there, and curves with their figures"},
+    {"worst", "N",
+     "show the N images that each network takes worst, in the report and in JSON (default: 8)"},
+    {"out", "DIR",
+     "write report.html, audit.json and audit.csv there, and curves with their figures"},
     {"prepare", "DIR", "write the images of the orbits there, for a program of your own"},
     {"json", NULL, "print JSON instead of a table"},
     CLI_DEVICE,

@@ -38,6 +38,10 @@ static void map_rotation(const iv_group *group, size_t element, uint16_t *source
                 (uint16_t)rotated_source(height, width, quarters, row, column);
 }
 
+static void describe_rotation(const iv_group *group, size_t element, char *words, size_t n) {
+    snprintf(words, n, "turned by %zu degrees", 360 * element / group->order);
+}
+
 static const char *why_no_rotation(size_t order, size_t height, size_t width) {
     return order == 4 && height != width ? "a quarter turn changes height and width of images that "
                                            "are not square"
@@ -50,18 +54,29 @@ static size_t shift_elements(size_t order, iv_group_axes axes) {
     return axes == IV_AXES_XY ? order * order : order;
 }
 
+/* How many pixels an element shifts by. */
+static void shift_of(const iv_group *group, size_t element, size_t *down, size_t *right) {
+    const size_t steps_down = group->axes == IV_AXES_XY  ? element / group->order
+                              : group->axes == IV_AXES_Y ? element
+                                                         : 0;
+    const size_t steps_right = group->axes == IV_AXES_Y ? 0 : element % group->order;
+    *down = steps_down * (group->padded.height / group->order);
+    *right = steps_right * (group->padded.width / group->order);
+}
+
+static void describe_shift(const iv_group *group, size_t element, char *words, size_t n) {
+    size_t down, right;
+    shift_of(group, element, &down, &right);
+    if (down > 0 && right > 0)
+        snprintf(words, n, "shifted by %zu down and %zu to the right", down, right);
+    else
+        snprintf(words, n, "shifted by %zu %s", down + right, down > 0 ? "down" : "to the right");
+}
+
 static void map_shift(const iv_group *group, size_t element, uint16_t *source) {
     const size_t height = group->padded.height, width = group->padded.width;
-    const size_t step_down = height / group->order, step_right = width / group->order;
-    size_t down = 0, right = 0;
-    if (group->axes == IV_AXES_XY) {
-        down = element / group->order * step_down;
-        right = element % group->order * step_right;
-    } else if (group->axes == IV_AXES_Y) {
-        down = element * step_down;
-    } else {
-        right = element * step_right;
-    }
+    size_t down, right;
+    shift_of(group, element, &down, &right);
     for (size_t row = 0; row < height; row++)
         for (size_t column = 0; column < width; column++)
             source[row * width + column] = (uint16_t)((row + height - down) % height * width +
@@ -70,11 +85,26 @@ static void map_shift(const iv_group *group, size_t element, uint16_t *source) {
 
 /* ------------------------------------------------------------------ mirrors */
 
+/* Along y: top and bottom change places. */
+static bool flips_down(const iv_group *group, size_t element) {
+    return group->axes == IV_AXES_XY ? element / 2 : element && group->axes == IV_AXES_Y;
+}
+
+static bool flips_across(const iv_group *group, size_t element) {
+    return group->axes == IV_AXES_XY ? element % 2 : element && group->axes == IV_AXES_X;
+}
+
+static void describe_flip(const iv_group *group, size_t element, char *words, size_t n) {
+    const bool down = flips_down(group, element), across = flips_across(group, element);
+    snprintf(words, n, "mirrored %s",
+             down && across ? "along both axes"
+             : across       ? "left to right"
+                            : "top to bottom");
+}
+
 static void map_flip(const iv_group *group, size_t element, uint16_t *source) {
     const size_t height = group->padded.height, width = group->padded.width;
-    const bool both = group->axes == IV_AXES_XY;
-    const bool down = both ? element / 2 : element && group->axes == IV_AXES_Y;
-    const bool across = both ? element % 2 : element && group->axes == IV_AXES_X;
+    const bool down = flips_down(group, element), across = flips_across(group, element);
     for (size_t row = 0; row < height; row++)
         for (size_t column = 0; column < width; column++)
             source[row * width + column] = (uint16_t)((down ? height - 1 - row : row) * width +
@@ -89,6 +119,17 @@ static void map_dihedral(const iv_group *group, size_t element, uint16_t *source
             source[row * side + column] =
                 (uint16_t)(element < 4 ? turned : turned / side * side + side - 1 - turned % side);
         }
+}
+
+static void describe_dihedral(const iv_group *group, size_t element, char *words, size_t n) {
+    (void)group;
+    const size_t degrees = element % 4 * 90;
+    if (element < 4)
+        snprintf(words, n, "turned by %zu degrees", degrees);
+    else if (degrees == 0)
+        snprintf(words, n, "mirrored left to right");
+    else
+        snprintf(words, n, "mirrored left to right and turned by %zu degrees", degrees);
 }
 
 static const char *why_no_dihedral(size_t order, size_t height, size_t width) {
@@ -109,6 +150,7 @@ static const iv_group_kind_info kinds[] = {
             .why_not = why_no_rotation,
             .n_elements = order_elements,
             .map = map_rotation,
+            .describe = describe_rotation,
         },
     [IV_GROUP_SHIFT] =
         {
@@ -119,6 +161,7 @@ static const iv_group_kind_info kinds[] = {
             .pads = true,
             .n_elements = shift_elements,
             .map = map_shift,
+            .describe = describe_shift,
         },
     [IV_GROUP_FLIP] =
         {
@@ -129,6 +172,7 @@ static const iv_group_kind_info kinds[] = {
             .has_axes = true,
             .n_elements = shift_elements,
             .map = map_flip,
+            .describe = describe_flip,
         },
     [IV_GROUP_DIHEDRAL] =
         {
@@ -139,6 +183,7 @@ static const iv_group_kind_info kinds[] = {
             .why_not = why_no_dihedral,
             .n_elements = order_elements,
             .map = map_dihedral,
+            .describe = describe_dihedral,
         },
 };
 
@@ -302,6 +347,17 @@ void iv_group_destroy(iv_group *group) {
     free(group->source);
     free(group->inverse);
     free(group);
+}
+
+void iv_group_describe(const iv_group *group, size_t element, char words[IV_GROUP_WORDS]) {
+    const iv_group_kind_info *info =
+        group->kind == IV_GROUP_LISTED ? NULL : iv_group_kind_get((size_t)group->kind);
+    if (element == 0)
+        snprintf(words, IV_GROUP_WORDS, "as it is");
+    else if (info && element < group->n_elements)
+        info->describe(group, element, words, IV_GROUP_WORDS);
+    else
+        snprintf(words, IV_GROUP_WORDS, "under element %zu", element);
 }
 
 void iv_group_pad(const iv_group *group, const uint8_t *images, size_t n_images, uint8_t *padded) {

@@ -57,25 +57,32 @@ static iv_status read_order(const char *text, const iv_group_kind_info *info, co
                    text, info->name, info->name);
 }
 
-iv_status iv_group_parse(const char *text, iv_image_shape shape, iv_group **group,
-                         iv_error *error) {
+iv_status iv_group_parse_name(const char *text, iv_group *group, iv_error *error) {
     const size_t length = strcspn(text, ":");
     const char *at = text + length;
-    iv_group_kind kind = IV_GROUP_ROTATION;
-    iv_group_axes axes = IV_AXES_X;
-    size_t order;
-    *group = NULL;
-    const iv_group_kind_info *info = find_kind(text, length, &kind);
+    *group = (iv_group){.axes = IV_AXES_X};
+    const iv_group_kind_info *info = find_kind(text, length, &group->kind);
     if (!info) return unknown_kind(text, length, error);
-    const iv_status status = read_order(text, info, &at, &order, error);
+    const iv_status status = read_order(text, info, &at, &group->order, error);
     if (status != IV_OK) return status;
     if (info->has_axes && *at) {
-        axes = strcmp(at, ":xy") == 0 ? IV_AXES_XY : strcmp(at, ":y") == 0 ? IV_AXES_Y : IV_AXES_X;
-        if (axes != IV_AXES_X || strcmp(at, ":x") == 0) at += strlen(at);
+        group->axes = strcmp(at, ":xy") == 0  ? IV_AXES_XY
+                      : strcmp(at, ":y") == 0 ? IV_AXES_Y
+                                              : IV_AXES_X;
+        if (group->axes != IV_AXES_X || strcmp(at, ":x") == 0) at += strlen(at);
     }
     if (*at)
         return iv_fail(error, IV_EINVAL, "group \"%s\": \"%s\" is not understood, expected %s%s",
                        text, at, "KIND:ORDER",
                        info->has_axes ? ":AXES, where axes are x, y or xy" : "");
-    return iv_group_create(kind, order, axes, shape, group, error);
+    return IV_OK;
+}
+
+iv_status iv_group_parse(const char *text, iv_image_shape shape, iv_group **group,
+                         iv_error *error) {
+    iv_group name;
+    *group = NULL;
+    const iv_status status = iv_group_parse_name(text, &name, error);
+    if (status != IV_OK) return status;
+    return iv_group_create(name.kind, name.order, name.axes, shape, group, error);
 }
