@@ -57,6 +57,9 @@ pkg:zlib|compressed data sets|zlib1g-dev|zlib-devel|zlib|zlib|build
 pkg:libpng|figures|libpng-dev|libpng-devel|libpng|libpng|build
 pkg:libcurl|downloading data sets|libcurl4-openssl-dev|libcurl-devel|curl|curl|build
 pkg:libcrypto|checksums|libssl-dev|openssl-devel|openssl|openssl@3|build
+pkg:libprotobuf-c|reading ONNX files|libprotobuf-c-dev|protobuf-c-devel|protobuf-c|protobuf-c|build-extra
+command:protoc-c|reading ONNX files|protobuf-c-compiler|protobuf-c-compiler|protobuf-c|protobuf-c|build-extra
+onnx.proto|reading ONNX files|libonnx-dev|onnx-devel|-|onnx|build-extra
 command:gnuplot|figures|gnuplot-nox|gnuplot|gnuplot|gnuplot|build
 pkg:cmocka|tests|libcmocka-dev|libcmocka-devel|cmocka|cmocka|check
 pkg:lapacke|tests' oracle|liblapacke-dev|lapack-devel|lapacke|lapack|check
@@ -79,6 +82,8 @@ why_not() { # RECOGNISER MANAGER: why there is no package, and what to do
         say "not in Arch's repositories; install 'random123' from the AUR, for example: yay -S random123" ;;
     command:oclgrind:*)
         say "packaged for Debian and Ubuntu only; sources: https://github.com/jrprice/Oclgrind" ;;
+    onnx.proto:*)
+        say "not packaged here; put onnx.proto of https://github.com/onnx/onnx in a folder, and build with -Donnx_proto=FOLDER" ;;
     images:*)
         say "packaged for Debian and Ubuntu only; or: invar data fetch fashion-mnist, and set INVAR_DATA_DIR" ;;
     *)
@@ -99,6 +104,14 @@ find_meson() { # set $meson to a meson that is new enough
     return 1
 }
 
+# Where meson.build looks for it.
+find_onnx_proto() {
+    for folder in /usr/include /usr/local/include /opt/homebrew/include; do
+        [ -f "$folder/onnx/onnx.proto" ] && return 0
+    done
+    return 1
+}
+
 have_device() {
     command -v clinfo >/dev/null 2>&1 && clinfo -l 2>/dev/null | grep -q 'Device #'
 }
@@ -110,6 +123,7 @@ have() { # RECOGNISER
     pkg:*) pkg-config --exists "${1#*:}" >/dev/null 2>&1 ;;
     header:*) say "#include <${1#*:}>" | ${CC:-cc} -x c -E - >/dev/null 2>&1 ;;
     meson) find_meson ;;
+    onnx.proto) find_onnx_proto ;;
     device) have_device ;;
     numpy) python3 -c 'import numpy' >/dev/null 2>&1 || /usr/bin/python3 -c 'import numpy' >/dev/null 2>&1 ;;
     images) [ -n "${INVAR_DATA_DIR:-}" ] || [ -e /usr/share/datasets/fashion-mnist ] ;;

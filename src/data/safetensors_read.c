@@ -1,4 +1,5 @@
 /* Reading safetensors, trusting nothing: the file may come from anywhere. */
+#include "data/numbers.h"
 #include "data/safetensors.h"
 
 #include "runtime/sha256.h"
@@ -150,40 +151,13 @@ static iv_status read_entries(const char *path, iv_safetensors *file, size_t dat
     return IV_OK;
 }
 
-/* Little-endian bits of one number. */
-static uint64_t bits_at(const uint8_t *from, size_t n_bytes) {
-    uint64_t bits = 0;
-    for (size_t i = 0; i < n_bytes; i++) bits |= (uint64_t)from[i] << (8 * i);
-    return bits;
-}
-
-static float of_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* IEEE 754 half precision: exact. Numbers below 2^-14 are multiples of 2^-24. */
-static float of_half(uint32_t half) {
-    const uint32_t sign = (half & 0x8000U) << 16, exponent = half >> 10 & 31, rest = half & 0x3ffU;
-    if (exponent == 0) return (sign ? -1.0f : 1.0f) * (float)rest * 0x1p-24f;
-    return of_bits(sign | (exponent == 31 ? 255U : exponent + 112) << 23 | rest << 13);
-}
-
-/* To the nearest float; infinite beyond the largest. */
-static float of_double(uint64_t bits) {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return (float)value;
-}
-
 static float number_at(const uint8_t *from, number_type type) {
-    const uint64_t bits = bits_at(from, types[type].bytes);
+    const uint64_t bits = iv_bits_at(from, types[type].bytes);
     switch (type) {
-    case F16: return of_half((uint32_t)bits);
-    case BF16: return of_bits((uint32_t)bits << 16);
-    case F64: return of_double(bits);
-    default: return of_bits((uint32_t)bits);
+    case F16: return iv_float_of_half((uint32_t)bits);
+    case BF16: return iv_float_of_brain((uint32_t)bits);
+    case F64: return (float)iv_double_of_bits(bits); /* infinite beyond the largest */
+    default: return iv_float_of_bits((uint32_t)bits);
     }
 }
 

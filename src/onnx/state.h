@@ -27,8 +27,9 @@ typedef struct {
     size_t n;
     float *floats;
     int64_t *integers;
-    uint8_t *of_images; /* [n] of integers: 1 where an entry is the number of images; NULL: none is */
-    bool has_value;     /* there is a value that takes its floats, in the shape of the constant */
+    uint8_t
+        *of_images; /* [n] of integers: 1 where an entry is the number of images; NULL: none is */
+    bool has_value; /* there is a value that takes its floats, in the shape of the constant */
     size_t value;
 } onnx_constant;
 
@@ -37,7 +38,8 @@ typedef struct {
     const char *name;
     onnx_shape shape;
     size_t constant, node; /* what makes it; ONNX_NOTHING */
-    size_t n_uses;         /* by nodes of the list that is being made */
+    size_t n_uses;         /* by nodes of the list */
+    bool shared;           /* more than one name of the file that is still used stands for it */
 } onnx_value;
 
 /* What a name of the file stands for. */
@@ -81,7 +83,7 @@ typedef struct {
     size_t n_inputs;
 
     const char *left_out;
-    bool narrow; /* something is kept in 16 or 64 bits a number */
+    const char *narrow; /* a type of floats that were converted; NULL: none was */
     iv_text notes;
 } onnx_state;
 
@@ -136,7 +138,22 @@ iv_status onnx_read_tensor(onnx_state *s, const char *name, const Onnx__TensorPr
                            size_t *constant);
 double onnx_number(const onnx_constant *constant, size_t i);
 
+/* Entries of a constant in another shape: entry [i, j, ..] is that at first + i strides[0] + ... */
+iv_status onnx_pick(onnx_state *s, const onnx_name *from, const onnx_shape *shape, int64_t first,
+                    const int64_t *strides, onnx_constant **constant);
+/* All of them, in their order. */
+iv_status onnx_reshape_constant(onnx_state *s, const onnx_name *from, const onnx_shape *shape,
+                                onnx_constant **constant);
+/* Entry `at` of one is entry `from` of the other, of the same type. */
+iv_status onnx_copy_entry(onnx_state *s, onnx_constant *to, size_t at, const onnx_constant *of,
+                          size_t from);
+/* How far neighbours along each axis are from one another. */
+void onnx_strides(const onnx_shape *shape, int64_t strides[ONNX_MOST_AXES]);
+
 /* ------------------------------------------------------------------ the list */
+
+/* The image: a value that no node makes. */
+iv_status onnx_add_image(onnx_state *s, const onnx_shape *shape, size_t *value);
 
 /* A value with the floats of a constant, in another shape of as many entries. */
 iv_status onnx_use_constant(onnx_state *s, size_t constant, const onnx_shape *shape, size_t *value);
@@ -157,9 +174,14 @@ iv_status onnx_append_part(onnx_state *s, size_t x, unsigned axis, size_t first,
                            size_t *value);
 
 /* What output k of the node being lowered stands for. */
-iv_status onnx_bind_value(onnx_state *s, size_t k, size_t value, bool batched);
-iv_status onnx_bind_constant(onnx_state *s, size_t k, const onnx_constant *constant);
-iv_status onnx_bind_same(onnx_state *s, size_t k, const onnx_name *as);
+void onnx_bind_value(onnx_state *s, size_t k, size_t value, bool batched);
+void onnx_bind_constant(onnx_state *s, size_t k, const onnx_constant *constant);
+void onnx_bind_same(onnx_state *s, size_t k, const onnx_name *as);
+
+/* Output 0 has the entries of a value in another shape, that in the file. batched: its first axis is that
+ * of the batch, whatever length it has here; where the file holds one image, a first axis of length
+ * 1 is that too. */
+iv_status onnx_bind_in_shape(onnx_state *s, size_t value, const onnx_shape *in_file, bool batched);
 
 /* ------------------------------------------------------------------ names and attributes */
 
@@ -187,9 +209,51 @@ iv_status onnx_input_number(onnx_state *s, size_t input, double otherwise, doubl
 /* An axis of the file's tensor of that rank; negative ones count from its end. */
 iv_status onnx_axis(onnx_state *s, int64_t axis, unsigned rank, unsigned *place);
 
+/* ------------------------------------------------------------------ inputs */
+
+/* Whether input i is computed, and nothing else takes its value: the node that makes it may change. */
+bool onnx_is_only_use(const onnx_state *s, size_t i);
+
+/* A node that makes the value of input i, has this op, and may change; NULL otherwise. */
+iv_onnx_node *onnx_changeable(onnx_state *s, size_t i, iv_onnx_op op);
+
+/* One input more of a node: its bias. */
+void onnx_add_bias(onnx_state *s, iv_onnx_node *node, size_t bias);
+
+/* A constant as a value beside the images of `beside`: without the axis of the batch, where all images
+ * have the same. */
+iv_status onnx_value_beside(onnx_state *s, const onnx_name *constant, const onnx_name *beside,
+                            size_t *value);
+
+/* The value of input i, which is to be computed. */
+iv_status onnx_computed(onnx_state *s, size_t i, size_t *value);
+
+/* The same, which in the file is [batch, planes, height, width]. */
+iv_status onnx_images(onnx_state *s, size_t *value);
+
 /* ------------------------------------------------------------------ ops */
 
 typedef iv_status onnx_lower(onnx_state *s, int kind);
+
+/* Kinds beside iv_binary_kind and iv_function_kind, of operators that have one of them. */
+enum {
+    ONNX_MEAN_OF_INPUTS = IV_MAXIMUM + 1,
+    ONNX_EQUAL,
+    ONNX_GREATER,
+    ONNX_LESS,
+    ONNX_AND,
+    ONNX_OR
+};
+enum { ONNX_NOT = IV_N_FUNCTIONS, ONNX_FLOOR, ONNX_CEILING };
+enum { ONNX_MEAN, ONNX_SUM, ONNX_PRODUCT };
+
+/* A constant as a cast makes it of input 0. `to` is one of ONNX's types. */
+iv_status onnx_fold_to(onnx_state *s, int64_t to);
+
+/* Axes of a reduction, an attribute or an input, as a bit mask; all where none are named. *nothing: it
+ * does nothing then. */
+iv_status onnx_reduced_axes(onnx_state *s, int kind, unsigned rank, unsigned *axes, bool *keep,
+                            bool *nothing);
 
 /* A row of the table: an operator of ONNX. */
 typedef struct {
@@ -203,26 +267,21 @@ typedef struct {
 
 const onnx_op *onnx_find_op(const char *name); /* NULL: not supported */
 
-/* src/onnx/elementwise.c */
 onnx_lower onnx_lower_binary, onnx_lower_unary, onnx_lower_clip, onnx_lower_hard_swish,
     onnx_lower_gelu, onnx_lower_mish, onnx_lower_softsign, onnx_lower_prelu, onnx_lower_pass,
-    onnx_lower_dropout, onnx_lower_cast, onnx_lower_selu, onnx_lower_celu;
-/* src/onnx/image.c, src/onnx/window.c, src/onnx/linear.c */
+    onnx_lower_dropout, onnx_lower_cast, onnx_lower_cast_like, onnx_lower_selu, onnx_lower_celu;
 onnx_lower onnx_lower_convolve, onnx_lower_pool, onnx_lower_pool_all, onnx_lower_normalize,
     onnx_lower_gemm, onnx_lower_matmul;
-/* src/onnx/axes.c */
-onnx_lower onnx_lower_softmax, onnx_lower_reduce;
-/* src/onnx/shapes.c */
+onnx_lower onnx_lower_softmax, onnx_lower_reduce, onnx_lower_layer_normalize,
+    onnx_lower_instance_normalize;
 onnx_lower onnx_lower_reshape, onnx_lower_flatten, onnx_lower_squeeze, onnx_lower_unsqueeze,
     onnx_lower_shape, onnx_lower_expand;
-/* src/onnx/parts.c */
 onnx_lower onnx_lower_transpose, onnx_lower_concatenate, onnx_lower_slice, onnx_lower_split,
     onnx_lower_gather, onnx_lower_pad;
-/* src/onnx/fold.c, src/onnx/fold_shapes.c */
-onnx_lower onnx_fold_binary, onnx_fold_unary, onnx_fold_same, onnx_fold_cast, onnx_fold_reduce,
-    onnx_fold_where, onnx_fold_constant, onnx_fold_fill, onnx_fold_range, onnx_fold_shape,
-    onnx_fold_reshape, onnx_fold_flatten, onnx_fold_squeeze, onnx_fold_unsqueeze,
-    onnx_fold_transpose, onnx_fold_concatenate, onnx_fold_slice, onnx_fold_split, onnx_fold_gather,
-    onnx_fold_expand;
+onnx_lower onnx_fold_binary, onnx_fold_unary, onnx_fold_same, onnx_fold_cast, onnx_fold_cast_like,
+    onnx_fold_reduce, onnx_fold_where, onnx_fold_constant, onnx_fold_fill, onnx_fold_range;
+onnx_lower onnx_fold_reshape, onnx_fold_flatten, onnx_fold_squeeze, onnx_fold_unsqueeze,
+    onnx_fold_expand, onnx_fold_transpose, onnx_fold_concatenate, onnx_fold_slice, onnx_fold_split,
+    onnx_fold_gather;
 
 #endif
