@@ -88,8 +88,9 @@ bool iv_network_same_architecture(const iv_network *a, const iv_network *b);
  * iv_parameters_initialize draws it. Its name is "fresh" and the architecture.
  *
  * Of an ONNX file's network the weights and biases of its convolutions and linear layers are drawn so,
- * by the inputs that one of their outputs has, each as tensor number v where it is value number v; batch
- * normalisation becomes the identity, and other constants stay. Its name is "fresh" and the other's.
+ * by the inputs that one of their outputs has, each as tensor number v where it is value number v.
+ * Factors and summands of normalisation become 1 and 0, unless a convolution or linear layer has
+ * taken them up; other constants stay. Its name is "fresh" and the other's.
  * IV_ENOMEM. */
 iv_status iv_network_fresh(const iv_network *like, uint32_t seed, iv_network *network,
                            iv_error *error);

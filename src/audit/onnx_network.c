@@ -159,12 +159,32 @@ static iv_onnx_model *copy_model(const iv_onnx_model *from) {
     return NULL;
 }
 
+/* "BatchNormalization 'name'" */
+static bool normalizes(const iv_onnx_node *node) {
+    static const char ending[] = "Normalization";
+    const size_t n = strcspn(node->name, " "), m = sizeof ending - 1;
+    return n >= m && strncmp(node->name + n - m, ending, m) == 0;
+}
+
+/* What normalisation learned becomes 1, and 0: those of its constants that channels have. */
+static void forget_normalization(const iv_onnx_model *model, const iv_onnx_node *node) {
+    if (node->op != IV_ONNX_BINARY || !normalizes(node)) return;
+    for (size_t k = 0; k < node->n_inputs; k++) {
+        const iv_onnx_value *value = &model->values[node->inputs[k]];
+        const size_t n = audit_onnx_elements(value);
+        const bool learned = n > 1 || strncmp(node->name, "Batch", 5) == 0;
+        for (size_t i = 0; i < n && value->data && learned; i++)
+            value->data[i] = node->binary == IV_MULTIPLY ? 1.0f : 0.0f;
+    }
+}
+
 /* Weights and biases of convolutions and linear layers; one that two of them share is drawn once. */
 static iv_status draw_weights(iv_onnx_model *model, uint32_t seed, iv_error *error) {
     bool *drawn = calloc(model->n_values, sizeof *drawn);
     iv_status status = drawn ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory for a network");
     for (size_t i = 0; i < model->n_nodes && status == IV_OK; i++) {
         const iv_onnx_node *node = &model->nodes[i];
+        forget_normalization(model, node);
         if (node->op != IV_ONNX_CONVOLVE && node->op != IV_ONNX_LINEAR) continue;
         const iv_onnx_value *weight = &model->values[node->inputs[1]];
         const size_t fan_in = audit_onnx_elements(weight) / weight->shape[0];

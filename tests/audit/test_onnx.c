@@ -77,6 +77,20 @@ static iv_network nodes_of(const oracle_network *n, const char *name) {
     return (iv_network){.name = copy(name), .notes = copy(""), .onnx = model};
 }
 
+/* One more node at the end, of batch normalisation. */
+static size_t add_normalization(iv_onnx_model *model, iv_binary_kind kind, size_t n) {
+    const double learned[] = {0.25, -3, 0.5, 2, 7};
+    const size_t constant = add_value(model, 1, &n, learned);
+    const size_t output = add_value(model, 1, &n, NULL);
+    iv_onnx_node *node = add_node(model, IV_ONNX_BINARY, model->output, output);
+    free(node->name);
+    node->name = copy("BatchNormalization 'norm'");
+    node->binary = kind;
+    node->inputs[node->n_inputs++] = constant;
+    model->output = output;
+    return constant;
+}
+
 static iv_network layers_of(const oracle_network *n) {
     iv_network network = {.name = copy("layers"),
                           .notes = copy(""),
@@ -210,13 +224,19 @@ static void fresh_weights_are_the_documented_draws(void **state) {
     oracle_random(&n, 3, 3, 0);
     iv_network like = nodes_of(&n, "nodes"), fresh;
     iv_error error = {0};
+    const size_t scaled = add_normalization(like.onnx, IV_MULTIPLY, 5);
+    const size_t shifted = add_normalization(like.onnx, IV_ADD, 5);
     assert_ok(&error, iv_network_fresh(&like, 77, &fresh, &error));
     assert_true(iv_network_same_architecture(&like, &fresh));
     assert_string_equal(fresh.name, "fresh nodes");
+    for (size_t c = 0; c < 5; c++) {
+        assert_true(fresh.onnx->values[scaled].data[c] == 1);
+        assert_true(fresh.onnx->values[shifted].data[c] == 0);
+    }
     size_t n_drawn = 0;
     for (size_t i = 0; i < fresh.onnx->n_nodes; i++) {
         const iv_onnx_node *node = &fresh.onnx->nodes[i];
-        for (size_t k = 1; k < node->n_inputs; k++, n_drawn++) {
+        for (size_t k = 1; k < node->n_inputs && node->op == IV_ONNX_LINEAR; k++, n_drawn++) {
             const uint32_t v = (uint32_t)node->inputs[k];
             const iv_onnx_value *value = &fresh.onnx->values[v];
             const float bound = 1 / sqrtf((float)fresh.onnx->values[node->inputs[1]].shape[1]);
