@@ -77,8 +77,13 @@ __kernel void orbit_distribution_invariance(TENSOR(const float, logits), TENSOR(
 /* Saliency maps are scaled by their largest entry before squaring: their range is wide. 0 for a map
  * of zeros. */
 static float largest_magnitude(__global const float *map, uint n) {
-    float largest = 0.0f;
-    for (uint p = 0; p < n; p++) largest = fmax(largest, fabs(map[p]));
+    float8 eight = (float8)(0.0f); /* one after the other they would wait for each other */
+    uint p = 0;
+    for (; p + 8 <= n; p += 8) eight = fmax(eight, fabs(vload8(0, map + p)));
+    const float4 four = fmax(eight.lo, eight.hi);
+    const float2 two = fmax(four.lo, four.hi);
+    float largest = fmax(two.lo, two.hi);
+    for (; p < n; p++) largest = fmax(largest, fabs(map[p]));
     return largest;
 }
 

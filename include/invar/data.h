@@ -37,6 +37,9 @@ typedef struct {
  * even HOME. */
 iv_status iv_data_directory(const char *override, char *path, size_t size, iv_error *error);
 
+/* Which of a set's images. */
+typedef enum { IV_PART_ALL, IV_PART_TRAINING, IV_PART_TEST } iv_dataset_part;
+
 /* An image set that Invar knows by name: one row of a table. What its images are, and either the
  * function that makes them (built in) or the files that they are read from. */
 typedef struct iv_dataset_info iv_dataset_info;
@@ -53,10 +56,10 @@ struct iv_dataset_info {
     /* Built in: make n images of a seed. */
     iv_status (*make)(uint32_t seed, size_t n_images, iv_dataset *dataset, iv_error *error);
 
-    /* Otherwise: read all files. `dataset` has its name, the rest is zeroed before; it may hold
+    /* Otherwise: read all files, or those of a part. `dataset` has its name, the rest is zeroed before; it may hold
      * memory after a failure. */
-    iv_status (*load)(const iv_dataset_info *info, const char *directory, iv_dataset *dataset,
-                      iv_error *error);
+    iv_status (*load)(const iv_dataset_info *info, const char *directory, iv_dataset_part part,
+                      iv_dataset *dataset, iv_error *error);
     const char *files[7];   /* without .gz; ends with NULL */
     const char *sha256s[7]; /* of the uncompressed files, in hexadecimal; NULL if none is known */
     const char *base_url;   /* official download, where FILE.gz lie directly, or the archive */
@@ -98,6 +101,12 @@ const char *iv_dataset_names(iv_dataset_choice choice, const char *separator, co
  * IV_EINVAL for an unknown name, with the known ones. Free with iv_dataset_clear. */
 iv_status iv_dataset_load(const char *directory, const char *name, size_t n_images,
                           iv_dataset *dataset, iv_error *error);
+
+/* The same of the training or the test images alone, where these are files of their own, as those of
+ * the table's sets are: the others are not read, and need not be there. Other sets are loaded
+ * whole. */
+iv_status iv_dataset_load_part(const char *directory, const char *name, size_t n_images,
+                               iv_dataset_part part, iv_dataset *dataset, iv_error *error);
 
 /* The row of an image set by name, as iv_dataset_load finds it: the table's, or one made for the
  * user's own set, whose files are read whole for it. The latter's name and title are `name`, which

@@ -429,20 +429,6 @@ static iv_status describe(auditing *a) {
     return status == IV_OK ? describe_curves(a) : status;
 }
 
-iv_status audit_find_intervals(iv_audit *audit, const uint8_t *labels, uint32_t seed,
-                               iv_error *error) {
-    iv_status status = IV_OK;
-    for (size_t i = 0; i < audit->n_models; i++)
-        for (size_t m = 0; m < IV_AUDIT_N_METRICS && status == IV_OK; m++) {
-            iv_audit_model *model = &audit->models[i];
-            if (model->n_images[m] > 0)
-                status = audit_bootstrap(model->images[m], model->n_images[m], model->width[m],
-                                         labels, audit->n_classes, audit->n_resamples, seed,
-                                         model->all[m], model->classes[m], error);
-        }
-    return status;
-}
-
 iv_status iv_audit_run(iv_context *context, const iv_audit_options *options, iv_audit *audit) {
     auditing a = {.context = context, .options = options, .audit = audit};
     const size_t n = options->n_images, asked = options->n_jacobians;

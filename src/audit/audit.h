@@ -235,11 +235,18 @@ iv_status audit_path(const char *folder, const char *name, size_t number, char *
 
 /* ------------------------------------------------------------------ statistics */
 
-/* Means of values [n_images, width] over all images and over those of each class, with intervals
- * from n_resamples resamples (iv_audit_run has the draws). labels [n_images], below n_classes.
- * all [width], classes [n_classes, width]. */
-iv_status audit_bootstrap(const float *values, size_t n_images, size_t width, const uint8_t *labels,
-                          size_t n_classes, size_t n_resamples, uint32_t seed, iv_audit_number *all,
-                          iv_audit_number *classes, iv_error *error);
+/* Numbers of single images, and where their means and intervals go. */
+typedef struct {
+    const float *values; /* [n_images, width] */
+    size_t width;
+    iv_audit_number *all;     /* [width] */
+    iv_audit_number *classes; /* [n_classes, width] */
+} audit_sample;
+
+/* Means over all images and over those of each class, with intervals from n_resamples resamples
+ * (iv_audit_run has the draws). labels [n_images], below n_classes. */
+iv_status audit_bootstrap(const audit_sample *samples, size_t n_samples, size_t n_images,
+                          const uint8_t *labels, size_t n_classes, size_t n_resamples,
+                          uint32_t seed, iv_error *error);
 
 #endif

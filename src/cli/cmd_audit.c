@@ -64,7 +64,8 @@ static bool is_folder(const char *path) {
 
 /* A known set, in the data directory or, as DIR/NAME, in another one; a folder of images; or the
  * name of a folder of images in the data directory. */
-static iv_status load_images(const char *data, iv_dataset *images, iv_error *error) {
+static iv_status load_images(const char *data, iv_dataset_part part, iv_dataset *images,
+                             iv_error *error) {
     char directory[4096];
     const char *slash = strrchr(data, '/'), *name = slash ? slash + 1 : data;
     const bool known = iv_dataset_info_find(name);
@@ -79,7 +80,15 @@ static iv_status load_images(const char *data, iv_dataset *images, iv_error *err
     else
         status = iv_data_directory(NULL, directory, sizeof directory, error);
     if (status != IV_OK) return status;
-    return iv_dataset_load(directory, known ? name : data, 0, images, error);
+    return iv_dataset_load_part(directory, known ? name : data, 0, part, images, error);
+}
+
+/* What has to be read for --part; a value that there is not is refused once it has been read. */
+static iv_dataset_part asked_part(const cli_arguments *arguments) {
+    const char *part = cli_value(arguments, "part");
+    return !part || strcmp(part, "test") == 0 ? IV_PART_TEST
+           : strcmp(part, "training") == 0    ? IV_PART_TRAINING
+                                              : IV_PART_ALL;
 }
 
 /* Test images, or all of them where there is no test part. */
@@ -277,7 +286,8 @@ static int on_images(const cli_arguments *arguments, const iv_audit_options *ask
     curves along = {.n = 0};
     float mean[MOST_CHANNELS], deviation[MOST_CHANNELS];
     iv_status status = read_networks(arguments, &all, &error);
-    if (status == IV_OK) status = load_images(cli_value(arguments, "data"), &images, &error);
+    if (status == IV_OK)
+        status = load_images(cli_value(arguments, "data"), asked_part(arguments), &images, &error);
     bool good = true;
     if (status == IV_OK)
         good = choose_images(arguments, &images, &options) && read_curves(arguments, &along) &&

@@ -46,27 +46,31 @@ static iv_status read_batch(const iv_dataset_info *info, const char *directory, 
     return IV_OK;
 }
 
-iv_status iv_cifar_load(const iv_dataset_info *info, const char *directory, iv_dataset *dataset,
-                        iv_error *error) {
+iv_status iv_cifar_load(const iv_dataset_info *info, const char *directory, iv_dataset_part part,
+                        iv_dataset *dataset, iv_error *error) {
     size_t n_batches = 0;
     while (info->files[n_batches]) n_batches++;
-    dataset->n_images = info->n_training + info->n_test;
-    dataset->n_training = info->n_training;
+    const size_t image_bytes = info->channels * info->height * info->width;
+    const batch_shape shape = {(info->n_training + info->n_test) / n_batches, image_bytes,
+                               1 + image_bytes};
+    const size_t n_training_batches = info->n_training / shape.n_records;
+    const size_t first = part == IV_PART_TEST ? n_training_batches : 0;
+    const size_t end = part == IV_PART_TRAINING ? n_training_batches : n_batches;
+    dataset->n_images = (end - first) * shape.n_records;
+    dataset->n_training = part == IV_PART_TEST ? 0 : info->n_training;
     dataset->n_classes = info->n_classes;
     dataset->channels = info->channels;
     dataset->height = info->height;
     dataset->width = info->width;
-    const size_t image_bytes = info->channels * info->height * info->width;
-    const batch_shape shape = {dataset->n_images / n_batches, image_bytes, 1 + image_bytes};
 
     iv_status status = iv_dataset_allocate(dataset, error);
     if (status != IV_OK) return status;
     uint8_t *records = malloc(shape.n_records * shape.record_bytes + 1);
     if (!records) status = iv_fail(error, IV_ENOMEM, "%s: no memory to read it", info->name);
-    for (size_t batch = 0; batch < n_batches && status == IV_OK; batch++)
+    for (size_t batch = first; batch < end && status == IV_OK; batch++)
         status = read_batch(info, directory, batch, &shape, records,
-                            dataset->pixels + batch * shape.n_records * image_bytes,
-                            dataset->labels + batch * shape.n_records, error);
+                            dataset->pixels + (batch - first) * shape.n_records * image_bytes,
+                            dataset->labels + (batch - first) * shape.n_records, error);
     free(records);
     return status;
 }

@@ -6,7 +6,7 @@
 #include <invar/data.h>
 
 /* iv_dataset_info's `load`: batches of equally many images, those to train on first. */
-iv_status iv_cifar_load(const iv_dataset_info *info, const char *directory, iv_dataset *dataset,
-                        iv_error *error);
+iv_status iv_cifar_load(const iv_dataset_info *info, const char *directory, iv_dataset_part part,
+                        iv_dataset *dataset, iv_error *error);
 
 #endif

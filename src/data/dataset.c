@@ -66,22 +66,27 @@ static iv_status load_own(const char *directory, const char *name, iv_dataset *d
     return status == IV_OK ? iv_own_images_load(folder, name, dataset, error) : status;
 }
 
-static iv_status read_files(const iv_dataset_info *info, const char *directory, iv_dataset *dataset,
-                            iv_error *error) {
+static iv_status read_files(const iv_dataset_info *info, const char *directory,
+                            iv_dataset_part part, iv_dataset *dataset, iv_error *error) {
     snprintf(dataset->name, sizeof dataset->name, "%s", info->name);
-    const iv_status status = info->load(info, directory, dataset, error);
+    const iv_status status = info->load(info, directory, part, dataset, error);
     if (status != IV_OK) iv_dataset_clear(dataset);
     return status;
 }
 
 iv_status iv_dataset_load(const char *directory, const char *name, size_t n_images,
                           iv_dataset *dataset, iv_error *error) {
+    return iv_dataset_load_part(directory, name, n_images, IV_PART_ALL, dataset, error);
+}
+
+iv_status iv_dataset_load_part(const char *directory, const char *name, size_t n_images,
+                               iv_dataset_part part, iv_dataset *dataset, iv_error *error) {
     const iv_dataset_info *info = iv_dataset_info_find(name);
     *dataset = (iv_dataset){0};
     if (!info) return load_own(directory, name, dataset, error);
     if (info->built_in)
         return info->make(0, n_images ? n_images : DEFAULT_BUILT_IN_IMAGES, dataset, error);
-    return read_files(info, directory, dataset, error);
+    return read_files(info, directory, part, dataset, error);
 }
 
 iv_status iv_dataset_describe(const char *directory, const char *name, iv_dataset_info *info,

@@ -51,37 +51,40 @@ static iv_status read_half(const iv_dataset_info *info, const char *directory, i
     return check_labels(path, labels, info->n_classes, error);
 }
 
-static iv_status pool(const iv_idx images[2], const iv_idx labels[2], iv_dataset *dataset,
-                      iv_error *error) {
+/* Those that were read, one after the other. */
+static iv_status pool(const iv_dataset_info *info, const iv_idx images[2], const iv_idx labels[2],
+                      iv_dataset *dataset, iv_error *error) {
     /* Each half fitted in memory, so the sum cannot overflow. */
-    const size_t n_first = images[0].shape[0], n_second = images[1].shape[0];
-    dataset->n_images = n_first + n_second;
-    dataset->n_training = n_first;
+    dataset->n_training = images[0].shape[0];
+    dataset->n_images = images[0].shape[0] + images[1].shape[0];
+    dataset->n_classes = info->n_classes;
     dataset->channels = 1;
-    dataset->height = images[0].shape[1];
-    dataset->width = images[0].shape[2];
+    dataset->height = info->height;
+    dataset->width = info->width;
     const iv_status status = iv_dataset_allocate(dataset, error);
     if (status != IV_OK) return status;
     const size_t image_bytes = dataset->height * dataset->width;
-    memcpy(dataset->pixels, images[0].data, n_first * image_bytes);
-    memcpy(dataset->pixels + n_first * image_bytes, images[1].data, n_second * image_bytes);
-    memcpy(dataset->labels, labels[0].data, n_first);
-    memcpy(dataset->labels + n_first, labels[1].data, n_second);
+    for (size_t half = 0, at = 0; half < 2; half++) {
+        const size_t n = images[half].shape[0];
+        if (n == 0) continue;
+        memcpy(dataset->pixels + at * image_bytes, images[half].data, n * image_bytes);
+        memcpy(dataset->labels + at, labels[half].data, n);
+        at += n;
+    }
     return IV_OK;
 }
 
-iv_status iv_idx_set_load(const iv_dataset_info *info, const char *directory, iv_dataset *dataset,
-                          iv_error *error) {
+iv_status iv_idx_set_load(const iv_dataset_info *info, const char *directory, iv_dataset_part part,
+                          iv_dataset *dataset, iv_error *error) {
     iv_idx images[2] = {{0}}, labels[2] = {{0}};
-    iv_status status = read_half(info, directory, IV_IDX_TRAINING_IMAGES, info->n_training,
-                                 &images[0], &labels[0], error);
-    if (status == IV_OK)
+    iv_status status = IV_OK;
+    if (part != IV_PART_TEST)
+        status = read_half(info, directory, IV_IDX_TRAINING_IMAGES, info->n_training, &images[0],
+                           &labels[0], error);
+    if (status == IV_OK && part != IV_PART_TRAINING)
         status = read_half(info, directory, IV_IDX_TEST_IMAGES, info->n_test, &images[1],
                            &labels[1], error);
-    if (status == IV_OK) status = pool(images, labels, dataset, error);
-
-    dataset->n_classes = info->n_classes;
-
+    if (status == IV_OK) status = pool(info, images, labels, dataset, error);
     for (int i = 0; i < 2; i++) {
         free(images[i].data);
         free(labels[i].data);

@@ -14,7 +14,7 @@ enum { IV_IDX_TRAINING_IMAGES, IV_IDX_TRAINING_LABELS, IV_IDX_TEST_IMAGES, IV_ID
 extern const char *const iv_idx_names[4];
 
 /* iv_dataset_info's `load`. */
-iv_status iv_idx_set_load(const iv_dataset_info *info, const char *directory, iv_dataset *dataset,
-                          iv_error *error);
+iv_status iv_idx_set_load(const iv_dataset_info *info, const char *directory, iv_dataset_part part,
+                          iv_dataset *dataset, iv_error *error);
 
 #endif

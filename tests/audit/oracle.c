@@ -123,12 +123,20 @@ static void turn_by_halves(size_t element, size_t side, const double *from, doub
     turn_often(2 * element, side, from, to);
 }
 
-/* Element 2 i + j rolls i halves down and j halves to the right. */
-static void roll(size_t element, size_t side, const double *from, double *to) {
-    const size_t down = element / 2 * (side / 2), right = element % 2 * (side / 2);
+/* Element n i + j rolls i n-ths of the side down and j to the right. */
+static void roll(size_t n, size_t element, size_t side, const double *from, double *to) {
+    const size_t down = element / n * (side / n), right = element % n * (side / n);
     for (size_t row = 0; row < side; row++)
         for (size_t column = 0; column < side; column++)
             to[(row + down) % side * side + (column + right) % side] = from[row * side + column];
+}
+
+static void roll_by_halves(size_t element, size_t side, const double *from, double *to) {
+    roll(2, element, side, from, to);
+}
+
+static void roll_by_thirds(size_t element, size_t side, const double *from, double *to) {
+    roll(3, element, side, from, to);
 }
 
 oracle_group oracle_quarter_turns(void) {
@@ -140,7 +148,11 @@ oracle_group oracle_half_turns(void) {
 }
 
 oracle_group oracle_rolls(void) {
-    return (oracle_group){4, roll, {0, 1, 2, 3}};
+    return (oracle_group){4, roll_by_halves, {0, 1, 2, 3}};
+}
+
+oracle_group oracle_thirds(void) {
+    return (oracle_group){9, roll_by_thirds, {0, 2, 1, 6, 8, 7, 3, 5, 4}};
 }
 
 static void act(const oracle_group *group, size_t element, const oracle_network *n,
@@ -191,21 +203,24 @@ void oracle_measure(const oracle_network *n, const oracle_group *group, const do
     double at_x[ORACLE_CLASSES], log_x[ORACLE_CLASSES], at_gx[ORACLE_CLASSES],
         log_gx[ORACLE_CLASSES];
     double moved[IMAGE], saliency[IMAGE], other[IMAGE], back[IMAGE];
-    assert_true(n_classes <= ORACLE_CLASSES);
+    assert_true(n_classes <= ORACLE_CLASSES && group->n_elements <= ORACLE_ELEMENTS);
     *numbers = (oracle_numbers){0};
     oracle_logits(n, image, at_x);
     log_softmax(at_x, n_classes, log_x);
     const size_t class = predicted(at_x, n_classes);
     gradient(n, image, class, saliency);
     numbers->accuracy = class == label;
+    for (size_t c = 0; c < n_classes; c++) numbers->size += 0.5 * at_x[c] * at_x[c];
     for (size_t g = 1; g < group->n_elements; g++) {
         act(group, g, n, image, moved);
         oracle_logits(n, moved, at_gx);
         log_softmax(at_gx, n_classes, log_gx);
         for (size_t c = 0; c < n_classes; c++) {
             numbers->li += 0.5 * (at_x[c] - at_gx[c]) * (at_x[c] - at_gx[c]) / others;
-            numbers->di += exp(log_x[c]) * (log_x[c] - log_gx[c]) / others;
+            numbers->kl[g] += exp(log_x[c]) * (log_x[c] - log_gx[c]);
         }
+        numbers->di += numbers->kl[g] / others;
+        numbers->changed[g] = predicted(at_gx, n_classes) != class;
         gradient(n, moved, class, other);
         act(group, group->inverse[g], n, other, back);
         numbers->si += cosine(back, saliency, d) / others;
@@ -213,4 +228,13 @@ void oracle_measure(const oracle_network *n, const oracle_group *group, const do
     }
     numbers->accuracy /= (double)group->n_elements;
     find_spectrum(n, image, numbers->spectrum);
+}
+
+void oracle_orbit(const oracle_network *n, const oracle_group *group, const double *image,
+                  size_t element, double *moved, double *logits, double *saliency) {
+    double at_x[ORACLE_CLASSES];
+    oracle_logits(n, image, at_x);
+    act(group, element, n, image, moved);
+    oracle_logits(n, moved, logits);
+    gradient(n, moved, predicted(at_x, n->widths[n->n_layers]), saliency);
 }

@@ -5,7 +5,7 @@
 
 #include "../kit/kit.h"
 
-enum { ORACLE_LAYERS = 12, ORACLE_WIDTH = 128, ORACLE_CLASSES = 16 };
+enum { ORACLE_LAYERS = 12, ORACLE_WIDTH = 128, ORACLE_CLASSES = 16, ORACLE_ELEMENTS = 16 };
 
 /* A perceptron on square images [planes, side, side]; widths[0] values of an image. */
 typedef struct {
@@ -29,17 +29,25 @@ typedef struct {
 
 oracle_group oracle_quarter_turns(void);
 oracle_group oracle_half_turns(void);
-oracle_group oracle_rolls(void); /* by half the side, to the right and down: shift:2:xy */
+oracle_group oracle_rolls(void);  /* by half the side, to the right and down: shift:2:xy */
+oracle_group oracle_thirds(void); /* by thirds of the side: shift:3:xy, nine elements */
 
 void oracle_logits(const oracle_network *network, const double *image, double *logits);
 
-/* Of one image; spectrum has min(classes, inputs) values. */
+/* Of one image; spectrum has min(classes, inputs) values. size: half the squared length of f(x);
+ * changed[g] is 1 where the class predicted at g x is not that at x; kl[g] is what DI is the mean
+ * of. */
 typedef struct {
-    double accuracy, li, di, si, spectrum[ORACLE_CLASSES];
+    double accuracy, li, di, si, spectrum[ORACLE_CLASSES], size;
+    double changed[ORACLE_ELEMENTS], kl[ORACLE_ELEMENTS];
 } oracle_numbers;
 
 /* image [planes, side, side] in [0, 1] */
 void oracle_measure(const oracle_network *network, const oracle_group *group, const double *image,
                     size_t label, oracle_numbers *numbers);
+
+/* g x; and at g x the logits, and the gradient of the logit of the class predicted at x. */
+void oracle_orbit(const oracle_network *network, const oracle_group *group, const double *image,
+                  size_t element, double *moved, double *logits, double *saliency);
 
 #endif

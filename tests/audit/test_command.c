@@ -170,11 +170,94 @@ static void files_hold_what_is_printed(void **state) {
     assert_contains(json, "\"translation_x\": ");
     assert_contains(json, "\"angle\": {\"at\": [0, 120, 240]");
     assert_true(exists(in_scratch(state, "made/here/figures/angle-li.gp")));
-    assert_int_equal(count_entries(in_scratch(state, "made/here")), 4);
+    assert_true(exists(in_scratch(state, "made/here/figures/worst-2-8-saliency.png")));
+    assert_false(exists(in_scratch(state, "made/here/figures/worst-1-9.png")));
+    assert_int_equal(count_entries(in_scratch(state, "made/here")), 5);
     free(curve);
     free(json);
     free(csv);
     outcome_free(&o);
+}
+
+/* What read_report.py says of a folder of results. */
+static void assert_report_is_good(void **state, const char *folder) {
+    const char *python = python_with("json");
+    if (!python) SKIP_BECAUSE("no Python");
+    const process running =
+        process_start(state, python, NULL, ARGUMENTS(AUDIT_FOLDER "/read_report.py", folder));
+    outcome o = process_wait(&running);
+    assert_string_equal(o.err, "");
+    assert_string_equal(o.out, "good\n");
+    assert_status(&o, 0);
+    outcome_free(&o);
+}
+
+static void a_report_says_what_the_json_says(void **state) {
+    const char *out = in_scratch(state, "out");
+    invar_succeeds(state, ARGUMENTS("audit", FROM_PYTORCH("mlp.safetensors"),
+                                    FROM_PYTORCH("mlp-half.safetensors"), "--data",
+                                    FROM_PYTORCH("images"), "--activation=tanh", "--baseline",
+                                    "--angles=4", "--directions", "--worst=3", "--out", out));
+    assert_report_is_good(state, out);
+    char *html = slurp(in_scratch(state, "out/report.html"), NULL);
+    assert_contains(html, "prefers-color-scheme:dark");
+    assert_contains(html, "name=\"viewport\"");
+    assert_lacks(html, "http://");
+    assert_lacks(html, "https://");
+    free(html);
+}
+
+/* A constant image is all of its orbit: predictions stay, LI is 0 to the last bit. */
+static void a_report_says_that_a_network_is_invariant(void **state) {
+    static uint8_t pixels[3 * 144], labels[3] = {0, 3, 1};
+    iv_error error = {0};
+    memset(pixels, 77, sizeof pixels);
+    assert_ok(&error, iv_make_directories(in_scratch(state, "grey"), &error));
+    write_npy(in_scratch(state, "grey/images.npy"), "|u1", "False", "(3, 12, 12)", pixels,
+              sizeof pixels);
+    write_npy(in_scratch(state, "grey/labels.npy"), "|u1", "False", "(3,)", labels, sizeof labels);
+    invar_succeeds(state,
+                   ARGUMENTS("audit", FROM_PYTORCH("mlp.safetensors"), "--data",
+                             in_scratch(state, "grey"), "--activation=tanh", "--worst=0",
+                             "--no-jacobians", "--out", in_scratch(state, "out"), "--quiet"));
+    assert_report_is_good(state, in_scratch(state, "out"));
+    char *html = slurp(in_scratch(state, "out/report.html"), NULL);
+    assert_contains(html, "It is invariant: the logits");
+    assert_contains(html, "Its prediction changes for no image under any element.");
+    assert_lacks(html, "Worst images");
+    assert_false(exists(in_scratch(state, "out/figures")));
+    free(html);
+}
+
+static void copy_file(const char *from, const char *to) {
+    size_t n;
+    char *bytes = slurp(from, &n);
+    write_bytes(to, bytes, n);
+    free(bytes);
+}
+
+#define HOSTILE "<img src=x onerror=alert(1)>&\"',\xff\n"
+#define FOLDER  "<b>&\"'"
+static void names_of_files_are_text_in_reports(void **state) {
+    const char *model = in_scratch(state, HOSTILE ".safetensors");
+    iv_error error = {0};
+    copy_file(FROM_PYTORCH("mlp.safetensors"), model);
+    assert_ok(&error, iv_make_directories(in_scratch(state, FOLDER), &error));
+    copy_file(FROM_PYTORCH("images/images.npy"), in_scratch(state, FOLDER "/images.npy"));
+    copy_file(FROM_PYTORCH("images/labels.npy"), in_scratch(state, FOLDER "/labels.npy"));
+    invar_succeeds(state, ARGUMENTS("audit", model, "--data", in_scratch(state, FOLDER),
+                                    "--activation=tanh", "--no-jacobians", "--images=3", "--out",
+                                    in_scratch(state, "out"), "--quiet"));
+    assert_report_is_good(state, in_scratch(state, "out"));
+    char *html = slurp(in_scratch(state, "out/report.html"), NULL);
+    char *csv = slurp(in_scratch(state, "out/audit.csv"), NULL);
+    assert_contains(html, "&lt;img src=x onerror=alert(1)&gt;&amp;&quot;");
+    assert_contains(html, "of &lt;b&gt;&amp;&quot;");
+    assert_lacks(html, "<img src=x");
+    assert_lacks(html, "<b>");
+    assert_contains(csv, "\n\"<img src=x onerror=alert(1)>&\"\"',\xef\xbf\xbd\n\",,li,");
+    free(html);
+    free(csv);
 }
 
 static void a_table_has_a_line_for_each_model(void **state) {
@@ -241,7 +324,9 @@ static void the_example_makes_what_is_measured(void **state) {
     outcome o = process_wait(&running);
     assert_status(&o, 0);
     outcome_free(&o);
-    json_t *found = audit_json(state, ARGUMENTS("audit", orbit, "--json", "--quiet"));
+    json_t *found = audit_json(
+        state, ARGUMENTS("audit", orbit, "--json", "--quiet", "--out", in_scratch(state, "out")));
+    assert_report_is_good(state, in_scratch(state, "out"));
     const json_t *model = model_of(found, 0, "orbit");
     const double si = json_number_value(value_of(model, "si"));
     assert_true(json_number_value(value_of(model, "li")) > 0);
@@ -272,6 +357,7 @@ static void what_is_wrong_is_said_in_one_line(void **state) {
         {"--std=1,2", "--std is \"1,2\", expected a number", 2},
         {"--std=0", "expected numbers above 0", 2},
         {"--images=0", "--images is \"0\", expected a whole number from 1 on", 2},
+        {"--worst=some", "--worst is \"some\", expected a whole number from 0 on", 2},
         {"--part=tset", "--part is \"tset\", expected test, training or all", 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -309,6 +395,9 @@ int main(void) {
         SCRATCH_TEST(numbers_of_a_state_dict_are_those_of_pytorch),
         SCRATCH_TEST(an_audit_of_a_runs_models_finds_the_runs_numbers),
         SCRATCH_TEST(files_hold_what_is_printed),
+        SCRATCH_TEST(a_report_says_what_the_json_says),
+        SCRATCH_TEST(a_report_says_that_a_network_is_invariant),
+        SCRATCH_TEST(names_of_files_are_text_in_reports),
         SCRATCH_TEST(a_table_has_a_line_for_each_model),
         SCRATCH_TEST(models_of_one_name_are_told_apart_by_their_paths),
         SCRATCH_TEST(a_group_from_a_file_is_that_group),

@@ -73,6 +73,8 @@ static double value_of(const oracle_numbers *n, size_t metric, size_t k) {
     case IV_AUDIT_DI: return n->di;
     case IV_AUDIT_SI: return n->si;
     case IV_AUDIT_SIGMA: return n->spectrum[0];
+    case IV_AUDIT_CHANGES: return n->changed[k];
+    case IV_AUDIT_SIZE: return n->size;
     default: return n->spectrum[k];
     }
 }
@@ -80,13 +82,15 @@ static double value_of(const oracle_numbers *n, size_t metric, size_t k) {
 /* Logits are sums of at most 108 products in each of a few layers: off by 1e-5 of the largest one
  * at most, and so are derivatives. LI is 0.5 d^2 for a distance d, off by d times that and more; the
  * smallest singular values feel the rounding of the largest. SI is a cosine, off by a few 1e-5 where
- * maps are not tiny. */
+ * maps are not tiny. Half the squared length of logits is off by 2e-5 of the largest square. */
 static double tolerance_of(size_t metric, const oracle_numbers *n, double largest) {
     switch (metric) {
     case IV_AUDIT_ACCURACY: return 1e-6;
     case IV_AUDIT_LI: return 1e-4 * n->li + 1e-5 * largest * largest;
     case IV_AUDIT_DI: return 1e-4 * n->di + 1e-5 * largest;
     case IV_AUDIT_SI: return 1e-4;
+    case IV_AUDIT_CHANGES: return 1e-6;
+    case IV_AUDIT_SIZE: return 1e-4 * n->size + 1e-5 * largest * largest;
     default: return 1e-4 * n->spectrum[0];
     }
 }
@@ -121,7 +125,9 @@ static void compare(const trial *t, const iv_dataset *images, const iv_audit_mod
     }
     for (size_t m = 0; m < IV_AUDIT_N_METRICS; m++) {
         const size_t n = model->n_images[m];
-        assert_int_equal(n, m >= IV_AUDIT_SIGMA && t->n_jacobians ? t->n_jacobians : t->n_images);
+        const bool of_jacobian = m == IV_AUDIT_SIGMA || m == IV_AUDIT_SPECTRUM;
+        assert_int_equal(n, of_jacobian && t->n_jacobians ? t->n_jacobians : t->n_images);
+        if (m == IV_AUDIT_CHANGES) assert_int_equal(model->width[m], group.n_elements);
         for (size_t k = 0; k < model->width[m]; k++) {
             double most = 0;
             for (size_t i = 0; i < n; i++) {

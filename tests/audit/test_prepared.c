@@ -106,7 +106,7 @@ static void run_network(const fixture *f, const char *folder, bool with_gradient
 }
 
 static void audit(const program *p, const fixture *f, iv_audit *found) {
-    const iv_audit_options options = {.n_resamples = 10};
+    const iv_audit_options options = {.n_resamples = 10, .n_worst = 3};
     assert_ok(p->context, iv_audit_prepared(p->context, f->directory, &options, found));
 }
 
@@ -123,6 +123,10 @@ static void compare(const fixture *f, const iv_audit_model *model, bool with_gra
         assert_true(fabs(model->images[IV_AUDIT_LI][i] - expected.li) < 1e-5 * (1 + expected.li));
         assert_true(fabs(model->images[IV_AUDIT_DI][i] - expected.di) < 1e-5 * (1 + expected.di));
         if (with_gradients) assert_true(fabs(model->images[IV_AUDIT_SI][i] - expected.si) < 1e-4);
+        for (size_t g = 0; g < ELEMENTS; g++)
+            assert_true(model->images[IV_AUDIT_CHANGES][i * ELEMENTS + g] == expected.changed[g]);
+        assert_true(fabs(model->images[IV_AUDIT_SIZE][i] - expected.size) <
+                    1e-5 * (1 + expected.size));
     }
     assert_int_equal(model->n_images[IV_AUDIT_SI], with_gradients ? IMAGES : 0);
     assert_int_equal(model->n_images[IV_AUDIT_SIGMA], 0);
@@ -190,6 +194,55 @@ static void folders_are_networks_side_by_side(void **state) {
     assert_string_equal(found.models[1].name, "b");
     compare(&f, &found.models[0], false);
     compare(&f, &found.models[1], true);
+    iv_audit_clear(&found);
+    clear(&f);
+}
+
+/* Of the image with the largest DI, and of the two next to it: what lay in the directory. */
+static void compare_worst(const fixture *f, const iv_audit_model *model, bool with_pixels,
+                          bool with_saliency) {
+    const oracle_group group = oracle_quarter_turns();
+    assert_int_equal(model->n_worst, 3);
+    float last = INFINITY;
+    for (size_t k = 0; k < 3; k++) {
+        const iv_audit_worst *worst = &model->worst[k];
+        double image[PIXELS], moved[PIXELS], logits[CLASSES], saliency[PIXELS];
+        assert_true(worst->di <= last);
+        last = worst->di;
+        assert_true(worst->di == model->images[IV_AUDIT_DI][worst->image]);
+        size_t n_above = 0;
+        for (size_t i = 0; i < IMAGES; i++) n_above += model->images[IV_AUDIT_DI][i] > worst->di;
+        assert_int_equal(n_above, k);
+        assert_int_equal(worst->label, f->images.labels[2 + worst->image]);
+        assert_int_equal(worst->n_shown, ELEMENTS);
+        assert_true(!worst->pixels == !with_pixels && !worst->saliency == !with_saliency);
+        image_of(&f->images, 2 + worst->image, image);
+        for (size_t g = 0; g < ELEMENTS; g++) {
+            oracle_orbit(&f->network, &group, image, g, moved, logits, saliency);
+            for (size_t c = 0; c < CLASSES; c++)
+                assert_true(fabs((double)worst->logits[g * CLASSES + c] - logits[c]) < 1e-5);
+            for (size_t x = 0; x < PIXELS && with_pixels; x++)
+                assert_true(worst->pixels[g * PIXELS + x] == (float)moved[x]);
+            for (size_t x = 0; x < PIXELS && with_saliency; x++)
+                assert_true(fabs((double)worst->saliency[g * PIXELS + x] - saliency[x]) < 1e-5);
+        }
+    }
+}
+
+static void the_worst_images_are_read_as_far_as_they_are_there(void **state) {
+    const program *p = *state;
+    fixture f;
+    iv_audit found;
+    prepare(&f, "orbit");
+    run_network(&f, f.directory, true);
+    audit(p, &f, &found);
+    assert_string_equal(found.elements[1], "turned by 90 degrees");
+    compare_worst(&f, &found.models[0], true, true);
+    iv_audit_clear(&found);
+    for (size_t k = 0; k * BATCH < IMAGES; k++) remove(file_of(f.directory, "images", k));
+    for (size_t k = 0; k * BATCH < IMAGES; k++) remove(file_of(f.directory, "gradients", k));
+    audit(p, &f, &found);
+    compare_worst(&f, &found.models[0], false, false);
     iv_audit_clear(&found);
     clear(&f);
 }
@@ -267,6 +320,7 @@ int main(void) {
         OWN_TEST(prepared_images_are_the_orbit),
         OWN_TEST(given_logits_and_gradients_measure_as_the_oracle),
         OWN_TEST(folders_are_networks_side_by_side),
+        OWN_TEST(the_worst_images_are_read_as_far_as_they_are_there),
         OWN_TEST(files_that_are_wrong_are_refused_by_name),
     };
     return no_device_to_test() ? 0

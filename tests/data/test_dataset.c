@@ -200,6 +200,15 @@ static void a_label_out_of_range_is_refused(void **state) {
     assert_int_equal(dataset.n_images, 70000);
     assert_int_equal(dataset.labels[69999], 9);
     iv_dataset_clear(&dataset);
+    assert_ok(&error,
+              iv_dataset_load_part(scratch, "mnist", 0, IV_PART_TRAINING, &dataset, &error));
+    assert_true(dataset.n_images == 60000 && dataset.n_training == 60000);
+    iv_dataset_clear(&dataset);
+    unlink(file_of("mnist", 0)); /* not to be read */
+    assert_ok(&error, iv_dataset_load_part(scratch, "mnist", 0, IV_PART_TEST, &dataset, &error));
+    assert_true(dataset.n_images == 10000 && dataset.n_training == 0 && dataset.n_classes == 10);
+    assert_int_equal(dataset.labels[9999], 9);
+    iv_dataset_clear(&dataset);
     free(zeros);
 }
 
@@ -260,6 +269,21 @@ static void cifar_batches_are_read_in_order(void **state) {
         assert_int_equal(image[3071], i % 10000 % 241);
     }
     iv_dataset_clear(&dataset);
+    assert_ok(&error,
+              iv_dataset_load_part(scratch, "cifar10", 0, IV_PART_TRAINING, &dataset, &error));
+    assert_true(dataset.n_images == 50000 && dataset.n_training == 50000);
+    assert_int_equal(dataset.pixels[(size_t)49999 * 3072], 5);
+    iv_dataset_clear(&dataset);
+    for (int batch = 0; batch < 5; batch++) write_batch(batch, 7, 0); /* not to be read */
+    assert_ok(&error, iv_dataset_load_part(scratch, "cifar10", 0, IV_PART_TEST, &dataset, &error));
+    assert_true(dataset.n_images == 10000 && dataset.n_training == 0);
+    assert_true(dataset.pixels[0] == 6 && dataset.pixels[(size_t)9999 * 3072] == 6);
+    assert_int_equal(dataset.labels[9999], 9);
+    iv_dataset_clear(&dataset);
+    assert_fails(&error,
+                 iv_dataset_load_part(scratch, "cifar10", 0, IV_PART_TRAINING, &dataset, &error),
+                 IV_EDATA, "data_batch_1.bin", "truncated");
+    for (int batch = 0; batch < 5; batch++) write_batch(batch, (size_t)RECORD * RECORDS, 0);
 
     write_batch(5, (size_t)RECORD * RECORDS - 1, 0);
     assert_fails(&error, iv_dataset_load(scratch, "cifar10", 0, &dataset, &error), IV_EDATA,

@@ -12,7 +12,7 @@ static void become(const process *p, const char *program, void (*prepare)(void),
         !freopen(p->err, "w", stderr))
         _exit(126);
     if (prepare) prepare();
-    execv(program, argv);
+    execvp(program, argv);
     _exit(127);
 }
 

@@ -22,8 +22,9 @@ typedef struct {
 
 #define ARGUMENTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* Start a program with arguments (up to a NULL, without argv[0]), with changes made by `prepare`
- * (NULL for none) in the new process before the program begins. */
+/* Start a program, by its path or by its name on the PATH, with arguments (up to a NULL, without
+ * argv[0]), with changes made by `prepare` (NULL for none) in the new process before the program
+ * begins. */
 process process_start(void **state, const char *program, void (*prepare)(void),
                       const char *const *arguments);
 outcome process_wait(const process *running);

@@ -489,6 +489,45 @@ static void groups_are_found_by_their_texts(void **state) {
     }
 }
 
+static void elements_are_described_in_words(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t element;
+        const char *words;
+    } elements[] = {{"rotation:4", 0, "as it is"},
+                    {"rotation:4", 3, "turned by 270 degrees"},
+                    {"rotation:2", 1, "turned by 180 degrees"},
+                    {"shift:3:x", 2, "shifted by 4 to the right"},
+                    {"shift:3:y", 1, "shifted by 2 down"},
+                    {"shift:3:xy", 1, "shifted by 2 to the right"},
+                    {"shift:3:xy", 6, "shifted by 4 down"},
+                    {"shift:3:xy", 7, "shifted by 4 down and 2 to the right"},
+                    {"flip", 1, "mirrored left to right"},
+                    {"flip:y", 1, "mirrored top to bottom"},
+                    {"flip:xy", 1, "mirrored left to right"},
+                    {"flip:xy", 2, "mirrored top to bottom"},
+                    {"flip:xy", 3, "mirrored along both axes"},
+                    {"dihedral", 1, "turned by 90 degrees"},
+                    {"dihedral", 4, "mirrored left to right"},
+                    {"dihedral", 6, "mirrored left to right and turned by 180 degrees"}};
+    char words[IV_GROUP_WORDS];
+    iv_error error = {0};
+    iv_group *group;
+    for (size_t i = 0; i < sizeof elements / sizeof *elements; i++) {
+        assert_ok(&error, iv_group_parse(elements[i].text, square(6), &group, &error));
+        iv_group_describe(group, elements[i].element, words);
+        assert_string_equal(words, elements[i].words);
+        iv_group_destroy(group);
+    }
+    const int64_t swap[] = {0, 1, 1, 0};
+    assert_ok(&error,
+              iv_group_from_tables(swap, 2, 2, (iv_image_shape){1, 1, 2}, "mine", &group, &error));
+    iv_group_describe(group, 1, words);
+    assert_string_equal(words, "under element 1");
+    iv_group_destroy(group);
+}
+
 /* The tables of a kind of group, given as permutations of a plane, are that group on every plane. */
 static void listed_permutations_act_as_the_group_they_are(void **state) {
     (void)state;
@@ -566,6 +605,7 @@ int main(void) {
         cmocka_unit_test(every_plane_of_a_rectangle_is_moved_alike),
         cmocka_unit_test(a_quarter_turn_wants_squares),
         cmocka_unit_test(groups_are_found_by_their_texts),
+        cmocka_unit_test(elements_are_described_in_words),
         cmocka_unit_test(listed_permutations_act_as_the_group_they_are),
         cmocka_unit_test(what_is_no_group_is_refused_with_the_element),
         cmocka_unit_test(groups_of_too_many_values_are_refused),
