@@ -13,10 +13,6 @@ iv_status audit_onnx_read(const char *path, iv_network *network, iv_error *error
             audit_note(network, error, "written by %s, operator set %lld",
                        *model->producer ? model->producer : "a program that does not say who it is",
                        (long long)model->opset);
-    if (status == IV_OK && model->left_out)
-        status =
-            audit_note(network, error, "the %s at its end is left out: logits are what it takes",
-                       model->left_out);
     for (const char *at = model->notes; status == IV_OK && at && *at;) {
         const size_t n = strcspn(at, "\n");
         status = audit_note(network, error, "%.*s", (int)(n < 900 ? n : 900), at);

@@ -100,6 +100,9 @@ static void compare(const char *file, const json_t *entry, const iv_audit_model 
     near(file, "DI", model->all[IV_AUDIT_DI]->value, number_of(entry, "di"),
          1e-4 * number_of(entry, "di") + 1e-6 * size);
     near(file, "SI", model->all[IV_AUDIT_SI]->value, number_of(entry, "si"), 1e-3);
+    for (size_t g = 0; g < ELEMENTS; g++)
+        near(file, "predictions that change", model->all[IV_AUDIT_CHANGES][g].value,
+             at(entry, "changes", g), 1e-6);
     near(file, "sigma_max", model->all[IV_AUDIT_SIGMA]->value, sigma, 1e-3 * sigma);
     assert_int_equal(model->width[IV_AUDIT_SPECTRUM],
                      json_array_size(json_object_get(entry, "jacobian_spectrum")));
