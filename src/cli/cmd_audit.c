@@ -341,8 +341,9 @@ static int run(const cli_arguments *arguments) {
         return cli_usage_error(arguments->command, "--prepare takes no models, found \"%s\"",
                                arguments->words[0]);
     if (!prepares && arguments->n_words == 0)
-        return cli_usage_error(arguments->command,
-                               "needs a model, a safetensors or ONNX file, or a prepared directory");
+        return cli_usage_error(
+            arguments->command,
+            "needs a model, a safetensors or ONNX file, or a prepared directory");
     if (!read_count(arguments, "jacobians", 1, &options.n_jacobians) ||
         !read_count(arguments, "resamples", 1, &options.n_resamples) ||
         !read_count(arguments, "worst", 0, &options.n_worst) ||
@@ -363,7 +364,8 @@ static const cli_option options[] = {
      "rotation:4 (the default), rotation:2, shift:ORDER:AXES, flip:2:AXES, dihedral, or FILE.npy "
      "with a permutation of the pixels for each element"},
     {"activation", "NAME",
-     "between the layers, where a safetensors file does not say: relu, tanh, sigmoid, selu or none"},
+     "between the layers, where a safetensors file does not say: relu, tanh, sigmoid, selu or "
+     "none"},
     {"mean", "M",
      "the network was trained on (pixel / 255 - mean) / std; a number, or one for each channel"},
     {"std", "S", "see --mean"},
