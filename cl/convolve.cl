@@ -54,21 +54,42 @@ __kernel void fold(TENSOR(const float, unfolded), TENSOR(float, dx),
     MEMBER(dx, r)[place] = sum;
 }
 
-/* y = activation(y + bias), in place.  y [images, channels, n].  Work-items: (n, images x channels,
- * members). */
+#ifdef VW
+#if VW == 1
+DEFINE_ACTIVATION(vector, vector, as_float, as_uint)
+#else
+DEFINE_ACTIVATION(vector, vector, PASTE(as_float, VW), PASTE(as_uint, VW))
+#endif
+
+/* y = activation(y + bias), in place.  y [images, channels, n], `block` entries a work-item.
+ * Work-items: (ceil(n / block), images x channels, members). */
 __kernel void finish(TENSOR(float, y),
 #ifdef BIAS
                      TENSOR(const float, bias),
 #endif
-                     uint n, uint planes, uint channels) {
-    const uint i = get_global_id(0), plane = get_global_id(1), r = get_global_id(2);
-    if (i >= n || plane >= planes) return;
-    __global float *entry = MEMBER(y, r) + (size_t)plane * n + i;
-    float value = *entry;
-    ADD_BIAS(value, MEMBER(bias, r)[plane % channels])
-    ACTIVATE_RESULT(activate_number, value)
-    *entry = value;
+                     uint n, uint planes, uint channels, uint block) {
+    const uint first = get_global_id(0) * block, plane = get_global_id(1), r = get_global_id(2);
+    if (first >= n || plane >= planes) return;
+    const uint end = min(first + block, n);
+    __global float *entries = MEMBER(y, r) + (size_t)plane * n;
+#ifdef BIAS
+    const float shift = MEMBER(bias, r)[plane % channels];
+#endif
+    uint i = first;
+    for (; i + VW <= end; i += VW) {
+        vector value = LOAD(entries + i);
+        ADD_BIAS(value, (vector)(shift))
+        ACTIVATE_RESULT(activate_vector, value)
+        STORE(value, entries + i);
+    }
+    for (; i < end; i++) {
+        float value = entries[i];
+        ADD_BIAS(value, shift)
+        ACTIVATE_RESULT(activate_number, value)
+        entries[i] = value;
+    }
 }
+#endif
 
 /* Groups of few channels: y[b][o] = sum over the channels of o's group and the parts of the window.
  * Work-items: (outputs, images x output channels, members). */

@@ -10,12 +10,10 @@
  * -DACTIVATION=n -DGATE=n   what ends the sums; the gate lies like the result */
 #include "product_end.cl"
 
-#if VW == 16
-#define WIDE_VECTORS
-#endif
-#include "transpose.cl"
-
 DEFINE_GATE(number, float)
+DEFINE_GATE(pair, float2)
+DEFINE_GATE(quad, float4)
+DEFINE_GATE(vector, vector)
 #if VW == 1
 DEFINE_ACTIVATION(vector, vector, as_float, as_uint)
 #else
@@ -24,23 +22,34 @@ DEFINE_ACTIVATION(vector, vector, PASTE(as_float, VW), PASTE(as_uint, VW))
 
 #define PANEL (NV * VW)
 
-/* What surrounds an image with zeros: rows of `size_x` from an image of pixels_y x pixels_x, which
- * begins at (before_y, before_x).  Work-items: (rows, planes, members). */
-__kernel void surround(TENSOR(const float, x), TENSOR(float, surrounded), uint planes, uint pixels_y,
-                       uint pixels_x, uint before_y, uint before_x, uint size_y, uint size_x) {
-    const uint row = get_global_id(0), plane = get_global_id(1), r = get_global_id(2);
-    if (row >= size_y || plane >= planes) return;
-    __global float *out = MEMBER(surrounded, r) + ((size_t)plane * size_y + row) * size_x;
-    const uint py = row - before_y;
-    if (py >= pixels_y) {
-        for (uint j = 0; j < size_x; j++) out[j] = 0.0f;
+/* A row of n floats: whole vectors, the last one of which begins early enough to end with it. */
+static void copy_row(__global const float *in, __global float *out, uint n) {
+    if (n < VW) {
+        for (uint j = 0; j < n; j++) out[j] = in[j];
         return;
     }
-    __global const float *in = MEMBER(x, r) + ((size_t)plane * pixels_y + py) * pixels_x;
-    const uint first = min(before_x, size_x), end = min(before_x + pixels_x, size_x);
-    for (uint j = 0; j < first; j++) out[j] = 0.0f;
-    for (uint j = first; j < end; j++) out[j] = in[j - before_x];
-    for (uint j = end; j < size_x; j++) out[j] = 0.0f;
+    for (uint j = 0; j + VW < n; j += VW) STORE(LOAD(in + j), out + j);
+    STORE(LOAD(in + n - VW), out + n - VW);
+}
+
+/* Surrounds images with zeros: planes of size_y x size_x from those of pixels_y x pixels_x, which
+ * begin at (before_y, before_x). What does not fit is left out.  Work-items: (planes, members). */
+__kernel void surround(TENSOR(const float, x), TENSOR(float, surrounded), uint planes, uint pixels_y,
+                       uint pixels_x, uint before_y, uint before_x, uint size_y, uint size_x) {
+    const uint plane = get_global_id(0), r = get_global_id(1);
+    if (plane >= planes) return;
+    __global const float *in = MEMBER(x, r) + (size_t)plane * pixels_y * pixels_x;
+    __global float *out = MEMBER(surrounded, r) + (size_t)plane * size_y * size_x;
+    const uint end_y = min(before_y + pixels_y, size_y), end_x = min(before_x + pixels_x, size_x);
+    for (uint i = 0; i < min(before_y, size_y) * size_x; i++) out[i] = 0.0f;
+    for (uint i = before_y; i < end_y; i++) {
+        __global float *row = out + (size_t)i * size_x;
+        for (uint j = 0; j < min(before_x, size_x); j++) row[j] = 0.0f;
+        if (before_x < end_x)
+            copy_row(in + (size_t)(i - before_y) * pixels_x, row + before_x, end_x - before_x);
+        for (uint j = max(before_x, end_x); j < size_x; j++) row[j] = 0.0f;
+    }
+    for (uint i = max(before_y, end_y) * size_x; i < size_y * size_x; i++) out[i] = 0.0f;
 }
 
 /* Weights as the products read them: packed [groups, panels][1 + k][PANEL], first the bias or zeros,
@@ -73,40 +82,97 @@ __kernel void pack_weights(TENSOR(const float, w), TENSOR(float, packed),
     }
 }
 
-/* `positions`: of all images, image by image, each a grid_y x grid_x; they lie step_y and step_x apart
- * in x, out_y and out_x apart in y.
- * Work-items: (tiles of positions, groups x panels, members). */
-__attribute__((reqd_work_group_size(1, 1, 1)))
-__kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed), TENSOR(float, y),
-#ifdef GATE
-                              TENSOR(const float, gate),
-#endif
-                              __global const uint *restrict offsets, uint k, uint panels,
-                              uint channels, uint positions, uint grid_y, uint grid_x, uint image,
-                              uint group_step, uint step_y, uint step_x, uint out_image,
-                              uint out_plane, uint out_y, uint out_x) {
-    const size_t r = get_global_id(2);
-    const uint panel = get_global_id(1), first = get_global_id(0) * MR;
-    const uint group = panel / panels, column = (panel - group * panels) * PANEL;
+#if VW == 16
+/* Neighbouring positions of 16 channels, turned over and stored channel by channel. A swizzle is one
+ * instruction. */
+#define STORE_PART(width, kind, value, c)                                                          \
+    {                                                                                              \
+        PASTE(float, width) part = value;                                                          \
+        GATE_RESULT(pass_##kind, part, PASTE(vload, width)(0, gates + place + (size_t)(c) * plane)) \
+        PASTE(STORE, width)(part, out + place + (size_t)(c) * plane);                              \
+    }
 
+/* Pairs of a and b: in channels 0, 1, 4, 5, ..., and in those between. */
+#define LOW_PAIRS(a, b)                                                                            \
+    (float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc,  \
+              a.sd, b.sd)
+#define HIGH_PAIRS(a, b)                                                                           \
+    (float16)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se,  \
+              a.sf, b.sf)
+#define LOW_QUADS(ab, cd)                                                                          \
+    (float16)(ab.s01, cd.s01, ab.s45, cd.s45, ab.s89, cd.s89, ab.scd, cd.scd)
+#define HIGH_QUADS(ab, cd)                                                                         \
+    (float16)(ab.s23, cd.s23, ab.s67, cd.s67, ab.sab, cd.sab, ab.sef, cd.sef)
+
+#define STORE_QUADS(value, c)                                                                      \
+    {                                                                                              \
+        const float16 quads = value;                                                               \
+        STORE_PART(4, quad, quads.s0123, c)                                                        \
+        STORE_PART(4, quad, quads.s4567, c + 4)                                                    \
+        STORE_PART(4, quad, quads.s89ab, c + 8)                                                    \
+        STORE_PART(4, quad, quads.scdef, c + 12)                                                   \
+    }
+
+__attribute__((always_inline)) static void
+store_quads(float16 a, float16 b, float16 c, float16 d, __global float *out,
+            __global const float *gates, size_t place, size_t plane) {
+    const float16 ab_low = LOW_PAIRS(a, b), ab_high = HIGH_PAIRS(a, b);
+    const float16 cd_low = LOW_PAIRS(c, d), cd_high = HIGH_PAIRS(c, d);
+    STORE_QUADS(LOW_QUADS(ab_low, cd_low), 0)
+    STORE_QUADS(HIGH_QUADS(ab_low, cd_low), 1)
+    STORE_QUADS(LOW_QUADS(ab_high, cd_high), 2)
+    STORE_QUADS(HIGH_QUADS(ab_high, cd_high), 3)
+}
+
+#define STORE_PAIRS(value, c)                                                                      \
+    {                                                                                              \
+        const float16 pairs = value;                                                               \
+        STORE_PART(2, pair, pairs.s01, c)                                                          \
+        STORE_PART(2, pair, pairs.s23, c + 1)                                                      \
+        STORE_PART(2, pair, pairs.s45, c + 4)                                                      \
+        STORE_PART(2, pair, pairs.s67, c + 5)                                                      \
+        STORE_PART(2, pair, pairs.s89, c + 8)                                                      \
+        STORE_PART(2, pair, pairs.sab, c + 9)                                                      \
+        STORE_PART(2, pair, pairs.scd, c + 12)                                                     \
+        STORE_PART(2, pair, pairs.sef, c + 13)                                                     \
+    }
+
+__attribute__((always_inline)) static void store_pairs(float16 a, float16 b, __global float *out,
+                                                       __global const float *gates, size_t place,
+                                                       size_t plane) {
+    STORE_PAIRS(LOW_PAIRS(a, b), 0)
+    STORE_PAIRS(HIGH_PAIRS(a, b), 2)
+}
+#endif
+
+/* Where the outputs of images lie: a grid in each. */
+typedef struct {
+    uint positions;                      /* of all images, image by image and row by row */
+    uint grid_y, grid_x;                 /* of an image */
+    uint image, step_y, step_x;          /* steps in x, from image to image and from output to output */
+    uint out_image, out_y, out_x, plane; /* in y, and from channel to channel */
+} grid;
+
+/* A tile whose first position is `begin`; out and gates: its first channel, of n_columns. */
+static void compute_tile(const grid *g, uint begin, __global const float *x,
+                         __global const float *weights, __global const uint *restrict offsets,
+                         uint k, uint n_columns, __global float *out, __global const float *gates) {
     /* Past the end the last position is repeated. */
     size_t rows[MR], places[MR];
-    const uint count = min((uint)MR, positions - first);
-    uint b = first / (grid_y * grid_x), j = first - b * (grid_y * grid_x), i = j / grid_x;
-    j -= i * grid_x;
+    const uint count = min((uint)MR, g->positions - begin), of_image = g->grid_y * g->grid_x;
+    uint b = begin / of_image, j = begin - b * of_image, i = j / g->grid_x;
+    j -= i * g->grid_x;
     _Pragma("unroll") for (uint m = 0; m < MR; m++) {
-        rows[m] = (size_t)b * image + (size_t)i * step_y + (size_t)j * step_x;
-        places[m] = (size_t)b * out_image + (size_t)i * out_y + (size_t)j * out_x;
+        rows[m] = (size_t)b * g->image + (size_t)i * g->step_y + (size_t)j * g->step_x;
+        places[m] = (size_t)b * g->out_image + (size_t)i * g->out_y + (size_t)j * g->out_x;
         if (m + 1 >= count) continue;
-        if (++j < grid_x) continue;
+        if (++j < g->grid_x) continue;
         j = 0;
-        if (++i < grid_y) continue;
+        if (++i < g->grid_y) continue;
         i = 0;
         b++;
     }
 
-    __global const float *images = MEMBER(x, r) + (size_t)group * group_step;
-    __global const float *weights = MEMBER(packed, r) + (size_t)panel * (1 + k) * PANEL;
     vector sum[MR][NV];
     _Pragma("unroll") for (uint v = 0; v < NV; v++) {
         sum[0][v] = LOAD(weights + v * VW);
@@ -114,7 +180,7 @@ __kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed
     }
     for (uint q = 0; q < k; q++) {
         weights += PANEL;
-        __global const float *at = images + offsets[q];
+        __global const float *at = x + offsets[q];
         vector right[NV];
         _Pragma("unroll") for (uint v = 0; v < NV; v++) right[v] = LOAD(weights + v * VW);
         _Pragma("unroll") for (uint m = 0; m < MR; m++) {
@@ -124,22 +190,153 @@ __kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed
         }
     }
 
+#ifdef ACTIVATION
+    _Pragma("unroll") for (uint m = 0; m < MR; m++)
+        _Pragma("unroll") for (uint v = 0; v < NV; v++) sum[m][v] = activate_vector(sum[m][v]);
+#endif
+#if VW == 16
+    /* Neighbouring positions are stored together, in all channels. */
+    bool whole = count == MR && n_columns == PANEL;
+    _Pragma("unroll") for (uint m = 0; m + 4 <= MR; m += 4) whole &= places[m + 3] == places[m] + 3;
+    if (MR % 4 == 2) whole &= places[MR - 1] == places[MR - 2] + 1;
+    if (whole) {
+        _Pragma("unroll") for (uint v = 0; v < NV; v++) {
+            const size_t first = (size_t)v * VW * g->plane;
+            _Pragma("unroll") for (uint m = 0; m + 4 <= MR; m += 4)
+                store_quads(sum[m][v], sum[m + 1][v], sum[m + 2][v], sum[m + 3][v], out, gates,
+                            first + places[m], g->plane);
+            if (MR % 4 == 2)
+                store_pairs(sum[MR - 2][v], sum[MR - 1][v], out, gates, first + places[MR - 2],
+                            g->plane);
+        }
+        return;
+    }
+#endif
     float tile[MR][PANEL];
     _Pragma("unroll") for (uint m = 0; m < MR; m++)
-        _Pragma("unroll") for (uint v = 0; v < NV; v++) {
-            ACTIVATE_RESULT(activate_vector, sum[m][v])
-            SPREAD(sum[m][v], &tile[m][v * VW]);
-        }
-    const uint n_columns = min((uint)PANEL, channels - column);
-    __global float *out = MEMBER(y, r) + (size_t)(group * channels + column) * out_plane;
-#ifdef GATE
-    __global const float *gates = MEMBER(gate, r) + (size_t)(group * channels + column) * out_plane;
-#endif
+        _Pragma("unroll") for (uint v = 0; v < NV; v++) SPREAD(sum[m][v], &tile[m][v * VW]);
     for (uint c = 0; c < n_columns; c++)
         for (uint m = 0; m < count; m++) {
-            const size_t place = (size_t)c * out_plane + places[m];
+            const size_t place = (size_t)c * g->plane + places[m];
             float value = tile[m][c];
             GATE_RESULT(pass_number, value, gates[place])
             out[place] = value;
         }
 }
+
+/* A work-item computes `tiles` tiles, one after another.
+ * Work-items: (groups of tiles, groups x panels, members). */
+__attribute__((reqd_work_group_size(1, 1, 1)))
+__kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed), TENSOR(float, y),
+#ifdef GATE
+                              TENSOR(const float, gate),
+#endif
+                              __global const uint *restrict offsets, uint k, uint panels,
+                              uint channels, uint tiles, uint positions, uint grid_y, uint grid_x,
+                              uint image, uint group_step, uint step_y, uint step_x, uint out_image,
+                              uint out_plane, uint out_y, uint out_x) {
+    const size_t r = get_global_id(2);
+    const uint panel = get_global_id(1), first = get_global_id(0) * tiles * MR;
+    const uint group = panel / panels, column = (panel - group * panels) * PANEL;
+    const size_t plane = (size_t)(group * channels + column) * out_plane;
+    __global const float *images = MEMBER(x, r) + (size_t)group * group_step;
+    __global const float *weights = MEMBER(packed, r) + (size_t)panel * (1 + k) * PANEL;
+    __global float *out = MEMBER(y, r) + plane;
+#ifdef GATE
+    __global const float *gates = MEMBER(gate, r) + plane;
+#else
+    __global const float *gates = 0;
+#endif
+    const grid g = {positions, grid_y,    grid_x, image, step_y,
+                    step_x,    out_image, out_y,  out_x, out_plane};
+    for (uint begin = first; begin < min(first + tiles * MR, positions); begin += MR)
+        compute_tile(&g, begin, images, weights, offsets, k, min((uint)PANEL, channels - column),
+                     out, gates);
+}
+
+/* ------------------------------------------------------------------ few channels */
+
+/* Where channels would leave most lanes idle, vectors lie along rows instead: a work-item computes a
+ * plane of outputs, ROWS rows of a vector at a time, from weights where they lie. It reads up to a
+ * vector's lanes past the end of the images. */
+#define ROWS 4
+
+/* VW values, STEP apart. */
+#if STEP == 2 && VW > 1
+static vector load_row(__global const float *p) {
+    const vector a = LOAD(p), b = LOAD(p + VW);
+    return (vector)(a.even, b.even);
+}
+#elif STEP > 1
+static vector load_row(__global const float *p) {
+    float lanes[VW];
+    for (uint v = 0; v < VW; v++) lanes[v] = p[v * STEP];
+    return PASTE(vload, VW)(0, lanes);
+}
+#else
+#define load_row(p) LOAD(p)
+#endif
+
+#ifdef STEP
+/* Channel o of a group has its weight number k at o channel_stride + weight_places[k], and its group
+ * begins at weight_group. Otherwise as above.  Work-items: (images x groups x channels, members). */
+__kernel void convolve_rows(TENSOR(const float, x), TENSOR(const float, w), TENSOR(float, y),
+#ifdef BIAS
+                            TENSOR(const float, bias),
+#endif
+#ifdef GATE
+                            TENSOR(const float, gate),
+#endif
+                            __global const uint *restrict offsets,
+                            __global const uint *restrict weight_places, uint k,
+                            uint channel_stride, uint weight_group, uint groups, uint channels,
+                            uint images, uint grid_y, uint grid_x, uint image, uint group_step,
+                            uint step_y, uint out_image, uint out_plane, uint out_y, uint out_x) {
+    const uint plane = get_global_id(0), r = get_global_id(1);
+    const uint all = groups * channels;
+    if (plane >= images * all) return;
+    const uint b = plane / all, channel = plane - b * all, group = channel / channels;
+    __global const float *in = MEMBER(x, r) + (size_t)b * image + (size_t)group * group_step;
+    __global const float *weights = MEMBER(w, r) + (size_t)group * weight_group +
+                                    (size_t)(channel - group * channels) * channel_stride;
+    const size_t begin = (size_t)b * out_image + (size_t)channel * out_plane;
+    __global float *out = MEMBER(y, r) + begin;
+    for (uint i = 0; i < grid_y; i += ROWS)
+        for (uint j = 0; j < grid_x; j += VW) {
+            size_t rows[ROWS]; /* past the end the last one is repeated */
+            vector sum[ROWS];
+            _Pragma("unroll") for (uint m = 0; m < ROWS; m++) {
+                rows[m] = (size_t)min(i + m, grid_y - 1) * step_y + (size_t)j * STEP;
+#ifdef BIAS
+                sum[m] = (vector)(MEMBER(bias, r)[channel]);
+#else
+                sum[m] = (vector)(0.0f);
+#endif
+            }
+            for (uint q = 0; q < k; q++) {
+                __global const float *at = in + offsets[q];
+                const vector weight = (vector)(weights[weight_places[q]]);
+                _Pragma("unroll") for (uint m = 0; m < ROWS; m++) sum[m] =
+                    MULTIPLY_ADD(weight, load_row(at + rows[m]), sum[m]);
+            }
+            const uint n_rows = min((uint)ROWS, grid_y - i), n_columns = min((uint)VW, grid_x - j);
+            _Pragma("unroll") for (uint m = 0; m < ROWS; m++) {
+                if (m >= n_rows) break;
+                ACTIVATE_RESULT(activate_vector, sum[m])
+                const size_t first = (size_t)(i + m) * out_y + (size_t)j * out_x;
+                if (n_columns == VW && out_x == 1) {
+                    GATE_RESULT(pass_vector, sum[m], LOAD(MEMBER(gate, r) + begin + first))
+                    STORE(sum[m], out + first);
+                    continue;
+                }
+                float lanes[VW];
+                SPREAD(sum[m], lanes);
+                for (uint v = 0; v < n_columns; v++) {
+                    const size_t place = first + (size_t)v * out_x;
+                    GATE_RESULT(pass_number, lanes[v], MEMBER(gate, r)[begin + place])
+                    out[place] = lanes[v];
+                }
+            }
+        }
+}
+#endif

@@ -1,6 +1,8 @@
 /* Probes that are graphs around an op. */
 #include "tuning/probe.h"
 
+#include <invar/image_ops.h>
+
 #include <stdlib.h>
 
 enum { SIDE = 28, PIXELS = SIDE * SIDE, POOL = 512, BATCH = 128, ELEMENTS = 4 };
@@ -55,6 +57,14 @@ static void build_orbit(probe *p) {
 static void build_blur(probe *p) {
     iv_tensor *images = probe_floats(p, 2, PROBE_DIMS(256, PIXELS));
     p->outputs[0] = iv_blur(p->graph, images, digits, 1.0f);
+}
+
+static void build_convolve(probe *p) {
+    const iv_window window = {{3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+    iv_tensor *images = probe_floats(p, 4, PROBE_DIMS(16, 32, SIDE, SIDE));
+    iv_tensor *w = probe_floats(p, 4, PROBE_DIMS(32, 32, 3, 3));
+    p->outputs[0] = iv_convolve(p->graph, images, w, NULL, &window, 1);
+    (void)iv_vector_jacobian(p->graph, p->outputs[0], p->outputs[0], &images, 1, &p->outputs[1]);
 }
 
 /* ------------------------------------------------------------------ transformations and features */
@@ -134,6 +144,7 @@ const probe_kind probe_graphs[] = {
     {"affine", "LANES", build_affine, NULL},
     {"affine_batch", "LANES", build_affine_batch, NULL},
     {"blur", "ROWS", build_blur, NULL},
+    {"convolve", "DIRECT", build_convolve, NULL},
     {"feature_mean", "VECTORS", build_feature_mean, NULL},
     {"fourier", "LANES", build_pair_batch, NULL},
     {"image_batch", "ROWS", build_image_batch, NULL},

@@ -167,7 +167,7 @@ static void all_devices_are_measured_in_turn(void **state) {
 static void an_unknown_suite_is_bad_usage(void **state) {
     const char *path = in_scratch(state, "bench.json");
     invar_fails(state, ARGUMENTS("bench", "peak", "gem", "--json", path), 2, "\"gem\"",
-                "peak, gemm, svd, jacobian, step, input", NULL);
+                "peak, gemm, svd, jacobian, convolution, step, input", NULL);
     assert_false(exists(path));
 }
 

@@ -12,7 +12,7 @@ enum { MOST_PHASES = 4 };
 
 /* Elements of the workspace that images share, unless one alone takes more: they are still in the
  * cache when they are read. */
-enum { WORKSPACE = 1 << 20 };
+enum { WORKSPACE = 1 << 19 };
 
 iv_view conv_part(const iv_tensor *images, size_t image, size_t channel) {
     iv_view view = iv_tensor_view(images);
@@ -50,13 +50,23 @@ static bool is_pointwise(const conv_layer *l) {
 
 /* ------------------------------------------------------------------ building */
 
+static bool is_few(const conv_layer *l) {
+    return l->groups > 1 && (l->inputs < FEW_CHANNELS || l->outputs < FEW_CHANNELS);
+}
+
 static int choose_way(iv_context *context, const conv_layer *l, bool gradient) {
-    if (l->groups > 1 && (l->inputs < FEW_CHANNELS || l->outputs < FEW_CHANNELS))
-        return CONVOLVE_PLANES;
-    if (is_pointwise(l) || !iv_kernel_value(context, "convolve", "DIRECT"))
-        return CONVOLVE_PRODUCTS;
+    if (is_pointwise(l) && !is_few(l)) return CONVOLVE_PRODUCTS;
     const bool few_phases = l->window.stride[Y] * l->window.stride[X] <= MOST_PHASES;
-    return !gradient || few_phases ? CONVOLVE_DIRECT : CONVOLVE_PRODUCTS;
+    if (iv_kernel_value(context, "convolve", "DIRECT") && (few_phases || !gradient))
+        return CONVOLVE_DIRECT;
+    return is_few(l) ? CONVOLVE_PLANES : CONVOLVE_PRODUCTS;
+}
+
+/* As many images as have so many elements. */
+static size_t images_of(const conv_layer *l, size_t of_image) {
+    if (of_image == 0) return l->images;
+    const size_t n = of_image < WORKSPACE ? WORKSPACE / of_image : 1;
+    return n < l->images ? n : l->images;
 }
 
 /* Choose the way and how many images the workspace holds, and add that as the node's next output: it
@@ -66,7 +76,7 @@ static bool add_workspace(node *n, own_convolve *own, const conv_layer *l, bool 
     iv_error *error = iv_context_error(context);
     size_t fixed = 0, of_image = 0, total;
     own->way = choose_way(context, l, gradient);
-    own->at_a_time = l->images;
+    own->at_a_time = images_of(l, l->y->n_elements / l->images);
     if (own->way == CONVOLVE_PLANES || (own->way == CONVOLVE_PRODUCTS && is_pointwise(l)))
         return true;
     iv_status status = IV_OK;
@@ -75,8 +85,7 @@ static bool add_workspace(node *n, own_convolve *own, const conv_layer *l, bool 
     } else {
         status = iv_multiply_size(l->inputs * l->parts, l->positions, &of_image, error);
     }
-    if (of_image > 0 && own->at_a_time > WORKSPACE / of_image)
-        own->at_a_time = of_image < WORKSPACE ? WORKSPACE / of_image : 1;
+    own->at_a_time = images_of(l, of_image);
     if (status == IV_OK) status = iv_multiply_size(own->at_a_time, of_image, &total, error);
     if (status != IV_OK || total > SIZE_MAX - fixed) {
         iv_graph_fail(n->graph, "convolution: an image of %zu channels, unfolded, is too large",
@@ -136,7 +145,7 @@ static void convolve_backward(iv_graph *graph, const node *n, iv_tensor *gradien
 
 static iv_launch *begin(const emitter *e, const conv_layer *l, const char *kernel,
                         const char *more) {
-    char size[48], options[112];
+    char size[48], options[160];
     iv_window_options(&l->window, size);
     snprintf(options, sizeof options, "%s%s", size, more);
     return iv_launch_begin(e->sequence, "convolve", kernel, options);
@@ -236,20 +245,30 @@ static iv_status append_fold(emitter *e, const node *n, const conv_layer *l, siz
         launch, 3, (const size_t[]){l->pixels, images * l->inputs, e->n_members}, NULL);
 }
 
-static iv_status append_finish(emitter *e, const node *n, const conv_layer *l) {
+/* The bias and the activation of some images, still in the cache. On CPUs a work-item takes a plane. */
+static iv_status append_finish(emitter *e, const node *n, const conv_layer *l, size_t first,
+                               size_t images) {
+    const iv_device_info *device = iv_context_device(e->graph->context);
     const iv_tensor *bias = n->inputs[2];
-    char more[64];
+    char end[64], more[112];
     if (!bias && n->activation == IV_ACTIVATION_NONE) return IV_OK;
-    end_options(n, more);
+    const size_t width = device->float_vector_width >= 16  ? 16
+                         : device->float_vector_width >= 4 ? 4
+                                                           : 1;
+    const size_t block = width > 1 ? l->positions : 1;
+    end_options(n, end);
+    snprintf(more, sizeof more, " -DVW=%zu%s", width, end);
     iv_launch *launch = begin(e, l, "finish", more);
-    iv_arg_tensor(launch, l->y);
+    const size_t planes = images * l->y->dims[1];
+    iv_arg_view(launch, conv_part(l->y, first, 0));
     if (bias) iv_arg_tensor(launch, bias);
     iv_arg_uint(launch, l->positions);
-    iv_arg_uint(launch, l->y->dims[0] * l->y->dims[1]);
+    iv_arg_uint(launch, planes);
     iv_arg_uint(launch, l->y->dims[1]);
-    return iv_launch_end_by_member(
-        launch, 3, (const size_t[]){l->positions, l->y->dims[0] * l->y->dims[1], e->n_members},
-        NULL);
+    iv_arg_uint(launch, block);
+    return iv_launch_end_by_member(launch, 3,
+                                   (const size_t[]){l->positions / block, planes, e->n_members},
+                                   block > 1 ? (const size_t[]){1, 1, 1} : NULL);
 }
 
 /* y = w unfolded(x), image by image and group by group; or dx = fold(w^T dy). */
@@ -294,13 +313,13 @@ static iv_status append_product(emitter *e, const node *n, const conv_layer *l, 
 
 static iv_status append_products(emitter *e, const node *n, const conv_layer *l, bool gradient) {
     iv_status status = IV_OK;
-    for (size_t first = 0; first < l->images && status == IV_OK; first += l->at_a_time)
-        for (size_t group = 0; group < l->groups && status == IV_OK; group++) {
-            const size_t left = l->images - first;
-            status = append_product(e, n, l, gradient, first,
-                                    left < l->at_a_time ? left : l->at_a_time, group);
-        }
-    return status == IV_OK && !gradient ? append_finish(e, n, l) : status;
+    for (size_t first = 0; first < l->images && status == IV_OK; first += l->at_a_time) {
+        const size_t left = l->images - first, images = left < l->at_a_time ? left : l->at_a_time;
+        for (size_t group = 0; group < l->groups && status == IV_OK; group++)
+            status = append_product(e, n, l, gradient, first, images, group);
+        if (status == IV_OK && !gradient) status = append_finish(e, n, l, first, images);
+    }
+    return status;
 }
 
 /* ------------------------------------------------------------------ the ops */

@@ -7,6 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Fewer output channels than this leave most lanes of a vector idle: vectors lie along rows then. */
+enum { FEW_CHANNELS = 8 };
+
+/* A work-item computes up to so many tiles, so that its beginning counts little. */
+enum { MOST_TILES = 8 };
+
 /* What a work-item computes. */
 typedef struct {
     size_t positions, vectors, width; /* -DMR -DNV -DVW */
@@ -20,7 +26,8 @@ typedef struct {
     size_t from_channels, to_channels; /* of a group */
     size_t before[2], size[2];         /* of an image with its surroundings */
     bool surrounded;                   /* it is not there already */
-    size_t panels;                     /* of a group */
+    bool by_rows;                      /* vectors lie along rows */
+    size_t panels;                     /* of a group, where vectors are channels */
     conv_tile tile;
 } side;
 
@@ -37,15 +44,16 @@ static size_t divide_up(size_t a, size_t b) {
 }
 
 /* Accumulators, a row of weights and a pixel must fit the vector registers: 32 with AVX-512 and
- * NEON, 16 with AVX2. As few lanes as possible past the last channel, and wide tiles. */
+ * NEON, 16 with AVX2. Weights stream through the first-level cache, so that many positions by few
+ * vectors are better than the opposite. As few lanes as possible past the last channel. */
 static conv_tile choose_tile(iv_context *context, size_t channels) {
     const size_t native = iv_context_device(context)->float_vector_width;
     const size_t width = native >= 16 ? 16 : native >= 8 ? 8 : 4;
-    const size_t vectors = divide_up(channels, width), most = width == 8 ? 2 : 4;
-    size_t best = 1;
-    for (size_t v = 2; v <= most; v++)
-        if (divide_up(vectors, v) * v <= divide_up(vectors, best) * best + (best == 1)) best = v;
-    return (conv_tile){width == 8 || best == 4 ? 6 : 8, best, width};
+    const size_t vectors = divide_up(channels, width);
+    if (vectors == 1) return (conv_tile){8, 1, width};
+    if (width == 8) return (conv_tile){6, 2, width};
+    if (vectors == 2) return (conv_tile){8, 2, width};
+    return vectors == 3 ? (conv_tile){8, 3, width} : (conv_tile){6, 4, width};
 }
 
 /* ------------------------------------------------------------------ where terms lie */
@@ -106,6 +114,8 @@ static side side_of(iv_context *context, const conv_layer *l, bool gradient) {
         s.size[axis] = s.from->dims[IMAGE_Y + axis];
     }
     s.tile = choose_tile(context, s.to_channels);
+    s.by_rows = s.to_channels < FEW_CHANNELS;
+    s.surrounded = s.surrounded || s.by_rows; /* it ends with room for a vector */
     s.panels = divide_up(s.to_channels, s.tile.vectors * s.tile.width);
     return s;
 }
@@ -124,11 +134,22 @@ static size_t packed_elements(const side *s, size_t k) {
     return s->layer->groups * s->panels * (1 + k) * s->tile.vectors * s->tile.width;
 }
 
+/* How far along x outputs of a row are from one another, in the image before. */
+static size_t step_x(const side *s) {
+    return s->gradient ? 1 : s->layer->window.stride[X];
+}
+
+/* Elements past the images that vectors of a row reach. */
+static size_t row_reach(const side *s) {
+    return (s->tile.width + 1) * step_x(s);
+}
+
 void conv_direct_workspace(iv_context *context, const conv_layer *l, bool gradient,
                            size_t *of_weights, size_t *of_image) {
     const side s = side_of(context, l, gradient);
-    *of_weights = 0;
-    for (size_t y = 0; y < n_phases(&s, Y); y++)
+    *of_image = s.surrounded ? s.from->dims[1] * s.size[Y] * s.size[X] : 0;
+    *of_weights = s.by_rows ? row_reach(&s) : 0;
+    for (size_t y = 0; y < n_phases(&s, Y) && !s.by_rows; y++)
         for (size_t x = 0; x < n_phases(&s, X); x++)
             *of_weights +=
                 packed_elements(&s, s.from_channels * n_parts(&s, (const size_t[]){y, x}));
@@ -171,6 +192,13 @@ static void tile_options(const side *s, const char *more, char options[112]) {
              s->tile.width, more);
 }
 
+/* Elements of w from one output channel of the side to the next, and from group to group. */
+static void arg_weight_strides(iv_launch *launch, const side *s) {
+    const conv_layer *l = s->layer;
+    iv_arg_uint(launch, s->gradient ? l->parts : l->inputs * l->parts);
+    iv_arg_uint(launch, l->outputs * l->inputs * l->parts);
+}
+
 static iv_status append_pack(emitter *e, const side *s, const phase *p, const iv_tensor *bias) {
     const conv_layer *l = s->layer;
     char options[112];
@@ -209,54 +237,95 @@ static iv_status append_surround(emitter *e, const side *s, size_t first, size_t
     iv_arg_uint(launch, s->before[X]);
     iv_arg_uint(launch, s->size[Y]);
     iv_arg_uint(launch, s->size[X]);
-    return iv_launch_end_by_member(launch, 3, (const size_t[]){s->size[Y], planes, e->n_members},
-                                   (const size_t[]){1, 1, 1});
+    return iv_launch_end_by_member(launch, 2, (const size_t[]){planes, e->n_members},
+                                   (const size_t[]){1, 1});
+}
+
+/* -DBIAS -DACTIVATION=n -DGATE=n, as the node has them. */
+static void end_options(const node *n, bool bias, char options[64]) {
+    char activation[24] = "", gate[16] = "";
+    if (n->activation != IV_ACTIVATION_NONE)
+        snprintf(activation, sizeof activation, " -DACTIVATION=%u", (unsigned)n->activation % 10);
+    if (n->gate) snprintf(gate, sizeof gate, " -DGATE=%u", (unsigned)n->gate_activation % 10);
+    snprintf(options, 64, "%s%s%s", bias ? " -DBIAS" : "", activation, gate);
+}
+
+/* Where outputs of a phase begin, in `images`. */
+static iv_view outputs_of(const side *s, const phase *p, const iv_tensor *images, size_t first) {
+    iv_view view = conv_part(images, first, 0);
+    view.offset += p->at[Y] * s->to->dims[IMAGE_X] + p->at[X];
+    return view;
+}
+
+/* Arguments of both kernels: a phase's grid, and steps in the images before it and after. */
+static void arg_steps(iv_launch *launch, const side *s, const phase *p) {
+    const size_t plane = s->size[Y] * s->size[X], width = s->to->dims[IMAGE_X];
+    iv_arg_uint(launch, p->grid[Y]);
+    iv_arg_uint(launch, p->grid[X]);
+    iv_arg_uint(launch, s->from->dims[1] * plane);
+    iv_arg_uint(launch, s->from_channels * plane);
+    iv_arg_uint(launch, (s->gradient ? 1 : s->layer->window.stride[Y]) * s->size[X]);
+    if (!s->by_rows) iv_arg_uint(launch, step_x(s));
+    iv_arg_uint(launch, s->to->n_elements / s->layer->images);
+    iv_arg_uint(launch, s->to->dims[IMAGE_Y] * width);
+    iv_arg_uint(launch, n_phases(s, Y) * width);
+    iv_arg_uint(launch, n_phases(s, X));
+}
+
+static iv_status append_rows(emitter *e, const node *n, const side *s, const phase *p, iv_view from,
+                             size_t first, size_t images) {
+    const iv_tensor *bias = s->gradient ? NULL : n->inputs[2];
+    char end[64], more[88], options[112];
+    end_options(n, bias, end);
+    snprintf(more, sizeof more, " -DSTEP=%zu%s", step_x(s), end);
+    tile_options(s, more, options);
+    iv_launch *launch = iv_launch_begin(e->sequence, "convolve_direct", "convolve_rows", options);
+    iv_arg_view(launch, from);
+    iv_arg_tensor(launch, s->layer->w);
+    iv_arg_view(launch, outputs_of(s, p, s->to, first));
+    if (bias) iv_arg_tensor(launch, bias);
+    if (n->gate) iv_arg_view(launch, outputs_of(s, p, n->gate, first));
+    iv_arg_buffer(launch, p->offsets);
+    iv_arg_buffer(launch, p->places);
+    iv_arg_uint(launch, p->k);
+    arg_weight_strides(launch, s);
+    iv_arg_uint(launch, s->layer->groups);
+    iv_arg_uint(launch, s->to_channels);
+    iv_arg_uint(launch, images);
+    arg_steps(launch, s, p);
+    return iv_launch_end_by_member(
+        launch, 2, (const size_t[]){images * s->layer->groups * s->to_channels, e->n_members},
+        (const size_t[]){1, 1});
 }
 
 /* The sums of a phase for some images, the first of which lie at `from`. */
 static iv_status append_sums(emitter *e, const node *n, const side *s, const phase *p, iv_view from,
                              size_t first, size_t images) {
-    const conv_layer *l = s->layer;
-    char activation[24] = "", gate[16] = "", more[48], options[112];
-    if (n->activation != IV_ACTIVATION_NONE)
-        snprintf(activation, sizeof activation, " -DACTIVATION=%u", (unsigned)n->activation % 10);
-    if (n->gate) snprintf(gate, sizeof gate, " -DGATE=%u", (unsigned)n->gate_activation % 10);
-    snprintf(more, sizeof more, "%s%s", activation, gate);
-    tile_options(s, more, options);
-
-    const size_t plane = s->size[Y] * s->size[X], width = s->to->dims[IMAGE_X],
-                 place = p->at[Y] * width + p->at[X];
-    iv_view to = conv_part(s->to, first, 0);
-    to.offset += place;
+    if (s->by_rows) return append_rows(e, n, s, p, from, first, images);
+    char end[64], options[112];
+    end_options(n, false, end);
+    tile_options(s, end, options);
     iv_launch *launch = iv_launch_begin(e->sequence, "convolve_direct", "convolve_direct", options);
     iv_arg_view(launch, from);
     iv_arg_view(launch, p->weights);
-    iv_arg_view(launch, to);
-    if (n->gate) {
-        iv_view gates = conv_part(n->gate, first, 0);
-        gates.offset += place;
-        iv_arg_view(launch, gates);
-    }
+    iv_arg_view(launch, outputs_of(s, p, s->to, first));
+    if (n->gate) iv_arg_view(launch, outputs_of(s, p, n->gate, first));
     iv_arg_buffer(launch, p->offsets);
     iv_arg_uint(launch, p->k);
     iv_arg_uint(launch, s->panels);
     iv_arg_uint(launch, s->to_channels);
     const size_t positions = images * p->grid[Y] * p->grid[X];
+    const size_t n_tiles = divide_up(positions, s->tile.positions);
+    const size_t tiles = n_tiles < 2 * MOST_TILES    ? 1
+                         : n_tiles < 64 * MOST_TILES ? divide_up(n_tiles, 64)
+                                                     : MOST_TILES;
+    iv_arg_uint(launch, tiles);
     iv_arg_uint(launch, positions);
-    iv_arg_uint(launch, p->grid[Y]);
-    iv_arg_uint(launch, p->grid[X]);
-    iv_arg_uint(launch, s->from->dims[1] * plane);
-    iv_arg_uint(launch, s->from_channels * plane);
-    iv_arg_uint(launch, s->gradient ? s->size[X] : l->window.stride[Y] * s->size[X]);
-    iv_arg_uint(launch, s->gradient ? 1 : l->window.stride[X]);
-    iv_arg_uint(launch, s->to->n_elements / l->images);
-    iv_arg_uint(launch, s->to->dims[IMAGE_Y] * width);
-    iv_arg_uint(launch, n_phases(s, Y) * width);
-    iv_arg_uint(launch, n_phases(s, X));
-    return iv_launch_end_by_member(launch, 3,
-                                   (const size_t[]){divide_up(positions, s->tile.positions),
-                                                    s->panels * l->groups, e->n_members},
-                                   (const size_t[]){1, 1, 1});
+    arg_steps(launch, s, p);
+    return iv_launch_end_by_member(
+        launch, 3,
+        (const size_t[]){divide_up(n_tiles, tiles), s->panels * s->layer->groups, e->n_members},
+        (const size_t[]){1, 1, 1});
 }
 
 static iv_status append(emitter *e, const node *n, const conv_layer *l, const iv_tensor *workspace,
@@ -275,10 +344,11 @@ static iv_status append(emitter *e, const node *n, const conv_layer *l, const iv
         p->at[X] = i % n_phases(&s, X);
         for (int axis = Y; axis <= X; axis++) p->grid[axis] = grid_of(&s, axis, p->at[axis]);
         p->k = s.from_channels * n_parts(&s, p->at);
+        status = make_tables(e, &s, p);
+        if (status != IV_OK || s.by_rows) continue;
         p->weights = rest;
         rest.offset += packed_elements(&s, p->k);
-        status = make_tables(e, &s, p);
-        if (status == IV_OK) status = append_pack(e, &s, p, gradient ? NULL : n->inputs[2]);
+        status = append_pack(e, &s, p, gradient ? NULL : n->inputs[2]);
     }
     for (size_t first = 0; first < l->images && status == IV_OK; first += l->at_a_time) {
         const size_t left = l->images - first, images = left < l->at_a_time ? left : l->at_a_time;
