@@ -3,6 +3,8 @@
 
 #include "runtime/text.h"
 
+#include <invar/onnx.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +37,9 @@ static void print_help(FILE *out) {
 }
 
 static void print_version(void) {
-    printf("invar %s (commit %s), OpenCL headers %d.%d\n", iv_version(), iv_commit(),
-           CL_TARGET_OPENCL_VERSION / 100, CL_TARGET_OPENCL_VERSION / 10 % 10);
+    printf("invar %s (commit %s), OpenCL headers %d.%d, %s ONNX\n", iv_version(), iv_commit(),
+           CL_TARGET_OPENCL_VERSION / 100, CL_TARGET_OPENCL_VERSION / 10 % 10,
+           iv_onnx_is_built() ? "with" : "without");
 }
 
 static const cli_command *find_command(const char *name) {

@@ -30,3 +30,11 @@ double iv_double_of_bits(uint64_t bits) {
     memcpy(&value, &bits, sizeof value);
     return value;
 }
+
+void iv_floats_of_bytes(float *to, const uint8_t *from, size_t n) {
+    const uint16_t probe = 1;
+    const int little_endian = *(const uint8_t *)&probe == 1;
+    if (little_endian && n > 0) memcpy(to, from, n * sizeof *to);
+    for (size_t i = 0; i < n && !little_endian; i++)
+        to[i] = iv_float_of_bits((uint32_t)iv_bits_at(from + i * sizeof *to, sizeof *to));
+}

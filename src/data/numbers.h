@@ -13,4 +13,7 @@ float iv_float_of_half(uint32_t half);   /* IEEE 754 half precision: exact */
 float iv_float_of_brain(uint32_t brain); /* bfloat16: exact */
 double iv_double_of_bits(uint64_t bits);
 
+/* n floats, as they are where the host has that order of bytes. */
+void iv_floats_of_bytes(float *to, const uint8_t *from, size_t n);
+
 #endif

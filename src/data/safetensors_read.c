@@ -165,15 +165,13 @@ static iv_status copy_data(const char *path, iv_safetensors *file, const uint8_t
                            iv_error *error) {
     size_t n = 0; /* at most half as many as there are bytes */
     for (size_t i = 0; i < file->n_entries; i++) n += file->entries[i].n_elements;
-    const uint16_t probe = 1;
-    const bool little_endian = *(const uint8_t *)&probe == 1;
     float *to = file->data = malloc((n + 1) * sizeof *to);
     if (!to) return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
     for (size_t i = 0; i < file->n_entries; i++) {
         entry *at = &file->entries[i];
         at->tensor.data = to;
-        if (at->type == F32 && little_endian)
-            memcpy(to, data + at->begin, at->n_elements * sizeof *to);
+        if (at->type == F32)
+            iv_floats_of_bytes(to, data + at->begin, at->n_elements);
         else
             for (size_t k = 0; k < at->n_elements; k++)
                 to[k] = number_at(data + at->begin + k * types[at->type].bytes, at->type);

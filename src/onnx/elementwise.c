@@ -215,13 +215,6 @@ iv_status onnx_lower_mish(onnx_state *s, int kind) {
     return gate(s, (const iv_function[]){{.kind = IV_SOFTPLUS}, {.kind = IV_TANH}}, 2);
 }
 
-/* A number on the right of a value. */
-static iv_status with_number(onnx_state *s, iv_binary_kind kind, double number, size_t *value) {
-    size_t constant;
-    const iv_status status = onnx_use_number(s, number, &constant);
-    return status == IV_OK ? onnx_append_binary(s, kind, *value, constant, value) : status;
-}
-
 /* 0.5 x (1 + erf(x / sqrt(2))), or with tanh(sqrt(2 / pi) (x + 0.044715 x^3)) in its place. */
 iv_status onnx_lower_gelu(onnx_state *s, int kind) {
     const onnx_name *x = s->inputs[0];
@@ -235,18 +228,18 @@ iv_status onnx_lower_gelu(onnx_state *s, int kind) {
         return onnx_refuse(s, "its attribute approximate is neither none nor tanh");
     if (tanh) {
         status = onnx_append_binary(s, IV_MULTIPLY, value, value, &value);
-        if (status == IV_OK) status = with_number(s, IV_MULTIPLY, 0.044715, &value);
-        if (status == IV_OK) status = with_number(s, IV_ADD, 1, &value);
+        if (status == IV_OK) status = onnx_append_number(s, IV_MULTIPLY, 0.044715, &value);
+        if (status == IV_OK) status = onnx_append_number(s, IV_ADD, 1, &value);
         if (status == IV_OK) status = onnx_append_binary(s, IV_MULTIPLY, value, x->value, &value);
     }
     const double factor = tanh ? 0.79788456080286536 : 0.70710678118654752;
-    if (status == IV_OK) status = with_number(s, IV_MULTIPLY, factor, &value);
+    if (status == IV_OK) status = onnx_append_number(s, IV_MULTIPLY, factor, &value);
     if (status == IV_OK)
         status =
             onnx_append_unary(s, (iv_function){.kind = tanh ? IV_TANH : IV_ERF}, value, &value);
-    if (status == IV_OK) status = with_number(s, IV_ADD, 1, &value);
+    if (status == IV_OK) status = onnx_append_number(s, IV_ADD, 1, &value);
     if (status == IV_OK) status = onnx_append_binary(s, IV_MULTIPLY, value, x->value, &value);
-    if (status == IV_OK) status = with_number(s, IV_MULTIPLY, 0.5, &value);
+    if (status == IV_OK) status = onnx_append_number(s, IV_MULTIPLY, 0.5, &value);
     if (status == IV_OK) onnx_bind_value(s, 0, value, x->batched);
     return status;
 }
@@ -257,7 +250,7 @@ iv_status onnx_lower_softsign(onnx_state *s, int kind) {
     size_t value;
     (void)kind;
     iv_status status = onnx_append_unary(s, (iv_function){.kind = IV_ABSOLUTE}, x->value, &value);
-    if (status == IV_OK) status = with_number(s, IV_ADD, 1, &value);
+    if (status == IV_OK) status = onnx_append_number(s, IV_ADD, 1, &value);
     if (status == IV_OK) status = onnx_append_binary(s, IV_DIVIDE, x->value, value, &value);
     if (status == IV_OK) onnx_bind_value(s, 0, value, x->batched);
     return status;
@@ -277,7 +270,7 @@ iv_status onnx_lower_selu(onnx_state *s, int kind) {
     if (fabsf(alpha - its_alpha) < 1e-6f && fabsf(gamma - its_gamma) < 1e-6f)
         return bind_unary(s, (iv_function){.kind = IV_SELU});
     status = onnx_append_unary(s, (iv_function){.kind = IV_ELU, .a = alpha}, x->value, &value);
-    if (status == IV_OK) status = with_number(s, IV_MULTIPLY, (double)gamma, &value);
+    if (status == IV_OK) status = onnx_append_number(s, IV_MULTIPLY, (double)gamma, &value);
     if (status == IV_OK) onnx_bind_value(s, 0, value, x->batched);
     return status;
 }
@@ -291,10 +284,11 @@ iv_status onnx_lower_celu(onnx_state *s, int kind) {
     iv_status status = onnx_float(s, "alpha", 1, &alpha);
     if (status != IV_OK) return status;
     if (!(alpha > 0)) return onnx_refuse(s, "its alpha %g is not above 0", (double)alpha);
-    if (alpha != 1) status = with_number(s, IV_DIVIDE, (double)alpha, &value);
+    if (alpha != 1) status = onnx_append_number(s, IV_DIVIDE, (double)alpha, &value);
     if (status == IV_OK)
         status = onnx_append_unary(s, (iv_function){.kind = IV_ELU, .a = 1}, value, &value);
-    if (status == IV_OK && alpha != 1) status = with_number(s, IV_MULTIPLY, (double)alpha, &value);
+    if (status == IV_OK && alpha != 1)
+        status = onnx_append_number(s, IV_MULTIPLY, (double)alpha, &value);
     if (status == IV_OK) onnx_bind_value(s, 0, value, x->batched);
     return status;
 }

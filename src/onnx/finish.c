@@ -61,9 +61,35 @@ static iv_status find_logits(onnx_state *s, const onnx_name *output, size_t *val
 
 /* ------------------------------------------------------------------ what is needed */
 
-/* Nodes and values that the output needs, in nodes that the list can hold. */
-static iv_status mark(onnx_state *s, size_t output, bool *nodes, bool *values) {
+static iv_status check_constant(onnx_state *s, const iv_onnx_node *node, const onnx_value *value) {
+    const onnx_constant *constant = &s->constants[value->constant];
+    char name[ONNX_NODE_NAME];
+    for (size_t i = 0; i < constant->n; i++)
+        if (!isfinite(constant->floats[i]))
+            return iv_fail(s->error, IV_EDATA,
+                           "%s: %s: a constant of it, '%s', holds a number that is not finite",
+                           s->path, node->name, onnx_tame(value->name, name));
+    return IV_OK;
+}
+
+/* Whether the list can hold a node. */
+static iv_status check_node(onnx_state *s, const iv_onnx_node *node) {
+    const onnx_shape *shape = &s->values[node->output].shape;
     char text[ONNX_SHAPE_TEXT];
+    iv_status status = IV_OK;
+    if (shape->rank >= IV_ONNX_MAX_RANK)
+        return iv_fail(
+            s->error, IV_EDATA,
+            "%s: %s: a tensor of shape %s for each image has %u axes, expected at most %d", s->path,
+            node->name, onnx_shape_text(shape, text), shape->rank, IV_ONNX_MAX_RANK - 1);
+    for (size_t k = 0; k < node->n_inputs && status == IV_OK; k++)
+        if (s->values[node->inputs[k]].constant != ONNX_NOTHING)
+            status = check_constant(s, node, &s->values[node->inputs[k]]);
+    return status;
+}
+
+/* Nodes and values that the output needs. */
+static iv_status mark(onnx_state *s, size_t output, bool *nodes, bool *values) {
     values[output] = true;
     for (size_t i = s->n_nodes; i-- > 0;) {
         const iv_onnx_node *node = &s->nodes[i];
@@ -71,49 +97,40 @@ static iv_status mark(onnx_state *s, size_t output, bool *nodes, bool *values) {
         nodes[i] = true;
         for (size_t k = 0; k < node->n_inputs; k++) values[node->inputs[k]] = true;
     }
-    for (size_t i = 0; i < s->n_nodes; i++) {
-        const onnx_shape *shape = &s->values[s->nodes[i].output].shape;
-        if (nodes[i] && shape->rank >= IV_ONNX_MAX_RANK)
-            return iv_fail(
-                s->error, IV_EDATA,
-                "%s: %s: a tensor of shape %s for each image has %u axes, expected at most "
-                "%d",
-                s->path, s->nodes[i].name, onnx_shape_text(shape, text), shape->rank,
-                IV_ONNX_MAX_RANK - 1);
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < s->n_nodes && status == IV_OK; i++)
+        if (nodes[i]) status = check_node(s, &s->nodes[i]);
+    return status;
+}
+
+/* The last value that takes a constant has its floats, others have copies. */
+static float *take_floats(onnx_constant *constant) {
+    float *floats = constant->floats;
+    if (--constant->n_takers == 0) {
+        constant->floats = NULL;
+        return floats;
     }
-    return IV_OK;
+    float *copy = malloc((constant->n + 1) * sizeof *copy);
+    if (copy) memcpy(copy, floats, constant->n * sizeof *copy);
+    return copy;
 }
 
-static iv_status check_floats(const onnx_state *s, const onnx_value *value) {
-    const onnx_constant *constant = &s->constants[value->constant];
-    char name[ONNX_NODE_NAME];
-    for (size_t i = 0; i < constant->n; i++)
-        if (!isfinite(constant->floats[i]))
-            return iv_fail(s->error, IV_EDATA,
-                           "%s: a constant%s%s holds a number that is not finite", s->path,
-                           *value->name ? " of " : "", onnx_tame(value->name, name));
-    return IV_OK;
-}
-
-/* The floats of a constant go to the first value that has them; others have copies. */
-static iv_status move_value(onnx_state *s, onnx_value *from, iv_onnx_value *to) {
+static iv_status move_value(onnx_state *s, const onnx_value *from, iv_onnx_value *to) {
+    const bool computed = from->constant == ONNX_NOTHING;
     char name[ONNX_NODE_NAME];
     to->name = strdup(onnx_tame(from->name, name));
     to->rank = from->shape.rank;
     for (unsigned i = 0; i < to->rank; i++) to->shape[i] = from->shape.axes[i];
-    if (from->constant != ONNX_NOTHING) {
-        const onnx_constant *constant = &s->constants[from->constant];
-        const iv_status status = check_floats(s, from);
-        if (status != IV_OK) return status;
-        to->data = malloc((constant->n + 1) * sizeof *to->data);
-        if (to->data) memcpy(to->data, constant->floats, constant->n * sizeof *to->data);
-    }
-    if (to->name && (to->data || from->constant == ONNX_NOTHING)) return IV_OK;
+    if (!computed) to->data = take_floats(&s->constants[from->constant]);
+    if (to->name && (to->data || computed)) return IV_OK;
     return iv_fail(s->error, IV_ENOMEM, "%s: no memory to read it", s->path);
 }
 
 static iv_status move_all(onnx_state *s, const bool *nodes, const bool *values, size_t *number,
                           iv_onnx_model *model) {
+    for (size_t i = 0; i < s->n_values; i++)
+        if (values[i] && s->values[i].constant != ONNX_NOTHING)
+            s->constants[s->values[i].constant].n_takers++;
     for (size_t i = 0; i < s->n_values; i++) {
         if (!values[i]) continue;
         number[i] = model->n_values;

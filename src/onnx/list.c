@@ -47,6 +47,7 @@ iv_status onnx_use_constant(onnx_state *s, size_t constant, const onnx_shape *sh
         return IV_OK;
     }
     const iv_status status = add_value(s, shape, constant, ONNX_NOTHING, value);
+    if (status == IV_OK) s->values[*value].name = of->name;
     if (status == IV_OK && same) {
         of->has_value = true;
         of->value = *value;
@@ -146,6 +147,12 @@ iv_status onnx_append_binary(onnx_state *s, iv_binary_kind kind, size_t a, size_
     }
     return onnx_append(s, &(iv_onnx_node){.op = IV_ONNX_BINARY, .binary = kind}, sides, 2, &both,
                        value);
+}
+
+iv_status onnx_append_number(onnx_state *s, iv_binary_kind kind, double number, size_t *value) {
+    size_t constant;
+    const iv_status status = onnx_use_number(s, number, &constant);
+    return status == IV_OK ? onnx_append_binary(s, kind, *value, constant, value) : status;
 }
 
 /* ------------------------------------------------------------------ nodes that move entries */

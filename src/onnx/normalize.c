@@ -14,7 +14,7 @@ static iv_status append_mean(onnx_state *s, unsigned axes, size_t x, size_t *mea
 }
 
 static iv_status append_normalized(onnx_state *s, unsigned axes, size_t *value) {
-    size_t mean, distance = 0, variance = 0, number;
+    size_t mean, distance = 0, variance = 0;
     float epsilon;
     iv_status status = onnx_float(s, "epsilon", 1e-5f, &epsilon);
     if (status == IV_OK && !(epsilon >= 0)) return onnx_refuse(s, "its epsilon is below 0");
@@ -22,8 +22,7 @@ static iv_status append_normalized(onnx_state *s, unsigned axes, size_t *value) 
     if (status == IV_OK) status = onnx_append_binary(s, IV_SUBTRACT, *value, mean, &distance);
     if (status == IV_OK) status = onnx_append_binary(s, IV_MULTIPLY, distance, distance, &variance);
     if (status == IV_OK) status = append_mean(s, axes, variance, &variance);
-    if (status == IV_OK) status = onnx_use_number(s, (double)epsilon, &number);
-    if (status == IV_OK) status = onnx_append_binary(s, IV_ADD, variance, number, &variance);
+    if (status == IV_OK) status = onnx_append_number(s, IV_ADD, (double)epsilon, &variance);
     if (status == IV_OK)
         status = onnx_append_unary(s, (iv_function){.kind = IV_SQRT}, variance, &variance);
     if (status == IV_OK) status = onnx_append_binary(s, IV_DIVIDE, distance, variance, value);

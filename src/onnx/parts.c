@@ -184,7 +184,7 @@ static void cut(slice *of, unsigned axis, int64_t start, int64_t end, int64_t st
 }
 
 /* Attributes before operator set 10, inputs from it on. */
-static iv_status read_slice(onnx_state *s, const onnx_shape *from, slice *to) {
+static iv_status read_slice(onnx_state *s, const onnx_shape *from, bool batched, slice *to) {
     enum { STARTS, ENDS, AXES, STEPS, N };
     static const char *const names[N] = {"starts", "ends", "axes", "steps"};
     int64_t values[N][ONNX_MOST_AXES];
@@ -210,6 +210,12 @@ static iv_status read_slice(onnx_state *s, const onnx_shape *from, slice *to) {
         if (step == 0 || step < -INT32_MAX || step > INT32_MAX)
             return onnx_refuse(s, "it has a step of %" PRId64, step);
         seen |= 1u << axis;
+        if (batched && axis == 0 && s->images != 1) {
+            /* All images, however many: its length here is not theirs. */
+            const int64_t all = s->images > 0 ? (int64_t)s->images : INT32_MAX;
+            if (values[STARTS][i] != 0 || values[ENDS][i] < all || step != 1) return mixes(s);
+            continue;
+        }
         cut(to, axis, values[STARTS][i], values[ENDS][i], step);
     }
     return IV_OK;
@@ -223,10 +229,9 @@ iv_status onnx_lower_slice(onnx_state *s, int kind) {
     iv_status status = onnx_computed(s, 0, &value);
     if (status != IV_OK) return status;
     const onnx_shape from = onnx_shape_in_file(s, x);
-    status = read_slice(s, &from, &to);
+    status = read_slice(s, &from, x->batched, &to);
     for (unsigned i = 0; i < from.rank && status == IV_OK; i++) {
-        const bool whole = to.shape.axes[i] == from.axes[i] && to.first[i] == 0 && to.step[i] == 1;
-        if (whole) continue;
+        if (to.shape.axes[i] == from.axes[i] && to.first[i] == 0 && to.step[i] == 1) continue;
         if (i == 0 && x->batched) return mixes(s);
         if (to.step[i] != 1 && to.shape.axes[i] > 1)
             return onnx_refuse(
@@ -246,7 +251,7 @@ iv_status onnx_fold_slice(onnx_state *s, int kind) {
     onnx_constant *made;
     slice to;
     (void)kind;
-    iv_status status = read_slice(s, &from, &to);
+    iv_status status = read_slice(s, &from, false, &to);
     if (status != IV_OK) return status;
     onnx_strides(&from, strides);
     for (unsigned i = 0; i < from.rank; i++) {

@@ -405,6 +405,7 @@ static iv_status lower_file(const char *path, const Onnx__ModelProto *file, size
     if (status == IV_OK) status = lower_nodes(&s);
     if (status == IV_OK) status = onnx_finish(&s, output, model);
     *progress = s.at;
+    if (status != IV_OK) iv_onnx_clear(model);
     clear(&s);
     return status;
 }
@@ -423,6 +424,5 @@ iv_status iv_onnx_read(const char *path, iv_onnx_model *model, iv_error *error) 
         status = lower_file(path, file, n_bytes, 1, model, &again, &progress[1], &reasons[1]);
     onnx_close(&memory, file);
     if (status == IV_OK) return IV_OK;
-    iv_onnx_clear(model);
     return iv_fail(error, status, "%s", reasons[progress[1] > progress[0]].message);
 }

@@ -118,7 +118,7 @@ onnx_shape onnx_shape_in_file(const onnx_state *s, const onnx_name *name) {
 
 iv_status onnx_make_constant(onnx_state *s, const onnx_shape *shape, bool integers,
                              onnx_constant **constant) {
-    onnx_constant made = {.shape = *shape};
+    onnx_constant made = {.shape = *shape, .name = ""};
     *constant = NULL;
     if (!onnx_count(shape, &made.n)) {
         char text[ONNX_SHAPE_TEXT];

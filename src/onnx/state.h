@@ -28,9 +28,11 @@ typedef struct {
     float *floats;
     int64_t *integers;
     uint8_t
-        *of_images; /* [n] of integers: 1 where an entry is the number of images; NULL: none is */
-    bool has_value; /* there is a value that takes its floats, in the shape of the constant */
+        *of_images;   /* [n] of integers: 1 where an entry is the number of images; NULL: none is */
+    const char *name; /* in the file; "" if it is computed */
+    bool has_value;   /* there is a value that takes its floats, in the shape of the constant */
     size_t value;
+    size_t n_takers; /* values of the finished list that still want its floats */
 } onnx_constant;
 
 /* As iv_onnx_value, while it is made. */
@@ -169,6 +171,8 @@ iv_status onnx_append_reshape(onnx_state *s, size_t x, const onnx_shape *shape, 
 iv_status onnx_append_unary(onnx_state *s, iv_function function, size_t x, size_t *value);
 /* Of two values of the list, whatever their ranks: shapes are made to fit. */
 iv_status onnx_append_binary(onnx_state *s, iv_binary_kind kind, size_t a, size_t b, size_t *value);
+/* Of a value, which it replaces, and a number. */
+iv_status onnx_append_number(onnx_state *s, iv_binary_kind kind, double number, size_t *value);
 iv_status onnx_append_permute(onnx_state *s, size_t x, const unsigned *order, size_t *value);
 iv_status onnx_append_part(onnx_state *s, size_t x, unsigned axis, size_t first, size_t count,
                            size_t *value);
@@ -270,8 +274,8 @@ const onnx_op *onnx_find_op(const char *name); /* NULL: not supported */
 onnx_lower onnx_lower_binary, onnx_lower_unary, onnx_lower_clip, onnx_lower_hard_swish,
     onnx_lower_gelu, onnx_lower_mish, onnx_lower_softsign, onnx_lower_prelu, onnx_lower_pass,
     onnx_lower_dropout, onnx_lower_cast, onnx_lower_cast_like, onnx_lower_selu, onnx_lower_celu;
-onnx_lower onnx_lower_convolve, onnx_lower_pool, onnx_lower_pool_all, onnx_lower_normalize,
-    onnx_lower_gemm, onnx_lower_matmul;
+onnx_lower onnx_lower_convolve, onnx_lower_pool, onnx_lower_pool_all, onnx_lower_responses,
+    onnx_lower_normalize, onnx_lower_gemm, onnx_lower_matmul;
 onnx_lower onnx_lower_softmax, onnx_lower_reduce, onnx_lower_layer_normalize,
     onnx_lower_instance_normalize;
 onnx_lower onnx_lower_reshape, onnx_lower_flatten, onnx_lower_squeeze, onnx_lower_unsqueeze,

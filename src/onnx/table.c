@@ -26,6 +26,7 @@ static const onnx_op ops[] = {
      WINDOW "ceil_mode count_include_pad dilations "},
     {"GlobalMaxPool", onnx_lower_pool_all, NULL, IV_ONNX_MAX_POOL, 1, 1, 1, ""},
     {"GlobalAveragePool", onnx_lower_pool_all, NULL, IV_ONNX_MEAN_OVER, 1, 1, 1, ""},
+    {"LRN", onnx_lower_responses, NULL, 0, 1, 1, 1, "alpha beta bias size "},
     {"ReduceMean", onnx_lower_reduce, onnx_fold_reduce, ONNX_MEAN, 1, 2, 1,
      "axes keepdims noop_with_empty_axes "},
     {"ReduceSum", onnx_lower_reduce, onnx_fold_reduce, ONNX_SUM, 1, 2, 1,

@@ -66,6 +66,10 @@ static void set(onnx_constant *constant, size_t i, const number_type *type, uint
 }
 
 static void set_from_bytes(onnx_constant *constant, const number_type *type, const uint8_t *bytes) {
+    if (type->type == TYPE(FLOAT)) {
+        iv_floats_of_bytes(constant->floats, bytes, constant->n);
+        return;
+    }
     for (size_t i = 0; i < constant->n; i++)
         set(constant, i, type, iv_bits_at(bytes + i * type->bytes, type->bytes));
 }
@@ -234,6 +238,7 @@ iv_status onnx_read_tensor(onnx_state *s, const char *file_name, const Onnx__Ten
         else
             set_from_list(made, type, tensor);
         if (type->floats && type->type != TYPE(FLOAT) && n > 1) s->narrow = type->name;
+        made->name = file_name;
         *constant = (size_t)(made - s->constants);
         for (size_t i = 0; type->type == TYPE(UINT64) && i < n; i++)
             if (made->integers[i] < 0)

@@ -200,3 +200,38 @@ iv_status onnx_lower_pool_all(onnx_state *s, int kind) {
     if (status == IV_OK) onnx_bind_value(s, 0, value, true);
     return status;
 }
+
+/* ------------------------------------------------------------------ responses of neighbours */
+
+/* LRN: x / (bias + alpha mean(x^2))^beta, the mean over `size` neighbouring channels, where channels that
+ * are not there count as 0. Channels are rows of an image here. */
+iv_status onnx_lower_responses(onnx_state *s, int kind) {
+    float alpha = 0, beta = 0, bias = 0;
+    int64_t size = 0;
+    size_t x, value;
+    (void)kind;
+    iv_status status = onnx_images(s, &x);
+    if (status == IV_OK) status = onnx_float(s, "alpha", 0.0001f, &alpha);
+    if (status == IV_OK) status = onnx_float(s, "beta", 0.75f, &beta);
+    if (status == IV_OK) status = onnx_float(s, "bias", 1, &bias);
+    if (status == IV_OK) status = onnx_integer(s, "size", 0, &size);
+    if (status != IV_OK) return status;
+    if (size < 1 || size > longest) return onnx_refuse(s, "its size is %" PRId64, size);
+    const onnx_shape shape = s->values[x].shape;
+    const onnx_shape rows = {.rank = 3, .axes = {1, shape.axes[0], shape.axes[1] * shape.axes[2]}};
+    const iv_window window = {.size = {(size_t)size, 1},
+                              .stride = {1, 1},
+                              .dilation = {1, 1},
+                              .before = {(size_t)(size - 1) / 2, 0},
+                              .after = {(size_t)size / 2, 0}};
+    status = onnx_append_binary(s, IV_MULTIPLY, x, x, &value);
+    if (status == IV_OK) status = onnx_append_reshape(s, value, &rows, &value);
+    if (status == IV_OK) status = append_window(s, IV_ONNX_MEAN_POOL, &window, true, &value);
+    if (status == IV_OK) status = onnx_append_number(s, IV_MULTIPLY, (double)alpha, &value);
+    if (status == IV_OK) status = onnx_append_number(s, IV_ADD, (double)bias, &value);
+    if (status == IV_OK) status = onnx_append_number(s, IV_POWER, (double)beta, &value);
+    if (status == IV_OK) status = onnx_append_reshape(s, value, &shape, &value);
+    if (status == IV_OK) status = onnx_append_binary(s, IV_DIVIDE, x, value, &value);
+    if (status == IV_OK) onnx_bind_value(s, 0, value, true);
+    return status;
+}

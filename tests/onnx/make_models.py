@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Small ONNX files for the tests of their reader, and what onnxruntime computes for them.
 
-    make_models.py        writes models/*.onnx and models/expected.json beside itself
+    make_models.py        writes models/*.onnx, models/expected.json and models/refused.json beside itself
 
 Needs the Python packages numpy, onnx and onnxruntime; written with onnx 1.23.0 and onnxruntime 1.32.0.
 
 Every network takes images whose entry i is the float nearest to (37 i mod 101) / 50 - 1; expected.json has how many
-images that are and the network's first output for them. Files under `refused` are not networks that can be read; the
-tests say of each what is wrong with it.
+images that are and the network's first output for them. refused.json has files that cannot be read, as hexadecimal
+digits, each with what a message has to say of it.
 """
 import json
 import pathlib
@@ -307,6 +307,11 @@ def images():
         m.then(op, **attributes)
         m.then("Flatten")
         m.then("MatMul", m.floats_of(m.weights(width_of(m), 3)))
+        m.finish()
+    for size in (3, 5):
+        m = Model("lrn-%d" % size, 9, ["n", 5, 2, 3])
+        m.then("LRN", alpha=0.7, beta=0.6, bias=1.5, size=size)
+        flat_head(m, 30)
         m.finish()
     m = Model("pooled-logits", 13, ["n", 2, 4, 4])
     m.then("Conv", m.floats_of(m.weights(3, 2, 3, 3)))
@@ -732,6 +737,470 @@ def files():
                     size_threshold=0)
 
 
+# ------------------------------------------------------------------ files that are refused
+
+REFUSED = {}
+
+
+def base(opset=13):
+    m = Model("base", opset, ["n", 2, 4, 4])
+    m.then("Conv", m.constant(m.weights(3, 2, 3, 3), name="w"), m.constant(m.weights(3), name="b"), pads=[0, 0, 0, 0])
+    m.then("Relu")
+    m.then("Flatten")
+    m.then("Gemm", m.constant(m.weights(12, 3), name="u"))
+    return m.finish(save=False)
+
+
+def refuse(name, *says, opset=13):
+    """An edit of the network above, and what a message says of it."""
+    def edit(change):
+        model = base(opset)
+        model = change(model, model.graph) or model
+        REFUSED[name] = {"says": list(says), "file": model.SerializeToString().hex()}
+    return edit
+
+
+def refuse_node(name, op, *says, shape=("n", 2, 4, 4), constants=(), opset=13, head=False, **attributes):
+    """A network of one node."""
+    m = Model(name, opset, list(shape))
+    m.then(op, *[m.constant(numpy.asarray(c)) for c in constants], **attributes)
+    if head:
+        m.then("Flatten")
+    REFUSED[name] = {"says": ["%s '%s_1'" % (op, op), *says], "file": m.finish(save=False).SerializeToString().hex()}
+
+
+def attribute(node, name):
+    return next(a for a in node.attribute if a.name == name)
+
+
+def refused():
+    f32 = numpy.float32
+
+    # what is not a model
+    @refuse("no-graph", "has no graph")
+    def _(model, graph):
+        model.ClearField("graph")
+
+    @refuse("no-nodes", "has no nodes")
+    def _(model, graph):
+        del graph.node[:]
+
+    @refuse("no-output", "has no output")
+    def _(model, graph):
+        del graph.output[:]
+
+    @refuse("output-nowhere", "its output 'nowhere' is computed by no node")
+    def _(model, graph):
+        graph.output[0].name = "nowhere"
+
+    @refuse("output-is-input", "its output 'image' is computed by no node")
+    def _(model, graph):
+        graph.output[0].name = "image"
+
+    @refuse("no-input", "Conv 'Conv_1'", "its input 'image' is nowhere in the file")
+    def _(model, graph):
+        del graph.input[:]
+
+    @refuse("two-inputs", "more than one input, 'image' and 'w'")
+    def _(model, graph):
+        graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [3, 2, 3, 3]))
+        del graph.initializer[0]
+
+    @refuse("constant-output", "its output depends on no input")
+    def _(model, graph):
+        graph.node[0].input[0] = "w"
+
+    for opset in (8, 22):
+        @refuse("opset-%d" % opset, "operator set %d, 9 to 21" % opset)
+        def _(model, graph):
+            model.opset_import[0].version = opset
+
+    @refuse("no-opset", "0 operator sets")
+    def _(model, graph):
+        del model.opset_import[:]
+
+    @refuse("two-opsets", "2 operator sets")
+    def _(model, graph):
+        model.opset_import.append(helper.make_opsetid("ai.onnx", 11))
+
+    for version in (2, 99):
+        @refuse("version-%d" % version, "version %d of ONNX's format" % version)
+        def _(model, graph):
+            model.ir_version = version
+
+    @refuse("sparse", "sparse initializers")
+    def _(model, graph):
+        graph.sparse_initializer.add()
+
+    # nodes
+    @refuse("unknown-operator", "Frobnicate 'Relu_2'", "the operator Frobnicate is not supported")
+    def _(model, graph):
+        graph.node[1].op_type = "Frobnicate"
+
+    for op in ("LSTM", "Resize", "Loop", "If", "ConvTranspose", "QuantizeLinear", "Attention"):
+        @refuse("operator-" + op, "%s 'Relu_2'" % op, "the operator %s is not supported" % op)
+        def _(model, graph):
+            graph.node[1].op_type = op
+
+    @refuse("other-domain", "Relu 'Relu_2'", "of the domain 'com.microsoft' is not supported")
+    def _(model, graph):
+        graph.node[1].domain = "com.microsoft"
+
+    @refuse("nameless", "Frobnicate of 'v2'", "not supported")
+    def _(model, graph):
+        graph.node[1].name = ""
+        graph.node[1].op_type = "Frobnicate"
+
+    @refuse("controls", "Relu? of 'a?b?[31mc'", "not supported")
+    def _(model, graph):
+        graph.node[1].op_type = "Relu\n"
+        graph.node[1].name = ""
+        graph.node[1].output[0] = graph.node[2].input[0] = "a\x07b\x1b[31mc"
+
+    @refuse("cycle", "Conv 'Conv_1'", "its input 'v2' is computed by no node before it")
+    def _(model, graph):
+        graph.node[0].input[0] = "v2"
+
+    @refuse("itself", "Relu 'Relu_2'", "its input 'v2' is computed by no node before it")
+    def _(model, graph):
+        graph.node[1].input[0] = "v2"
+
+    @refuse("input-nowhere", "Relu 'Relu_2'", "its input 'gone' is nowhere")
+    def _(model, graph):
+        graph.node[1].input[0] = "gone"
+
+    @refuse("no-weights", "Conv 'Conv_1'", "lacks its input 1")
+    def _(model, graph):
+        graph.node[0].input[1] = ""
+
+    @refuse("many-inputs", "Relu 'Relu_2'", "has 2 inputs, expected at most 1")
+    def _(model, graph):
+        graph.node[1].input.append("v1")
+
+    @refuse("many-outputs", "Relu 'Relu_2'", "has 2 outputs, expected at most 1")
+    def _(model, graph):
+        graph.node[1].output.append("more")
+
+    @refuse("same-outputs", "two tensors of the name 'v1'")
+    def _(model, graph):
+        graph.node[1].output[0] = "v1"
+
+    @refuse("same-initializers", "two tensors of the name 'w'")
+    def _(model, graph):
+        graph.initializer.append(graph.initializer[0])
+
+    @refuse("initializer-and-output", "two tensors of the name 'b'")
+    def _(model, graph):
+        graph.node[1].output[0] = "b"
+
+    @refuse("unknown-attribute", "Conv 'Conv_1'", "attribute 'activation' that is not known")
+    def _(model, graph):
+        graph.node[0].attribute.append(helper.make_attribute("activation", "Relu"))
+
+    @refuse("same-attributes", "Conv 'Conv_1'", "attribute 'pads' twice")
+    def _(model, graph):
+        graph.node[0].attribute.append(graph.node[0].attribute[0])
+
+    @refuse("attribute-type", "Conv 'Conv_1'", "attribute group is not an integer")
+    def _(model, graph):
+        graph.node[0].attribute.append(helper.make_attribute("group", 1.0))
+
+    @refuse("attribute-reference", "Conv 'Conv_1'", "attribute 'group' refers to another")
+    def _(model, graph):
+        graph.node[0].attribute.append(helper.make_attribute("group", 1))
+        graph.node[0].attribute[-1].ref_attr_name = "other"
+
+    @refuse("attribute-long", "Conv 'Conv_1'", "strides has 1000 integers")
+    def _(model, graph):
+        graph.node[0].attribute.append(helper.make_attribute("strides", [1] * 1000))
+
+    # tensors
+    def tensor(name, *says):
+        return refuse("tensor-" + name, "Conv 'Conv_1'", "tensor 'w'", *says)
+
+    @tensor("negative", "impossible shape: axis 0 of -3")
+    def _(model, graph):
+        graph.initializer[0].dims[0] = -3
+
+    @tensor("huge", "impossible shape")
+    def _(model, graph):
+        graph.initializer[0].dims[0] = 2 ** 40
+
+    @tensor("overflow", "too large")
+    def _(model, graph):
+        for i in range(4):
+            graph.initializer[0].dims[i] = 2 ** 30
+
+    @tensor("many-axes", "has 20 axes")
+    def _(model, graph):
+        graph.initializer[0].dims.extend([1] * 16)
+
+    @tensor("short", "has 212 bytes of numbers, its shape takes 216")
+    def _(model, graph):
+        graph.initializer[0].raw_data = graph.initializer[0].raw_data[4:]
+
+    @tensor("absent", "has 0 entries of numbers, its shape takes 54")
+    def _(model, graph):
+        graph.initializer[0].ClearField("raw_data")
+
+    @tensor("twice", "more than one place")
+    def _(model, graph):
+        graph.initializer[0].float_data.append(1)
+
+    @tensor("other-list", "of another type")
+    def _(model, graph):
+        graph.initializer[0].ClearField("raw_data")
+        graph.initializer[0].int64_data.extend([1] * 54)
+
+    for kind in ("STRING", "COMPLEX64", "FLOAT8E4M3FN", "INT4"):
+        @tensor("type-" + kind.lower(), "type that is not read")
+        def _(model, graph):
+            graph.initializer[0].data_type = getattr(TensorProto, kind)
+
+    @tensor("segment", "in segments")
+    def _(model, graph):
+        graph.initializer[0].segment.begin = 1
+
+    @refuse("tensor-integers", "Conv 'Conv_1'", "its weights are integers")
+    def _(model, graph):
+        graph.initializer[0].CopyFrom(numpy_helper.from_array(numpy.ones((3, 2, 3, 3), numpy.int64), "w"))
+
+    for name, number in (("nan", numpy.nan), ("infinite", numpy.inf)):
+        @refuse("tensor-" + name, "Conv 'Conv_1'", "a constant of it, 'w', holds a number that is not finite")
+        def _(model, graph):
+            values = numpy.ones((3, 2, 3, 3), f32)
+            values[1, 1, 1, 1] = number
+            graph.initializer[0].CopyFrom(numpy_helper.from_array(values, "w"))
+
+    @refuse("tensor-beyond-floats", "Conv 'Conv_1'", "a constant of it, 'w', holds a number that is not finite")
+    def _(model, graph):
+        graph.initializer[0].CopyFrom(numpy_helper.from_array(numpy.full((3, 2, 3, 3), 1e300), "w"))
+
+    for name, location, says in (
+            ("missing", "gone.data", ("gone.data, which cannot be read",)), ("above", "../up.data", ("not in the folder",)),
+            ("inside-above", "a/../../up.data", ("not in the folder",)), ("above-end", "a/..", ("not in the folder",)),
+            ("absolute", "/etc/passwd", ("not in the folder",)), ("backslash", "..\\up.data", ("not in the folder",)),
+            ("nameless", "", ("not in the folder",)), ("folder", ".", ("which cannot be read",))):
+        @tensor("beside-" + name, *says)
+        def _(model, graph):
+            t = graph.initializer[0]
+            t.ClearField("raw_data")
+            t.data_location = TensorProto.EXTERNAL
+            t.external_data.add(key="location", value=location)
+
+    for name, key, value, says in (
+            ("offset", "offset", "1000000000", "end past the"), ("offset-negative", "offset", "-4", "impossible offset"),
+            ("offset-huge", "offset", "9" * 18, "end past the"), ("offset-longer", "offset", "9" * 30, "impossible offset"),
+            ("length", "length", "12", "has 12 bytes"), ("length-words", "length", "many", "impossible length")):
+        @tensor("beside-" + name, says)
+        def _(model, graph):
+            t = graph.initializer[0]
+            t.ClearField("raw_data")
+            t.data_location = TensorProto.EXTERNAL
+            t.external_data.add(key="location", value="here.data")
+            t.external_data.add(key=key, value=value)
+
+    @tensor("beside-and-here", "more than one place")
+    def _(model, graph):
+        graph.initializer[0].data_location = TensorProto.EXTERNAL
+
+    # images
+    def image(name, shape, *says, kind=TensorProto.FLOAT):
+        @refuse("image-" + name, "its input 'image'", *says)
+        def _(model, graph):
+            graph.input[0].CopyFrom(helper.make_tensor_value_info("image", kind, shape))
+
+    image("bytes", ["n", 2, 4, 4], "no tensor of floats", kind=TensorProto.UINT8)
+    image("free", ["n", 2, "h", 4], "does not say how long axis 2 is")
+    image("free-pixels", ["d"], "does not say how long axis 0 is")
+    image("five-axes", ["n", 2, 4, 4, 1], "has 5 axes")
+    image("no-axes", [], "has 0 axes")
+    image("no-shape", None, "has 0 axes")
+    image("huge", ["n", 2, 2 ** 40, 4], "has an axis of 1099511627776")
+
+    @refuse("image-large", "too large")
+    def _(model, graph):
+        graph.input[0].CopyFrom(helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 2 ** 20, 2 ** 20, 4]))
+
+    @refuse("image-sequence", "its input 'image' is not a tensor")
+    def _(model, graph):
+        graph.input[0].type.CopyFrom(helper.make_sequence_type_proto(
+            helper.make_tensor_type_proto(TensorProto.FLOAT, ["n", 4])))
+
+    # shapes that do not fit, one node each
+    w = numpy.ones((3, 2, 3, 3), f32)
+    conv = [w]
+    refuse_node("conv-channels", "Conv", "do not fit images", constants=[numpy.ones((3, 3, 3, 3), f32)])
+    refuse_node("conv-groups-0", "Conv", "do not fit images", constants=conv, group=0)
+    refuse_node("conv-groups-many", "Conv", "do not fit images", constants=conv, group=2 ** 40)
+    refuse_node("conv-empty", "Conv", "do not fit images", constants=[numpy.ones((3, 2, 0, 3), f32)])
+    refuse_node("conv-strides-0", "Conv", "strides holds 0", constants=conv, strides=[0, 1])
+    refuse_node("conv-strides-negative", "Conv", "strides holds -1", constants=conv, strides=[1, -1])
+    refuse_node("conv-dilations-huge", "Conv", "dilations holds 1099511627776", constants=conv, dilations=[2 ** 40, 1])
+    refuse_node("conv-pads-negative", "Conv", "pads hold -1", constants=conv, pads=[0, 0, -1, 0])
+    refuse_node("conv-pads-3", "Conv", "pads are 3 numbers", constants=conv, pads=[0, 0, 1])
+    refuse_node("conv-window", "Conv", "larger than the image", constants=[numpy.ones((3, 2, 5, 5), f32)])
+    refuse_node("conv-kernel-shape", "Conv", "kernel_shape is not that of its weights", constants=conv, kernel_shape=[2, 2])
+    refuse_node("conv-auto-pad", "Conv", "auto_pad is not one", constants=conv, auto_pad="SAME")
+    refuse_node("conv-auto-pad-and-pads", "Conv", "pads and auto_pad", constants=conv, auto_pad="VALID", pads=[1, 1, 1, 1])
+    refuse_node("conv-bias", "Conv", "its bias has 2 numbers, expected 3", constants=[w, numpy.ones(2, f32)])
+    refuse_node("conv-1d", "Conv", "not along two axes", shape=("n", 2, 4), constants=[numpy.ones((3, 2, 3), f32)])
+    refuse_node("conv-of-rows", "Conv", "expected images", shape=("n", 2, 4), constants=conv)
+    refuse_node("pool-3d", "MaxPool", "not along two axes", kernel_shape=[2, 2, 2])
+    refuse_node("pool-window", "MaxPool", "larger than the image", kernel_shape=[5, 5])
+    refuse_node("pool-no-window", "MaxPool", "lacks its kernel_shape")
+    refuse_node("pool-beside", "MaxPool", "beside the image", kernel_shape=[2, 2], pads=[2, 2, 0, 0])
+    refuse_node("pool-beside-dilated", "MaxPool", "beside the image", kernel_shape=[2, 2], pads=[4, 4, 4, 4],
+                dilations=[6, 6])
+    refuse_node("normalize-channels", "BatchNormalization", "its scale has 3 numbers for 2 channels",
+                constants=[numpy.ones(3, f32)] * 4)
+    refuse_node("normalize-variance", "BatchNormalization", "variance of channel 0 is not above 0",
+                constants=[numpy.ones(2, f32)] * 3 + [-numpy.ones(2, f32)])
+    refuse_node("normalize-training", "BatchNormalization", "in training mode", opset=14, training_mode=1,
+                constants=[numpy.ones(2, f32)] * 4)
+    refuse_node("dropout-training", "Dropout", "in training mode", constants=[f32(0.5), numpy.bool_(True)])
+    refuse_node("gemm-inputs", "Gemm", "does not fit weights of 5 inputs", shape=("n", 4), constants=[numpy.ones((5, 3), f32)])
+    refuse_node("gemm-rank", "Gemm", "its input is not a matrix", constants=[numpy.ones((4, 3), f32)])
+    refuse_node("gemm-turned", "Gemm", "mixes the images", shape=("n", 4), constants=[numpy.ones((4, 3), f32)], transA=1)
+    refuse_node("gemm-bias", "Gemm", "not one number for each", shape=("n", 4),
+                constants=[numpy.ones((4, 3), f32), numpy.ones(2, f32)])
+    refuse_node("gemm-bias-rows", "Gemm", "not one number for each", shape=("n", 4),
+                constants=[numpy.ones((4, 3), f32), numpy.ones((3, 1), f32)])
+    refuse_node("matmul-vector", "MatMul", "expected a matrix", shape=("n", 4), constants=[numpy.ones(4, f32)])
+    refuse_node("matmul-empty", "MatMul", "expected a matrix", shape=("n", 4), constants=[numpy.ones((4, 0), f32)])
+    refuse_node("matmul-batch", "MatMul", "more axes than its input", shape=("n", 4), constants=[numpy.ones((2, 4, 3), f32)])
+    refuse_node("add-shape", "Add", "do not fit each other", constants=[numpy.ones(3, f32)])
+    refuse_node("add-integers", "Add", "integers where floats are expected", constants=[numpy.ones(4, numpy.int64)])
+    refuse_node("clip-order", "Clip", "not in order", constants=[f32(1), f32(-1)])
+    refuse_node("clip-nan", "Clip", "not in order", constants=[f32(numpy.nan), f32(1)])
+    refuse_node("clip-attributes", "Clip", "inputs since operator set 11", min=0.0)
+    refuse_node("cast-integers", "Cast", "other numbers than floats", to=TensorProto.INT64)
+    refuse_node("concat-no-axis", "Concat", "lacks its attribute axis")
+    refuse_node("slice-step", "Slice", "2 apart along axis 2",
+                constants=[numpy.array([v]) for v in (0, 4, 2, 2)])
+    refuse_node("slice-step-0", "Slice", "a step of 0", constants=[numpy.array([v]) for v in (0, 4, 2, 0)])
+    refuse_node("slice-nothing", "Slice", "takes nothing of axis 2", constants=[numpy.array([v]) for v in (3, 3, 2)])
+    refuse_node("slice-axis", "Slice", "no axis 4", constants=[numpy.array([v]) for v in (0, 1, 4)])
+    refuse_node("slice-lengths", "Slice", "not of one number", constants=[numpy.array([0, 1]), numpy.array([1])])
+    refuse_node("gather-place", "Gather", "no place 2 along an axis of 2", constants=[numpy.int64(2)], axis=1)
+    refuse_node("gather-apart", "Gather", "not neighbours", constants=[numpy.array([0, 2])], axis=2)
+    refuse_node("split-parts", "Split", "do not fit an axis of 2", constants=[numpy.array([3])], axis=1)
+    refuse_node("pad-mode", "Pad", "another than constant", constants=[numpy.array([0, 0, 1, 1, 0, 0, 1, 1])], mode="reflect")
+    refuse_node("pad-all", "Pad", "leaves nothing of axis 2", constants=[numpy.array([0, 0, -2, 0, 0, 0, -2, 0])])
+    refuse_node("pad-lengths", "Pad", "pads are 3 numbers", constants=[numpy.array([0, 0, 1])])
+    refuse_node("squeeze-long", "Squeeze", "drops axis 1, which has length 2", constants=[numpy.array([1])])
+    refuse_node("squeeze-twice", "Squeeze", "names axis 1 twice", constants=[numpy.array([1, -3])])
+    refuse_node("unsqueeze-many", "Unsqueeze", "too many axes", constants=[numpy.arange(1, 7)])
+    refuse_node("transpose-twice", "Transpose", "no permutation", perm=[0, 1, 1, 3])
+    refuse_node("transpose-few", "Transpose", "orders 2 axes of 4", perm=[0, 1])
+    refuse_node("reshape-entries", "Reshape", "mixes the images", constants=[numpy.array([0, 31])])
+    refuse_node("reshape-two-left", "Reshape", "more than one axis of -1", constants=[numpy.array([-1, -1])])
+    refuse_node("reshape-negative", "Reshape", "makes an axis of -2", constants=[numpy.array([0, -2])])
+    refuse_node("reshape-floats", "Reshape", "not a list of up to 8 integers", constants=[numpy.ones(2, f32)])
+    refuse_node("many-axes", "Reshape", "has 5 axes", constants=[numpy.array([0, 2, 2, 2, 2, 2])])
+    refuse_node("rows-out", "Relu", "a tensor", shape=("n", 2, 3))
+    REFUSED["rows-out"]["says"] = ["its output 'v1' has shape [2, 3] for each image"]
+    REFUSED["many-axes"]["says"] = ["its output 'v1' has shape [2, 2, 2, 2, 2] for each image"]
+
+    # what mixes the images of a batch
+    mixes = "mixes the images of a batch"
+    refuse_node("mix-reshape", "Reshape", mixes, constants=[numpy.array([-1])])
+    refuse_node("mix-reshape-rows", "Reshape", mixes, constants=[numpy.array([-1, 4])])
+    refuse_node("mix-flatten", "Flatten", mixes, axis=0)
+    refuse_node("mix-flatten-2", "Flatten", mixes, axis=2)
+    refuse_node("mix-transpose", "Transpose", mixes, shape=("n", 4), perm=[1, 0])
+    refuse_node("mix-softmax", "Softmax", mixes, axis=0)
+    refuse_node("mix-softmax-11", "Softmax", mixes, opset=11, axis=0)
+    refuse_node("mix-mean", "ReduceMean", mixes, axes=[0])
+    refuse_node("mix-mean-all", "ReduceMean", mixes)
+    refuse_node("mix-slice", "Slice", mixes, constants=[numpy.array([v]) for v in (0, 1, 0)])
+    refuse_node("mix-slice-9", "Slice", mixes, opset=9, starts=[0], ends=[1])
+    refuse_node("mix-gather", "Gather", mixes, constants=[numpy.int64(0)], axis=0)
+    refuse_node("mix-split", "Split", mixes, axis=0)
+    refuse_node("mix-unsqueeze", "Unsqueeze", mixes, constants=[numpy.array([0])])
+    refuse_node("mix-squeeze", "Squeeze", mixes, shape=("n", 1, 4, 4), constants=[numpy.array([0])])
+    refuse_node("mix-pad", "Pad", mixes, constants=[numpy.array([1, 0, 0, 0, 0, 0, 0, 0])])
+    refuse_node("mix-expand", "Expand", mixes, constants=[numpy.array([3, 2, 2, 4, 4])])
+    refuse_node("mix-constant", "Add", "not the same for every image", constants=[numpy.ones((3, 2, 4, 4), f32)])
+    refuse_node("mix-normalize", "LayerNormalization", mixes, opset=17, constants=[numpy.ones(4, f32)], axis=0)
+    m = Model("mix-concat", 13, ["n", 4])
+    m.node("Concat", "image", "image", axis=0)
+    REFUSED["mix-concat"] = {"says": ["Concat 'Concat_1'", mixes], "file": m.finish(save=False).SerializeToString().hex()}
+    m = Model("mix-ranks", 13, ["n", 2, 2, 2])
+    a = m.node("ReduceMean", "image", axes=[2, 3], keepdims=0)
+    m.node("Add", "image", a)
+    REFUSED["mix-ranks"] = {"says": ["Add 'Add_2'", mixes], "file": m.finish(save=False).SerializeToString().hex()}
+    m = Model("matmul-computed", 13, ["n", 4, 4])
+    m.node("MatMul", "image", "image")
+    REFUSED["matmul-computed"] = {"says": ["MatMul 'MatMul_1'", "two tensors that both depend on the image"],
+                                  "file": m.finish(save=False).SerializeToString().hex()}
+    m = Model("mask", 13, ["n", 4])
+    m.node("Dropout", outputs=["v", "mask"])
+    m.node("Add", "v", "mask")
+    REFUSED["mask"] = {"says": ["Dropout 'Dropout_1'", "its output 'mask' is not computed here"],
+                       "file": m.finish(save=False).SerializeToString().hex()}
+    m = Model("count-images", 13, ["n", 4])
+    a = m.node("Cast", m.node("Shape", "image"), to=TensorProto.FLOAT)
+    m.node("Mul", "image", m.node("Slice", a, m.integers(0), m.integers(1)))
+    REFUSED["count-images"] = {"says": ["Cast 'Cast_2'", "number of images"],
+                               "file": m.finish(save=False).SerializeToString().hex()}
+
+    # constants that grow
+    def grow(name, *says):
+        def edit(nodes):
+            m = Model(name, 13, ["n", 4])
+            nodes(m)
+            m.node("Add", "image", m.x)
+            REFUSED[name] = {"says": list(says), "file": m.finish(save=False).SerializeToString().hex()}
+        return edit
+
+    @grow("grow-fill", "ConstantOfShape 'ConstantOfShape_1'", "too large")
+    def _(m):
+        m.node("ConstantOfShape", m.integers(2 ** 30, 2 ** 30))
+
+    @grow("grow-fill-less", "ConstantOfShape 'ConstantOfShape_1'", "too large for a file of its size")
+    def _(m):
+        m.node("ConstantOfShape", m.integers(2 ** 15, 2 ** 15))
+
+    @grow("grow-expand", "Expand 'Expand_1'", "too large")
+    def _(m):
+        m.node("Expand", m.floats_of([1]), m.integers(2 ** 20, 2 ** 20))
+
+    @grow("grow-range", "Range 'Range_1'", "too large")
+    def _(m):
+        m.node("Range", *[m.constant(numpy.int64(v)) for v in (0, 2 ** 31 - 2, 1)])
+
+    @grow("grow-range-0", "Range 'Range_1'", "not supported")
+    def _(m):
+        m.node("Range", *[m.constant(numpy.int64(v)) for v in (0, 5, 0)])
+
+    @grow("grow-concat", "Concat 'Concat_", "too large for a file of its size")
+    def _(m):
+        m.node("ConstantOfShape", m.integers(2 ** 20))
+        for _ in range(10):
+            m.node("Concat", m.x, m.x, axis=0)
+
+    @grow("grow-gather", "too large")
+    def _(m):
+        a = m.node("ConstantOfShape", m.integers(2 ** 12), value=numpy_helper.from_array(numpy.array([0], numpy.int64)))
+        m.node("Gather", m.floats_of(numpy.ones((1, 8))), a, axis=0)
+        m.node("Gather", m.x, a, axis=1)
+
+    @grow("grow-integers", "beyond 2^31")
+    def _(m):
+        a = m.integers(2 ** 31 - 1)
+        a = m.node("Mul", a, a)
+        m.node("Cast", m.node("Mul", a, a), to=TensorProto.FLOAT)
+
+    @grow("divide-by-0", "Div 'Div_1'", "divides an integer by 0")
+    def _(m):
+        m.node("Cast", m.node("Div", m.integers(1), m.integers(0)), to=TensorProto.FLOAT)
+
+    with open(HERE / "refused.json", "w") as file:
+        file.write("{\n" + ",\n".join('"%s": %s' % (name, json.dumps(case)) for name, case in sorted(REFUSED.items()))
+                   + "\n}\n")
+
+
 def main():
     HERE.mkdir(exist_ok=True)
     for path in HERE.glob("*.onnx"):
@@ -746,6 +1215,7 @@ def main():
     parts()
     constants()
     files()
+    refused()
     with open(HERE / "expected.json", "w") as file:
         file.write("{\n" + ",\n".join('"%s": %s' % (name, json.dumps(case)) for name, case in sorted(CASES.items()))
                    + "\n}\n")
