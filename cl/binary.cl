@@ -40,7 +40,7 @@ __kernel void binary(TENSOR(const float, a), STRIDES(a), TENSOR(const float, b),
                      TENSOR(float, y), ROWS) {
     FIND_ROW
     __global const float *at_a = AT(a), *at_b = AT(b);
-    __global float *to = MEMBER(y, r) + row * n + first;
+    __global float *to = MEMBER(y, r) + (size_t)row * n + first;
     if (first + VW <= n)
         STORE(combine_vectors(FETCH(0, a), FETCH(1, b)), to);
     else
@@ -76,7 +76,7 @@ __kernel void binary_gradient(TENSOR(const float, d), STRIDES(d), TENSOR(const f
                               ROWS) {
     FIND_ROW
     __global const float *at_d = AT(d), *at_a = AT(a), *at_b = AT(b);
-    __global float *to = MEMBER(y, r) + row * n + first;
+    __global float *to = MEMBER(y, r) + (size_t)row * n + first;
     if (first + VW <= n)
         STORE(send_vectors(FETCH(0, d), FETCH(1, a), FETCH(2, b)), to);
     else

@@ -58,7 +58,9 @@ static iv_status move_forward(emitter *e, const node *n) {
     size_t from[STRIDED_AXES];
     iv_strided_dims(n->outputs[0], s.dims);
     iv_strided_dims(n->inputs[0], from);
-    iv_launch *launch = iv_launch_begin(e->sequence, "moves", "move", "-DVW=8");
+    char options[96];
+    iv_strided_options(&s, options);
+    iv_launch *launch = iv_launch_begin(e->sequence, "moves", "move", options);
     iv_arg_tensor(launch, n->inputs[0]);
     iv_arg_tensor(launch, n->outputs[0]);
     /* Unsigned numbers wrap: p - before is a place of x or too large to be one. */

@@ -50,7 +50,9 @@ void iv_strided_merge(strided *s) {
 }
 
 void iv_strided_options(const strided *s, char options[96]) {
-    int n = snprintf(options, 96, "-DVW=%d", STRIDED_VECTOR);
+    unsigned n_axes = STRIDED_AXES;
+    while (n_axes > 1 && s->dims[STRIDED_AXES - n_axes] == 1) n_axes--;
+    int n = snprintf(options, 96, "-DVW=%d -DAXES=%u", STRIDED_VECTOR, n_axes);
     for (size_t k = 0; k < s->n_operands; k++) {
         const size_t step = s->strides[k][STRIDED_AXES - 1];
         n += snprintf(options + n, 96 - (size_t)n, " -DSTEP_%zu=%zu", k, step < 2 ? step : 2);
@@ -68,7 +70,7 @@ iv_status iv_strided_end(emitter *e, iv_launch *launch, const strided *s) {
     iv_arg_uint(launch, rows);
     iv_arg_uint(launch, n);
     const size_t vectors = (n + STRIDED_VECTOR - 1) / STRIDED_VECTOR;
-    return iv_launch_end_by_member(launch, 3, (const size_t[]){vectors, rows, e->n_members}, NULL);
+    return iv_launch_members(e, launch, vectors * rows);
 }
 
 bool iv_takes(iv_graph *graph, const iv_tensor *x, const char *what) {

@@ -22,8 +22,8 @@ void iv_strided_repeat(const iv_tensor *tensor, const size_t dims[STRIDED_AXES],
 /* Neighbouring axes become one where no operand can tell: long rows are fast. */
 void iv_strided_merge(strided *s);
 
-/* Options that say how operand i moves along rows, "-DVW=8 -DSTEP_0=1 ..."; its strides as
- * arguments; and those of the rows with the end of the launch: (vectors in a row, rows, members). */
+/* Options that say how operand i moves along rows, "-DVW=8 -DAXES=2 -DSTEP_0=1 ..."; its strides as
+ * arguments; and those of the rows with the end of the launch. */
 void iv_strided_options(const strided *s, char options[96]);
 void iv_strided_argument(iv_launch *launch, const strided *s, size_t operand);
 iv_status iv_strided_end(emitter *e, iv_launch *launch, const strided *s);
