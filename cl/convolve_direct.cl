@@ -3,16 +3,17 @@
  *
  * One work-item computes a tile of MR positions and NV vectors of VW output channels, held in
  * registers for the whole sum over k: parts of the window, channel by channel. Nothing is unfolded,
- * and no lane is wasted on the ends of short rows. The tile is turned over as it is stored, so that
- * images stay planes of pixels.
+ * and no lane is wasted on the ends of short rows. Tiles are turned over and collected, so that
+ * images stay planes of pixels and are written in whole lines: planes of a power of two of pixels
+ * would drive one another out of the cache.
  *
  * -DMR -DNV -DVW   the tile
+ * -DTILES=n        at most, of a work-item
  * -DACTIVATION=n -DGATE=n   what ends the sums; the gate lies like the result */
 #include "product_end.cl"
 
+DEFINE_ACTIVATION(number, float, as_float, as_uint)
 DEFINE_GATE(number, float)
-DEFINE_GATE(pair, float2)
-DEFINE_GATE(quad, float4)
 DEFINE_GATE(vector, vector)
 #if VW == 1
 DEFINE_ACTIVATION(vector, vector, as_float, as_uint)
@@ -33,9 +34,11 @@ static void copy_row(__global const float *in, __global float *out, uint n) {
 }
 
 /* Surrounds images with zeros: planes of size_y x size_x from those of pixels_y x pixels_x, which
- * begin at (before_y, before_x). What does not fit is left out.  Work-items: (planes, members). */
+ * begin at (before_y, before_x), and the last one with `reach` more. What does not fit is left out.
+ * Work-items: (planes, members). */
 __kernel void surround(TENSOR(const float, x), TENSOR(float, surrounded), uint planes, uint pixels_y,
-                       uint pixels_x, uint before_y, uint before_x, uint size_y, uint size_x) {
+                       uint pixels_x, uint before_y, uint before_x, uint size_y, uint size_x,
+                       uint reach) {
     const uint plane = get_global_id(0), r = get_global_id(1);
     if (plane >= planes) return;
     __global const float *in = MEMBER(x, r) + (size_t)plane * pixels_y * pixels_x;
@@ -49,7 +52,8 @@ __kernel void surround(TENSOR(const float, x), TENSOR(float, surrounded), uint p
             copy_row(in + (size_t)(i - before_y) * pixels_x, row + before_x, end_x - before_x);
         for (uint j = max(before_x, end_x); j < size_x; j++) row[j] = 0.0f;
     }
-    for (uint i = max(before_y, end_y) * size_x; i < size_y * size_x; i++) out[i] = 0.0f;
+    const uint end = size_y * size_x + (plane == planes - 1 ? reach : 0);
+    for (uint i = max(before_y, end_y) * size_x; i < end; i++) out[i] = 0.0f;
 }
 
 /* Weights as the products read them: packed [groups, panels][1 + k][PANEL], first the bias or zeros,
@@ -82,17 +86,12 @@ __kernel void pack_weights(TENSOR(const float, w), TENSOR(float, packed),
     }
 }
 
-#if VW == 16
-/* Neighbouring positions of 16 channels, turned over and stored channel by channel. A swizzle is one
- * instruction. */
-#define STORE_PART(width, kind, value, c)                                                          \
-    {                                                                                              \
-        PASTE(float, width) part = value;                                                          \
-        GATE_RESULT(pass_##kind, part, PASTE(vload, width)(0, gates + place + (size_t)(c) * plane)) \
-        PASTE(STORE, width)(part, out + place + (size_t)(c) * plane);                              \
-    }
+/* What a work-item has computed: channels of its positions side by side, before they go where they
+ * belong in whole lines. */
+#define BLOCK (TILES * MR)
 
-/* Pairs of a and b: in channels 0, 1, 4, 5, ..., and in those between. */
+#if VW == 16
+/* Pairs of a and b: in channels 0, 1, 4, 5, ..., and in those between. A swizzle is one instruction. */
 #define LOW_PAIRS(a, b)                                                                            \
     (float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc,  \
               a.sd, b.sd)
@@ -104,44 +103,42 @@ __kernel void pack_weights(TENSOR(const float, w), TENSOR(float, packed),
 #define HIGH_QUADS(ab, cd)                                                                         \
     (float16)(ab.s23, cd.s23, ab.s67, cd.s67, ab.sab, cd.sab, ab.sef, cd.sef)
 
-#define STORE_QUADS(value, c)                                                                      \
+/* Neighbouring positions of channels c, c + 4, ...; of c, c + 1, c + 4, c + 5, ... */
+#define KEEP_QUADS(value, c)                                                                       \
     {                                                                                              \
         const float16 quads = value;                                                               \
-        STORE_PART(4, quad, quads.s0123, c)                                                        \
-        STORE_PART(4, quad, quads.s4567, c + 4)                                                    \
-        STORE_PART(4, quad, quads.s89ab, c + 8)                                                    \
-        STORE_PART(4, quad, quads.scdef, c + 12)                                                   \
+        vstore4(quads.s0123, 0, out + (c) * BLOCK);                                                \
+        vstore4(quads.s4567, 0, out + (c + 4) * BLOCK);                                            \
+        vstore4(quads.s89ab, 0, out + (c + 8) * BLOCK);                                            \
+        vstore4(quads.scdef, 0, out + (c + 12) * BLOCK);                                           \
     }
-
-__attribute__((always_inline)) static void
-store_quads(float16 a, float16 b, float16 c, float16 d, __global float *out,
-            __global const float *gates, size_t place, size_t plane) {
-    const float16 ab_low = LOW_PAIRS(a, b), ab_high = HIGH_PAIRS(a, b);
-    const float16 cd_low = LOW_PAIRS(c, d), cd_high = HIGH_PAIRS(c, d);
-    STORE_QUADS(LOW_QUADS(ab_low, cd_low), 0)
-    STORE_QUADS(HIGH_QUADS(ab_low, cd_low), 1)
-    STORE_QUADS(LOW_QUADS(ab_high, cd_high), 2)
-    STORE_QUADS(HIGH_QUADS(ab_high, cd_high), 3)
-}
-
-#define STORE_PAIRS(value, c)                                                                      \
+#define KEEP_PAIRS(value, c)                                                                       \
     {                                                                                              \
         const float16 pairs = value;                                                               \
-        STORE_PART(2, pair, pairs.s01, c)                                                          \
-        STORE_PART(2, pair, pairs.s23, c + 1)                                                      \
-        STORE_PART(2, pair, pairs.s45, c + 4)                                                      \
-        STORE_PART(2, pair, pairs.s67, c + 5)                                                      \
-        STORE_PART(2, pair, pairs.s89, c + 8)                                                      \
-        STORE_PART(2, pair, pairs.sab, c + 9)                                                      \
-        STORE_PART(2, pair, pairs.scd, c + 12)                                                     \
-        STORE_PART(2, pair, pairs.sef, c + 13)                                                     \
+        vstore2(pairs.s01, 0, out + (c) * BLOCK);                                                  \
+        vstore2(pairs.s23, 0, out + (c + 1) * BLOCK);                                              \
+        vstore2(pairs.s45, 0, out + (c + 4) * BLOCK);                                              \
+        vstore2(pairs.s67, 0, out + (c + 5) * BLOCK);                                              \
+        vstore2(pairs.s89, 0, out + (c + 8) * BLOCK);                                              \
+        vstore2(pairs.sab, 0, out + (c + 9) * BLOCK);                                              \
+        vstore2(pairs.scd, 0, out + (c + 12) * BLOCK);                                             \
+        vstore2(pairs.sef, 0, out + (c + 13) * BLOCK);                                             \
     }
 
-__attribute__((always_inline)) static void store_pairs(float16 a, float16 b, __global float *out,
-                                                       __global const float *gates, size_t place,
-                                                       size_t plane) {
-    STORE_PAIRS(LOW_PAIRS(a, b), 0)
-    STORE_PAIRS(HIGH_PAIRS(a, b), 2)
+/* 16 channels of four positions, or of two. */
+__attribute__((always_inline)) static void keep_four(float16 a, float16 b, float16 c, float16 d,
+                                                     float *out) {
+    const float16 ab_low = LOW_PAIRS(a, b), ab_high = HIGH_PAIRS(a, b);
+    const float16 cd_low = LOW_PAIRS(c, d), cd_high = HIGH_PAIRS(c, d);
+    KEEP_QUADS(LOW_QUADS(ab_low, cd_low), 0)
+    KEEP_QUADS(HIGH_QUADS(ab_low, cd_low), 1)
+    KEEP_QUADS(LOW_QUADS(ab_high, cd_high), 2)
+    KEEP_QUADS(HIGH_QUADS(ab_high, cd_high), 3)
+}
+
+__attribute__((always_inline)) static void keep_two(float16 a, float16 b, float *out) {
+    KEEP_PAIRS(LOW_PAIRS(a, b), 0)
+    KEEP_PAIRS(HIGH_PAIRS(a, b), 2)
 }
 #endif
 
@@ -153,19 +150,17 @@ typedef struct {
     uint out_image, out_y, out_x, plane; /* in y, and from channel to channel */
 } grid;
 
-/* A tile whose first position is `begin`; out and gates: its first channel, of n_columns. */
+/* A tile whose first position is `begin`: out[c][m] of PANEL channels and MR positions. */
 static void compute_tile(const grid *g, uint begin, __global const float *x,
-                         __global const float *weights, __global const uint *restrict offsets,
-                         uint k, uint n_columns, __global float *out, __global const float *gates) {
-    /* Past the end the last position is repeated. */
-    size_t rows[MR], places[MR];
-    const uint count = min((uint)MR, g->positions - begin), of_image = g->grid_y * g->grid_x;
+                         __global const float *weights, __global const uint *offsets, uint k,
+                         float *out) {
+    size_t rows[MR]; /* past the end the last position is repeated */
+    const uint of_image = g->grid_y * g->grid_x;
     uint b = begin / of_image, j = begin - b * of_image, i = j / g->grid_x;
     j -= i * g->grid_x;
     _Pragma("unroll") for (uint m = 0; m < MR; m++) {
         rows[m] = (size_t)b * g->image + (size_t)i * g->step_y + (size_t)j * g->step_x;
-        places[m] = (size_t)b * g->out_image + (size_t)i * g->out_y + (size_t)j * g->out_x;
-        if (m + 1 >= count) continue;
+        if (begin + m + 1 >= g->positions) continue;
         if (++j < g->grid_x) continue;
         j = 0;
         if (++i < g->grid_y) continue;
@@ -190,42 +185,42 @@ static void compute_tile(const grid *g, uint begin, __global const float *x,
         }
     }
 
-#ifdef ACTIVATION
-    _Pragma("unroll") for (uint m = 0; m < MR; m++)
-        _Pragma("unroll") for (uint v = 0; v < NV; v++) sum[m][v] = activate_vector(sum[m][v]);
-#endif
 #if VW == 16
-    /* Neighbouring positions are stored together, in all channels. */
-    bool whole = count == MR && n_columns == PANEL;
-    _Pragma("unroll") for (uint m = 0; m + 4 <= MR; m += 4) whole &= places[m + 3] == places[m] + 3;
-    if (MR % 4 == 2) whole &= places[MR - 1] == places[MR - 2] + 1;
-    if (whole) {
-        _Pragma("unroll") for (uint v = 0; v < NV; v++) {
-            const size_t first = (size_t)v * VW * g->plane;
-            _Pragma("unroll") for (uint m = 0; m + 4 <= MR; m += 4)
-                store_quads(sum[m][v], sum[m + 1][v], sum[m + 2][v], sum[m + 3][v], out, gates,
-                            first + places[m], g->plane);
-            if (MR % 4 == 2)
-                store_pairs(sum[MR - 2][v], sum[MR - 1][v], out, gates, first + places[MR - 2],
-                            g->plane);
-        }
-        return;
+    _Pragma("unroll") for (uint v = 0; v < NV; v++, out += VW * BLOCK) {
+        _Pragma("unroll") for (uint m = 0; m + 4 <= MR; m += 4)
+            keep_four(sum[m][v], sum[m + 1][v], sum[m + 2][v], sum[m + 3][v], out + m);
+        if (MR % 4 == 2) keep_two(sum[MR - 2][v], sum[MR - 1][v], out + MR - 2);
     }
-#endif
-    float tile[MR][PANEL];
+#else
     _Pragma("unroll") for (uint m = 0; m < MR; m++)
-        _Pragma("unroll") for (uint v = 0; v < NV; v++) SPREAD(sum[m][v], &tile[m][v * VW]);
-    for (uint c = 0; c < n_columns; c++)
-        for (uint m = 0; m < count; m++) {
-            const size_t place = (size_t)c * g->plane + places[m];
-            float value = tile[m][c];
-            GATE_RESULT(pass_number, value, gates[place])
-            out[place] = value;
+        _Pragma("unroll") for (uint v = 0; v < NV; v++) {
+            float lanes[VW];
+            SPREAD(sum[m][v], lanes);
+            for (uint c = 0; c < VW; c++) out[(v * VW + c) * BLOCK + m] = lanes[c];
         }
+#endif
 }
 
-/* A work-item computes `tiles` tiles, one after another.
- * Work-items: (groups of tiles, groups x panels, members). */
+/* n positions of one channel, through the activation and the gate, to where they belong. */
+static void put_run(const float *in, uint n, uint step, __global float *out,
+                    __global const float *gate) {
+    uint i = 0;
+    for (; step == 1 && i + VW <= n; i += VW) {
+        vector value = LOAD(in + i);
+        ACTIVATE_RESULT(activate_vector, value)
+        GATE_RESULT(pass_vector, value, LOAD(gate + i))
+        STORE(value, out + i);
+    }
+    for (; i < n; i++) {
+        float value = in[i];
+        ACTIVATE_RESULT(activate_number, value)
+        GATE_RESULT(pass_number, value, gate[(size_t)i * step])
+        out[(size_t)i * step] = value;
+    }
+}
+
+/* A work-item computes `tiles` tiles, at most TILES.
+ * Work-items: (blocks of tiles, groups x panels, members). */
 __attribute__((reqd_work_group_size(1, 1, 1)))
 __kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed), TENSOR(float, y),
 #ifdef GATE
@@ -238,20 +233,35 @@ __kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed
     const size_t r = get_global_id(2);
     const uint panel = get_global_id(1), first = get_global_id(0) * tiles * MR;
     const uint group = panel / panels, column = (panel - group * panels) * PANEL;
-    const size_t plane = (size_t)(group * channels + column) * out_plane;
+    const size_t first_plane = (size_t)(group * channels + column) * out_plane;
     __global const float *images = MEMBER(x, r) + (size_t)group * group_step;
     __global const float *weights = MEMBER(packed, r) + (size_t)panel * (1 + k) * PANEL;
-    __global float *out = MEMBER(y, r) + plane;
-#ifdef GATE
-    __global const float *gates = MEMBER(gate, r) + plane;
-#else
-    __global const float *gates = 0;
-#endif
     const grid g = {positions, grid_y,    grid_x, image, step_y,
                     step_x,    out_image, out_y,  out_x, out_plane};
-    for (uint begin = first; begin < min(first + tiles * MR, positions); begin += MR)
-        compute_tile(&g, begin, images, weights, offsets, k, min((uint)PANEL, channels - column),
-                     out, gates);
+    const uint end = min(first + tiles * MR, positions), n_columns = min((uint)PANEL, channels - column);
+    float block[PANEL * BLOCK];
+    for (uint begin = first; begin < end; begin += MR)
+        compute_tile(&g, begin, images, weights, offsets, k, block + (begin - first));
+
+    /* Rows of outputs that follow one another are one run, up to the end of the image. */
+    const bool dense = out_x == 1 && out_y == grid_x;
+    const uint of_image = grid_y * grid_x, run = dense ? of_image : grid_x;
+    for (uint p = first, n; p < end; p += n) {
+        const uint b = p / of_image, at = p - b * of_image, i = at / run, j = at - i * run;
+        n = min(end - p, run - j);
+        const size_t place =
+            first_plane + (size_t)b * out_image + (size_t)i * out_y + (size_t)j * out_x;
+        for (uint c = 0; c < n_columns; c++) {
+            const float *in = block + c * BLOCK + (p - first);
+            __global float *out = MEMBER(y, r) + place + (size_t)c * out_plane;
+#ifdef GATE
+            __global const float *gates = MEMBER(gate, r) + place + (size_t)c * out_plane;
+#else
+            __global const float *gates = 0;
+#endif
+            put_run(in, n, out_x, out, gates);
+        }
+    }
 }
 
 /* ------------------------------------------------------------------ few channels */
@@ -264,8 +274,8 @@ __kernel void convolve_direct(TENSOR(const float, x), TENSOR(const float, packed
 /* VW values, STEP apart. */
 #if STEP == 2 && VW > 1
 static vector load_row(__global const float *p) {
-    const vector a = LOAD(p), b = LOAD(p + VW);
-    return (vector)(a.even, b.even);
+    const vector a = LOAD(p), b = LOAD(p + VW - 1);
+    return (vector)(a.even, b.odd);
 }
 #elif STEP > 1
 static vector load_row(__global const float *p) {

@@ -40,7 +40,7 @@ typedef struct {
  *
  * IV_EINVAL, like for the functions below: sizes, strides and dilations of 0, a window that is
  * larger than the image with its borders, shapes that do not fit one another, and images or windows
- * of more than 2^24 pixels along an axis. */
+ * of more than 2^24 pixels along an axis, or of 2^31 in all. */
 iv_tensor *iv_convolve(iv_graph *graph, iv_tensor *x, iv_tensor *w, iv_tensor *b,
                        const iv_window *window, size_t groups);
 

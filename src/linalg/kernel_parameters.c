@@ -36,6 +36,7 @@ static const iv_kernel_parameter table[] = {
     {"pair_loss", "LANES", 1, 64, TRY(1, 16, 32, 64), "work-items that share a pair"},
     {"pair_loss", "PAIRS", 8, 1, TRY(1, 4, 8, 16, 32),
      "pairs of a group, where a work-item has one"},
+    {"pool", "PLANES", 1, 0, TRY(0, 1), "1: a work-item pools planes; 0: a pixel"},
     {"posterior", "LANES", 1, 64, TRY(1, 16, 32, 64),
      "work-items that share a row of a factor; 1: rows in turn"},
     {"rich", "ROWS", 8, 0, TRY(0, 1, 4, 8, 16, 32), "rows that a work-item takes; 0: a pair"},

@@ -67,6 +67,13 @@ static void build_convolve(probe *p) {
     (void)iv_vector_jacobian(p->graph, p->outputs[0], p->outputs[0], &images, 1, &p->outputs[1]);
 }
 
+static void build_pool(probe *p) {
+    const iv_window window = {{2, 2}, {2, 2}, {1, 1}, {0, 0}, {0, 0}};
+    iv_tensor *images = probe_floats(p, 4, PROBE_DIMS(64, 32, SIDE, SIDE));
+    p->outputs[0] = iv_max_pool(p->graph, images, &window);
+    (void)iv_vector_jacobian(p->graph, p->outputs[0], p->outputs[0], &images, 1, &p->outputs[1]);
+}
+
 /* ------------------------------------------------------------------ transformations and features */
 
 static void build_affine(probe *p) {
@@ -156,6 +163,7 @@ const probe_kind probe_graphs[] = {
     {"orbit", "WHOLE", build_orbit, NULL},
     {"pair_loss", "LANES", build_pair_loss, NULL},
     {"pair_loss", "PAIRS", build_pair_loss, NULL},
+    {"pool", "PLANES", build_pool, NULL},
     {"rich", "ROWS", build_rich, NULL},
     {"signal_batch", "SAMPLES", build_pair_batch, NULL},
     {"warp", "SAMPLES", build_warp, NULL},

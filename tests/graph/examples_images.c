@@ -35,6 +35,9 @@ static const convolution convolutions[] = {
     {{1, 16, 3, 3}, 8, 2, false, {{1, 1}, {1, 1}, {1, 1}, AROUND(0, 0)}},
     {{1, 2, 4, 4}, 3, 1, true, {{3, 3}, {1, 1}, {1, 1}, AROUND(3, 4)}},
     {{1, 1, 12, 11}, 6, 1, true, {{5, 5}, {1, 1}, {1, 1}, AROUND(2, 2)}},
+    {{1, 2, 6, 37}, 2, 2, true, {{3, 3}, {1, 1}, {1, 1}, AROUND(1, 1)}},
+    {{1, 2, 5, 39}, 4, 2, true, {{2, 3}, {2, 2}, {1, 1}, {0, 1}, {1, 1}}},
+    {{1, 3, 4, 53}, 3, 1, false, {{1, 3}, {1, 3}, {1, 1}, AROUND(0, 1)}},
 };
 
 static iv_tensor *convolve(trial *t, const convolution *c, size_t variant, iv_tensor *images) {
@@ -45,7 +48,7 @@ static iv_tensor *convolve(trial *t, const convolution *c, size_t variant, iv_te
     return iv_convolve(t->graph, images, w, b, &c->window, c->groups);
 }
 
-EXAMPLES(convolve, 16, 5) {
+EXAMPLES(convolve, 19, 5) {
     const convolution *c = &convolutions[variant];
     iv_tensor *images = trial_floats(t, lies(variant), 4, c->images, -1.0, 1.0);
     add_output(x, convolve(t, c, variant, images));
@@ -54,10 +57,10 @@ EXAMPLES(convolve, 16, 5) {
 
 /* Where a gradient goes through the derivative of an activation in the convolution that sends it
  * back, and a bias and an activation follow sums: of each way to compute one. */
-EXAMPLES(activated_convolutions, 12, 4) {
-    static const size_t which[] = {1, 4, 3, 2, 5, 6};
+EXAMPLES(activated_convolutions, 16, 4) {
+    static const size_t which[] = {1, 4, 3, 2, 5, 6, 16, 17};
     const iv_activation activation = (iv_activation)(IV_ACTIVATION_RELU + variant % 4);
-    const convolution *c = &convolutions[which[variant % 6]];
+    const convolution *c = &convolutions[which[variant % 8]];
     iv_tensor *images = trial_floats(t, lies(variant), 4, c->images, -2.0, 2.0);
     iv_tensor *hidden = iv_activate(t->graph, images, activation);
     iv_tensor *y = iv_activate(t->graph, convolve(t, c, variant, hidden), activation);
@@ -93,18 +96,21 @@ static const struct {
     {{3, 2, 4, 9}, {{4, 9}, {1, 1}, {1, 1}, AROUND(0, 0)}},
     {{1, 4, 7, 7}, {{2, 2}, {3, 3}, {1, 1}, {0, 0}, {1, 1}}},
     {{1, 67, 3, 4}, {{2, 2}, {2, 1}, {1, 1}, {0, 1}, {1, 0}}},
+    {{1, 2, 4, 37}, {{2, 3}, {1, 2}, {1, 1}, AROUND(1, 1)}},
+    {{2, 1, 5, 23}, {{3, 2}, {2, 1}, {1, 2}, {1, 1}, {0, 2}}},
+    {{1, 1, 3, 67}, {{2, 2}, {1, 3}, {1, 1}, AROUND(0, 0)}},
 };
 
-EXAMPLES(max_pool, 6, 4) {
+EXAMPLES(max_pool, 9, 4) {
     iv_tensor *images = trial_floats(t, lies(variant), 4, poolings[variant].images, -1.0, 1.0);
     add_output(x, iv_max_pool(t->graph, images, &poolings[variant].window));
     add_wrt(x, images, true);
 }
 
-EXAMPLES(mean_pool, 12, 4) {
-    const size_t shape = variant % 6;
+EXAMPLES(mean_pool, 18, 4) {
+    const size_t shape = variant % 9;
     iv_tensor *images = trial_floats(t, lies(variant), 4, poolings[shape].images, -1.0, 1.0);
-    const bool count_padding = variant < 6 ? variant % 2 : variant % 2 == 0;
+    const bool count_padding = variant < 9 ? variant % 2 : variant % 2 == 0;
     add_output(x, iv_mean_pool(t->graph, images, &poolings[shape].window, count_padding));
     add_wrt(x, images, true);
 }

@@ -328,7 +328,7 @@ static const mistake mistakes[] = {
     ENTRY(window_that_overflows, "along y the image or the window has more than 2^24 pixels"),
     ENTRY(window_with_an_endless_border, "along x the image or the window has more than 2^24"),
     ENTRY(window_of_too_many_parts, "along y the image or the window has more than 2^24"),
-    ENTRY(images_that_overflow, "more than 2^32 - 1 elements"),
+    ENTRY(images_that_overflow, "the image and its borders have more than 2^31 - 1 pixels"),
     ENTRY(pool_beside_the_image, "max pool: a window lies beside the image"),
     ENTRY(mean_beside_the_image, "mean pool: a window lies beside the image"),
     ENTRY(pool_of_a_cube, "max pool: needs images [B, C, H, W], not 3 axes"),

@@ -6,12 +6,13 @@
 #include <invar/image_ops.h>
 #include <invar/tune.h>
 
-static void choose_direct(program *p, bool direct) {
+static void choose(program *p, size_t direct) {
     assert_ok(p->context, iv_kernel_set(p->context, "convolve", "DIRECT", direct));
+    assert_ok(p->context, iv_kernel_set(p->context, "pool", "PLANES", direct));
 }
 
 static void leave_choice(program *p) {
-    assert_ok(p->context, iv_kernel_set(p->context, "convolve", "DIRECT", IV_KERNEL_UNTUNED));
+    choose(p, IV_KERNEL_UNTUNED);
 }
 
 static void check_example(program *p, const example_family *family, size_t variant) {
@@ -27,10 +28,11 @@ static void check_example(program *p, const example_family *family, size_t varia
 }
 
 static void both_ways_agree_with_the_oracles(void **state) {
-    const example_family *families[] = {&examples_convolve, &examples_activated_convolutions};
+    const example_family *families[] = {&examples_convolve, &examples_activated_convolutions,
+                                        &examples_max_pool, &examples_mean_pool};
     for (int direct = 0; direct < 2; direct++) {
-        choose_direct(*state, direct);
-        for (size_t k = 0; k < 2; k++) {
+        choose(*state, (size_t)direct);
+        for (size_t k = 0; k < 4; k++) {
             const size_t n = is_small_run() ? families[k]->n_small : families[k]->n_variants;
             for (size_t variant = 0; variant < n; variant++)
                 check_example(*state, families[k], variant);
@@ -92,7 +94,7 @@ static void copy_values(const run *to, size_t member, const run *from, size_t fr
 static void a_member_gets_the_same_bits_in_any_population(void **state) {
     enum { MEMBERS = 3, CHOSEN = 1 };
     for (int direct = 0; direct < 2; direct++) {
-        choose_direct(*state, direct);
+        choose(*state, (size_t)direct);
         run many = build(*state, MEMBERS, 4, 3, 6), one = build(*state, 1, 4, 3, 6);
         copy_values(&one, 0, &many, CHOSEN, 0);
         finish(&many);
@@ -112,7 +114,7 @@ static void a_batch_larger_than_the_workspace_gives_the_same_bits(void **state) 
     enum { LAST = 3 };
     const size_t images = is_small_run() ? 5 : 45, side = is_small_run() ? 5 : 63, channels = 8;
     for (int direct = 0; direct < 2; direct++) {
-        choose_direct(*state, direct);
+        choose(*state, (size_t)direct);
         run all = build(*state, 1, images, channels, side),
             last = build(*state, 1, LAST, channels, side);
         const own_convolve *own = all.outputs[0]->producer->inputs[0]->producer->own;
@@ -150,7 +152,7 @@ static size_t n_launches(program *p, bool activated) {
 
 static void an_activation_after_a_convolution_is_no_launch(void **state) {
     for (int direct = 0; direct < 2; direct++) {
-        choose_direct(*state, direct);
+        choose(*state, (size_t)direct);
         assert_int_equal(n_launches(*state, true), n_launches(*state, false));
     }
     leave_choice(*state);
@@ -158,34 +160,47 @@ static void an_activation_after_a_convolution_is_no_launch(void **state) {
 
 /* ------------------------------------------------------------------ largest values */
 
-/* Of a 2 x 2 window on the images, a row each: the first of equal values has the gradient; where a
- * NaN is, it is the result, and has it. */
-static void the_largest_value_is_the_first_one_or_nan(void **state) {
-    enum { N = 4 };
-    static const double values[N][4] = {{1, 3, 3, 2},
-                                        {-INFINITY, -INFINITY, -INFINITY, -INFINITY},
-                                        {1, NAN, 5, 2},
-                                        {-5, -2, -9, -2}};
-    static const size_t chosen[N] = {1, 0, 1, 1};
-    trial *t = trial_begin(*state, 1);
-    iv_tensor *x = trial_floats(t, LIES_IN_PLAN, 4, DIMS(N, 1, 2, 2), -1.0, 1.0);
-    memcpy(trial_values(t, x, 0), values, sizeof values);
-    const iv_window window = {{2, 2}, {1, 1}, {1, 1}, {0, 0}, {0, 0}};
+/* Of 2 x 2 windows side by side: the first of equal values has the gradient; where a NaN is, it is the
+ * result, and has it. */
+static void check_largest(program *p) {
+    enum { KINDS = 4, WINDOWS = 20 }; /* more than vectors have floats */
+    static const double values[KINDS][4] = {{1, 3, 3, 2},
+                                            {-INFINITY, -INFINITY, -INFINITY, -INFINITY},
+                                            {1, NAN, 5, 2},
+                                            {-5, -2, -9, -2}};
+    static const size_t chosen[KINDS] = {1, 0, 1, 1};
+    trial *t = trial_begin(p, 1);
+    iv_tensor *x = trial_floats(t, LIES_IN_PLAN, 4, DIMS(1, 1, 2, 2 * WINDOWS), -1.0, 1.0);
+    for (size_t i = 0; i < 2 * 2 * WINDOWS; i++) {
+        const size_t row = i / (2 * WINDOWS), column = i % (2 * WINDOWS);
+        trial_values(t, x, 0)[i] = values[column / 2 % KINDS][2 * row + column % 2];
+    }
+    const iv_window window = {{2, 2}, {2, 2}, {1, 1}, {0, 0}, {0, 0}};
     iv_tensor *outputs[] = {iv_max_pool(t->graph, x, &window), NULL};
-    iv_tensor *seed = trial_floats(t, LIES_IN_PLAN, 4, DIMS(N, 1, 1, 1), 1.0, 2.0);
+    iv_tensor *seed = trial_floats(t, LIES_IN_PLAN, 4, DIMS(1, 1, 1, WINDOWS), 1.0, 2.0);
     assert_ok(t->context, iv_vector_jacobian(t->graph, outputs[0], seed, &x, 1, &outputs[1]));
     trial_run(t, outputs, 2, 0);
     float *y = trial_read(t, outputs[0]), *dx = trial_read(t, outputs[1]);
-    for (size_t i = 0; i < N; i++) {
-        const double expected = values[i][chosen[i]];
+    for (size_t i = 0; i < WINDOWS; i++) {
+        const size_t place = chosen[i % KINDS];
+        const double expected = values[i % KINDS][place];
         assert_true(isnan(expected) ? isnan(y[i]) : y[i] == (float)expected);
-        for (size_t p = 0; p < 4; p++)
-            assert_true(dx[4 * i + p] ==
-                        (p == chosen[i] ? (float)trial_values(t, seed, 0)[i] : 0.0f));
+        for (size_t k = 0; k < 4; k++) {
+            const float gradient = k == place ? (float)trial_values(t, seed, 0)[i] : 0.0f;
+            assert_true(dx[k / 2 * 2 * WINDOWS + 2 * i + k % 2] == gradient);
+        }
     }
     free(y);
     free(dx);
-    trial_end(*state, t);
+    trial_end(p, t);
+}
+
+static void the_largest_value_is_the_first_one_or_nan(void **state) {
+    for (int planes = 0; planes < 2; planes++) {
+        choose(*state, (size_t)planes);
+        check_largest(*state);
+    }
+    leave_choice(*state);
 }
 
 int main(void) {

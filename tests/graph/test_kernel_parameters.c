@@ -39,6 +39,7 @@ static const struct {
     {"orbit", "WHOLE", &examples_orbit},
     {"pair_loss", "LANES", &examples_pair_loss},
     {"pair_loss", "PAIRS", &examples_pair_loss},
+    {"pool", "PLANES", &examples_max_pool},
     {"rich", "ROWS", &examples_rich},
     {"signal_batch", "SAMPLES", &examples_signal_batch},
     {"warp", "SAMPLES", &examples_warp_filters},

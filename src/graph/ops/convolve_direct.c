@@ -187,9 +187,28 @@ static iv_status make_tables(emitter *e, const side *s, phase *p) {
     return status;
 }
 
-static void tile_options(const side *s, const char *more, char options[112]) {
-    snprintf(options, 112, "-DMR=%zu -DNV=%zu -DVW=%zu%s", s->tile.positions, s->tile.vectors,
-             s->tile.width, more);
+/* One program for all kernels of a side. */
+enum { OPTIONS = 160 };
+
+static const iv_tensor *bias_of(const side *s, const node *n) {
+    return s->gradient ? NULL : n->inputs[2];
+}
+
+static void side_options(const side *s, const node *n, char options[OPTIONS]) {
+    char step[24] = "", activation[24] = "", gate[16] = "";
+    if (s->by_rows) snprintf(step, sizeof step, " -DSTEP=%zu", step_x(s));
+    if (n->activation != IV_ACTIVATION_NONE)
+        snprintf(activation, sizeof activation, " -DACTIVATION=%u", (unsigned)n->activation % 10);
+    if (n->gate) snprintf(gate, sizeof gate, " -DGATE=%u", (unsigned)n->gate_activation % 10);
+    snprintf(options, OPTIONS, "-DMR=%zu -DNV=%zu -DVW=%zu -DTILES=%d%s%s%s%s", s->tile.positions,
+             s->tile.vectors, s->tile.width, MOST_TILES, step, bias_of(s, n) ? " -DBIAS" : "",
+             activation, gate);
+}
+
+static iv_launch *begin(emitter *e, const side *s, const node *n, const char *kernel) {
+    char options[OPTIONS];
+    side_options(s, n, options);
+    return iv_launch_begin(e->sequence, "convolve_direct", kernel, options);
 }
 
 /* Elements of w from one output channel of the side to the next, and from group to group. */
@@ -199,11 +218,10 @@ static void arg_weight_strides(iv_launch *launch, const side *s) {
     iv_arg_uint(launch, l->outputs * l->inputs * l->parts);
 }
 
-static iv_status append_pack(emitter *e, const side *s, const phase *p, const iv_tensor *bias) {
+static iv_status append_pack(emitter *e, const node *n, const side *s, const phase *p) {
     const conv_layer *l = s->layer;
-    char options[112];
-    tile_options(s, bias ? " -DBIAS" : "", options);
-    iv_launch *launch = iv_launch_begin(e->sequence, "convolve_direct", "pack_weights", options);
+    const iv_tensor *bias = bias_of(s, n);
+    iv_launch *launch = begin(e, s, n, "pack_weights");
     iv_arg_tensor(launch, l->w);
     iv_arg_view(launch, p->weights);
     if (bias) iv_arg_tensor(launch, bias);
@@ -222,11 +240,9 @@ static iv_status append_pack(emitter *e, const side *s, const phase *p, const iv
 
 /* ------------------------------------------------------------------ images */
 
-static iv_status append_surround(emitter *e, const side *s, size_t first, size_t images,
-                                 iv_view surrounded) {
-    char options[112];
-    tile_options(s, "", options);
-    iv_launch *launch = iv_launch_begin(e->sequence, "convolve_direct", "surround", options);
+static iv_status append_surround(emitter *e, const node *n, const side *s, size_t first,
+                                 size_t images, iv_view surrounded) {
+    iv_launch *launch = begin(e, s, n, "surround");
     const size_t planes = images * s->from->dims[1];
     iv_arg_view(launch, conv_part(s->from, first, 0));
     iv_arg_view(launch, surrounded);
@@ -237,17 +253,9 @@ static iv_status append_surround(emitter *e, const side *s, size_t first, size_t
     iv_arg_uint(launch, s->before[X]);
     iv_arg_uint(launch, s->size[Y]);
     iv_arg_uint(launch, s->size[X]);
+    iv_arg_uint(launch, s->by_rows ? row_reach(s) : 0);
     return iv_launch_end_by_member(launch, 2, (const size_t[]){planes, e->n_members},
                                    (const size_t[]){1, 1});
-}
-
-/* -DBIAS -DACTIVATION=n -DGATE=n, as the node has them. */
-static void end_options(const node *n, bool bias, char options[64]) {
-    char activation[24] = "", gate[16] = "";
-    if (n->activation != IV_ACTIVATION_NONE)
-        snprintf(activation, sizeof activation, " -DACTIVATION=%u", (unsigned)n->activation % 10);
-    if (n->gate) snprintf(gate, sizeof gate, " -DGATE=%u", (unsigned)n->gate_activation % 10);
-    snprintf(options, 64, "%s%s%s", bias ? " -DBIAS" : "", activation, gate);
 }
 
 /* Where outputs of a phase begin, in `images`. */
@@ -274,12 +282,8 @@ static void arg_steps(iv_launch *launch, const side *s, const phase *p) {
 
 static iv_status append_rows(emitter *e, const node *n, const side *s, const phase *p, iv_view from,
                              size_t first, size_t images) {
-    const iv_tensor *bias = s->gradient ? NULL : n->inputs[2];
-    char end[64], more[88], options[112];
-    end_options(n, bias, end);
-    snprintf(more, sizeof more, " -DSTEP=%zu%s", step_x(s), end);
-    tile_options(s, more, options);
-    iv_launch *launch = iv_launch_begin(e->sequence, "convolve_direct", "convolve_rows", options);
+    const iv_tensor *bias = bias_of(s, n);
+    iv_launch *launch = begin(e, s, n, "convolve_rows");
     iv_arg_view(launch, from);
     iv_arg_tensor(launch, s->layer->w);
     iv_arg_view(launch, outputs_of(s, p, s->to, first));
@@ -302,10 +306,7 @@ static iv_status append_rows(emitter *e, const node *n, const side *s, const pha
 static iv_status append_sums(emitter *e, const node *n, const side *s, const phase *p, iv_view from,
                              size_t first, size_t images) {
     if (s->by_rows) return append_rows(e, n, s, p, from, first, images);
-    char end[64], options[112];
-    end_options(n, false, end);
-    tile_options(s, end, options);
-    iv_launch *launch = iv_launch_begin(e->sequence, "convolve_direct", "convolve_direct", options);
+    iv_launch *launch = begin(e, s, n, "convolve_direct");
     iv_arg_view(launch, from);
     iv_arg_view(launch, p->weights);
     iv_arg_view(launch, outputs_of(s, p, s->to, first));
@@ -348,13 +349,13 @@ static iv_status append(emitter *e, const node *n, const conv_layer *l, const iv
         if (status != IV_OK || s.by_rows) continue;
         p->weights = rest;
         rest.offset += packed_elements(&s, p->k);
-        status = append_pack(e, &s, p, gradient ? NULL : n->inputs[2]);
+        status = append_pack(e, n, &s, p);
     }
     for (size_t first = 0; first < l->images && status == IV_OK; first += l->at_a_time) {
         const size_t left = l->images - first, images = left < l->at_a_time ? left : l->at_a_time;
         iv_view from = conv_part(s.from, first, 0);
         if (s.surrounded) {
-            status = append_surround(e, &s, first, images, rest);
+            status = append_surround(e, n, &s, first, images, rest);
             from = rest;
         }
         for (size_t i = 0; i < n_all && status == IV_OK; i++)

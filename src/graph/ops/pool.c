@@ -30,23 +30,39 @@ static iv_tensor *pool_gradient(iv_graph *graph, const iv_op *op, const node *n,
     return iv_graph_output(d, IV_F32, rank, dims);
 }
 
-/* Begin a launch over the planes of image x, whose window gives y. */
-static iv_launch *begin(const emitter *e, const node *n, const char *kernel) {
+/* Floats of a vector along rows, where a work-item takes planes; 0: it takes a pixel. Means have short
+ * vectors, whose last ones leave few pixels over. */
+static size_t vector_width(const emitter *e, bool mean) {
+    if (!iv_kernel_value(e->graph->context, "pool", "PLANES")) return 0;
+    const size_t native = iv_context_device(e->graph->context)->float_vector_width;
+    return !mean && native >= 16 ? 16 : !mean && native >= 8 ? 8 : 4;
+}
+
+/* Begin a launch over the planes of an image: of KERNEL or of KERNEL_by_planes. */
+static iv_launch *begin(const emitter *e, const node *n, const char *kernel, bool mean) {
     const own_pool *own = n->own;
-    char size[48], options[80];
+    const size_t width = vector_width(e, mean);
+    char size[48], vectors[48] = "", options[128], name[64];
     iv_window_options(&own->window, size);
-    snprintf(options, sizeof options, "%s%s", size, own->count_padding ? " -DCOUNT_PADDING" : "");
-    return iv_launch_begin(e->sequence, "pool", kernel, options);
+    if (width)
+        snprintf(vectors, sizeof vectors, " -DVW=%zu -DSTEP=%zu", width, own->window.stride[X]);
+    snprintf(options, sizeof options, "%s%s%s", size, vectors,
+             own->count_padding ? " -DCOUNT_PADDING" : "");
+    snprintf(name, sizeof name, "%s%s", kernel, width ? "_by_planes" : "");
+    return iv_launch_begin(e->sequence, "pool", name, options);
 }
 
 static iv_status end(const emitter *e, iv_launch *launch, const node *n, const iv_tensor *image,
-                     const iv_tensor *pooled, const iv_tensor *out) {
+                     const iv_tensor *pooled, const iv_tensor *out, bool mean) {
     const own_pool *own = n->own;
+    const size_t planes = out->dims[0] * out->dims[1];
     iv_arg_window(launch, image, pooled->dims + IMAGE_Y, &own->window);
-    return iv_launch_end_by_member(launch, 3,
-                                   (const size_t[]){out->dims[IMAGE_Y] * out->dims[IMAGE_X],
-                                                    out->dims[0] * out->dims[1], e->n_members},
-                                   NULL);
+    if (vector_width(e, mean))
+        return iv_launch_end_by_member(launch, 2, (const size_t[]){planes, e->n_members},
+                                       (const size_t[]){1, 1});
+    return iv_launch_end_by_member(
+        launch, 3, (const size_t[]){out->dims[IMAGE_Y] * out->dims[IMAGE_X], planes, e->n_members},
+        NULL);
 }
 
 /* ------------------------------------------------------------------ largest values */
@@ -61,12 +77,12 @@ iv_tensor *iv_max_pool(iv_graph *graph, iv_tensor *x, const iv_window *window) {
 
 static iv_status max_pool_forward(emitter *e, const node *n) {
     const iv_tensor *x = n->inputs[0], *y = n->outputs[0];
-    iv_launch *launch = begin(e, n, "max_pool");
+    iv_launch *launch = begin(e, n, "max_pool", false);
     iv_arg_tensor(launch, x);
     iv_arg_tensor(launch, y);
     iv_arg_tensor(launch, n->outputs[1]);
     iv_arg_uint(launch, y->dims[0] * y->dims[1]);
-    return end(e, launch, n, x, y, y);
+    return end(e, launch, n, x, y, y, false);
 }
 
 static void max_pool_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
@@ -80,14 +96,14 @@ const iv_op op_max_pool = {
 
 static iv_status max_pool_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *dy = n->inputs[0], *chosen = n->inputs[1], *dx = n->outputs[0];
-    iv_launch *launch = begin(e, n, "max_pool_gradient");
+    iv_launch *launch = begin(e, n, "max_pool_gradient", false);
     iv_arg_tensor(launch, dy);
     iv_arg_tensor(launch, chosen);
     iv_arg_tensor(launch, dx);
     iv_arg_uint(launch, dx->dims[0] * dx->dims[1]);
     iv_arg_uint(launch, dx->dims[1]);
     iv_arg_uint(launch, dy->n_elements / chosen->n_elements);
-    return end(e, launch, n, dx, dy, dx);
+    return end(e, launch, n, dx, dy, dx, false);
 }
 
 const iv_op op_max_pool_gradient = {
@@ -103,11 +119,11 @@ iv_tensor *iv_mean_pool(iv_graph *graph, iv_tensor *x, const iv_window *window,
 
 static iv_status mean_pool_forward(emitter *e, const node *n) {
     const iv_tensor *x = n->inputs[0], *y = n->outputs[0];
-    iv_launch *launch = begin(e, n, "mean_pool");
+    iv_launch *launch = begin(e, n, "mean_pool", true);
     iv_arg_tensor(launch, x);
     iv_arg_tensor(launch, y);
     iv_arg_uint(launch, y->dims[0] * y->dims[1]);
-    return end(e, launch, n, x, y, y);
+    return end(e, launch, n, x, y, y, true);
 }
 
 static void mean_pool_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
@@ -120,11 +136,11 @@ const iv_op op_mean_pool = {
 
 static iv_status mean_pool_gradient_forward(emitter *e, const node *n) {
     const iv_tensor *dy = n->inputs[0], *dx = n->outputs[0];
-    iv_launch *launch = begin(e, n, "mean_pool_gradient");
+    iv_launch *launch = begin(e, n, "mean_pool_gradient", true);
     iv_arg_tensor(launch, dy);
     iv_arg_tensor(launch, dx);
     iv_arg_uint(launch, dx->dims[0] * dx->dims[1]);
-    return end(e, launch, n, dx, dy, dx);
+    return end(e, launch, n, dx, dy, dx, true);
 }
 
 const iv_op op_mean_pool_gradient = {.name = "mean_pool_gradient",

@@ -11,6 +11,7 @@ bool iv_window_outputs(iv_graph *graph, const char *what, const iv_tensor *x,
         iv_graph_fail(graph, "%s: needs images [B, C, H, W], not %u axes", what, x->rank);
         return false;
     }
+    uint64_t plane = 1;
     for (int axis = Y; axis <= X; axis++) {
         const char name = axis == Y ? 'y' : 'x';
         const uint64_t size = window->size[axis], stride = window->stride[axis],
@@ -39,8 +40,11 @@ bool iv_window_outputs(iv_graph *graph, const char *what, const iv_tensor *x,
             return false;
         }
         outputs[axis] = (size_t)((room - extent) / stride + 1);
+        plane *= room;
     }
-    return true;
+    if (plane <= INT32_MAX) return true;
+    iv_graph_fail(graph, "%s: the image and its borders have more than 2^31 - 1 pixels", what);
+    return false;
 }
 
 static bool touches(size_t pixels, const iv_window *window, int axis, size_t output) {
