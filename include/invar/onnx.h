@@ -52,9 +52,9 @@ typedef enum {
     IV_ONNX_MAX_POOL,  /* x [B, C, H, W]: iv_max_pool */
     IV_ONNX_MEAN_POOL, /* x [B, C, H, W]: iv_mean_pool */
     IV_ONNX_MEAN_OVER, /* x: iv_mean_over */
-    IV_ONNX_BINARY,    /* two inputs, one or both computed, in either order: iv_binary. Two computed
-                            ones have the same rank; a constant has at most the rank of the other's
-                            shape, and is broadcast to it from the right */
+    IV_ONNX_BINARY,    /* two inputs, one or both computed, in either order: iv_binary, so that
+                            lengths of 1 are repeated. Two computed ones have the same rank; a constant
+                            has at most the rank of the output's shape */
     IV_ONNX_UNARY,     /* x: iv_unary */
     IV_ONNX_SOFTMAX,   /* x: iv_softmax, along the last axis */
     IV_ONNX_RESHAPE,   /* x: the shape of the output; iv_reshape */

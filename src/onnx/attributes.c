@@ -108,6 +108,10 @@ iv_status onnx_input_integers(onnx_state *s, size_t input, int64_t values[ONNX_M
 
 iv_status onnx_moved_integers(onnx_state *s, int64_t since, const char *name, size_t input,
                               int64_t values[ONNX_MOST_AXES], size_t *n) {
+    if (s->opset < since && input < s->n_inputs)
+        return onnx_refuse(s,
+                           "has an input %zu, which is an attribute before operator set %" PRId64,
+                           input, since);
     if (s->opset < since) return onnx_integers(s, name, values, n);
     if (onnx_attribute(s, name))
         return onnx_refuse(s, "has an attribute %s, which is an input since operator set %" PRId64,

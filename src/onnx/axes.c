@@ -80,9 +80,61 @@ iv_status onnx_reduced_axes(onnx_state *s, int kind, unsigned rank, unsigned *ax
     return status;
 }
 
+/* The mean over axes of a bit mask, times how many entries each is of. */
+static iv_status append_mean(onnx_state *s, unsigned axes, bool keep, size_t times,
+                             const onnx_shape *to, size_t *value) {
+    const iv_onnx_node node = {.op = IV_ONNX_MEAN_OVER, .mean = {.axes = axes, .keep = keep}};
+    const iv_status status = onnx_append(s, &node, value, 1, to, value);
+    if (status != IV_OK || times == 1) return status;
+    return onnx_append_number(s, IV_MULTIPLY, (double)times, value);
+}
+
+/* The largest entry along axes that stand side by side: the columns of an image, one window each. */
+static iv_status append_largest(onnx_state *s, unsigned axes, size_t *value) {
+    const onnx_shape shape = s->values[*value].shape;
+    onnx_shape columns = {.rank = 3, .axes = {1, 1, 1}};
+    unsigned part = 0; /* before the axes, along them, behind them */
+    for (unsigned i = 0; i < shape.rank; i++) {
+        const bool along = axes >> (i + 1) & 1;
+        if (along != (part == 1)) part++;
+        if (part > 2) return onnx_refuse(s, "its axes do not stand side by side");
+        columns.axes[part] *= shape.axes[i];
+    }
+    const size_t length[2] = {columns.axes[1], columns.axes[2]};
+    const iv_onnx_node node = {
+        .op = IV_ONNX_MAX_POOL,
+        .image = {.window = {.size = {length[0], 1}, .stride = {1, 1}, .dilation = {1, 1}},
+                  .groups = 1}};
+    iv_status status = onnx_append_reshape(s, *value, &columns, value);
+    columns.axes[1] = 1;
+    if (status == IV_OK) status = onnx_append(s, &node, value, 1, &columns, value);
+    return status;
+}
+
+/* `to` is the shape of the result for each image. */
+static iv_status append_reduced(onnx_state *s, int kind, unsigned axes, bool keep, size_t n_each,
+                                const onnx_shape *to, size_t *value) {
+    const iv_function negate = {.kind = IV_NEGATE}, root = {.kind = IV_SQRT};
+    iv_status status = IV_OK;
+    switch (kind) {
+    case ONNX_LEAST:
+        status = onnx_append_unary(s, negate, *value, value);
+        if (status == IV_OK) status = append_largest(s, axes, value);
+        if (status == IV_OK) status = onnx_append_unary(s, negate, *value, value);
+        return status;
+    case ONNX_LARGEST: return append_largest(s, axes, value);
+    case ONNX_LENGTH:
+        status = onnx_append_binary(s, IV_MULTIPLY, *value, *value, value);
+        if (status == IV_OK) status = append_mean(s, axes, keep, n_each, to, value);
+        if (status == IV_OK) status = onnx_append_unary(s, root, *value, value);
+        return status;
+    default: return append_mean(s, axes, keep, kind == ONNX_SUM ? n_each : 1, to, value);
+    }
+}
+
 iv_status onnx_lower_reduce(onnx_state *s, int kind) {
     const onnx_name *x = s->inputs[0];
-    size_t value, n_each = 1, factor;
+    size_t value, n_each = 1;
     unsigned axes = 0;
     bool keep, nothing;
     onnx_shape to = {.rank = 0}, in_file_to = {.rank = 0};
@@ -91,7 +143,8 @@ iv_status onnx_lower_reduce(onnx_state *s, int kind) {
     const onnx_shape from = onnx_shape_in_file(s, x);
     status = onnx_reduced_axes(s, kind, from.rank, &axes, &keep, &nothing);
     if (status != IV_OK) return status;
-    if (nothing) return onnx_lower_pass(s, 0);
+    if (nothing && kind != ONNX_LENGTH) return onnx_lower_pass(s, 0);
+    if (nothing) return onnx_refuse(s, "it names no axes");
     if (x->batched && axes & 1)
         return onnx_refuse(s, "it mixes the images of a batch: it is along their axis");
     for (unsigned i = 0; i < from.rank; i++) {
@@ -104,12 +157,7 @@ iv_status onnx_lower_reduce(onnx_state *s, int kind) {
         to.rank--;
         memmove(to.axes, to.axes + 1, to.rank * sizeof *to.axes);
     }
-    const iv_onnx_node node = {.op = IV_ONNX_MEAN_OVER,
-                               .mean = {.axes = axes << !x->batched, .keep = keep}};
-    if (n_each > 1) status = onnx_append(s, &node, &value, 1, &to, &value);
-    if (status == IV_OK && kind == ONNX_SUM && n_each > 1) {
-        status = onnx_use_number(s, (double)n_each, &factor);
-        if (status == IV_OK) status = onnx_append_binary(s, IV_MULTIPLY, value, factor, &value);
-    }
+    if (n_each > 1 || kind == ONNX_LENGTH)
+        status = append_reduced(s, kind, axes << !x->batched, keep, n_each, &to, &value);
     return status == IV_OK ? onnx_bind_in_shape(s, value, &in_file_to, x->batched) : status;
 }

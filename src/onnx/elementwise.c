@@ -26,8 +26,7 @@ static iv_status align(onnx_state *s, operand *a, operand *b) {
         return onnx_refuse(
             s, "its inputs have different numbers of axes: it mixes the images of a batch");
     if (shape.rank <= rank) return IV_OK;
-    if (shape.rank > rank + 1 || shape.axes[0] != 1)
-        return onnx_refuse(s, "it mixes the images of a batch");
+    if (shape.rank > rank + 1 || shape.axes[0] != 1) return onnx_mixes(s);
     shape.rank--;
     memmove(shape.axes, shape.axes + 1, shape.rank * sizeof *shape.axes);
     return onnx_append_reshape(s, other->value, &shape, &other->value);
@@ -124,7 +123,7 @@ iv_status onnx_lower_binary(onnx_state *s, int kind) {
     bool done = false;
     iv_status status = IV_OK;
     if (kind == IV_POWER) return lower_power(s);
-    while (s->inputs[first]->constant != ONNX_NOTHING) first++;
+    while (!s->inputs[first] || s->inputs[first]->constant != ONNX_NOTHING) first++;
     if (kind == IV_ADD && s->n_inputs == 2) status = add_bias(s, first, &done);
     if (status != IV_OK || done) return status;
 
@@ -174,7 +173,10 @@ iv_status onnx_lower_clip(onnx_state *s, int kind) {
     double least = -FLT_MAX, most = FLT_MAX;
     iv_status status = IV_OK;
     (void)kind;
-    if (s->opset < 11) {
+    if (s->opset < 11 && s->n_inputs > 1) {
+        status =
+            onnx_refuse(s, "has bounds as inputs, which are attributes before operator set 11");
+    } else if (s->opset < 11) {
         status = onnx_float(s, "min", clip.a, &clip.a);
         if (status == IV_OK) status = onnx_float(s, "max", clip.b, &clip.b);
     } else if (s->node->n_attribute > 0) {
@@ -300,7 +302,6 @@ iv_status onnx_lower_prelu(onnx_state *s, int kind) {
     size_t above, below, factor, value;
     (void)kind;
     if (!constant) return onnx_refuse(s, "its slope depends on the image, expected a constant");
-    if (x->value == ONNX_NOTHING) return onnx_refuse(s, "its first input is a constant");
     if (constant->n == 1 && constant->floats)
         return bind_unary(s, (iv_function){.kind = IV_LEAKY_RELU, .a = constant->floats[0]});
     iv_status status = onnx_value_beside(s, slope, x, &factor);
@@ -311,6 +312,8 @@ iv_status onnx_lower_prelu(onnx_state *s, int kind) {
                                    x->value, &below);
     if (status == IV_OK) status = onnx_append_binary(s, IV_MULTIPLY, below, factor, &below);
     if (status == IV_OK) status = onnx_append_binary(s, IV_ADD, above, below, &value);
+    if (status == IV_OK && !onnx_same_shape(&s->values[value].shape, &s->values[x->value].shape))
+        return onnx_refuse(s, "its slope has more entries than its input");
     if (status == IV_OK) onnx_bind_value(s, 0, value, x->batched);
     return status;
 }

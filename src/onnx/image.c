@@ -220,8 +220,7 @@ iv_status onnx_lower_pad(onnx_state *s, int kind) {
         const int64_t length = (int64_t)from.axes[i];
         const int64_t first = before[i] < 0 ? -before[i] : 0, last = after[i] < 0 ? -after[i] : 0;
         const unsigned axis = i + !x->batched;
-        if (axis == 0 && (before[i] != 0 || after[i] != 0))
-            return onnx_refuse(s, "it mixes the images of a batch");
+        if (axis == 0 && (before[i] != 0 || after[i] != 0)) return onnx_mixes(s);
         if (axis == 0) continue;
         if (first + last >= length) return onnx_refuse(s, "it leaves nothing of axis %u", i);
         status = onnx_append_part(s, value, axis, (size_t)first, (size_t)(length - first - last),

@@ -7,7 +7,7 @@ bool onnx_is_only_use(const onnx_state *s, size_t i) {
     const onnx_name *name = s->inputs[i];
     if (!name || name->value == ONNX_NOTHING) return false;
     const onnx_value *value = &s->values[name->value];
-    return name->n_uses == 1 && value->n_uses == 0 && !value->shared;
+    return value->n_uses_in_file == 1 && value->n_uses == 0;
 }
 
 iv_onnx_node *onnx_changeable(onnx_state *s, size_t i, iv_onnx_op op) {

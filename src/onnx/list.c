@@ -268,12 +268,20 @@ static onnx_name *output_name(const onnx_state *s, size_t k) {
     return k < s->node->n_output ? onnx_find(s, s->node->output[k]) : NULL;
 }
 
-void onnx_bind_value(onnx_state *s, size_t k, size_t value, bool batched) {
-    onnx_name *name = output_name(s, k);
-    if (!name) return;
+void onnx_bind(onnx_state *s, onnx_name *name, size_t value, bool batched) {
+    onnx_value *of = &s->values[value];
     name->value = value;
     name->batched = batched;
-    if (!*s->values[value].name) s->values[value].name = name->name;
+    of->n_uses_in_file += name->n_uses;
+    if (*of->name)
+        of->n_uses_in_file--; /* the use that this binding is */
+    else
+        of->name = name->name;
+}
+
+void onnx_bind_value(onnx_state *s, size_t k, size_t value, bool batched) {
+    onnx_name *name = output_name(s, k);
+    if (name) onnx_bind(s, name, value, batched);
 }
 
 void onnx_bind_constant(onnx_state *s, size_t k, const onnx_constant *constant) {
@@ -284,8 +292,6 @@ void onnx_bind_constant(onnx_state *s, size_t k, const onnx_constant *constant) 
 void onnx_bind_same(onnx_state *s, size_t k, const onnx_name *as) {
     onnx_name *name = output_name(s, k);
     if (!name) return;
-    name->value = as->value;
     name->constant = as->constant;
-    name->batched = as->batched;
-    if (as->value != ONNX_NOTHING && as->n_uses > 1) s->values[as->value].shared = true;
+    if (as->value != ONNX_NOTHING) onnx_bind(s, name, as->value, as->batched);
 }

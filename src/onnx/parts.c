@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static iv_status mixes(onnx_state *s) {
-    return onnx_refuse(s, "it mixes the images of a batch");
-}
-
 /* ------------------------------------------------------------------ transpose */
 
 static iv_status read_order(onnx_state *s, unsigned rank, unsigned *order) {
@@ -39,7 +35,7 @@ iv_status onnx_lower_transpose(onnx_state *s, int kind) {
     iv_status status = read_order(s, in_file.rank, order);
     if (status != IV_OK) return status;
     if (batched && order[0] != 0) {
-        if (s->images != 1) return mixes(s);
+        if (s->images != 1) return onnx_mixes(s);
         status = onnx_append_reshape(s, value, &in_file,
                                      &value); /* the one image's axis is one of many */
         batched = false;
@@ -99,14 +95,14 @@ static iv_status concatenated(onnx_state *s, unsigned *axis, onnx_shape *to) {
 /* Along an axis of an image; those that are constants are the same for all images. */
 iv_status onnx_lower_concatenate(onnx_state *s, int kind) {
     size_t first = 0, value;
-    unsigned axis;
-    onnx_shape to;
+    unsigned axis = 0;
+    onnx_shape to = {0};
     (void)kind;
     iv_status status = concatenated(s, &axis, &to);
     if (status != IV_OK) return status;
     while (s->inputs[first]->constant != ONNX_NOTHING) first++;
     const onnx_name *x = s->inputs[first];
-    if (x->batched && axis == 0) return mixes(s);
+    if (x->batched && axis == 0) return onnx_mixes(s);
     size_t *values = malloc(s->n_inputs * sizeof *values);
     if (!values) return iv_fail(s->error, IV_ENOMEM, "%s: no memory to read it", s->path);
     for (size_t i = 0; i < s->n_inputs && status == IV_OK; i++) {
@@ -115,7 +111,7 @@ iv_status onnx_lower_concatenate(onnx_state *s, int kind) {
         if (input->constant != ONNX_NOTHING)
             status = onnx_value_beside(s, input, x, &values[i]);
         else if (input->batched != x->batched)
-            status = mixes(s);
+            status = onnx_mixes(s);
     }
     onnx_shape of_image = to;
     if (x->batched) {
@@ -130,8 +126,8 @@ iv_status onnx_lower_concatenate(onnx_state *s, int kind) {
 }
 
 iv_status onnx_fold_concatenate(onnx_state *s, int kind) {
-    unsigned axis;
-    onnx_shape to;
+    unsigned axis = 0;
+    onnx_shape to = {0};
     onnx_constant *made;
     (void)kind;
     iv_status status = concatenated(s, &axis, &to);
@@ -187,7 +183,7 @@ static void cut(slice *of, unsigned axis, int64_t start, int64_t end, int64_t st
 static iv_status read_slice(onnx_state *s, const onnx_shape *from, bool batched, slice *to) {
     enum { STARTS, ENDS, AXES, STEPS, N };
     static const char *const names[N] = {"starts", "ends", "axes", "steps"};
-    int64_t values[N][ONNX_MOST_AXES];
+    int64_t values[N][ONNX_MOST_AXES] = {{0}};
     size_t n[N] = {0};
     iv_status status = IV_OK;
     for (int i = 0; i < N && status == IV_OK; i++) {
@@ -213,7 +209,7 @@ static iv_status read_slice(onnx_state *s, const onnx_shape *from, bool batched,
         if (batched && axis == 0 && s->images != 1) {
             /* All images, however many: its length here is not theirs. */
             const int64_t all = s->images > 0 ? (int64_t)s->images : INT32_MAX;
-            if (values[STARTS][i] != 0 || values[ENDS][i] < all || step != 1) return mixes(s);
+            if (values[STARTS][i] != 0 || values[ENDS][i] < all || step != 1) return onnx_mixes(s);
             continue;
         }
         cut(to, axis, values[STARTS][i], values[ENDS][i], step);
@@ -232,7 +228,7 @@ iv_status onnx_lower_slice(onnx_state *s, int kind) {
     status = read_slice(s, &from, x->batched, &to);
     for (unsigned i = 0; i < from.rank && status == IV_OK; i++) {
         if (to.shape.axes[i] == from.axes[i] && to.first[i] == 0 && to.step[i] == 1) continue;
-        if (i == 0 && x->batched) return mixes(s);
+        if (i == 0 && x->batched) return onnx_mixes(s);
         if (to.step[i] != 1 && to.shape.axes[i] > 1)
             return onnx_refuse(
                 s, "it takes entries %" PRId64 " apart along axis %u, expected neighbours",
@@ -300,7 +296,7 @@ iv_status onnx_lower_split(onnx_state *s, int kind) {
     if (status != IV_OK) return status;
     const onnx_shape from = onnx_shape_in_file(s, x);
     status = read_split(s, &from, &axis, parts);
-    if (status == IV_OK && x->batched && axis == 0) return mixes(s);
+    if (status == IV_OK && x->batched && axis == 0) return onnx_mixes(s);
     for (size_t k = 0; k < s->node->n_output && status == IV_OK; k++) {
         status = onnx_append_part(s, whole, axis + !x->batched, first, (size_t)parts[k], &value);
         if (status == IV_OK) onnx_bind_value(s, k, value, x->batched);
@@ -325,91 +321,5 @@ iv_status onnx_fold_split(onnx_state *s, int kind) {
         if (status == IV_OK) onnx_bind_constant(s, k, made);
         first += parts[k];
     }
-    return status;
-}
-
-/* ------------------------------------------------------------------ gather */
-
-/* The places along an axis, each checked. */
-static iv_status read_places(onnx_state *s, const onnx_shape *from, unsigned *axis,
-                             const onnx_constant **places) {
-    int64_t written;
-    iv_status status = onnx_integer(s, "axis", 0, &written);
-    if (status == IV_OK) status = onnx_axis(s, written, from->rank, axis);
-    *places = onnx_constant_of(s, s->inputs[1]);
-    if (status != IV_OK) return status;
-    if (!*places || !(*places)->integers || (*places)->of_images)
-        return onnx_refuse(s, "its places are not constant integers");
-    const int64_t length = (int64_t)from->axes[*axis];
-    for (size_t i = 0; i < (*places)->n; i++)
-        if ((*places)->integers[i] < -length || (*places)->integers[i] >= length)
-            return onnx_refuse(s, "there is no place %" PRId64 " along an axis of %" PRId64,
-                               (*places)->integers[i], length);
-    return IV_OK;
-}
-
-static size_t place_of(const onnx_constant *places, size_t i, size_t length) {
-    return (size_t)(places->integers[i] + (places->integers[i] < 0 ? (int64_t)length : 0));
-}
-
-/* The axis gives way to those of the places. */
-static iv_status gathered(onnx_state *s, const onnx_shape *from, unsigned axis,
-                          const onnx_constant *places, onnx_shape *to) {
-    *to = (onnx_shape){.rank = from->rank - 1 + places->shape.rank};
-    if (to->rank > ONNX_MOST_AXES) return onnx_refuse(s, "its output has too many axes");
-    for (unsigned i = 0; i < to->rank; i++)
-        to->axes[i] = i < axis                        ? from->axes[i]
-                      : i < axis + places->shape.rank ? places->shape.axes[i - axis]
-                                                      : from->axes[i + 1 - places->shape.rank];
-    return IV_OK;
-}
-
-iv_status onnx_lower_gather(onnx_state *s, int kind) {
-    const onnx_name *x = s->inputs[0];
-    const onnx_constant *places;
-    size_t value;
-    unsigned axis;
-    onnx_shape to;
-    (void)kind;
-    iv_status status = onnx_computed(s, 0, &value);
-    if (status != IV_OK) return status;
-    const onnx_shape from = onnx_shape_in_file(s, x);
-    status = read_places(s, &from, &axis, &places);
-    if (status == IV_OK) status = gathered(s, &from, axis, places, &to);
-    if (status != IV_OK) return status;
-    if (x->batched && axis == 0 && !(s->images == 1 && places->n == 1)) return mixes(s);
-    if (places->n == 0) return onnx_refuse(s, "it takes nothing of axis %u", axis);
-    const size_t length = from.axes[axis], first = place_of(places, 0, length);
-    for (size_t i = 1; i < places->n; i++)
-        if (place_of(places, i, length) != first + i)
-            return onnx_refuse(s, "it takes entries of axis %u that are not neighbours", axis);
-    if (!(x->batched && axis == 0))
-        status = onnx_append_part(s, value, axis + !x->batched, first, places->n, &value);
-    return status == IV_OK ? onnx_bind_in_shape(s, value, &to, x->batched && axis > 0) : status;
-}
-
-iv_status onnx_fold_gather(onnx_state *s, int kind) {
-    const onnx_shape from = onnx_shape_in_file(s, s->inputs[0]);
-    const onnx_constant *places;
-    unsigned axis;
-    onnx_shape to;
-    onnx_constant *made;
-    (void)kind;
-    iv_status status = read_places(s, &from, &axis, &places);
-    if (status == IV_OK) status = gathered(s, &from, axis, places, &to);
-    if (status == IV_OK)
-        status = onnx_make_constant(s, &to, s->constants[s->inputs[0]->constant].integers, &made);
-    if (status != IV_OK) return status;
-    const onnx_constant *constant = onnx_constant_of(s, s->inputs[0]);
-    places = onnx_constant_of(s, s->inputs[1]);
-    size_t inner = 1;
-    for (unsigned i = axis + 1; i < from.rank; i++) inner *= from.axes[i];
-    const size_t length = from.axes[axis], row = inner * places->n;
-    for (size_t i = 0; i < made->n && status == IV_OK; i++) {
-        const size_t place = place_of(places, i % row / inner, length);
-        status =
-            onnx_copy_entry(s, made, i, constant, (i / row * length + place) * inner + i % inner);
-    }
-    if (status == IV_OK) onnx_bind_constant(s, 0, made);
     return status;
 }

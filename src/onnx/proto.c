@@ -95,6 +95,7 @@ static void *allocate(void *data, size_t bytes) {
         return NULL;
     }
     piece *made = bytes < SIZE_MAX - sizeof(piece) ? malloc(sizeof(piece) + bytes) : NULL;
+    memory->failed = !made;
     if (!made) return NULL;
     made->bytes = bytes;
     memory->left -= bytes;
@@ -130,6 +131,7 @@ iv_status onnx_open(const char *path, onnx_memory *memory, Onnx__ModelProto **mo
         *model = onnx__model_proto__unpack(&memory->allocator, *n_bytes, bytes);
     free(bytes);
     if (status != IV_OK || *model) return status;
+    if (memory->failed) return iv_fail(error, IV_ENOMEM, "%s: no memory to read it", path);
     if (memory->exhausted)
         return iv_fail(error, IV_EDATA, "%s: unpacks to more than %d times its size", path,
                        MEMORY_FOR_BYTE);

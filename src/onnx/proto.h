@@ -15,7 +15,8 @@ enum { ONNX_MOST_LEVELS = 64 };
 typedef struct {
     ProtobufCAllocator allocator;
     size_t left;
-    bool exhausted;
+    bool exhausted; /* it wanted more than that */
+    bool failed;    /* there was none */
 } onnx_memory;
 
 /* Read a file and unpack it. `n_bytes` is its size; `model` is freed by onnx_close. */

@@ -1,184 +1,17 @@
 /* From a file to a model: what the file claims is checked, then its nodes are lowered one by one. */
 #include "onnx/finish.h"
-#include "onnx/state.h"
+#include "onnx/graph.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Versions of the file format, and a memory for constants that no file of an honest exporter needs:
- * what is in a file, and 64 MiB for what is computed from it. */
-enum { FIRST_IR = 3, LAST_IR = 13, FREE_ENTRIES = 1 << 24 };
+/* Numbers of constants beside eight for each byte of the file, which has the weights: 16 MiB for what is
+ * computed of nothing. */
+enum { FREE_ENTRIES = 1 << 22 };
 
 bool iv_onnx_is_built(void) {
     return true;
-}
-
-static const char *text_of(const char *text) {
-    return text ? text : "";
-}
-
-static bool is_standard(const char *domain) {
-    return !*text_of(domain) || strcmp(domain, "ai.onnx") == 0;
-}
-
-/* ------------------------------------------------------------------ versions */
-
-static iv_status check_versions(onnx_state *s) {
-    const Onnx__ModelProto *model = s->model;
-    size_t n = 0;
-    if (!model->graph) return onnx_refuse(s, "not an ONNX file, or a damaged one: has no graph");
-    if (!model->has_ir_version || model->ir_version < FIRST_IR || model->ir_version > LAST_IR)
-        return onnx_refuse(s, "is in version %" PRId64 " of ONNX's format, %d to %d are read",
-                           model->has_ir_version ? model->ir_version : 0, FIRST_IR, LAST_IR);
-    for (size_t i = 0; i < model->n_opset_import; i++) {
-        const Onnx__OperatorSetIdProto *import = model->opset_import[i];
-        if (!is_standard(import->domain)) continue;
-        s->opset = import->has_version ? import->version : 0;
-        n++;
-    }
-    if (n != 1) return onnx_refuse(s, "names %zu operator sets of ONNX, expected one", n);
-    if (s->opset < IV_ONNX_FIRST_OPSET || s->opset > IV_ONNX_LAST_OPSET)
-        return onnx_refuse(s, "uses operator set %" PRId64 ", %d to %d are read", s->opset,
-                           IV_ONNX_FIRST_OPSET, IV_ONNX_LAST_OPSET);
-    if (model->graph->n_sparse_initializer > 0)
-        return onnx_refuse(s, "has sparse initializers, which are not read");
-    return IV_OK;
-}
-
-/* ------------------------------------------------------------------ names */
-
-static int compare_names(const void *first, const void *second) {
-    const onnx_name *a = first, *b = second;
-    return strcmp(a->name, b->name);
-}
-
-onnx_name *onnx_find(const onnx_state *s, const char *name) {
-    const onnx_name wanted = {.name = name};
-    return s->n_names == 0
-               ? NULL
-               : bsearch(&wanted, s->names, s->n_names, sizeof *s->names, compare_names);
-}
-
-static void add_name(onnx_state *s, const char *name, size_t node,
-                     const Onnx__TensorProto *initializer) {
-    if (!*text_of(name)) return;
-    s->names[s->n_names++] = (onnx_name){.name = name,
-                                         .constant = ONNX_NOTHING,
-                                         .value = ONNX_NOTHING,
-                                         .node = node,
-                                         .given = node == ONNX_NOTHING,
-                                         .initializer = initializer};
-}
-
-/* An input may have the name of an initializer, its default: they are one. */
-static iv_status join_names(onnx_state *s) {
-    char text[ONNX_NODE_NAME];
-    size_t n = 0;
-    qsort(s->names, s->n_names, sizeof *s->names, compare_names);
-    for (size_t i = 0; i < s->n_names; i++) {
-        onnx_name *last = n > 0 ? &s->names[n - 1] : NULL;
-        const onnx_name *name = &s->names[i];
-        if (!last || strcmp(last->name, name->name) != 0) {
-            s->names[n++] = *name;
-            continue;
-        }
-        if (!last->given || !name->given ||
-            (last->initializer != NULL) == (name->initializer != NULL))
-            return onnx_refuse(s, "has two tensors of the name '%s'", onnx_tame(name->name, text));
-        if (name->initializer) last->initializer = name->initializer;
-    }
-    s->n_names = n;
-    return IV_OK;
-}
-
-static iv_status gather_names(onnx_state *s) {
-    const Onnx__GraphProto *graph = s->graph;
-    size_t n = graph->n_initializer + graph->n_input;
-    for (size_t i = 0; i < graph->n_node; i++) n += graph->node[i]->n_output;
-    s->names = calloc(n + 1, sizeof *s->names);
-    if (!s->names) return iv_fail(s->error, IV_ENOMEM, "%s: no memory to read it", s->path);
-    for (size_t i = 0; i < graph->n_initializer; i++)
-        add_name(s, graph->initializer[i]->name, ONNX_NOTHING, graph->initializer[i]);
-    for (size_t i = 0; i < graph->n_input; i++)
-        add_name(s, graph->input[i]->name, ONNX_NOTHING, NULL);
-    for (size_t i = 0; i < graph->n_node; i++)
-        for (size_t k = 0; k < graph->node[i]->n_output; k++)
-            add_name(s, graph->node[i]->output[k], i, NULL);
-    return join_names(s);
-}
-
-/* ------------------------------------------------------------------ what is needed */
-
-static iv_status mark_node(onnx_state *s, size_t at) {
-    const Onnx__NodeProto *node = s->graph->node[at];
-    char text[ONNX_NODE_NAME];
-    bool needed = false;
-    s->node = node;
-    for (size_t k = 0; k < node->n_output; k++) {
-        const onnx_name *output = onnx_find(s, node->output[k]);
-        needed = needed || (output && output->needed);
-    }
-    for (size_t i = 0; i < node->n_input && needed; i++) {
-        onnx_name *input = onnx_find(s, node->input[i]);
-        if (!*node->input[i]) continue;
-        if (!input)
-            return onnx_refuse(s, "its input '%s' is nowhere in the file",
-                               onnx_tame(node->input[i], text));
-        if (input->node != ONNX_NOTHING && input->node >= at)
-            return onnx_refuse(s, "its input '%s' is computed by no node before it",
-                               onnx_tame(node->input[i], text));
-        input->needed = true;
-        input->n_uses++;
-    }
-    s->node = NULL;
-    return IV_OK;
-}
-
-/* From the output back. Nodes stand in an order in which they can be computed. */
-static iv_status mark_needed(onnx_state *s, onnx_name **output) {
-    const Onnx__GraphProto *graph = s->graph;
-    char text[ONNX_NODE_NAME];
-    iv_status status = IV_OK;
-    if (graph->n_node == 0) return onnx_refuse(s, "has no nodes");
-    if (graph->n_output == 0) return onnx_refuse(s, "has no output");
-    *output = onnx_find(s, text_of(graph->output[0]->name));
-    if (!*output || (*output)->given)
-        return onnx_refuse(s, "its output '%s' is computed by no node",
-                           onnx_tame(graph->output[0]->name, text));
-    (*output)->needed = true;
-    (*output)->n_uses++;
-    for (size_t i = graph->n_node; i-- > 0 && status == IV_OK;) status = mark_node(s, i);
-    if (status == IV_OK && graph->n_output > 1)
-        onnx_note(s, "has %zu outputs: the first, '%s', is used", graph->n_output,
-                  onnx_tame(graph->output[0]->name, text));
-    return status;
-}
-
-static bool is_needed(const onnx_state *s, const Onnx__NodeProto *node) {
-    for (size_t k = 0; k < node->n_output; k++) {
-        const onnx_name *output = onnx_find(s, node->output[k]);
-        if (output && output->needed) return true;
-    }
-    return false;
-}
-
-/* Nodes of strangers are named before anything is computed. */
-static iv_status check_operators(onnx_state *s) {
-    char type[ONNX_NODE_NAME], domain[ONNX_NODE_NAME];
-    for (size_t i = 0; i < s->graph->n_node; i++) {
-        const Onnx__NodeProto *node = s->graph->node[i];
-        if (!is_needed(s, node)) continue;
-        s->node = node;
-        onnx_tame(node->op_type, type);
-        if (!is_standard(node->domain))
-            return onnx_refuse(s, "the operator %s of the domain '%s' is not supported", type,
-                               onnx_tame(node->domain, domain));
-        if (!onnx_find_op(text_of(node->op_type)))
-            return onnx_refuse(s, "the operator %s is not supported", type);
-    }
-    s->node = NULL;
-    return IV_OK;
 }
 
 /* ------------------------------------------------------------------ the image */
@@ -188,7 +21,7 @@ static iv_status find_input(onnx_state *s, const Onnx__ValueInfoProto **input) {
     *input = NULL;
     for (size_t i = 0; i < s->graph->n_input; i++) {
         const Onnx__ValueInfoProto *given = s->graph->input[i];
-        const onnx_name *name = onnx_find(s, text_of(given->name));
+        const onnx_name *name = onnx_find(s, onnx_text(given->name));
         if (!name || name->initializer || !name->needed) continue;
         if (*input)
             return onnx_refuse(s, "has more than one input, '%s' and '%s', expected an image alone",
@@ -239,9 +72,24 @@ static iv_status read_input(onnx_state *s, const Onnx__ValueInfoProto *input, on
     return IV_OK;
 }
 
+/* Whether a node that knows planes by their place takes the image. */
+static bool is_taken_as_planes(const onnx_state *s, const char *image) {
+    static const char *const operators[] = {
+        "Conv",          "MaxPool",           "AveragePool",
+        "GlobalMaxPool", "GlobalAveragePool", "BatchNormalization"};
+    for (size_t i = 0; i < s->graph->n_node; i++) {
+        const Onnx__NodeProto *node = s->graph->node[i];
+        if (node->n_input == 0 || strcmp(node->input[0], image) != 0) continue;
+        for (size_t k = 0; k < sizeof operators / sizeof *operators; k++)
+            if (strcmp(onnx_text(node->op_type), operators[k]) == 0) return true;
+    }
+    return false;
+}
+
 /* TensorFlow's order of axes: planes are the last, and few. */
-static bool is_planes_last(const onnx_shape *shape) {
-    return shape->rank == 3 && shape->axes[2] <= 4 && shape->axes[0] > 4 && shape->axes[1] > 4;
+static bool is_planes_last(const onnx_state *s, const char *image, const onnx_shape *shape) {
+    return shape->rank == 3 && shape->axes[2] <= 4 && shape->axes[0] > 4 && shape->axes[1] > 4 &&
+           !is_taken_as_planes(s, image);
 }
 
 static iv_status make_input(onnx_state *s, const char *name, const onnx_shape *given,
@@ -256,19 +104,18 @@ static iv_status make_input(onnx_state *s, const char *name, const onnx_shape *g
     } else {
         s->images = 1;
     }
-    const bool last = is_planes_last(&shape);
+    const bool last = is_planes_last(s, name, &shape);
     const onnx_shape image =
         last ? (onnx_shape){.rank = 3, .axes = {shape.axes[2], shape.axes[0], shape.axes[1]}}
              : shape;
     iv_status status = onnx_add_image(s, &image, &value);
     if (status != IV_OK) return status;
-    s->values[value].name = as->name;
     if (last) {
+        s->values[value].name = as->name;
         onnx_note(s, "takes images of [height, width, planes], and gets them so");
         status = onnx_append_permute(s, value, (const unsigned[]){0, 2, 3, 1}, &value);
     }
-    as->value = value;
-    as->batched = batched;
+    if (status == IV_OK) onnx_bind(s, as, value, batched);
     return status;
 }
 
@@ -278,14 +125,14 @@ static iv_status check_attributes(onnx_state *s, const onnx_op *op) {
     char text[ONNX_NODE_NAME];
     for (size_t i = 0; i < s->node->n_attribute; i++) {
         const Onnx__AttributeProto *attribute = s->node->attribute[i];
-        const char *name = text_of(attribute->name);
+        const char *name = onnx_text(attribute->name);
         const size_t length = strlen(name);
         bool known = false;
         for (const char *at = op->attributes; *at && !known; at += strcspn(at, " ") + 1)
             known = length > 0 && strncmp(at, name, length) == 0 && at[length] == ' ';
         if (!known)
             return onnx_refuse(s, "has an attribute '%s' that is not known", onnx_tame(name, text));
-        if (*text_of(attribute->ref_attr_name))
+        if (*onnx_text(attribute->ref_attr_name))
             return onnx_refuse(s, "its attribute '%s' refers to another", onnx_tame(name, text));
         for (size_t k = 0; k < i; k++)
             if (strcmp(s->node->attribute[k]->name, name) == 0)
@@ -313,7 +160,7 @@ static iv_status find_inputs(onnx_state *s, bool *constant) {
 }
 
 static iv_status lower_node(onnx_state *s) {
-    const onnx_op *op = onnx_find_op(text_of(s->node->op_type));
+    const onnx_op *op = onnx_find_op(onnx_text(s->node->op_type));
     char text[ONNX_NODE_NAME];
     bool constant;
     iv_status status = check_attributes(s, op);
@@ -326,6 +173,9 @@ static iv_status lower_node(onnx_state *s) {
     if (s->node->n_output > op->most_outputs)
         return onnx_refuse(s, "has %zu outputs, expected at most %u", s->node->n_output,
                            op->most_outputs);
+    if (!constant && !op->first_may_be_constant && s->inputs[0]->value == ONNX_NOTHING)
+        return onnx_refuse(s,
+                           "its first input is a constant, expected one that depends on the image");
     onnx_lower *lower = constant ? op->fold : op->lower;
     if (!lower)
         return onnx_refuse(s, constant
@@ -351,7 +201,7 @@ static iv_status lower_nodes(onnx_state *s) {
     if (!s->inputs) return iv_fail(s->error, IV_ENOMEM, "%s: no memory to read it", s->path);
     for (s->at = 0; s->at < s->graph->n_node && status == IV_OK; s->at++) {
         s->node = s->graph->node[s->at];
-        if (is_needed(s, s->node)) status = lower_node(s);
+        if (onnx_is_needed(s, s->node)) status = lower_node(s);
     }
     if (status == IV_OK) s->node = NULL;
     return status;
@@ -391,10 +241,10 @@ static iv_status lower_file(const char *path, const Onnx__ModelProto *file, size
     onnx_name *output = NULL;
     onnx_shape shape = {0};
     *again = false;
-    iv_status status = check_versions(&s);
-    if (status == IV_OK) status = gather_names(&s);
-    if (status == IV_OK) status = mark_needed(&s, &output);
-    if (status == IV_OK) status = check_operators(&s);
+    iv_status status = onnx_check_versions(&s);
+    if (status == IV_OK) status = onnx_gather_names(&s);
+    if (status == IV_OK) status = onnx_mark_needed(&s, &output);
+    if (status == IV_OK) status = onnx_check_operators(&s);
     if (status == IV_OK) status = find_input(&s, &input);
     if (status == IV_OK) status = read_input(&s, input, &shape);
     if (status == IV_OK) {
@@ -424,5 +274,8 @@ iv_status iv_onnx_read(const char *path, iv_onnx_model *model, iv_error *error) 
         status = lower_file(path, file, n_bytes, 1, model, &again, &progress[1], &reasons[1]);
     onnx_close(&memory, file);
     if (status == IV_OK) return IV_OK;
-    return iv_fail(error, status, "%s", reasons[progress[1] > progress[0]].message);
+    /* Of two reasons, that of the attempt that came further; a want of memory ends both. */
+    const bool second =
+        status == IV_ENOMEM ? reasons[1].status == status : progress[1] > progress[0];
+    return iv_fail(error, status, "%s", reasons[second].message);
 }

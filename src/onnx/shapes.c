@@ -26,10 +26,6 @@ static iv_status bind_constant_in_shape(onnx_state *s, const onnx_shape *shape) 
     return status;
 }
 
-static iv_status mixes(onnx_state *s) {
-    return onnx_refuse(s, "it mixes the images of a batch: its first axis is no longer theirs");
-}
-
 /* ------------------------------------------------------------------ reshape */
 
 /* What Reshape is told: -1 for the axis that takes what is left. */
@@ -53,7 +49,7 @@ static iv_status read_target(onnx_state *s, const onnx_shape *from, bool batched
             return onnx_refuse(s, "it makes an axis of %" PRId64, to->axes[i]);
         if (copied) to->axes[i] = (int64_t)from->axes[i];
         if (i == 0 && batched) to->first_is_batch = copied || to->images[0];
-        if (i > 0 && to->images[i]) return mixes(s);
+        if (i > 0 && to->images[i]) return onnx_mixes(s);
         n_left += to->axes[i] == -1;
     }
     if (n_left > 1) return onnx_refuse(s, "it has more than one axis of -1");
@@ -96,13 +92,13 @@ iv_status onnx_lower_reshape(onnx_state *s, int kind) {
             to.first_is_batch || left || (s->images > 0 && to.axes[0] == (int64_t)s->images);
         if (batch) {
             onnx_shape whole = {.axes = {1}};
-            if (!resolve(&to, 1, n, &shape)) return mixes(s);
+            if (!resolve(&to, 1, n, &shape)) return onnx_mixes(s);
             whole.rank = shape.rank + 1;
             memcpy(whole.axes + 1, shape.axes, shape.rank * sizeof *shape.axes);
             if (whole.rank > ONNX_MOST_AXES) return onnx_refuse(s, "its shape has too many axes");
             return onnx_bind_in_shape(s, value, &whole, true);
         }
-        if (s->images != 1) return mixes(s);
+        if (s->images != 1) return onnx_mixes(s);
     }
     if (!resolve(&to, 0, n, &shape)) {
         char text[ONNX_SHAPE_TEXT];
@@ -149,7 +145,7 @@ iv_status onnx_lower_flatten(onnx_state *s, int kind) {
     (void)kind;
     const iv_status status = flattened(s, &from, &first, &to);
     if (status != IV_OK) return status;
-    if (x->batched && s->images != 1 && (first == 0 || to.axes[0] != 1)) return mixes(s);
+    if (x->batched && s->images != 1 && (first == 0 || to.axes[0] != 1)) return onnx_mixes(s);
     return onnx_bind_in_shape(s, x->value, &to, x->batched && first > 0 && to.axes[0] == 1);
 }
 
@@ -209,7 +205,7 @@ iv_status onnx_lower_squeeze(onnx_state *s, int kind) {
     (void)kind;
     const iv_status status = squeezed(s, &from, x->batched, &to, &batched);
     if (status != IV_OK) return status;
-    if (x->batched && !batched && s->images != 1) return mixes(s);
+    if (x->batched && !batched && s->images != 1) return onnx_mixes(s);
     return onnx_bind_in_shape(s, x->value, &to, batched);
 }
 
@@ -246,7 +242,7 @@ iv_status onnx_lower_unsqueeze(onnx_state *s, int kind) {
     (void)kind;
     const iv_status status = unsqueezed(s, &from, &to, &before);
     if (status != IV_OK) return status;
-    if (x->batched && before && s->images != 1) return mixes(s);
+    if (x->batched && before && s->images != 1) return onnx_mixes(s);
     return onnx_bind_in_shape(s, x->value, &to, x->batched);
 }
 
@@ -264,8 +260,8 @@ iv_status onnx_fold_unsqueeze(onnx_state *s, int kind) {
 /* The shape that it is expanded to, where the number of images is 1. */
 static iv_status expanded(onnx_state *s, const onnx_shape *from, onnx_shape *wanted,
                           onnx_shape *to) {
-    int64_t axes[ONNX_MOST_AXES];
-    uint8_t images[ONNX_MOST_AXES];
+    int64_t axes[ONNX_MOST_AXES] = {0};
+    uint8_t images[ONNX_MOST_AXES] = {0};
     size_t n;
     const iv_status status = onnx_input_integers(s, 1, axes, images, &n);
     if (status != IV_OK) return status;
@@ -273,7 +269,7 @@ static iv_status expanded(onnx_state *s, const onnx_shape *from, onnx_shape *wan
     for (unsigned i = 0; i < wanted->rank; i++) {
         if (axes[i] < 1 || axes[i] > INT32_MAX)
             return onnx_refuse(s, "it makes an axis of %" PRId64, axes[i]);
-        if (images[i] && i > 0) return mixes(s);
+        if (images[i] && i > 0) return onnx_mixes(s);
         wanted->axes[i] = images[i] ? 1 : (size_t)axes[i];
     }
     if (!onnx_broadcast(from, wanted, to))
@@ -284,7 +280,7 @@ static iv_status expanded(onnx_state *s, const onnx_shape *from, onnx_shape *wan
 /* Times ones. */
 iv_status onnx_lower_expand(onnx_state *s, int kind) {
     const onnx_name *x = s->inputs[0];
-    onnx_shape wanted, to;
+    onnx_shape wanted = {0}, to = {0};
     size_t value, ones;
     onnx_constant *made;
     (void)kind;
@@ -296,7 +292,7 @@ iv_status onnx_lower_expand(onnx_state *s, int kind) {
     if (x->batched && wanted.rank == from.rank && wanted.axes[0] == s->images)
         to.axes[0] = wanted.axes[0] = 1; /* as many as there are images */
     if (onnx_same_shape(&from, &to)) return onnx_lower_pass(s, 0);
-    if (x->batched && (to.rank > from.rank || to.axes[0] != 1)) return mixes(s);
+    if (x->batched && (to.rank > from.rank || to.axes[0] != 1)) return onnx_mixes(s);
     if (x->batched && wanted.rank == from.rank) {
         wanted.rank--;
         memmove(wanted.axes, wanted.axes + 1, wanted.rank * sizeof *wanted.axes);
@@ -312,7 +308,7 @@ iv_status onnx_lower_expand(onnx_state *s, int kind) {
 
 iv_status onnx_fold_expand(onnx_state *s, int kind) {
     const onnx_shape from = onnx_shape_in_file(s, s->inputs[0]);
-    onnx_shape wanted, to;
+    onnx_shape wanted = {0}, to = {0};
     onnx_constant *made;
     (void)kind;
     iv_status status = expanded(s, &from, &wanted, &to);

@@ -40,6 +40,10 @@ iv_status onnx_refuse(onnx_state *s, const char *format, ...) {
     return iv_fail(s->error, IV_EDATA, "%s: %s: %s", s->path, name, what);
 }
 
+iv_status onnx_mixes(onnx_state *s) {
+    return onnx_refuse(s, "it mixes the images of a batch");
+}
+
 void onnx_note(onnx_state *s, const char *format, ...) {
     char line[512];
     va_list arguments;

@@ -27,8 +27,8 @@ typedef struct {
     size_t n;
     float *floats;
     int64_t *integers;
-    uint8_t
-        *of_images;   /* [n] of integers: 1 where an entry is the number of images; NULL: none is */
+    /* [n] of integers: 1 where an entry is the number of images; NULL: none is */
+    uint8_t *of_images;
     const char *name; /* in the file; "" if it is computed */
     bool has_value;   /* there is a value that takes its floats, in the shape of the constant */
     size_t value;
@@ -41,7 +41,10 @@ typedef struct {
     onnx_shape shape;
     size_t constant, node; /* what makes it; ONNX_NOTHING */
     size_t n_uses;         /* by nodes of the list */
-    bool shared;           /* more than one name of the file that is still used stands for it */
+
+    /* Uses of all names of the file that stand for it, but for those that made it stand for another
+     * name: 1 where one node of the file alone has to do with it. */
+    size_t n_uses_in_file;
 } onnx_value;
 
 /* What a name of the file stands for. */
@@ -93,6 +96,9 @@ typedef struct {
 
 /* IV_EDATA: "FILE: Conv 'NAME': ...", of the node that is being lowered. */
 iv_status onnx_refuse(onnx_state *s, const char *format, ...) IV_PRINTF(2, 3);
+
+/* It is no longer so that each image is computed alone. */
+iv_status onnx_mixes(onnx_state *s);
 
 /* A line of the model's notes. */
 void onnx_note(onnx_state *s, const char *format, ...) IV_PRINTF(2, 3);
@@ -177,6 +183,8 @@ iv_status onnx_append_permute(onnx_state *s, size_t x, const unsigned *order, si
 iv_status onnx_append_part(onnx_state *s, size_t x, unsigned axis, size_t first, size_t count,
                            size_t *value);
 
+/* A name stands for a value. */
+void onnx_bind(onnx_state *s, onnx_name *name, size_t value, bool batched);
 /* What output k of the node being lowered stands for. */
 void onnx_bind_value(onnx_state *s, size_t k, size_t value, bool batched);
 void onnx_bind_constant(onnx_state *s, size_t k, const onnx_constant *constant);
@@ -249,7 +257,7 @@ enum {
     ONNX_OR
 };
 enum { ONNX_NOT = IV_N_FUNCTIONS, ONNX_FLOOR, ONNX_CEILING };
-enum { ONNX_MEAN, ONNX_SUM, ONNX_PRODUCT };
+enum { ONNX_MEAN, ONNX_SUM, ONNX_PRODUCT, ONNX_LARGEST, ONNX_LEAST, ONNX_LENGTH };
 
 /* A constant as a cast makes it of input 0. `to` is one of ONNX's types. */
 iv_status onnx_fold_to(onnx_state *s, int64_t to);
@@ -266,7 +274,8 @@ typedef struct {
     onnx_lower *fold;  /* where all inputs are constants; NULL: refused there */
     int kind;          /* handed to these */
     unsigned least_inputs, most_inputs, most_outputs;
-    const char *attributes; /* the names of its attributes, with a blank after each */
+    bool first_may_be_constant; /* where another input is computed */
+    const char *attributes;     /* the names of its attributes, with a blank after each */
 } onnx_op;
 
 const onnx_op *onnx_find_op(const char *name); /* NULL: not supported */

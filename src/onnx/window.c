@@ -72,16 +72,13 @@ iv_status onnx_read_window(onnx_state *s, const size_t size[2], const size_t len
         if (window->size[i] == 0) return onnx_refuse(s, "lacks its kernel_shape");
     }
     const bool lower = strcmp(automatic, "SAME_LOWER") == 0;
-    if (lower || strcmp(automatic, "SAME_UPPER") == 0)
-        pad_to_same(window, length, lower);
-    else if (strcmp(automatic, "VALID") == 0)
-        memset(window->before, 0, sizeof window->before),
-            memset(window->after, 0, sizeof window->after);
-    else if (strcmp(automatic, "NOTSET") != 0)
+    const bool same = lower || strcmp(automatic, "SAME_UPPER") == 0;
+    const bool as_written = strcmp(automatic, "NOTSET") == 0;
+    if (!same && !as_written && strcmp(automatic, "VALID") != 0)
         return onnx_refuse(s, "its auto_pad is not one that is known");
-    else
-        any = false;
-    return any ? onnx_refuse(s, "it has pads and auto_pad") : IV_OK;
+    if (any && !as_written) return onnx_refuse(s, "it has pads and auto_pad");
+    if (same) pad_to_same(window, length, lower);
+    return IV_OK;
 }
 
 static size_t extent(const iv_window *window, int axis) {
@@ -131,7 +128,7 @@ static iv_status append_window(onnx_state *s, iv_onnx_op op, const iv_window *wi
                                bool count_padding, size_t *value) {
     const onnx_shape shape = s->values[*value].shape;
     const size_t length[2] = {shape.axes[1], shape.axes[2]};
-    size_t n[2];
+    size_t n[2] = {0};
     const iv_status status = onnx_count_windows(s, window, length, n);
     if (status != IV_OK) return status;
     if (!(op == IV_ONNX_MEAN_POOL && count_padding) && !all_inside(window, length, n))

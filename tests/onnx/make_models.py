@@ -279,6 +279,17 @@ def images():
     m.then("Gemm", m.floats_of(m.weights(4, 3)), m.floats_of(m.weights(3)))
     normalization(3)(m)
     m.finish()
+    m = Model("gemm-normalized-and-flat", 13, ["n", 4])  # Flatten changes nothing: both are one tensor
+    a = m.node("Gemm", "image", m.floats_of(m.weights(4, 3)), m.floats_of(m.weights(3)))
+    m.then("Flatten")
+    normalization(3)(m)
+    m.node("Add", a, m.x)
+    m.finish()
+    m = Model("gemm-flat-normalized", 13, ["n", 4])
+    m.then("Gemm", m.floats_of(m.weights(4, 3)), m.floats_of(m.weights(3)))
+    m.then("Flatten")
+    normalization(3)(m)
+    m.finish()
     m = Model("normalized", 9, ["n", 4])
     normalization(4)(m)
     m.finish()
@@ -402,6 +413,16 @@ def along_axes():
     m.then("Add", m.floats_of(m.weights(4, 1, 1)))
     flat_head(m, 24)
     m.finish()
+    for op, opset, axes, keep in (("ReduceMax", 13, [1], 1), ("ReduceMax", 18, [2, 3], 0), ("ReduceMin", 13, [-1], 0),
+                                  ("ReduceMin", 18, [1, 2], 1), ("ReduceL2", 13, [1], 1), ("ReduceL2", 18, [3, 2], 0)):
+        m = Model("%s-%d" % (op.lower(), opset), opset, ["n", 3, 2, 4])
+        if opset < 18:
+            m.then(op, axes=axes, keepdims=keep)
+        else:
+            m.then(op, m.integers(*axes), keepdims=keep)
+        m.then("Flatten")
+        m.then("MatMul", m.floats_of(m.weights(width_of(m), 3)))
+        m.finish()
     m = Model("reducemean-noop", 18, ["n", 3])
     m.then("ReduceMean", noop_with_empty_axes=1)
     m.then("Neg")
@@ -489,6 +510,10 @@ def shapes():
     m.then("Conv", m.floats_of(m.weights(2, 3, 3, 3)))
     m.then("Transpose", perm=[0, 2, 3, 1])
     flat_head(m, 24)
+    m.finish()
+    m = Model("many-planes", 13, ["n", 6, 5, 3])  # planes first, for all that it looks
+    m.then("Conv", m.floats_of(m.weights(2, 6, 3, 3)))
+    flat_head(m, 6)
     m.finish()
     m = Model("shuffle", 13, ["n", 4, 2, 3])
     m.then("Reshape", m.integers(0, 2, 2, 2, 3))
@@ -1073,6 +1098,22 @@ def refused():
     refuse_node("add-integers", "Add", "integers where floats are expected", constants=[numpy.ones(4, numpy.int64)])
     refuse_node("clip-order", "Clip", "not in order", constants=[f32(1), f32(-1)])
     refuse_node("clip-nan", "Clip", "not in order", constants=[f32(numpy.nan), f32(1)])
+    refuse_node("clip-inputs", "Clip", "attributes before operator set 11", opset=10, constants=[f32(0)])
+    refuse_node("squeeze-inputs", "Squeeze", "an attribute before operator set 13", opset=11, constants=[numpy.array([1])])
+    for name, nodes in (("sum-hole", (("Sum", "image", "", "image"),)), ("max-hole", (("Max", "", "image"),)),
+                        ("concat-hole", (("Concat", "image", "", "image"),)),
+                        ("clip-constant", (("Clip", "c", "image"),)), ("reshape-constant", (("Reshape", "c", "image"),)),
+                        ("squeeze-constant", (("Squeeze", "c", "image"),)), ("gemm-constant", (("Gemm", "c", "image"),)),
+                        ("conv-constant", (("Conv", "c", "image"),)), ("prelu-constant", (("PRelu", "c", "image"),)),
+                        ("gather-constant", (("Gather", "c", "image"),)), ("pad-constant", (("Pad", "c", "image"),)),
+                        ("normalize-constant", (("LayerNormalization", "c", "image"),)),
+                        ("reduce-constant", (("ReduceSum", "c", "image"),))):
+        m = Model(name, 17, ["n", 4])
+        m.constant(numpy.ones((4, 4), f32), name="c")
+        for op, *inputs in nodes:
+            m.node(op, *inputs, **({"axis": 1} if op == "Concat" else {}))
+        REFUSED[name] = {"says": ["%s '%s_1'" % (op, op), "lacks its input" if "hole" in name else "its first input is a constant"],
+                         "file": m.finish(save=False).SerializeToString().hex()}
     refuse_node("clip-attributes", "Clip", "inputs since operator set 11", min=0.0)
     refuse_node("cast-integers", "Cast", "other numbers than floats", to=TensorProto.INT64)
     refuse_node("concat-no-axis", "Concat", "lacks its attribute axis")
@@ -1101,6 +1142,8 @@ def refused():
     refuse_node("rows-out", "Relu", "a tensor", shape=("n", 2, 3))
     REFUSED["rows-out"]["says"] = ["its output 'v1' has shape [2, 3] for each image"]
     REFUSED["many-axes"]["says"] = ["its output 'v1' has shape [2, 2, 2, 2, 2] for each image"]
+
+    refuse_node("reduce-apart", "ReduceMax", "do not stand side by side", axes=[1, 3])
 
     # what mixes the images of a batch
     mixes = "mixes the images of a batch"

@@ -30,12 +30,14 @@ static void normalisation_goes_into_the_product_before_it(void **state) {
     assert_list("conv-normalized", "convolve, reshape, linear");
     assert_list("conv-normalized-no-bias", "convolve, reshape, linear");
     assert_list("gemm-normalized", "linear");
+    assert_list("gemm-flat-normalized", "linear");
     assert_list("opset-9", "convolve, unary, max pool, reshape, linear");
 }
 
 static void normalisation_stays_where_something_else_takes_the_product(void **state) {
     (void)state;
     assert_list("normalized", "binary, binary");
+    assert_list("gemm-normalized-and-flat", "linear, binary, binary, binary");
     assert_list("normalized-conv", "binary, binary, convolve, reshape, linear");
     assert_list("conv-normalized-and-plain", "convolve, binary, binary, binary, reshape, linear");
     assert_list("conv-normalized-and-identity",
@@ -119,7 +121,8 @@ static void the_image_and_the_classes_are_known(void **state) {
     } models[] = {{"opset-13", 2, 4, 4, 32, 3},     {"gemm", 0, 0, 0, 4, 3},
                   {"unsqueeze-13", 1, 4, 4, 16, 3}, {"channels-last", 3, 5, 6, 90, 3},
                   {"alone-pixels", 0, 0, 0, 6, 3},  {"alone-planes", 2, 4, 5, 40, 3},
-                  {"alone-plane", 1, 4, 5, 20, 3},  {"pooled-logits", 2, 4, 4, 32, 3}};
+                  {"alone-plane", 1, 4, 5, 20, 3},  {"pooled-logits", 2, 4, 4, 32, 3},
+                  {"many-planes", 6, 5, 3, 90, 3}};
     (void)state;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         iv_onnx_model model;
