@@ -27,11 +27,12 @@ static inline float newton_scale(float rho, float n_data, uint rows) {
     return fmin(rho * (n_data / (float)rows), 1.0f);
 }
 
-/* rates [R, 4] of a step, before alpha moves.  Work-items: (members). */
+/* rates [R, 4] of the posterior's step, one for `every` of the training's, before alpha moves; rows: of all their
+ * batches.  Work-items: (members). */
 __kernel void natural_rates(__global const float *restrict prior, __global float *restrict rates, float trust,
                             float n_data, uint rows, float rate, uint hold, float least, uint members,
-                            uint step) {
-    const uint r = get_global_id(0);
+                            uint every, uint training_step) {
+    const uint r = get_global_id(0), step = training_step / every;
     if (r >= members) return;
     const float rho = newton_rate(step, rate, hold, least), scale = newton_scale(rho, n_data, rows);
     float keep = 0.0f;
@@ -53,16 +54,19 @@ static inline float newton_ridge(__global const float *restrict prior, __global 
     return prior[2 * r] - rates[RATES * r + KEEP] * rates[RATES * r + BEFORE];
 }
 
-/* What pulls at the means: -(rho n dmean + ridge mean), [R, C, H].  Work-items: (C H, members). */
+/* What pulls at the means: -(rho n dmean + ridge mean), [R, C, H], gathered from the gradients of `every` batches.
+ * Work-items: (C H, members). */
 __kernel void natural_pull(__global const float *restrict means,
                            __global const float *restrict gradients, uint stride,
                            __global const float *restrict prior, __global const float *restrict rates,
-                           __global float *restrict pull, uint n, uint rows) {
+                           __global float *restrict pull, uint n, uint rows, uint every,
+                           uint training_step) {
     const uint i = get_global_id(0), r = get_global_id(1);
     if (i >= n) return;
-    const size_t at = (size_t)r * stride + i;
-    pull[(size_t)r * n + i] = -MULTIPLY_ADD(rates[RATES * r + SCALE] * (float)rows, gradients[at],
-                                            newton_ridge(prior, rates, r) * means[at]);
+    const size_t at = (size_t)r * stride + i, here = (size_t)r * n + i;
+    const float so_far =
+        training_step % every ? -pull[here] : newton_ridge(prior, rates, r) * means[at];
+    pull[here] = -MULTIPLY_ADD(rates[RATES * r + SCALE] * (float)rows, gradients[at], so_far);
 }
 
 /* P = keep P + ridge I.  Work-items: (H, H, R C). */

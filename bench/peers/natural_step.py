@@ -11,16 +11,18 @@ Newton step:
 
 for the n = min(N, B / rho) data that q stands for, alpha' before and alpha after its move, a share of the way to its
 best. Prints the milliseconds of a step: the item step/marginal-likelihood-natural of
-`invar bench`. Needs JAX; one compiled function, on all threads that XLA takes.
+`invar bench`. Needs JAX; one compiled function, on all threads unless --threads is 1.
 """
-import argparse
 import math
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
 import timing
+
+ARGUMENTS = timing.jax_options(__doc__.splitlines()[0]).parse_args()
+timing.prepare_jax(ARGUMENTS)
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
 
 SIDE, HIDDEN, SAMPLES, CLASSES, BATCH, POOL, DATA = 28, 1024, 32, 10, 250, 10240, 10240
 SIGMA, RATE, RHO, DAMPING = 0.3, 0.1, 0.3, 0.5
@@ -118,11 +120,8 @@ class Training:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--time", type=float, default=1.0, help="seconds an item")
-    arguments = parser.parse_args()
     training = Training()
-    milliseconds = timing.median_ms(training.step, lambda: None, arguments.time)
+    milliseconds = timing.median_ms(training.step, lambda: None, ARGUMENTS.time)
     timing.report({"step/marginal-likelihood-natural": milliseconds}, unit="ms", jax=jax.__version__)
 
 

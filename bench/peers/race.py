@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Invar against PyTorch and OpenBLAS on this machine, in one command.
+"""Invar against PyTorch, JAX and OpenBLAS on this machine, in one command.
 
-Groups: step, autoencoder and marginal-likelihood (training steps of the three studies), jacobian
-(Jacobians of 1024 inputs and their singular values), gemm (matrix products); all by default. Runs of
-Invar and of the peer alternate, so that whatever else the machine does meets both. The peer gets its best
-settings: each number of PyTorch and OpenBLAS threads is tried first, those within 15% of the fastest stay
-in the race, and the best median counts. Where PyTorch has CUDA it also runs there, without TF32.
+Groups: step, autoencoder and marginal-likelihood (training steps of the three studies), natural (one of natural
+gradients, in JAX alone), jacobian (Jacobians of 1024 inputs and their singular values), gemm (matrix products);
+all by default. Runs of Invar and of its peers alternate, so that whatever else the machine does meets all. A peer
+gets its best settings: each number of threads is tried first, those within 15% of the fastest stay in the race, and
+the best median counts; of JAX, which trains networks alone or eight in lockstep, the better of both for each
+member. Where PyTorch has CUDA it also runs there, without TF32.
 
 A ratio above 1 says how many times as fast Invar is; the interval is the quartiles of the ratios of
 single rounds. Needs a Python with PyTorch and NumPy; takes the one that runs this, else /usr/bin/python3
-(Debian: apt install python3-torch python3-numpy libopenblas0-pthread), or what --python names.
+(Debian: apt install python3-torch python3-numpy libopenblas0-pthread), or what --python names. JAX joins where a Python
+has it: the one that runs this, or what --jax names (python3 -m venv V; V/bin/pip install jax).
 """
 import argparse
 import glob
@@ -32,20 +34,31 @@ GEMMS = [f"gemm/{name}" for name in (
     "4096x1024x784-nn", "4096x1024x784-nt", "4096x1024x784-tn", "4096x1024x784-tt",
     "1024x784x4096-nn", "1024x784x4096-nt", "1024x784x4096-tn", "1024x784x4096-tt")]
 
-# What to ask of `invar bench`, the peer's script and its arguments, and whether PyTorch's threads matter.
+# The peers: whose threads can be set, and how. torch: PyTorch's and OpenBLAS's; blas: OpenBLAS's; jax: all or one.
+PYTORCH, OPENBLAS, JAX = "PyTorch", "OpenBLAS", "JAX"
+THREADS = {PYTORCH: "torch", OPENBLAS: "blas", JAX: "jax"}
+
+# What to ask of `invar bench`, and each peer's script and its arguments.
 GROUPS = {
-    "step": (["step/regularization-rotation-4"], "regularization_step.py", [], True),
-    "autoencoder": (["step/autoencoder"], "autoencoder_step.py", [], True),
+    "step": (["step/regularization-rotation-4"],
+             {PYTORCH: ("regularization_step.py", []), JAX: ("jax_steps.py", ["regularization"])}),
+    "autoencoder": (["step/autoencoder"],
+                    {PYTORCH: ("autoencoder_step.py", []), JAX: ("jax_steps.py", ["autoencoder"])}),
     "marginal-likelihood": (["step/marginal-likelihood-relu", "step/marginal-likelihood-rff"],
-                            "marginal_likelihood_step.py", [], True),
-    "jacobian": (["jacobian", "svd/10x784-x1024", "svd/weights"], "jacobian_svd.py", [], True),
-    "gemm": (GEMMS, "gemm.py", GEMMS, False),
+                            {PYTORCH: ("marginal_likelihood_step.py", []), JAX: ("jax_steps.py", ["marginal-likelihood"])}),
+    "natural": (["step/marginal-likelihood-natural"], {JAX: ("natural_step.py", [])}),
+    "jacobian": (["jacobian", "svd/10x784-x1024", "svd/weights"],
+                 {PYTORCH: ("jacobian_svd.py", []), JAX: ("jax_steps.py", ["jacobian"])}),
+    "gemm": (GEMMS, {OPENBLAS: ("gemm.py", GEMMS)}),
 }
 
 
-def peer_item(name):
-    """The peer's name of an item: it trains one member at a time, whatever the population."""
-    return name.rsplit("-x", 1)[0] if name.startswith("step/") else name
+def peer_items(name):
+    """What a peer may have for an item: for a member of a training, one alone or of eight in lockstep."""
+    if not name.startswith("step/"):
+        return [name]
+    alone = name.rsplit("-x", 1)[0]
+    return [alone, alone + "-x8"]
 
 
 # ---------------------------------------------------------------------- statistics
@@ -83,15 +96,15 @@ def thread_counts(cpus):
     return counts + ([cpus] if cpus > 1 else [])
 
 
-def settings(cpus, uses_torch):
-    """(PyTorch's threads, OpenBLAS's threads): every pair on small machines, else equal or one alone."""
+def settings(cpus, threads):
+    """(the peer's threads, OpenBLAS's): every pair on small machines, else equal or one alone; of JAX, one or all."""
     counts = thread_counts(cpus)
-    if not uses_torch:
+    if threads == "blas":
         return [(1, blas) for blas in counts]
+    if threads == "jax":
+        return [(count, 1) for count in ([1, cpus] if cpus > 1 else [1])]
     pairs = [(torch, blas) for torch in counts for blas in counts]
     return pairs if cpus <= 4 else [p for p in pairs if p[0] == p[1] or 1 in p]
-
-
 
 
 def contenders(results, tolerance=0.15):
@@ -134,57 +147,66 @@ def run_invar(arguments, names):
     return device["name"], {item["name"]: item for item in device["items"]}
 
 
-def run_peer(arguments, script, extra, setting, device="cpu"):
-    torch_threads, blas_threads = setting
+def run_peer(arguments, peer, script, extra, setting, device="cpu"):
+    threads, blas_threads = setting
     environment = {key: value for key, value in os.environ.items()
-                   if key not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS")}
+                   if key not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS", "XLA_FLAGS")}
     environment["OPENBLAS_NUM_THREADS"] = str(blas_threads)
-    out = run([arguments.python, os.path.join(HERE, script), "--threads", str(torch_threads),
-               "--device", device, "--time", str(arguments.time), *extra], environment)
+    out = run([arguments.jax if peer == JAX else arguments.python, os.path.join(HERE, script), *extra,
+               "--threads", str(threads), "--device", device, "--time", str(arguments.time)], environment)
     result = json.loads(out.splitlines()[-1])
     return result["items"], result["unit"]
 
 
 def race_group(arguments, group, cuda):
-    names, script, extra, uses_torch = GROUPS[group]
-    say(f"{group}: trying the peer's settings")
-    tried = {s: run_peer(arguments, script, extra, s)
-             for s in settings(arguments.cpus, uses_torch)}
-    kept = contenders(tried)
-    say(f"{group}: in the race: " + ", ".join(f"torch {t} blas {b} threads" for t, b in kept))
+    names, peers = GROUPS[group]
+    kept = {}  # (peer, setting) -> script and arguments
+    for peer, what in peers.items():
+        if peer == JAX and not arguments.jax:
+            continue
+        say(f"{group}: trying the settings of {peer}")
+        tried = {s: run_peer(arguments, peer, *what, s) for s in settings(arguments.cpus, THREADS[peer])}
+        for setting in contenders(tried):
+            kept[peer, setting] = what
+    say(f"{group}: in the race: " + ", ".join(f"{peer} {t} blas {b} threads" for peer, (t, b) in kept))
 
-    ours, theirs, on_cuda, about = {}, {s: {} for s in kept}, {}, {}
-    for number in range(arguments.rounds):
+    ours, theirs, on_cuda, about = {}, {k: {} for k in kept}, {}, {}
+    for number in range(arguments.rounds if kept else 0):
         say(f"{group}: round {number + 1} of {arguments.rounds}")
         device, items = run_invar(arguments, names)
+        arguments.on = device
         for name, item in items.items():
             about[name] = item
             ours.setdefault(name, []).append(item["value"])
-        for setting in kept:
-            for name, value in run_peer(arguments, script, extra, setting)[0].items():
-                theirs[setting].setdefault(name, []).append(value)
-        if cuda:
-            values, _ = run_peer(arguments, script, extra, (arguments.cpus, 1), "cuda")
+        for (peer, setting), what in kept.items():
+            for name, value in run_peer(arguments, peer, *what, setting)[0].items():
+                theirs[peer, setting].setdefault(name, []).append(value)
+        if cuda and PYTORCH in peers:
+            values, _ = run_peer(arguments, PYTORCH, *peers[PYTORCH], (arguments.cpus, 1), "cuda")
             for name, value in values.items():
                 on_cuda.setdefault(name, []).append(value)
-    return device, [judge(name, about[name], ours[name], theirs, on_cuda) for name in ours
-                    if any(peer_item(name) in values for values in theirs.values())]
+    return [judge(name, about[name], ours[name], theirs, on_cuda) for name in ours
+            if any(item in values for values in theirs.values() for item in peer_items(name))]
 
 
 def judge(name, item, ours, theirs, on_cuda):
-    """One item: ours, the peer's best setting, and the peer on CUDA."""
+    """One item: ours, the best setting and form of each peer, and the peer on CUDA."""
     higher = item["better"] == "higher"
-    unit, peer_name = item["unit"], peer_item(name)
-    choose = max if higher else min
-    setting = choose((s for s in theirs if peer_name in theirs[s]),
-                     key=lambda s: statistics.median(theirs[s][peer_name]))
-    result = {"name": name, "unit": unit, "better": item["better"], "invar": summary(ours),
-              "peer": {**summary(theirs[setting][peer_name]),
-                       "torch_threads": setting[0], "openblas_threads": setting[1]},
-              "speedup": speedups(ours, theirs[setting][peer_name], higher)}
-    if peer_name in on_cuda:
-        result["cuda"] = summary(on_cuda[peer_name])
-        result["speedup_cuda"] = speedups(ours, on_cuda[peer_name], higher)
+    result = {"name": name, "unit": item["unit"], "better": item["better"], "invar": summary(ours), "peers": {}}
+    for (peer, (threads, blas_threads)), values in theirs.items():
+        for form in peer_items(name):
+            if form not in values:
+                continue
+            this = {**summary(values[form]), "item": form, "threads": threads, "openblas_threads": blas_threads,
+                    "speedup": speedups(ours, values[form], higher)}
+            best = result["peers"].get(peer)
+            if not best or this["speedup"]["ratio"] < best["speedup"]["ratio"]:
+                result["peers"][peer] = this
+    result["best"] = min(result["peers"], key=lambda peer: result["peers"][peer]["speedup"]["ratio"])
+    result["speedup"] = result["peers"][result["best"]]["speedup"]
+    if peer_items(name)[0] in on_cuda:
+        result["cuda"] = summary(on_cuda[peer_items(name)[0]])
+        result["speedup_cuda"] = speedups(ours, on_cuda[peer_items(name)[0]], higher)
     return result
 
 
@@ -201,14 +223,14 @@ def interval(speedup):
 
 
 def table(items):
+    peers = [p for p in (PYTORCH, JAX, OPENBLAS) if any(p in item["peers"] for item in items)]
     cuda = any("cuda" in item for item in items)
-    lines = [f"{'item':<44}{'unit':<11}{'invar':>11} {'+-':>4} {'peer':>10} {'+-':>4}  "
-             f"{'times as fast':<22}" + (f"{'cuda':>10} {'+-':>4}  times as fast" if cuda else "")]
+    lines = [f"{'item':<44}{'unit':<11}{'invar':>11} {'+-':>4}" + "".join(f"{p:>12} {'+-':>4}" for p in peers) +
+             f"  {'times as fast as the best':<27}" + (f"{'cuda':>10} {'+-':>4}  times as fast" if cuda else "")]
     for item in items:
-        lines.append(f"{item['name']:<44}{item['unit']:<10} {cell(item['invar'])} "
-                     f"{cell(item['peer'])}  {interval(item['speedup']):<22}" +
-                     (f"{cell(item.get('cuda'))}  {interval(item.get('speedup_cuda'))}"
-                      if cuda else ""))
+        lines.append(f"{item['name']:<44}{item['unit']:<10} {cell(item['invar'])}" +
+                     "".join(f" {cell(item['peers'].get(p))}" for p in peers) + f"  {interval(item['speedup']):<27}" +
+                     (f"{cell(item.get('cuda'))}  {interval(item.get('speedup_cuda'))}" if cuda else ""))
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -217,7 +239,7 @@ def table(items):
 def find_invar():
     root = os.path.dirname(os.path.dirname(HERE))
     built = [path for path in glob.glob(os.path.join(root, "build*/src/cli/invar"))
-             if os.access(path, os.X_OK)]
+             if os.access(path, os.X_OK) and "build-asan" not in path]
     return max(built, key=os.path.getmtime) if built else shutil.which("invar")
 
 
@@ -249,6 +271,18 @@ def find_python(named):
     return None, None
 
 
+def find_jax(named):
+    """A Python with JAX and its version; or (None, None)."""
+    for program in [named] if named else [sys.executable, "python3"]:
+        try:
+            result = subprocess.run([program, "-c", "import jax; print(jax.__version__)"], capture_output=True, text=True)
+        except OSError:
+            continue
+        if result.returncode == 0:
+            return program, result.stdout.strip()
+    return None, None
+
+
 def slow_blas(libraries):
     """The reference BLAS among mapped libraries, if nothing faster is there: some hundred times slower
     than what anyone would use. A BLAS inside PyTorch or NumPy does not show, and is a fast one."""
@@ -264,6 +298,7 @@ def main():
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
     parser.add_argument("--invar", default=find_invar(), help="the program to race")
     parser.add_argument("--python", help="a Python with PyTorch and NumPy")
+    parser.add_argument("--jax", help="a Python with JAX")
     parser.add_argument("--device", help="as in `invar bench --device`")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--time", type=float, default=1.0, help="seconds an item, in every round")
@@ -286,21 +321,28 @@ def main():
         parser.error(f"the peer's BLAS is the reference implementation "
                      f"({slow_blas(about['libraries'])}), which makes no race: install a fast one "
                      f"(Debian: apt install libopenblas0-pthread), or insist with --any-blas")
+    asked = arguments.jax
+    arguments.jax, jax = find_jax(asked)
+    if asked and not jax:
+        parser.error(f"{asked} has no JAX")
+    if not jax:
+        say("no Python with JAX found (--jax PROGRAM): the race is without it")
     cuda = about["cuda"] and not arguments.no_cuda
     arguments.cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") \
         else os.cpu_count() or 1
 
-    items, device = [], None
+    items, arguments.on = [], None
     for group in arguments.groups or GROUPS:
-        device, of_group = race_group(arguments, group, cuda)
-        items += of_group
-    print(f"Invar on {device}; PyTorch {about['torch']} on {arguments.cpus} CPUs"
+        items += race_group(arguments, group, cuda)
+    if not items:
+        parser.error("nothing was raced: the group's peer is not there")
+    print(f"Invar on {arguments.on}; PyTorch {about['torch']}{', JAX ' + jax if jax else ''} on {arguments.cpus} CPUs"
           f"{' and ' + about['cuda'] if cuda else ''}; {arguments.rounds} rounds\n")
     print(table(items))
     if arguments.json:
         with open(arguments.json, "w") as file:
-            json.dump({"host": platform.node(), "system": platform.platform(), "device": device,
-                       "numpy": about["numpy"], "torch": about["torch"], "cuda": about["cuda"],
+            json.dump({"host": platform.node(), "system": platform.platform(), "device": arguments.on,
+                       "numpy": about["numpy"], "torch": about["torch"], "jax": jax, "cuda": about["cuda"],
                        "cpus": arguments.cpus, "rounds": arguments.rounds,
                        "seconds": arguments.time, "items": items}, file, indent=1)
             file.write("\n")

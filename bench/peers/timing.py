@@ -1,6 +1,7 @@
 """What the peers share: options, and timing a function as `invar bench` does."""
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -21,6 +22,20 @@ def prepare(torch, arguments):
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     return torch.cuda.synchronize if arguments.device == "cuda" else lambda: None
+
+
+def jax_options(description):
+    """A parser of what JAX's peers take, and what makes its arguments true: call both before JAX is loaded."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--threads", type=int, default=0, help="1: one thread; else all")
+    parser.add_argument("--device", default="cpu", help="cpu, the only one that is raced")
+    parser.add_argument("--time", type=float, default=1.0, help="seconds an item")
+    return parser
+
+
+def prepare_jax(arguments):
+    if arguments.threads == 1:
+        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
 def median_ms(function, synchronize, seconds):

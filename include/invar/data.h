@@ -44,8 +44,9 @@ typedef enum { IV_PART_ALL, IV_PART_TRAINING, IV_PART_TEST } iv_dataset_part;
  * function that makes them (built in) or the files that they are read from. */
 typedef struct iv_dataset_info iv_dataset_info;
 struct iv_dataset_info {
-    const char *name;  /* as specs and commands write it; the folder of its files */
-    const char *title; /* one line: what it is */
+    const char *name;      /* as specs and commands write it; the folder of its files */
+    const char *title;     /* one line: what it is */
+    const char *reference; /* to cite, as BibTeX; NULL: nothing to cite */
     size_t channels, height, width;
     size_t n_classes;
     size_t n_training, n_test; /* official numbers of images; 0: as many as wanted */

@@ -32,6 +32,10 @@
  * that P stays positive definite for any batch. Before the first step A = b = 0 whatever L is then: the
  * initial deviation is what its logits are sampled with, and no more.
  *
+ * A step may gather `every` batches before q moves: g and k are then means over all of their rows, B
+ * counts them all, and s counts moves. So the factor is computed once for several steps of what makes
+ * the features.
+ *
  * The means move by less than that where the sum over classes of d^T P_c d / 2, d the move, is more
  * than `trust` n; b is then P_c mean_c as it is. The curvatures of a wide first q belong to logits that
  * are far off, and its steps would throw the means out of reach.
@@ -61,13 +65,15 @@ extern "C" {
 
 typedef struct iv_posterior iv_posterior;
 
-/* rho of step s = 0, 1, ...: `rate` while s < hold, then rate hold / s, at least `least`. And how far
- * the means may move in a step, as their share of KL(q after || q before), in nats a datum. */
+/* rho of step s = 0, 1, ...: `rate` while s < hold, then rate hold / s, at least `least`. How far
+ * the means may move in a step, as their share of KL(q after || q before), in nats a datum. And of how
+ * many batches a step is. */
 typedef struct {
     float rate; /* in (0, 1] */
     uint32_t hold;
-    float least; /* in [0, rate] */
-    float trust; /* 0: any distance */
+    float least;    /* in [0, rate] */
+    float trust;    /* 0: any distance */
+    uint32_t every; /* batches of a step, from 1 on */
 } iv_newton_schedule;
 
 typedef struct {
@@ -142,7 +148,7 @@ iv_status iv_posterior_append_update(iv_posterior *posterior, iv_sequence *seque
 
 /* Append the end of a step of natural gradients, instead: from a batch's features [R][B, H] and
  * curvatures [R][B, C] (iv_sampled_cross_entropy), where the plan left them, and the gradient to the
- * mean. About C H^2 (B + H) operations beyond those of the graph.
+ * mean. About C H^2 (B + H / every) operations beyond those of the graph.
  *
  * What is factored is P with its diagonal larger by H 2^-23 of itself, for what rounding takes from
  * it. Should a P not be positive definite all the same, its L stays for the step. */

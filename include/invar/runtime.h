@@ -202,6 +202,14 @@ typedef iv_status (*iv_sequence_function)(iv_context *context, cl_command_queue 
 iv_status iv_sequence_call(iv_sequence *sequence, const char *label, iv_sequence_function function,
                            void *state);
 
+/* Launches and calls that are appended from here on belong to the steps with step % period == phase
+ * alone, and iv_sequence_run passes over them in others; period 1, phase 0: to all steps, as at the
+ * start. phase < period. */
+void iv_sequence_only(iv_sequence *sequence, uint32_t period, uint32_t phase);
+
+/* After how many steps what is run repeats: the largest period that was asked for. */
+uint32_t iv_sequence_period(const iv_sequence *sequence);
+
 /* Device memory that lives as long as the sequence. */
 iv_status iv_sequence_buffer(iv_sequence *sequence, size_t bytes, cl_mem *buffer);
 
@@ -236,6 +244,7 @@ typedef struct {
 } iv_profile;
 
 /* Run n_runs >= 1 times with an event a launch, steps `step`, step + 1, ..., and keep the fastest.
+ * Each run has all launches, those of some steps alone (iv_sequence_only) too.
  * The context must have been made with profiling: IV_EINVAL otherwise. Launches follow one another
  * in one queue, not in lanes. Times are 0 where the driver says none. Waits. Free with
  * iv_profile_clear; empty after a failure. */

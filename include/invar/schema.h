@@ -107,8 +107,9 @@ typedef struct iv_spec_check iv_spec_check; /* a spec that is being checked */
 
 /* Its keys have the rows of every IV_KEYS_... below, but for IV_KEYS_ADAM. */
 typedef struct {
-    const char *study; /* the spec's `study` */
-    const char *title; /* one line: what it asks, and whose paper it is */
+    const char *study;     /* the spec's `study` */
+    const char *title;     /* one line: what it asks, and whose paper it is */
+    const char *reference; /* the paper as BibTeX; NULL: there is none */
     const iv_key *keys;
     size_t n_keys;
     const iv_metric_def *(*metric)(size_t i); /* the i-th, NULL past the last */

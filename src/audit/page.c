@@ -91,6 +91,32 @@ static iv_status add_tables(iv_text *page, const iv_audit *audit, iv_error *erro
     return IV_OK;
 }
 
+/* The largest singular values of the Jacobians, of networks whose Jacobians were taken. */
+static void add_spectra(iv_text *page, const iv_audit *audit) {
+    enum { MOST = 10 };
+    size_t most = 0;
+    for (size_t i = 0; i < audit->n_models; i++) {
+        const iv_audit_model *model = &audit->models[i];
+        const size_t n = model->n_images[IV_AUDIT_SPECTRUM] ? model->width[IV_AUDIT_SPECTRUM] : 0;
+        if (n > most) most = n < MOST ? n : MOST;
+    }
+    if (most == 0) return;
+    iv_text_add(page, "<h2>Singular values of the Jacobian</h2>\n");
+    iv_page_open_box(page, "Singular values");
+    iv_text_add(page, "<table>\n<thead><tr><th scope=\"col\"></th>");
+    for (size_t k = 0; k < most; k++) iv_text_format(page, "<th scope=\"col\">%zu</th>", k + 1);
+    iv_text_add(page, "</tr></thead>\n<tbody>\n");
+    for (size_t i = 0; i < audit->n_models; i++) {
+        const iv_audit_model *model = &audit->models[i];
+        if (model->n_images[IV_AUDIT_SPECTRUM] == 0) continue;
+        iv_page_element(page, "<tr><th scope=\"row\">", model->name, "</th>");
+        for (size_t k = 0; k < most && k < model->width[IV_AUDIT_SPECTRUM]; k++)
+            iv_text_format(page, "<td>%.3g</td>", model->all[IV_AUDIT_SPECTRUM][k].value);
+        iv_text_add(page, "</tr>\n");
+    }
+    iv_text_add(page, "</tbody>\n</table>\n</div>\n");
+}
+
 /* ------------------------------------------------------------------ directions and curves */
 
 static void add_directions(iv_text *page, const iv_audit_model *model) {
@@ -144,13 +170,15 @@ static iv_status add_curves(iv_text *page, const iv_audit *audit, const char *fi
 
 /* ------------------------------------------------------------------ the worst images */
 
-enum { LABEL = 16 };
+enum { LABEL = 16, PICTURE = 84, MOST_SIDE = 1000 }; /* characters; pixels of a side */
 
 /* Write a row of pictures [n, planes, height, width] and put it on the page. */
 static iv_status add_row(iv_text *page, const iv_audit *audit, const iv_audit_worst *worst,
                          bool saliency, const char *const *labels, const char *alt,
                          const char *path, iv_error *error) {
     const iv_image_shape shape = audit->shape;
+    const size_t side = shape.height > shape.width ? shape.height : shape.width;
+    if ((shape.planes != 1 && shape.planes != 3) || side > MOST_SIDE) return IV_OK;
     const iv_image_grid grid = {.images = saliency ? worst->saliency : worst->pixels,
                                 .rows = 1,
                                 .columns = worst->n_shown,
@@ -158,8 +186,8 @@ static iv_status add_row(iv_text *page, const iv_audit *audit, const iv_audit_wo
                                 .width = shape.width,
                                 .planes = shape.planes,
                                 .is_signed = saliency,
+                                .zoom = side < PICTURE ? (unsigned)(PICTURE / side) : 1,
                                 .column_labels = labels};
-    if (shape.planes != 1 && shape.planes != 3) return IV_OK;
     const iv_status status = iv_image_grid_write(&grid, path, error);
     return status == IV_OK ? iv_page_add_picture(page, path, alt, true, error) : status;
 }
@@ -251,17 +279,23 @@ static iv_status add_page(iv_text *page, const iv_audit *audit, const char *figu
     iv_text_add(page, "<h2>In words</h2>\n");
     add_networks(page, audit);
     iv_status status = add_tables(page, audit, error);
+    add_spectra(page, audit);
     if (status == IV_OK) status = add_curves(page, audit, figures, error);
     if (audit->n_models > 0 && audit->models[0].directions)
         iv_text_add(page, "<h2>Directions of the affine algebra</h2>\n");
     for (size_t i = 0; i < audit->n_models; i++) add_directions(page, &audit->models[i]);
     if (has_worst(audit))
-        iv_text_add(page,
-                    "<h2>Worst images</h2>\n<p class=\"note\">The images whose class "
-                    "distributions move most (DI), with the predicted class and its "
-                    "probability under each element; below, where that is known, the saliency "
-                    "maps of the class predicted at the image itself: red where a brighter "
-                    "pixel raises its logit, blue where it lowers it.</p>\n");
+        iv_text_format(
+            page,
+            "<h2>Worst images</h2>\n<p class=\"note\">The images whose class "
+            "distributions move most (DI), with the predicted class and its "
+            "probability under each element; below, where that is known, the saliency "
+            "maps of the class predicted at the image itself: %s.</p>\n",
+            audit->shape.planes == 3
+                ? "a colour is lighter than grey where more of it raises the logit of "
+                  "that class, darker where it lowers it"
+                : "red where a brighter pixel raises the logit of that class, blue where "
+                  "it lowers it");
     for (size_t i = 0; i < audit->n_models && status == IV_OK; i++)
         status = add_worst(page, audit, i, figures, error);
     iv_text_add(page, "<h2>What the metrics mean</h2>\n<dl>\n");

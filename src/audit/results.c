@@ -2,6 +2,7 @@
 #include "audit/audit.h"
 
 #include "runtime/numeric.h"
+#include "runtime/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -90,6 +91,7 @@ iv_status iv_audit_table(const iv_audit *audit, char **out, iv_error *error) {
                        audit->n_images, audit->data, audit->group, audit->n_elements);
         add_table(&text, lines, audit->n_models + 1);
         for (size_t i = 0; i < audit->n_models; i++) add_directions(&text, &audit->models[i]);
+        if (text.data) iv_tame(text.data); /* names of files may hold anything */
         status = iv_text_take(&text, out, error);
     }
     free(lines);

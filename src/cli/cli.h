@@ -66,8 +66,8 @@ struct cli_command {
     int (*run)(const cli_arguments *arguments);
 };
 
-extern const cli_command cli_audit, cli_bench, cli_check, cli_completion, cli_data, cli_devices,
-    cli_eval, cli_export, cli_report, cli_resume, cli_run, cli_spec, cli_tune;
+extern const cli_command cli_audit, cli_bench, cli_check, cli_cite, cli_completion, cli_data,
+    cli_devices, cli_eval, cli_export, cli_man, cli_report, cli_resume, cli_run, cli_spec, cli_tune;
 
 /* Number i of the commands, in the order of help; NULL after the last. */
 const cli_command *cli_command_get(size_t i);

@@ -1,6 +1,8 @@
 /* invar audit: how invariant networks are that were trained anywhere. */
 #include "cli/cli.h"
 
+#include "runtime/text.h"
+
 #include <invar/audit.h>
 
 #include <math.h>
@@ -211,10 +213,18 @@ static iv_status read_networks(const cli_arguments *arguments, networks *all, iv
 
 /* ------------------------------------------------------------------ the subcommand */
 
+/* Names come from files. */
+static void say_name(const iv_audit_model *model) {
+    char name[1024];
+    snprintf(name, sizeof name, "%s", model->name);
+    iv_tame(name);
+    fprintf(stderr, "%s: %s\n", name, model->architecture);
+}
+
 static void say_notes(const iv_audit *audit) {
     for (size_t i = 0; i < audit->n_models; i++) {
         const iv_audit_model *model = &audit->models[i];
-        fprintf(stderr, "%s: %s\n", model->name, model->architecture);
+        say_name(model);
         for (const char *at = model->notes; *at;) {
             const size_t n = strcspn(at, "\n");
             fprintf(stderr, "    %.*s\n", (int)n, at);

@@ -18,6 +18,16 @@ static const iv_dataset_info table[] = {
     {
         .name = "mnist",
         .title = "handwritten digits, 70000 of 28 x 28 (LeCun, Cortes, Burges)",
+        .reference = "@article{lecun1998gradient,\n"
+                     "  author  = {LeCun, Yann and Bottou, L{\\'e}on and Bengio, Yoshua and\n"
+                     "             Haffner, Patrick},\n"
+                     "  title   = {Gradient-Based Learning Applied to Document Recognition},\n"
+                     "  journal = {Proceedings of the IEEE},\n"
+                     "  volume  = {86},\n"
+                     "  number  = {11},\n"
+                     "  pages   = {2278--2324},\n"
+                     "  year    = {1998}\n"
+                     "}\n",
         .channels = 1,
         .height = 28,
         .width = 28,
@@ -36,6 +46,14 @@ static const iv_dataset_info table[] = {
     {
         .name = "fashion-mnist",
         .title = "articles of clothing, 70000 of 28 x 28 (Xiao, Rasul, Vollgraf 2017)",
+        .reference = "@misc{xiao2017fashion,\n"
+                     "  author = {Xiao, Han and Rasul, Kashif and Vollgraf, Roland},\n"
+                     "  title  = {Fashion-{MNIST}: a Novel Image Dataset for Benchmarking Machine\n"
+                     "            Learning Algorithms},\n"
+                     "  year   = {2017},\n"
+                     "  eprint = {1708.07747},\n"
+                     "  archiveprefix = {arXiv}\n"
+                     "}\n",
         .channels = 1,
         .height = 28,
         .width = 28,
@@ -54,6 +72,12 @@ static const iv_dataset_info table[] = {
     {
         .name = "cifar10",
         .title = "photographs of ten kinds, 60000 of 3 x 32 x 32 (Krizhevsky 2009)",
+        .reference = "@techreport{krizhevsky2009learning,\n"
+                     "  author      = {Krizhevsky, Alex},\n"
+                     "  title       = {Learning Multiple Layers of Features from Tiny Images},\n"
+                     "  institution = {University of Toronto},\n"
+                     "  year        = {2009}\n"
+                     "}\n",
         .channels = 3,
         .height = 32,
         .width = 32,

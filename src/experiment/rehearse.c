@@ -30,12 +30,12 @@ static iv_status time_piece(iv_context *context, iv_plan *plan, uint32_t *step, 
     return status;
 }
 
-/* The median of a few pieces of so many steps that a piece lasts long enough. */
+/* The median of a few pieces of so many steps that a piece lasts long enough, and has all launches. */
 static iv_status time_steps(iv_context *context, iv_plan *plan, double *seconds) {
     const double start = iv_seconds();
     double pieces[MOST_PIECES];
     size_t n_pieces = 1;
-    uint32_t step = 0, n = 1;
+    uint32_t step = 0, n = iv_sequence_period(iv_plan_sequence(plan));
     iv_status status = time_piece(context, plan, &step, n, &pieces[0]); /* warms up */
     if (status == IV_OK) status = time_piece(context, plan, &step, n, &pieces[0]);
     while (status == IV_OK && pieces[0] < piece_seconds) {

@@ -3,6 +3,7 @@
 
 #include "runtime/lanes.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ iv_status iv_sequence_create(iv_context *context, iv_sequence **sequence) {
     if (!*sequence) return iv_fail(&context->error, IV_ENOMEM, "no memory for a sequence");
     (*sequence)->context = context;
     (*sequence)->launch.sequence = *sequence;
+    (*sequence)->period = (*sequence)->longest_period = 1;
     return IV_OK;
 }
 
@@ -56,6 +58,17 @@ iv_context *iv_sequence_context(const iv_sequence *sequence) {
 
 void iv_sequence_set_members(iv_sequence *sequence, size_t n_members) {
     sequence->n_members = n_members;
+}
+
+void iv_sequence_only(iv_sequence *sequence, uint32_t period, uint32_t phase) {
+    assert(phase < period);
+    sequence->period = period;
+    sequence->phase = phase;
+    if (period > sequence->longest_period) sequence->longest_period = period;
+}
+
+uint32_t iv_sequence_period(const iv_sequence *sequence) {
+    return sequence->longest_period;
 }
 
 size_t iv_sequence_length(const iv_sequence *sequence) {
@@ -270,7 +283,10 @@ static iv_status append_entry(iv_sequence *sequence, const iv_entry *entry) {
                        &sequence->entries_capacity, sizeof *sequence->entries);
     if (!grown) return IV_ENOMEM;
     sequence->entries = grown;
-    sequence->entries[sequence->n_entries++] = *entry;
+    iv_entry *appended = &sequence->entries[sequence->n_entries++];
+    *appended = *entry;
+    appended->period = sequence->period;
+    appended->phase = sequence->phase;
     return IV_OK;
 }
 
@@ -360,6 +376,7 @@ iv_status iv_sequence_run(iv_sequence *sequence, uint32_t step) {
     iv_status status = iv_sequence_set_step(sequence, step);
     for (size_t i = 0; i < sequence->n_entries && status == IV_OK; i++) {
         const iv_entry *entry = &sequence->entries[i];
+        if (step % entry->period != entry->phase) continue;
         const bool shared = divide && entry->by_member, wanted = shared && !first;
         if (wanted != divided) status = wanted ? iv_lanes_fork(context) : iv_lanes_join(context);
         divided = wanted;

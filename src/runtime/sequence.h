@@ -12,6 +12,7 @@ typedef struct {
     size_t global[3];
     size_t local[3];
     bool by_member;                /* the last dimension counts members */
+    uint32_t period, phase;        /* runs in steps with step % period == phase */
     iv_sequence_function function; /* NULL for a launch */
     void *state;
 } iv_entry;
@@ -51,9 +52,10 @@ struct iv_sequence {
     size_t n_buffers, buffers_capacity;
     iv_scratch *scratch;
     size_t n_scratch, scratch_capacity;
-    size_t n_members; /* of launches that end by member; 0: not said */
-    unsigned n_runs;  /* so far; counted to IV_SEQUENCE_FIRST_RUNS */
-    iv_launch launch; /* the one being described */
+    size_t n_members;                       /* of launches that end by member; 0: not said */
+    uint32_t period, phase, longest_period; /* of what is appended now; of all */
+    unsigned n_runs;                        /* so far; counted to IV_SEQUENCE_FIRST_RUNS */
+    iv_launch launch;                       /* the one being described */
 };
 
 /* PoCL before 6 keeps one loaded function of a kernel for launches from the origin and another for

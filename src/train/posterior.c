@@ -31,14 +31,16 @@ static iv_status check(const iv_posterior_desc *desc, iv_error *error) {
                        (double)desc->alpha_damping);
     if (desc->natural && !desc->logits)
         return iv_fail(error, IV_EINVAL, "natural gradients need sampled logits");
-    if (desc->natural && !(desc->newton.rate > 0.0f && desc->newton.rate <= 1.0f &&
-                           desc->newton.least >= 0.0f && desc->newton.least <= desc->newton.rate &&
-                           desc->newton.trust >= 0.0f && isfinite(desc->newton.trust)))
-        return iv_fail(
-            error, IV_EINVAL,
-            "natural gradients with a rate of %g, at least %g, and a trust of %g: expected a rate "
-            "in (0, 1] and no more than it, and a trust from 0 on",
-            (double)desc->newton.rate, (double)desc->newton.least, (double)desc->newton.trust);
+    if (desc->natural &&
+        !(desc->newton.rate > 0.0f && desc->newton.rate <= 1.0f && desc->newton.least >= 0.0f &&
+          desc->newton.least <= desc->newton.rate && desc->newton.trust >= 0.0f &&
+          isfinite(desc->newton.trust) && desc->newton.every >= 1))
+        return iv_fail(error, IV_EINVAL,
+                       "natural gradients with a rate of %g, at least %g, a trust of %g, every %u "
+                       "batches: expected a rate in (0, 1] and no more than it, a trust from 0 on, "
+                       "and every 1 or more",
+                       (double)desc->newton.rate, (double)desc->newton.least,
+                       (double)desc->newton.trust, (unsigned)desc->newton.every);
     /* kernels count a class's entries in 32 bits */
     if (desc->n_features > UINT16_MAX || desc->n_classes > UINT16_MAX)
         return iv_fail(error, IV_EINVAL, "a posterior of %zu x %zu is too large", desc->n_classes,
@@ -91,6 +93,9 @@ static iv_status create_squares(iv_posterior *p) {
     if (status == IV_OK)
         status = iv_create_zeros(p->context, bytes,
                                  p->desc.natural ? &p->precisions : &p->square_gradients);
+    if (status == IV_OK && p->desc.natural)
+        status = iv_create_zeros(p->context, p->n_members * p->desc.n_classes * n * sizeof(float),
+                                 &p->pull);
     return status;
 }
 
@@ -173,8 +178,8 @@ void iv_posterior_destroy(iv_posterior *p) {
     iv_buffer_release(context, p->eps);
     iv_buffer_release(context, p->adam_scales);
     iv_buffer_release(context, p->sample);
-    cl_mem const buffers[] = {p->row_kl,  p->row_squares,      p->alpha,      p->prior,
-                              p->squares, p->square_gradients, p->precisions, p->kl};
+    cl_mem const buffers[] = {p->row_kl,           p->row_squares, p->alpha, p->prior, p->squares,
+                              p->square_gradients, p->precisions,  p->pull,  p->kl};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         iv_buffer_release(context, buffers[i]);
     iv_optimizer_destroy(p->optimizer);

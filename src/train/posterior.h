@@ -36,6 +36,7 @@ struct iv_posterior {
     cl_mem squares;          /* [R, C, H, H] L */
     cl_mem square_gradients; /* likewise, with Adam */
     cl_mem precisions;       /* likewise, of natural gradients: P, in reverse order */
+    cl_mem pull;             /* [R, C, H]: what pulls at the means, of the batches so far */
 
     cl_mem kl; /* [R] */
 

@@ -60,7 +60,8 @@ static const char *const mean_states[] = {"posterior.mean", "posterior.mean.adam
 static const char *const factor_states[] = {"posterior.factor", "posterior.factor.adam.mean",
                                             "posterior.factor.adam.variance"};
 
-static const char precision_state[] = "posterior.precision", alpha_state[] = "posterior.alpha";
+static const char precision_state[] = "posterior.precision", alpha_state[] = "posterior.alpha",
+                  pull_state[] = "posterior.pull";
 
 static const char *kind_in(const iv_safetensors *checkpoint) {
     if (iv_safetensors_find(checkpoint, precision_state)) return natural;
@@ -121,6 +122,8 @@ void iv_posterior_declare(iv_posterior *p) {
     keep(p, mean_states, p->mean->values, p->optimizer->states, p->mean->stride);
     if (!p->desc.point) keep(p, factor_states, p->factor, p->factor_states, n_packed);
     if (p->desc.natural) keep_one(p, precision_state, p->precisions, n_classes * n * n);
+    if (p->desc.natural && p->desc.newton.every > 1)
+        keep_one(p, pull_state, p->pull, n_classes * n);
     if (p->desc.alpha_damping > 0) keep_one(p, alpha_state, p->alpha, 1);
 }
 

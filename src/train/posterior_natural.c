@@ -16,12 +16,12 @@ typedef struct {
     iv_sequence *sequence;
     size_t n, n_classes, n_matrices, n_rows;
     iv_view features, curvatures;
-    cl_mem pull, half, step; /* [R, C, H]: what pulls at the means, L^T of it, L of that */
-    cl_mem rates;            /* [R, RATES] */
-    cl_mem shares;           /* [R] */
-    cl_mem weighted;         /* [R, B, H] */
-    cl_mem inverses;         /* [R, C, H, H] */
-    cl_mem failed;           /* int [R, C] */
+    cl_mem half, step; /* [R, C, H]: L^T of what pulls at the means, L of that */
+    cl_mem rates;      /* [R, RATES] */
+    cl_mem shares;     /* [R] */
+    cl_mem weighted;   /* [R, B, H] */
+    cl_mem inverses;   /* [R, C, H, H] */
+    cl_mem failed;     /* int [R, C] */
 } newton;
 
 static iv_launch *begin(const newton *s, const char *function) {
@@ -43,8 +43,7 @@ static iv_status create_scratch(newton *s) {
     const size_t n_members = s->p->n_members, n_weights = s->n_matrices * s->n;
     const size_t matrix_bytes = s->n * s->n * sizeof(float);
     iv_sequence *sequence = s->sequence;
-    iv_status status = iv_sequence_buffer(sequence, n_weights * sizeof(float), &s->pull);
-    if (status == IV_OK) status = iv_sequence_buffer(sequence, n_weights * sizeof(float), &s->half);
+    iv_status status = iv_sequence_buffer(sequence, n_weights * sizeof(float), &s->half);
     if (status == IV_OK) status = iv_sequence_buffer(sequence, n_weights * sizeof(float), &s->step);
     if (status == IV_OK)
         status = iv_sequence_buffer(sequence, RATES * n_members * sizeof(float), &s->rates);
@@ -70,11 +69,12 @@ static iv_status append_rates(const newton *s) {
     iv_arg_buffer(launch, s->rates);
     iv_arg_float(launch, p->desc.newton.trust);
     iv_arg_float(launch, (float)p->desc.n_data);
-    iv_arg_uint(launch, s->n_rows);
+    iv_arg_uint(launch, s->n_rows * p->desc.newton.every);
     iv_arg_float(launch, p->desc.newton.rate);
     iv_arg_uint(launch, p->desc.newton.hold);
     iv_arg_float(launch, p->desc.newton.least);
     iv_arg_uint(launch, p->n_members);
+    iv_arg_uint(launch, p->desc.newton.every);
     iv_arg_step(launch);
     return iv_launch_end(launch, 1, &p->n_members, NULL);
 }
@@ -87,9 +87,11 @@ static iv_status append_pull(const newton *s) {
     iv_arg_uint(launch, p->mean->stride);
     iv_arg_buffer(launch, p->prior);
     iv_arg_buffer(launch, s->rates);
-    iv_arg_buffer(launch, s->pull);
+    iv_arg_buffer(launch, p->pull);
     iv_arg_uint(launch, s->n_classes * s->n);
     iv_arg_uint(launch, s->n_rows);
+    iv_arg_uint(launch, p->desc.newton.every);
+    iv_arg_step(launch);
     return end_of_weights(s, launch);
 }
 
@@ -199,7 +201,7 @@ static iv_status append_shares(const newton *s) {
 }
 
 static iv_status append_move(const newton *s) {
-    iv_status status = append_product(s, s->pull, false, s->half);
+    iv_status status = append_product(s, s->p->pull, false, s->half);
     if (status == IV_OK) status = append_shares(s);
     if (status == IV_OK) status = append_product(s, s->half, true, s->step);
     if (status != IV_OK) return status;
@@ -222,14 +224,20 @@ iv_status iv_posterior_append_newton(iv_posterior *p, iv_sequence *sequence, siz
                 .n_rows = n_rows,
                 .features = features,
                 .curvatures = curvatures};
+    const uint32_t every = p->desc.newton.every;
     iv_status status = create_scratch(&s);
     if (status == IV_OK) status = iv_posterior_append_statistics(p, sequence);
     if (status == IV_OK) status = iv_posterior_append_kl(p, sequence);
     if (status == IV_OK) status = append_rates(&s);
+    iv_sequence_only(sequence, every, 0);
     if (status == IV_OK) status = iv_posterior_append_alpha(p, sequence);
-    if (status == IV_OK) status = append_pull(&s);
     if (status == IV_OK) status = append_decay(&s);
+    iv_sequence_only(sequence, 1, 0);
+    if (status == IV_OK) status = append_pull(&s);
     for (size_t c = 0; c < s.n_classes && status == IV_OK; c++) status = append_curvature(&s, c);
+    iv_sequence_only(sequence, every, every - 1);
     if (status == IV_OK) status = append_factor(&s);
-    return status == IV_OK ? append_move(&s) : status;
+    if (status == IV_OK) status = append_move(&s);
+    iv_sequence_only(sequence, 1, 0);
+    return status;
 }

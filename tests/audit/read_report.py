@@ -96,6 +96,9 @@ for model, line, shares in zip(audit["models"], metrics[1:], changes[1:]):
     if any(found["prediction_changes"]["value"]):
         check("changes for %s%% of the images when they are %s" % (percents[0], audit["element_names"][1]) in words,
               "changes in words")
+    if "jacobian_spectrum" in found:
+        row = [model["name"]] + ["%.3g" % value for value in found["jacobian_spectrum"]["value"][:10]]
+        check(any(row in table for table in page.tables), row)
     for direction in model.get("directions", []):
         row = ["%.3g" % direction["sensitivity"]] + ["%+.2f" % value for value in list(direction.values())[1:]]
         check(any(row in table for table in page.tables), row)

@@ -236,7 +236,7 @@ static void copy_file(const char *from, const char *to) {
     free(bytes);
 }
 
-#define HOSTILE "<img src=x onerror=alert(1)>&\"',\xff\n"
+#define HOSTILE "\x1b[2J<img src=x onerror=alert(1)>&\"',\xff\n"
 #define FOLDER  "<b>&\"'"
 static void names_of_files_are_text_in_reports(void **state) {
     const char *model = in_scratch(state, HOSTILE ".safetensors");
@@ -245,9 +245,14 @@ static void names_of_files_are_text_in_reports(void **state) {
     assert_ok(&error, iv_make_directories(in_scratch(state, FOLDER), &error));
     copy_file(FROM_PYTORCH("images/images.npy"), in_scratch(state, FOLDER "/images.npy"));
     copy_file(FROM_PYTORCH("images/labels.npy"), in_scratch(state, FOLDER "/labels.npy"));
-    invar_succeeds(state, ARGUMENTS("audit", model, "--data", in_scratch(state, FOLDER),
-                                    "--activation=tanh", "--no-jacobians", "--images=3", "--out",
-                                    in_scratch(state, "out"), "--quiet"));
+    outcome o = invar_with(state, NULL,
+                           ARGUMENTS("audit", model, "--data", in_scratch(state, FOLDER),
+                                     "--activation=tanh", "--no-jacobians", "--images=3", "--out",
+                                     in_scratch(state, "out")));
+    assert_status(&o, 0);
+    assert_null(strchr(o.out, '\x1b'));
+    assert_null(strchr(o.err, '\x1b'));
+    outcome_free(&o);
     assert_report_is_good(state, in_scratch(state, "out"));
     char *html = slurp(in_scratch(state, "out/report.html"), NULL);
     char *csv = slurp(in_scratch(state, "out/audit.csv"), NULL);
@@ -255,7 +260,7 @@ static void names_of_files_are_text_in_reports(void **state) {
     assert_contains(html, "of &lt;b&gt;&amp;&quot;");
     assert_lacks(html, "<img src=x");
     assert_lacks(html, "<b>");
-    assert_contains(csv, "\n\"<img src=x onerror=alert(1)>&\"\"',\xef\xbf\xbd\n\",,li,");
+    assert_contains(csv, "\n\"\x1b[2J<img src=x onerror=alert(1)>&\"\"',\xef\xbf\xbd\n\",,li,");
     free(html);
     free(csv);
 }

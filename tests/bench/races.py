@@ -46,9 +46,10 @@ def settings_cover_every_number_of_threads():
     assert race.thread_counts(1) == [1]
     assert race.thread_counts(2) == [1, 2]
     assert race.thread_counts(6) == [1, 2, 4, 6]
-    assert race.settings(2, True) == [(1, 1), (1, 2), (2, 1), (2, 2)]
-    assert race.settings(2, False) == [(1, 1), (1, 2)]
-    many = race.settings(16, True)
+    assert race.settings(2, "torch") == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert race.settings(2, "blas") == [(1, 1), (1, 2)]
+    assert race.settings(2, "jax") == [(1, 1), (2, 1)] and race.settings(1, "jax") == [(1, 1)]
+    many = race.settings(16, "torch")
     assert (16, 16) in many and (16, 1) in many and (1, 16) in many and (1, 1) in many
     assert (4, 2) not in many and len(set(many)) == len(many)
 
@@ -62,23 +63,37 @@ def only_settings_near_the_fastest_stay():
 
 
 def the_best_setting_is_judged_item_by_item():
-    theirs = {(1, 1): {"gemm/a": [10.0, 12.0], "gemm/b": [5.0, 5.0]},
-              (1, 2): {"gemm/a": [8.0, 9.0], "gemm/b": [50.0, 60.0]}}
+    theirs = {("OpenBLAS", (1, 1)): {"gemm/a": [10.0, 12.0], "gemm/b": [5.0, 5.0]},
+              ("OpenBLAS", (1, 2)): {"gemm/a": [8.0, 9.0], "gemm/b": [50.0, 60.0]}}
     item = {"better": "higher", "unit": "GFLOP/s"}
     a = race.judge("gemm/a", item, [22.0, 22.0], theirs, {})
     b = race.judge("gemm/b", item, [11.0, 11.0], theirs, {"gemm/b": [110.0, 110.0]})
-    assert (a["peer"]["median"], a["peer"]["openblas_threads"]) == (11.0, 1)
-    assert (b["peer"]["median"], b["peer"]["openblas_threads"]) == (55.0, 2)
+    of_a, of_b = a["peers"]["OpenBLAS"], b["peers"]["OpenBLAS"]
+    assert (of_a["median"], of_a["openblas_threads"]) == (11.0, 1)
+    assert (of_b["median"], of_b["openblas_threads"]) == (55.0, 2)
     assert a["speedup"]["ratio"] == 2.0 and b["speedup"]["ratio"] == 0.2
     assert b["speedup_cuda"]["ratio"] == 0.1 and "cuda" not in a
     lines = race.table([a, b]).splitlines()
     assert len(lines) == 3 and "2.00 [" in lines[1] and "0.10 [" in lines[2], lines
 
 
+def the_best_peer_counts_in_its_better_form():
+    theirs = {("PyTorch", (1, 1)): {"step/a": [8.0]}, ("JAX", (2, 1)): {"step/a": [6.0], "step/a-x8": [4.0]},
+              ("JAX", (1, 1)): {"step/a": [5.0], "step/a-x8": [7.0]}}
+    item = {"better": "lower", "unit": "ms"}
+    for name in ("step/a-x1", "step/a-x8"):
+        judged = race.judge(name, item, [2.0], theirs, {})
+        assert judged["best"] == "JAX" and judged["speedup"]["ratio"] == 2.0, judged
+        assert judged["peers"]["JAX"]["item"] == "step/a-x8" and judged["peers"]["JAX"]["threads"] == 2, judged
+        assert judged["peers"]["PyTorch"]["speedup"]["ratio"] == 4.0, judged
+    line = race.table([judged]).splitlines()[1]
+    assert line.split()[4] == "8" and line.split()[6] == "4", line
+
+
 def populations_race_against_single_trainings():
-    assert race.peer_item("step/regularization-rotation-4-da-x8") == \
+    assert race.peer_items("step/regularization-rotation-4-da-x8")[0] == \
         "step/regularization-rotation-4-da"
-    assert race.peer_item("gemm/512x128x784-nt-x8") == "gemm/512x128x784-nt-x8"
+    assert race.peer_items("gemm/512x128x784-nt-x8") == ["gemm/512x128x784-nt-x8"]
 
 
 def a_reference_blas_is_noticed():
@@ -110,7 +125,8 @@ def peers_report_the_items_of_invar_bench():
 def main():
     tests = [quantiles_are_those_of_invar_bench, a_speedup_is_above_one_where_ours_is_faster,
              settings_cover_every_number_of_threads, only_settings_near_the_fastest_stay,
-             the_best_setting_is_judged_item_by_item, populations_race_against_single_trainings,
+             the_best_setting_is_judged_item_by_item, the_best_peer_counts_in_its_better_form,
+             populations_race_against_single_trainings,
              a_reference_blas_is_noticed, peers_report_the_items_of_invar_bench]
     print(f"1..{len(tests)}")
     failures = 0

@@ -168,6 +168,47 @@ static void zsh_and_fish_know_the_options(void **state) {
     }
 }
 
+/* ------------------------------------------------------------------ what to cite */
+
+static size_t count(const char *text, const char *part) {
+    size_t n = 0;
+    for (; (text = strstr(text, part)); text += strlen(part)) n++;
+    return n;
+}
+
+static void everything_that_can_be_cited_is_cited_by_default(void **state) {
+    outcome o = invar(state, "cite", NULL);
+    assert_status(&o, 0);
+    assert_contains(o.out, "@software{invar,");
+    assert_int_equal(count(o.out, "\n@"), 6); /* three papers, three published image sets */
+    assert_int_equal(count(o.out, "{"), count(o.out, "}"));
+    outcome_free(&o);
+}
+
+static void a_study_or_an_image_set_is_cited_alone(void **state) {
+    outcome o = invar(state, "cite", "autoencoder", "cifar10", NULL);
+    assert_status(&o, 0);
+    assert_int_equal(count(o.out, "\n@"), 2);
+    assert_contains(o.out, "Arodz");
+    assert_contains(o.out, "Krizhevsky");
+    outcome_free(&o);
+    invar_fails(state, ARGUMENTS("cite", "nothing-of-that-name"), 2, "nothing-of-that-name", NULL);
+}
+
+static void a_spec_is_cited_with_its_paper_and_its_images(void **state) {
+    const char *path = in_scratch(state, "cited.yaml");
+    spill(path, "study: regularization\nname: cited\nseeds: 1\ngroup: {kind: rotation, order: 4}\n"
+                "sweep: {dataset.name: [mnist, digits]}\n"
+                "runs: [{name: DA, method: augmentation}]\nmetrics: {drift: [fashion-mnist]}\n");
+    outcome o = invar(state, "cite", path, NULL);
+    assert_status(&o, 0);
+    assert_int_equal(count(o.out, "\n@"), 3);
+    assert_contains(o.out, "Moskalev");
+    assert_contains(o.out, "LeCun");
+    assert_contains(o.out, "Xiao");
+    outcome_free(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(the_page_in_the_tree_is_what_the_program_prints),
@@ -177,6 +218,9 @@ int main(void) {
         SCRATCH_TEST(a_missing_spec_is_answered_with_those_there_are),
         SCRATCH_TEST(bash_completes_commands_options_and_specs),
         SCRATCH_TEST(zsh_and_fish_know_the_options),
+        SCRATCH_TEST(everything_that_can_be_cited_is_cited_by_default),
+        SCRATCH_TEST(a_study_or_an_image_set_is_cited_alone),
+        SCRATCH_TEST(a_spec_is_cited_with_its_paper_and_its_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

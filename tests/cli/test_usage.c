@@ -2,9 +2,11 @@
 #include "../kit/process.h"
 #include "tiny_spec.h"
 
-static const char *const commands[] = {"run",     "check", "resume", "eval",
-                                       "export",  "audit", "report", "data",
-                                       "devices", "tune",  "bench",  "completion"};
+#include <string.h>
+
+static const char *const commands[] = {"run",   "check",      "resume", "eval",    "export",
+                                       "audit", "report",     "data",   "devices", "tune",
+                                       "bench", "completion", "spec",   "cite",    "man"};
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static void help_lists_every_command(void **state) {
@@ -282,10 +284,61 @@ static void output_that_cannot_be_written_is_a_failure(void **state) {
     outcome_free(&o);
 }
 
+/* Whatever stands behind "    --" in a command's help is an option. */
+static void assert_options(const char *help, const char *page) {
+    static const char before[] = "\n    --";
+    for (const char *at = help; (at = strstr(at, before));) {
+        at += sizeof before - 1;
+        char wanted[64] = "\\-\\-";
+        size_t n = strlen(wanted);
+        for (; n + 3 < sizeof wanted && *at > ' '; at++) {
+            if (*at == '-') wanted[n++] = '\\';
+            wanted[n++] = *at;
+        }
+        wanted[n] = '\0';
+        assert_contains(page, wanted);
+    }
+}
+
+static void the_manual_page_has_every_command_and_option(void **state) {
+    outcome page = invar(state, "man", NULL);
+    assert_status(&page, 0);
+    for (size_t k = 0; k < N_COMMANDS; k++) {
+        char heading[64];
+        snprintf(heading, sizeof heading, "\n.SS invar %s\n", commands[k]);
+        assert_contains(page.out, heading);
+        outcome help = invar(state, commands[k], "--help", NULL);
+        assert_options(help.out, page.out);
+        outcome_free(&help);
+    }
+    outcome_free(&page);
+}
+
+/* What roff does not know it leaves out without a word: every line that begins with a dot is one of
+ * these requests, and every backslash begins one of these escapes. */
+static void the_manual_page_is_roff(void **state) {
+    static const char *const requests[] = {".TH ", ".SH ", ".SS ",  ".PP\n", ".TP\n", ".B ",
+                                           ".I ",  ".BR ", ".br\n", ".nf\n", ".fi\n"};
+    outcome page = invar(state, "man", NULL);
+    assert_status(&page, 0);
+    for (const char *line = page.out; line && *line; line = strchr(line, '\n')) {
+        if (*line == '\n') line++;
+        bool known = *line != '.' && *line != '\'';
+        for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)
+            known = known || strncmp(line, requests[i], strlen(requests[i])) == 0;
+        if (!known) fail_msg("%.*s", (int)strcspn(line, "\n"), line);
+    }
+    for (const char *at = page.out; (at = strchr(at, '\\')); at += 2)
+        assert_true(at[1] == '-' || at[1] == '&' || at[1] == 'e');
+    outcome_free(&page);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(help_lists_every_command),
         SCRATCH_TEST(every_command_explains_itself),
+        SCRATCH_TEST(the_manual_page_has_every_command_and_option),
+        SCRATCH_TEST(the_manual_page_is_roff),
         SCRATCH_TEST(the_version_names_the_program_its_commit_and_opencl),
         SCRATCH_TEST(the_short_forms_say_the_same),
         SCRATCH_TEST(options_are_what_help_says),

@@ -131,6 +131,31 @@ static void queued_runs_keep_their_own_steps(void **state) {
     tear_down(on);
 }
 
+/* In steps 0 .. 6, the sum takes the step's number once in every step, and three more times it in
+ * steps 2 and 5. */
+static void launches_of_some_steps_alone_run_in_those(void **state) {
+    (void)state;
+    enum { STEPS = 7 };
+    bench on = set_up(false, COUNT);
+    cl_mem sum;
+    assert_ok(on.context, iv_sequence_buffer(on.sequence, on.bytes, &sum));
+    assert_ok(on.context, iv_buffer_fill(on.context, sum, 0, on.bytes, 0));
+    assert_int_equal(iv_sequence_period(on.sequence), 1);
+    assert_ok(on.context, append_arguments(on.sequence, (iv_view){on.buffer, 0, 0}, COUNT, 1, 0));
+    iv_sequence_only(on.sequence, 3, 2);
+    assert_ok(on.context, append_axpy(on.sequence, sum, on.buffer, 3, COUNT));
+    iv_sequence_only(on.sequence, 1, 0);
+    assert_ok(on.context, append_axpy(on.sequence, sum, on.buffer, 1, COUNT));
+    assert_int_equal(iv_sequence_period(on.sequence), 3);
+    for (uint32_t step = 0; step < STEPS; step++)
+        assert_ok(on.context, iv_sequence_run(on.sequence, step));
+    float got[COUNT];
+    assert_ok(on.context, iv_buffer_read(on.context, sum, 0, on.bytes, got));
+    for (size_t i = 0; i < COUNT; i++)
+        assert_true(got[i] == STEPS * (STEPS - 1) / 2 + 3 * (2 + 5)); /* exact in float */
+    tear_down(on);
+}
+
 static void two_launches_of_a_kernel_keep_their_own_arguments(void **state) {
     (void)state;
     bench on = set_up(false, 2 * COUNT);
@@ -440,6 +465,7 @@ int main(void) {
         cmocka_unit_test(scratch_is_shared_by_what_has_the_same_use_and_sizes),
         cmocka_unit_test(a_replay_gets_its_step_and_touches_its_views_only),
         cmocka_unit_test(queued_runs_keep_their_own_steps),
+        cmocka_unit_test(launches_of_some_steps_alone_run_in_those),
         cmocka_unit_test(two_launches_of_a_kernel_keep_their_own_arguments),
         cmocka_unit_test(library_calls_run_in_their_place),
         cmocka_unit_test(a_failing_call_ends_the_run),

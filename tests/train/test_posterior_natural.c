@@ -10,7 +10,7 @@ enum { CLASSES = 3, MEMBERS = 2, N_DATA = 20 };
 /* The trust by which some of the trial's steps are held, and some are not. */
 #define SOMETIMES 1.5f
 
-static const iv_newton_schedule schedule = {.rate = 0.4f, .hold = 2, .least = 0.3f};
+static const iv_newton_schedule schedule = {.rate = 0.4f, .hold = 2, .least = 0.3f, .every = 1};
 
 static subject begin(program *p, size_t n_members, uint32_t first_seed, size_t n_features,
                      size_t lanes, float alpha_damping, iv_newton_schedule newton) {
@@ -85,15 +85,15 @@ static void take_step(const subject *s, const batch *b, uint32_t step) {
 
 /* One member: what data say, A and b, and the q that follows. */
 typedef struct {
-    size_t n;
+    size_t n, rows;
     double *matrices, *sums;               /* A [C, H, H], b [C, H] */
     double *precisions, *covariances;      /* [C, H, H] */
     double *means, *largest_errors;        /* [C, H]; [C] of the covariances, in the 2-norm */
     double mean_error, alpha, kl, n_shown; /* the data that q is of */
 } known;
 
-static known known_begin(size_t n, double deviation, double alpha) {
-    known k = {.n = n, .alpha = alpha, .n_shown = 1.0};
+static known known_begin(size_t n, size_t rows, double deviation, double alpha) {
+    known k = {.n = n, .rows = rows, .alpha = alpha, .n_shown = 1.0};
     k.matrices = new_doubles(CLASSES * n * n);
     k.sums = new_doubles(CLASSES * n);
     k.precisions = new_doubles(CLASSES * n * n);
@@ -124,7 +124,7 @@ static void invert(known *k, size_t c) {
     assert_int_equal(LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (int)n, s, (int)n, values), 0);
     const double smallest = values[0], largest = values[n - 1];
     k->largest_errors[c] =
-        4.0 * (double)(n + TRIAL_ROWS) * UNIT_ROUNDOFF * largest / smallest / smallest;
+        4.0 * (double)(n + k->rows) * UNIT_ROUNDOFF * largest / smallest / smallest;
     free(values);
     memcpy(s, p, n * n * sizeof *s);
     assert_int_equal(LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (int)n, s, (int)n), 0);
@@ -177,7 +177,7 @@ static void known_alpha(known *k, double damping, double alpha_of_device) {
     k->alpha = alpha_of_device;
 }
 
-/* What a batch adds: A = keep A + fresh mean(curvature h h^T), and b likewise. */
+/* What batches add: A = keep A + fresh mean(curvature h h^T), and b likewise. */
 static void known_data(known *k, size_t c, const float *features, const float *curvatures,
                        const float *gradients, double keep, double fresh) {
     const size_t n = k->n;
@@ -186,9 +186,9 @@ static void known_data(known *k, size_t c, const float *features, const float *c
         b[i] = keep * b[i] - fresh * (double)gradients[c * n + i];
         for (size_t j = 0; j < n; j++) {
             double sum = 0.0;
-            for (size_t row = 0; row < TRIAL_ROWS; row++)
+            for (size_t row = 0; row < k->rows; row++)
                 sum += (double)curvatures[row * CLASSES + c] * (double)features[row * n + i] *
-                       (double)features[row * n + j] / TRIAL_ROWS;
+                       (double)features[row * n + j] / (double)k->rows;
             a[i * n + j] = keep * a[i * n + j] + fresh * sum;
             b[i] += fresh * sum * k->means[c * n + j];
             k->precisions[(c * n + i) * n + j] = a[i * n + j] + (i == j ? 1.0 / k->alpha : 0.0);
@@ -234,10 +234,11 @@ static bool known_step(known *k, uint32_t step, const float *features, const flo
                        const float *gradients, double damping, double alpha_of_device,
                        double trust) {
     const double rho = step < 2 ? (double)0.4f : fmax((double)0.3f, (double)0.4f * 2.0 / step);
-    const double n_shown = fmin(N_DATA, TRIAL_ROWS / rho);
+    const double n_shown = fmin(N_DATA, (double)k->rows / rho);
     const double keep = (1.0 - rho) * n_shown / k->n_shown, alpha_before = k->alpha;
     k->kl = known_kl(k);
     known_alpha(k, step == 0 ? 0.0 : damping, alpha_of_device);
+    if (k->rows > TRIAL_ROWS) k->kl = known_kl(k); /* at its last batch alpha has moved */
     k->mean_error *= fmax(1.0, keep * k->alpha / alpha_before);
     k->n_shown = n_shown;
     for (size_t c = 0; c < CLASSES; c++) {
@@ -293,24 +294,47 @@ static void assert_known(const subject *s, const known *all) {
     free_model(&m);
 }
 
-static void check_steps(program *p, size_t n, size_t lanes, float damping, float trust) {
+/* Training steps first .. first + every - 1 of the device, and what a member's batches were, one below
+ * the other; gradients are their mean. */
+static batch gather(const subject *s, uint32_t first, uint32_t every) {
+    const size_t n = s->n_features, n_f = TRIAL_ROWS * n, n_c = TRIAL_ROWS * CLASSES;
+    const size_t n_g = s->n_members * CLASSES * n;
+    batch all = {new_floats(every * s->n_members * n_f), new_floats(every * s->n_members * n_c),
+                 new_floats(n_g)};
+    for (uint32_t i = 0; i < every; i++) {
+        batch b = new_batch(s, first + i);
+        take_step(s, &b, first + i);
+        for (size_t r = 0; r < s->n_members; r++) {
+            memcpy(all.features + (r * every + i) * n_f, b.features + r * n_f,
+                   n_f * sizeof *b.features);
+            memcpy(all.curvatures + (r * every + i) * n_c, b.curvatures + r * n_c,
+                   n_c * sizeof *b.curvatures);
+        }
+        for (size_t j = 0; j < n_g; j++) all.gradients[j] += b.gradients[j] / (float)every;
+        free_batch(&b);
+    }
+    return all;
+}
+
+static void check_steps_of(program *p, size_t n, size_t lanes, float damping, float trust,
+                           uint32_t every) {
     const uint32_t n_steps = is_small_run() ? 3 : 5;
+    const size_t rows = every * TRIAL_ROWS;
     iv_newton_schedule newton = schedule;
     newton.trust = trust;
+    newton.every = every;
     subject s = begin(p, MEMBERS, 3, n, lanes, damping, newton);
     uint32_t n_held = 0;
     known all[MEMBERS];
-    for (size_t r = 0; r < MEMBERS; r++) all[r] = known_begin(n, (double)0.8f, 1.5);
+    for (size_t r = 0; r < MEMBERS; r++) all[r] = known_begin(n, rows, (double)0.8f, 1.5);
     for (uint32_t step = 0; step < n_steps; step++) {
         float alphas[MEMBERS];
-        batch b = new_batch(&s, step);
-        take_step(&s, &b, step);
+        batch b = gather(&s, step * every, every);
         assert_ok(s.context, iv_posterior_prior(s.posterior, alphas));
         for (size_t r = 0; r < MEMBERS; r++)
-            n_held +=
-                known_step(&all[r], step, b.features + r * TRIAL_ROWS * n,
-                           b.curvatures + r * TRIAL_ROWS * CLASSES, b.gradients + r * CLASSES * n,
-                           (double)damping, (double)alphas[r], (double)trust);
+            n_held += known_step(&all[r], step, b.features + r * rows * n,
+                                 b.curvatures + r * rows * CLASSES, b.gradients + r * CLASSES * n,
+                                 (double)damping, (double)alphas[r], (double)trust);
         free_batch(&b);
         assert_known(&s, all);
     }
@@ -318,6 +342,10 @@ static void check_steps(program *p, size_t n, size_t lanes, float damping, float
     subject_end(&s);
     assert_true(trust == 0.0f ? n_held == 0 : n_held > 0);
     if (trust == SOMETIMES) assert_true(n_held < MEMBERS * n_steps);
+}
+
+static void check_steps(program *p, size_t n, size_t lanes, float damping, float trust) {
+    check_steps_of(p, n, lanes, damping, trust, 1);
 }
 
 /* ------------------------------------------------------------------ claims */
@@ -331,6 +359,37 @@ static void steps_are_newtons(void **state) {
     check_steps(*state, 211, 1, 1.0f, 0.0f); /* more than a block of the products */
 }
 
+static void steps_of_several_batches_are_one_of_all_their_rows(void **state) {
+    check_steps_of(*state, 19, 1, 0.5f, 0.0f, 3);
+    if (is_small_run()) return;
+    check_steps_of(*state, 19, 1, 0.5f, 1e-4f, 2);
+    check_steps_of(*state, 70, 1, 0.0f, 0.0f, 4);
+}
+
+/* Between its steps q is what it was, to the last bit. */
+static void q_stands_still_until_all_batches_of_a_step_are_there(void **state) {
+    enum { FEATURES = 19, EVERY = 3 };
+    iv_newton_schedule newton = schedule;
+    newton.every = EVERY;
+    subject s = begin(*state, MEMBERS, 3, FEATURES, 1, 0.5f, newton);
+    model before = read_model(&s);
+    for (uint32_t step = 0; step < 2 * EVERY; step++) {
+        batch b = new_batch(&s, step);
+        take_step(&s, &b, step);
+        free_batch(&b);
+        model now = read_model(&s);
+        const size_t n = MEMBERS * CLASSES * FEATURES;
+        const bool same =
+            memcmp(now.means, before.means, n * sizeof *now.means) == 0 &&
+            memcmp(now.factors, before.factors, n * FEATURES * sizeof *now.factors) == 0;
+        assert_int_equal(same, step % EVERY != EVERY - 1);
+        free_model(&before);
+        before = now;
+    }
+    free_model(&before);
+    subject_end(&s);
+}
+
 static void means_move_no_further_than_they_are_trusted(void **state) {
     check_steps(*state, 19, 1, 0.5f, 1e-4f);
     check_steps(*state, 70, 1, 0.0f, SOMETIMES);
@@ -340,7 +399,8 @@ static void means_move_no_further_than_they_are_trusted(void **state) {
  * one step that forgets all before it: covariances stay positive definite. */
 static void hostile_batches_leave_the_covariance_positive_definite(void **state) {
     enum { HOSTILE_STEPS = 12, FEATURES = 33 };
-    static const iv_newton_schedule forgets = {.rate = 1.0f, .hold = 1000, .least = 1.0f};
+    static const iv_newton_schedule forgets = {
+        .rate = 1.0f, .hold = 1000, .least = 1.0f, .every = 1};
     for (int forgetful = is_small_run(); forgetful < 2; forgetful++) {
         /* alpha stays where each batch is all there is: pulls that no curvature holds would let it
          * grow without end */
@@ -388,7 +448,8 @@ static void train(const subject *s, uint32_t first, uint32_t end) {
 static void assert_same_member(const subject *a, size_t r, const subject *b, size_t q) {
     const iv_state *of_a = iv_posterior_state(a->posterior);
     const iv_state *of_b = iv_posterior_state(b->posterior);
-    assert_int_equal(of_a->n_kept, 4); /* mean, factor, precision, alpha */
+    /* mean, factor, precision, alpha; what pulls at the means, where a step gathers */
+    assert_int_equal(of_a->n_kept, a->posterior->desc.newton.every > 1 ? 5 : 4);
     for (size_t i = 0; i <= of_a->n_kept; i++) {
         const bool is_last = i == of_a->n_kept;
         const iv_view x = is_last ? iv_posterior_factor_view(a->posterior) : of_a->kept[i].view;
@@ -403,15 +464,17 @@ static void assert_same_member(const subject *a, size_t r, const subject *b, siz
     }
 }
 
-static void training_goes_on_from_a_checkpoint_to_the_same_bytes(void **state) {
+static void check_resuming(program *p, uint32_t every) {
     enum { FEATURES = 21 };
     const uint32_t before = is_small_run() ? 1 : 3, total = 2 * before;
+    iv_newton_schedule newton = schedule;
+    newton.every = every;
     own_folder f;
     make_folder(&f);
     const char *path = in_folder(&f, "checkpoint.safetensors");
-    subject straight = begin(*state, 2, 5, FEATURES, 1, 0.5f, schedule);
-    subject stopped = begin(*state, 2, 5, FEATURES, 1, 0.5f, schedule);
-    subject resumed = begin(*state, 2, 5, FEATURES, 1, 0.5f, schedule);
+    subject straight = begin(p, 2, 5, FEATURES, 1, 0.5f, newton);
+    subject stopped = begin(p, 2, 5, FEATURES, 1, 0.5f, newton);
+    subject resumed = begin(p, 2, 5, FEATURES, 1, 0.5f, newton);
     train(&straight, 0, total);
     train(&stopped, 0, before);
     const iv_state *const saved[] = {iv_posterior_state(stopped.posterior)};
@@ -428,6 +491,15 @@ static void training_goes_on_from_a_checkpoint_to_the_same_bytes(void **state) {
     subject_end(&stopped);
     subject_end(&resumed);
     remove_folder(&f);
+}
+
+static void training_goes_on_from_a_checkpoint_to_the_same_bytes(void **state) {
+    check_resuming(*state, 1);
+}
+
+/* ... of which each run writes one in the middle of a step. */
+static void steps_of_several_batches_go_on_from_a_checkpoint_among_them(void **state) {
+    check_resuming(*state, 2);
 }
 
 static void a_member_trains_to_the_same_bytes_alone_and_in_a_population(void **state) {
@@ -459,17 +531,20 @@ static void impossible_descriptions_are_refused(void **state) {
         .newton = schedule,
         .seeds = &seed,
         .optimizer = {.kind = IV_OPTIMIZER_ADAM, .learning_rates = &rate, .epsilon = 1e-8f}};
-    iv_posterior_desc bad[6];
-    for (size_t i = 0; i < 6; i++) bad[i] = good;
+    enum { N_BAD = 7 };
+    iv_posterior_desc bad[N_BAD];
+    for (size_t i = 0; i < N_BAD; i++) bad[i] = good;
     bad[0].logits = false;
     bad[1].newton.rate = 1.5f;
     bad[2].newton.least = 0.5f;
     bad[3].alpha_damping = -0.1f;
     bad[4].point = true;
     bad[5].newton.trust = -1.0f;
+    bad[6].newton.every = 0;
     static const char *const parts[] = {"sampled logits", "a rate of 1.5",  "at least 0.5",
-                                        "damping -0.1",   "point estimate", "a trust of -1"};
-    for (size_t i = 0; i < 6; i++) {
+                                        "damping -0.1",   "point estimate", "a trust of -1",
+                                        "every 0"};
+    for (size_t i = 0; i < N_BAD; i++) {
         iv_posterior *posterior;
         assert_fails(p->context, iv_posterior_create(p->context, 1, &bad[i], &posterior), IV_EINVAL,
                      parts[i]);
@@ -481,9 +556,12 @@ int main(void) {
     if (no_device_to_test()) return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_are_newtons),
+        cmocka_unit_test(steps_of_several_batches_are_one_of_all_their_rows),
+        cmocka_unit_test(q_stands_still_until_all_batches_of_a_step_are_there),
         cmocka_unit_test(means_move_no_further_than_they_are_trusted),
         cmocka_unit_test(hostile_batches_leave_the_covariance_positive_definite),
         cmocka_unit_test(training_goes_on_from_a_checkpoint_to_the_same_bytes),
+        cmocka_unit_test(steps_of_several_batches_go_on_from_a_checkpoint_among_them),
         cmocka_unit_test(a_member_trains_to_the_same_bytes_alone_and_in_a_population),
         cmocka_unit_test(impossible_descriptions_are_refused),
     };

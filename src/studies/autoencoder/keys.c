@@ -93,6 +93,13 @@ const iv_schema ae_schema = {
     .study = "autoencoder",
     .title = "Autoencoders that learn the invariants of the Fourier transform, known or from pairs "
              "of signals (Zhang and Arodz 2021)",
+    .reference = "@inproceedings{zhang2021invariance,\n"
+                 "  author    = {Zhang, Han and Arodz, Tomasz},\n"
+                 "  title     = {Learning Invariance in Deep Neural Networks},\n"
+                 "  booktitle = {Computational Science -- ICCS 2021},\n"
+                 "  publisher = {Springer},\n"
+                 "  year      = {2021}\n"
+                 "}\n",
     .keys = keys,
     .n_keys = sizeof keys / sizeof *keys,
     .metric = ae_metric_def,

@@ -110,13 +110,17 @@ static const iv_key keys[] = {
     {"training.newton_hold", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "6", "[1, 1000000000]",
      .doc = "natural gradients: steps after which that share falls as 1 / step", .only_if = NATURAL},
     {"training.newton_least", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0", "[0, 1]",
-     .doc = "natural gradients: what it falls to; 0: a batch's share of the training images, so "
+     .doc = "natural gradients: what it falls to; 0: a step's share of the training images, so "
             "that about a pass over them is remembered. The posterior stands for as many images as "
             "it remembers",
      .only_if = NATURAL},
     {"training.newton_trust", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.1", "[0, 1000]",
      .doc = "natural gradients: how far the means move in a step at most, in nats of KL divergence "
             "for each training image; 0: any distance",
+     .only_if = NATURAL},
+    {"training.newton_every", IV_KEY_INTEGER, IV_KEY_SWEEPABLE, "1", "[1, 10000]",
+     .doc = "natural gradients: batches that the posterior gathers before it moves, and moves by as "
+            "one; eta and hidden weights move after each of them",
      .only_if = NATURAL},
     {"training.alpha_rate", IV_KEY_NUMBER, IV_KEY_SWEEPABLE, "0.5", "(0, 1]",
      .doc = "share of the way, on a logarithmic scale, that a learned alpha moves in a step",
@@ -169,6 +173,14 @@ const iv_schema ml_schema = {
     .study = "marginal-likelihood",
     .title = "The degree of an invariance learned by gradient descent on a lower bound of the "
              "marginal likelihood (van der Ouderaa and van der Wilk 2022)",
+    .reference = "@inproceedings{vanderouderaa2022invariant,\n"
+                 "  author    = {van der Ouderaa, Tycho F. A. and van der Wilk, Mark},\n"
+                 "  title     = {Learning Invariant Weights in Neural Networks},\n"
+                 "  booktitle = {Uncertainty in Artificial Intelligence},\n"
+                 "  year      = {2022},\n"
+                 "  eprint    = {2202.12439},\n"
+                 "  archiveprefix = {arXiv}\n"
+                 "}\n",
     .keys = keys,
     .n_keys = sizeof keys / sizeof *keys,
     .metric = ml_metric_def,

@@ -58,10 +58,12 @@ static void read_posterior(const iv_node *config, ml_setting *s) {
         .hold = (uint32_t)iv_spec_integer(config, "training.newton_hold"),
         .least = (float)iv_spec_number(config, "training.newton_least"),
         .trust = (float)iv_spec_number(config, "training.newton_trust"),
+        .every = (uint32_t)iv_spec_integer(config, "training.newton_every"),
     };
     if (s->newton.least == 0)
-        s->newton.least = (float)((double)iv_spec_integer(config, "training.batch") /
-                                  (double)iv_spec_integer(config, "dataset.train"));
+        s->newton.least =
+            (float)((double)iv_spec_integer(config, "training.batch") * (double)s->newton.every /
+                    (double)iv_spec_integer(config, "dataset.train"));
     if (s->newton.least > s->newton.rate) s->newton.least = s->newton.rate;
 }
 
@@ -148,7 +150,7 @@ static double pass_flops(const ml_setting *s, double rows) {
 static double posterior_flops(const ml_setting *s, double rows) {
     if (!s->logits) return 0;
     const double h = (double)s->hidden, squares = (double)s->images.n_classes * h * h;
-    return 3 * squares * rows + (s->natural ? 4.0 / 3 * squares * h : 0);
+    return 3 * squares * rows + (s->natural ? 4.0 / 3 * squares * h / s->newton.every : 0);
 }
 
 /* In reverse there is one product for the filters' gradient, where they are learned, and one for

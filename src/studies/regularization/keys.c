@@ -111,6 +111,14 @@ const iv_schema reg_schema = {
     .study = "regularization",
     .title = "Invariance by data augmentation and by regularization against the invariance that "
              "weight-tying guarantees (Moskalev et al. 2023)",
+    .reference = "@misc{moskalev2023genuine,\n"
+                 "  author = {Moskalev, Artem and Sepliarskaia, Anna and Bekkers, Erik J. and\n"
+                 "            Smeulders, Arnold},\n"
+                 "  title  = {On Genuine Invariance Learning without Weight-Tying},\n"
+                 "  year   = {2023},\n"
+                 "  eprint = {2308.03904},\n"
+                 "  archiveprefix = {arXiv}\n"
+                 "}\n",
     .keys = keys,
     .n_keys = sizeof keys / sizeof *keys,
     .metric = reg_metric_def,
