@@ -9,6 +9,12 @@
 
 enum { ELEMENTS = 4, SMALL_IMAGES = 2 };
 
+/* Of small runs: test_onnx_nodes.c has every kind of node there. */
+#define SKIP_ON_SLOW_DEVICES()                                                                     \
+    do {                                                                                           \
+        if (is_small_run()) SKIP_BECAUSE("a simulated device is slow");                            \
+    } while (0)
+
 #define FILES(name) ONNX_FOLDER "/" name
 
 /* ------------------------------------------------------------------ what is expected */
@@ -139,21 +145,24 @@ static void batch_normalisation_and_pooling_measure_as_pytorch(void **state) {
 
 /* The chain of shapes before a reshape, and a model in training form, in other operator sets. */
 static void operator_sets_measure_alike(void **state) {
-    if (is_small_run()) SKIP_BECAUSE("the kernels are those of the other file");
+    SKIP_ON_SLOW_DEVICES();
     check(state, "lenet-9.onnx");
     check(state, "lenet-11.onnx");
     check(state, "lenet-17.onnx");
 }
 
 static void a_residual_network_measures_as_pytorch(void **state) {
+    SKIP_ON_SLOW_DEVICES();
     check(state, "residual.onnx");
 }
 
 static void depthwise_convolutions_and_gates_measure_as_pytorch(void **state) {
+    SKIP_ON_SLOW_DEVICES();
     check(state, "depthwise.onnx");
 }
 
 static void a_mixer_of_patches_measures_as_pytorch(void **state) {
+    SKIP_ON_SLOW_DEVICES();
     check(state, "mixer.onnx");
 }
 
@@ -162,11 +171,13 @@ static void weights_of_half_precision_measure_as_pytorch(void **state) {
 }
 
 static void padding_and_odd_windows_measure_as_pytorch(void **state) {
+    SKIP_ON_SLOW_DEVICES();
     check(state, "padded.onnx");
 }
 
 /* Filters that a quarter turn leaves alone, and poolings that do not mind: only rounding is left. */
 static void a_network_invariant_by_construction_has_no_li(void **state) {
+    SKIP_ON_SLOW_DEVICES();
     const program *p = *state;
     json_t *all = read_json(FILES("expected.json"));
     const json_t *entry = entry_of(all, "invariant.onnx");
@@ -175,15 +186,14 @@ static void a_network_invariant_by_construction_has_no_li(void **state) {
         json_decref(all);
         SKIP_BECAUSE("built without ONNX");
     }
-    audit(p, "invariant.onnx", entry, is_small_run() ? SMALL_IMAGES : 0, is_small_run() ? 1 : 0,
-          &found);
+    audit(p, "invariant.onnx", entry, 0, 0, &found);
     const iv_audit_model *model = &found.models[0];
     const double size = number_of(entry, "half_squared_logits");
     assert_true(size > 1);
     assert_true(model->all[IV_AUDIT_LI]->value < 1e-6 * size);
     assert_true(model->all[IV_AUDIT_DI]->value < 1e-6);
     assert_true(model->all[IV_AUDIT_SI]->value > 1 - 1e-5);
-    if (!is_small_run()) compare("invariant.onnx", entry, model);
+    compare("invariant.onnx", entry, model);
     iv_audit_clear(&found);
     json_decref(all);
 }
