@@ -90,6 +90,14 @@ __kernel void place_zeros(TENSOR(float, whole), uint position, uint n) {
     if (i < n) MEMBER(whole, r)[position + i] = 0.0f;
 }
 
+/* The same row by row: part [rows, n], whole [rows, columns].  Work-items: (n, rows, members). */
+__kernel void place_rows(TENSOR(const float, part), TENSOR(float, whole), uint position, uint n,
+                         uint columns, uint rows) {
+    const size_t i = get_global_id(0), row = get_global_id(1), r = get_global_id(2);
+    if (i >= n || row >= rows) return;
+    MEMBER(whole, r)[row * columns + position + i] = MEMBER(part, r)[row * n + i];
+}
+
 /* a + weight b, one number a member.  Work-items: (members). */
 __kernel void weighted_sum(TENSOR(const float, a), TENSOR(const float, b),
                            TENSOR(const float, weight), TENSOR(float, sum), uint members) {

@@ -1,6 +1,6 @@
 /* How invariant is a network, whoever trained it, on images of one's own?
  *
- * A network is read from a safetensors file or filled in by hand, images come from invar/data.h, the
+ * A network is read from a safetensors or ONNX file or filled in by hand, images come from invar/data.h, the
  * group from invar/transform.h. An audit has, for each network, the metrics that docs/metrics.md
  * defines for invariance: over all images and for each class, with intervals.
  *
@@ -17,6 +17,7 @@
 
 #include <invar/data.h>
 #include <invar/linalg.h>
+#include <invar/onnx.h>
 #include <invar/train.h>
 #include <invar/transform.h>
 
@@ -34,7 +35,7 @@ typedef struct {
     float *bias;   /* [outputs]; NULL: none */
 } iv_network_layer;
 
-/* A perceptron: linear layers with an activation between them; the last one gives the logits. */
+/* A network: an ONNX file's, or a perceptron, linear layers with an activation between them; the last one gives the logits. */
 typedef struct {
     char *name; /* for tables: of its file, without folders and ending */
     iv_network_layer *layers;
@@ -48,6 +49,10 @@ typedef struct {
     size_t tied_order;
     iv_group_axes tied_axes;
 
+    /* Of an ONNX file (invar/onnx.h), belonging to the network: of what stands above, the name alone
+     * counts then. NULL: a perceptron. */
+    iv_onnx_model *onnx;
+
     char *notes; /* what reading it had to decide or to change, in lines; "" for nothing */
 } iv_network;
 
@@ -58,8 +63,10 @@ typedef struct {
 
 enum { IV_NETWORK_MOST_LAYERS = 64 };
 
-/* Read a perceptron from a safetensors file: one that Invar trained, or a PyTorch state_dict.
+/* Read a network: an image classifier from a file that ends in ".onnx", as iv_onnx_read does, or a
+ * perceptron from a safetensors file, one that Invar trained or a PyTorch state_dict.
  *
+ * Of a perceptron:
  * Weights are the tensors of two dimensions [out, in] whose names end in "weight"; NAME.bias [out]
  * belongs to NAME.weight and may be missing. Layers are in the order of their names, with numbers
  * compared as numbers; where that does not fit their shapes, in the order that the shapes give.
@@ -68,7 +75,7 @@ enum { IV_NETWORK_MOST_LAYERS = 64 };
  *
  * IV_EINVAL for an unknown activation, or if nobody says which it is. IV_EDATA for a damaged file,
  * tensors that no perceptron has, layers that do not follow one another or whose order cannot be
- * told, and numbers that are not finite. Free with iv_network_clear. */
+ * told, and numbers that are not finite; and as iv_onnx_read. Free with iv_network_clear. */
 iv_status iv_network_read(const char *path, const iv_network_options *options, iv_network *network,
                           iv_error *error);
 void iv_network_clear(iv_network *network); /* a zeroed one is fine */
@@ -78,7 +85,13 @@ bool iv_network_same_architecture(const iv_network *a, const iv_network *b);
 
 /* A network of the same architecture with fresh weights: weights and biases uniform on
  * +-1 / sqrt(inputs), PyTorch's default, tensor number i (weight, bias, weight, ...) drawn as
- * iv_parameters_initialize draws it. Its name is "fresh" and the architecture. IV_ENOMEM. */
+ * iv_parameters_initialize draws it. Its name is "fresh" and the architecture.
+ *
+ * Of an ONNX file's network the weights and biases of its convolutions and linear layers are drawn so,
+ * by the inputs that one of their outputs has, each as tensor number v where it is value number v.
+ * Factors and summands of normalisation become 1 and 0, unless a convolution or linear layer has
+ * taken them up; other constants stay. Its name is "fresh" and the other's.
+ * IV_ENOMEM. */
 iv_status iv_network_fresh(const iv_network *like, uint32_t seed, iv_network *network,
                            iv_error *error);
 

@@ -45,8 +45,8 @@ typedef struct {
     iv_activation (*activation)(const iv_node *node);
 
     /* Likewise, of one that puts its inputs side by side: at which element of output 0 input i
-     * lies. An input that nothing else reads is then computed there, and the op finds that its base
-     * is the output. NULL for other ops. */
+     * lies; SIZE_MAX for one that does not lie there in one piece. An input that nothing else reads is
+     * then computed there, and the op finds that its base is the output. NULL for other ops. */
     size_t (*place_of_input)(const iv_node *node, size_t i);
 
     /* Bit i: input i holds integers (IV_I32), all others floats. IV_ANY_INPUT: either. */

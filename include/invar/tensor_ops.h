@@ -75,6 +75,10 @@ iv_tensor *iv_mean_over(iv_graph *graph, iv_tensor *x, unsigned axes, bool keep)
 /* Axis i of the result is axis order[i] of x. */
 iv_tensor *iv_permute(iv_graph *graph, iv_tensor *x, const unsigned *order);
 
+/* Repeated to another shape: counted from the last axis, each of x is the same there, or 1, or
+ * missing. */
+iv_tensor *iv_repeat(iv_graph *graph, iv_tensor *x, unsigned rank, const size_t *dims);
+
 /* Side by side along an axis; the other axes are the same for all of n tensors, any number. */
 iv_tensor *iv_concatenate(iv_graph *graph, size_t n, iv_tensor *const *xs, unsigned axis);
 

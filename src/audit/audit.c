@@ -91,20 +91,34 @@ static iv_status check_layers(const iv_network *n, const char *name, iv_error *e
     return IV_OK;
 }
 
+/* Whether a network takes images of one shape alone, and not these of as many values. */
+static bool wants_others(const iv_onnx_model *model, iv_image_shape shape) {
+    return model && model->planes > 0 &&
+           (model->planes != shape.planes || model->height != shape.height ||
+            model->width != shape.width);
+}
+
 static iv_status check_network(const auditing *a, const iv_network *n) {
     const iv_audit_options *o = a->options;
     iv_error *error = iv_context_error(a->context);
     const char *name = n->name ? n->name : "a network";
-    const iv_status status = check_layers(n, name, error);
+    const iv_status status = n->onnx ? IV_OK : check_layers(n, name, error);
     if (status != IV_OK) return status;
     const iv_image_shape image = o->group->image, padded = o->group->padded;
-    const size_t inputs = n->layers[0].inputs, outputs = n->layers[n->n_layers - 1].outputs;
+    const size_t inputs = n->onnx ? n->onnx->n_pixels : n->layers[0].inputs;
+    const size_t outputs = n->onnx ? n->onnx->n_classes : n->layers[n->n_layers - 1].outputs;
     if (inputs != o->group->n_pixels && o->group->n_pixels != iv_image_values(image) &&
         inputs == iv_image_values(image))
         return iv_fail(error, IV_EINVAL,
                        "%s: takes %zu values, but this group pads images of %zu x %zu to %zu x "
                        "%zu: choose an order that divides both sides",
                        name, inputs, image.height, image.width, padded.height, padded.width);
+    if (wants_others(n->onnx, padded))
+        return iv_fail(error, IV_EDATA,
+                       "%s: takes images of %zu x %zu x %zu, but %s has %zu x %zu x %zu (channels, "
+                       "height, width)",
+                       name, n->onnx->planes, n->onnx->height, n->onnx->width, o->images->name,
+                       padded.planes, padded.height, padded.width);
     if (inputs != o->group->n_pixels)
         return iv_fail(error, IV_EDATA,
                        "%s: takes %zu values, but %s has %zu x %zu x %zu (channels, height, width)",

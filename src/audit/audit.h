@@ -2,8 +2,11 @@
  *
  *   network.c     perceptrons from safetensors files
  *   layers.c      which tensors are layers, and in what order
+ *   onnx_network.c  networks from ONNX files
  *   group.c       groups by name, and from files
  *   population.c  networks of one architecture on the device
+ *   onnx.c        those of ONNX files
+ *   jacobian.c    Jacobians of either
  *   measure.c     numbers of single images; the studies measure through it
  *   bootstrap.c   means over images, and their intervals
  *   audit.c       an audit from networks and images
@@ -39,6 +42,23 @@ iv_status audit_layers_read(const char *path, const iv_safetensors *file, iv_net
 /* Add a line to the notes of a network. IV_ENOMEM. */
 iv_status audit_note(iv_network *network, iv_error *error, const char *format, ...) IV_PRINTF(3, 4);
 
+/* The same of an ONNX file. */
+iv_status audit_onnx_read(const char *path, iv_network *network, iv_error *error);
+
+/* Whether networks of ONNX files differ in their constants alone; a network like one with fresh
+ * weights; what one is, in words. */
+bool audit_onnx_same(const iv_onnx_model *a, const iv_onnx_model *b);
+iv_status audit_onnx_fresh(const iv_network *like, uint32_t seed, iv_network *network,
+                           iv_error *error);
+void audit_onnx_describe(iv_text *text, const iv_onnx_model *model);
+
+/* Entries of a value's shape. */
+size_t audit_onnx_elements(const iv_onnx_value *value);
+
+/* n numbers uniform on +-1 / sqrt(inputs), of tensor number `tensor` as iv_parameters_initialize
+ * draws it, to be freed; NULL: there is no memory. */
+float *audit_draw(uint32_t seed, uint32_t tensor, size_t n, size_t inputs);
+
 /* "relu" */
 const char *audit_activation_name(iv_activation activation);
 
@@ -55,6 +75,11 @@ typedef struct {
     cl_mem weights[IV_NETWORK_MOST_LAYERS], biases[IV_NETWORK_MOST_LAYERS]; /* [R, ...] each */
     iv_group *tied;                                                         /* NULL: not tied */
     cl_mem source, inverse;                                                 /* its tables */
+    /* of ONNX files */
+    cl_mem *constants; /* [n_values] of [R, ...]; NULL: computed */
+    cl_mem standard;   /* [2, planes]: a factor for each channel, and what is added then */
+    cl_mem classes;    /* int [n_classes]: 0, 1, 2, ... */
+    size_t planes;     /* of the images */
 } audit_population;
 
 /* mean, deviation: see iv_audit_options, become a part of the first layer. shape: of the images
@@ -66,6 +91,19 @@ void audit_population_clear(audit_population *population); /* a zeroed one is fi
 
 /* The population as measuring sees it. */
 iv_measured audit_population_measured(const audit_population *population);
+
+/* The same of networks of ONNX files: population.c passes them on. */
+iv_status audit_onnx_upload(audit_population *population, const iv_network *const *networks,
+                            iv_image_shape shape, const float *mean, const float *deviation);
+void audit_onnx_clear(audit_population *population);
+iv_measured audit_onnx_measured(const audit_population *population);
+
+/* The Jacobian of logits [B, C] by x [B, D] (or the first layer's sums), [B, C, D]. */
+iv_tensor *audit_jacobian(const iv_measured *networks, iv_graph *graph, iv_tensor *logits,
+                          iv_tensor *x);
+
+/* How many of `most` images, of `copies` copies each, pass the networks at once in little memory. */
+size_t audit_fitting_batch(const iv_measured *networks, size_t copies, size_t most);
 
 /* ------------------------------------------------------------------ parts of an audit */
 

@@ -268,6 +268,7 @@ iv_status audit_curve(const iv_measured *networks, const audit_curve_images *ima
                  .d = iv_image_values(images->shape),
                  .n_classes = networks->n_classes,
                  .batch = images->n_images < MOST_BATCH ? images->n_images : MOST_BATCH};
+    v.batch = audit_fitting_batch(networks, N_PIECES, v.batch);
     iv_status status = open_curving(&v);
     for (size_t k = 0; k < n_points && status == IV_OK; k++)
         status = find_point(&v, kind, points, k);

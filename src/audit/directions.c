@@ -74,7 +74,7 @@ static iv_status open_directing(directing *v) {
     if (status != IV_OK) return status;
     const iv_view shared = {v->device_images, 0, 0};
     iv_tensor *x = iv_input(v->graph, IV_F32, 2, (const size_t[]){v->batch, v->d}, &shared);
-    v->jacobian = iv_jacobian(v->graph, n->logits(n->networks, v->graph, x, NULL), x);
+    v->jacobian = audit_jacobian(n, v->graph, n->logits(n->networks, v->graph, x, NULL), x);
     return iv_graph_compile(v->graph, &v->jacobian, 1, &v->plan);
 }
 
@@ -172,6 +172,7 @@ iv_status audit_directions(const iv_measured *networks, const audit_curve_images
                    .batch = images->n_images < MOST_BATCH ? images->n_images : MOST_BATCH,
                    .d = iv_image_values(images->shape),
                    .n_classes = networks->n_classes};
+    v.batch = audit_fitting_batch(networks, 1, v.batch);
     iv_status status = open_directing(&v);
     for (size_t first = 0; first < images->n_images && status == IV_OK; first += v.batch) {
         const size_t left = images->n_images - first;

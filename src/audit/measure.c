@@ -7,7 +7,8 @@
 #include <string.h>
 
 enum { MAX_BATCH = 256, MIN_BATCH = 8, MOST_METRICS = 32 };
-static const size_t batch_bytes = (size_t)64 << 20; /* of the largest tensor, so about */
+static const size_t batch_bytes = (size_t)64 << 20;   /* of the largest tensor, so about */
+static const size_t layers_bytes = (size_t)256 << 20; /* of all layers' together */
 
 struct iv_measure {
     iv_measured networks;
@@ -46,11 +47,20 @@ iv_tensor *iv_metric_saliency_invariance(iv_graph *graph, const iv_orbit_batch *
 
 /* ------------------------------------------------------------------ plans */
 
-static size_t choose_batch(size_t n_samples, size_t bytes_per_sample) {
+size_t audit_fitting_batch(const iv_measured *networks, size_t copies, size_t most) {
+    const double bytes =
+        (double)networks->n_members * (double)copies * (double)networks->n_entries * sizeof(float);
+    if (bytes * (double)most <= (double)layers_bytes) return most;
+    const size_t batch = (size_t)((double)layers_bytes / bytes);
+    return batch > 0 ? batch : 1;
+}
+
+static size_t choose_batch(const iv_measured *n, size_t copies, size_t n_samples,
+                           size_t bytes_per_sample) {
     size_t batch = batch_bytes / bytes_per_sample;
     if (batch > MAX_BATCH) batch = MAX_BATCH;
     if (batch < MIN_BATCH) batch = MIN_BATCH;
-    return batch < n_samples ? batch : n_samples;
+    return audit_fitting_batch(n, copies, batch < n_samples ? batch : n_samples);
 }
 
 /* Images of a batch with their orbit, their logits, and the saliency of the class predicted at x. */
@@ -81,7 +91,8 @@ static iv_status create_orbit_plan(iv_measure *m, const iv_image_source *images,
                                    iv_orbit_metric *const *metrics, size_t n_metrics) {
     const iv_measured *n = &m->networks;
     iv_orbit_batch orbit;
-    m->batch = choose_batch(m->n_samples, orbit_bytes(n, images));
+    m->batch =
+        choose_batch(n, images->n_elements * n->n_copies, m->n_samples, orbit_bytes(n, images));
     iv_status status = iv_graph_create(n->context, n->n_members, &m->graph);
     if (status == IV_OK) status = add_orbit(m->graph, n, images, m->batch, inverse, &orbit);
     if (status != IV_OK) return status;
@@ -147,8 +158,8 @@ static iv_status create_jacobian_plan(iv_measure *m, const iv_image_source *imag
     const iv_measured *n = &m->networks;
     const bool factored = n->n_copies * n->width <= n->n_pixels && n->width >= n->n_classes;
     m->n_values = n->n_classes < n->n_pixels ? n->n_classes : n->n_pixels;
-    m->jacobian_batch =
-        choose_batch(m->n_jacobians, n->n_members * n->n_classes * n->n_pixels * sizeof(float));
+    m->jacobian_batch = choose_batch(n, 1, m->n_jacobians,
+                                     n->n_members * n->n_classes * n->n_pixels * sizeof(float));
     iv_status status = factored ? create_factor(m) : IV_OK;
     if (status == IV_OK) status = iv_graph_create(n->context, n->n_members, &m->jacobian_graph);
     if (status != IV_OK) return status;
@@ -159,7 +170,7 @@ static iv_status create_jacobian_plan(iv_measure *m, const iv_image_source *imag
     iv_image_batch(g, images, batch, IV_COPIES_IDENTITY, &copies, &labels);
     iv_tensor *x = iv_reshape(g, copies, 2, (const size_t[]){batch, n->n_pixels});
     iv_tensor *logits = n->logits(n->networks, g, x, &sums);
-    iv_tensor *jacobian = iv_jacobian(g, logits, factored ? sums : x);
+    iv_tensor *jacobian = audit_jacobian(n, g, logits, factored ? sums : x);
     status = iv_graph_compile(g, &jacobian, 1, &m->jacobian_plan);
     if (status == IV_OK)
         status = iv_buffer_create(n->context, n->n_members * batch * m->n_values * sizeof(float),
@@ -298,7 +309,8 @@ static iv_status run_orbits_of(const iv_measured *n, const iv_image_source *imag
 
 iv_status iv_measure_orbits_of(const iv_measured *networks, const iv_image_source *images,
                                float *logits, float *saliency) {
-    const size_t batch = choose_batch(images->n_samples, orbit_bytes(networks, images));
+    const size_t batch = choose_batch(networks, images->n_elements * networks->n_copies,
+                                      images->n_samples, orbit_bytes(networks, images));
     iv_graph *graph = NULL;
     iv_plan *plan = NULL;
     iv_orbit_batch orbit;

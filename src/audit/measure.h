@@ -56,6 +56,14 @@ typedef struct {
      * tables, ushort [n_copies, D]; 1, and no tables, where it sees the image alone. */
     size_t n_copies;
     cl_mem source, inverse;
+
+    /* Numbers that the network computes for an image on the way to the logits, all layers together;
+     * 0: about as many as the image has. Batches are so small that these find room. */
+    size_t n_entries;
+
+    /* int [n_classes], 0, 1, 2, ..., where its ops take one product at a time: a Jacobian is then
+     * put together from the gradient of each logit. NULL: they take several at once. */
+    cl_mem classes;
 } iv_measured;
 
 /* ------------------------------------------------------------------ measuring */

@@ -31,6 +31,8 @@ void iv_network_clear(iv_network *network) {
         free(network->layers[l].weight);
         free(network->layers[l].bias);
     }
+    if (network->onnx) iv_onnx_clear(network->onnx);
+    free(network->onnx);
     free(network->layers);
     free(network->name);
     free(network->notes);
@@ -115,13 +117,18 @@ static bool read_run(const iv_safetensors *file, iv_network *network) {
 
 /* ------------------------------------------------------------------ reading */
 
+static bool ends_with(const char *path, const char *ending) {
+    const size_t n = strlen(path), m = strlen(ending);
+    return n > m && strcmp(path + n - m, ending) == 0;
+}
+
 /* Without folders and ending. */
 static iv_status read_name(const char *path, iv_network *network, iv_error *error) {
-    static const char ending[] = ".safetensors";
+    static const char *const endings[] = {".safetensors", ".onnx"};
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     size_t n = strlen(name);
-    if (n >= sizeof ending && strcmp(name + n - (sizeof ending - 1), ending) == 0)
-        n -= sizeof ending - 1;
+    for (int i = 0; i < 2; i++)
+        if (ends_with(name, endings[i])) n = strlen(name) - strlen(endings[i]);
     network->name = strndup(name, n);
     network->notes = calloc(1, 1);
     if (network->name && network->notes) return IV_OK;
@@ -142,6 +149,12 @@ iv_status iv_network_read(const char *path, const iv_network_options *options, i
                           iv_error *error) {
     iv_safetensors *file = NULL;
     *network = (iv_network){0};
+    if (ends_with(path, ".onnx")) {
+        iv_status read = read_name(path, network, error);
+        if (read == IV_OK) read = audit_onnx_read(path, network, error);
+        if (read != IV_OK) iv_network_clear(network);
+        return read;
+    }
     if (is_pickled(path))
         return iv_fail(error, IV_EDATA,
                        "%s: a file of torch.save, expected safetensors: "
@@ -168,6 +181,10 @@ iv_status iv_network_read(const char *path, const iv_network_options *options, i
 
 iv_status audit_architecture(const iv_network *network, char **out, iv_error *error) {
     iv_text text = {0};
+    if (network->onnx) {
+        audit_onnx_describe(&text, network->onnx);
+        return iv_text_take(&text, out, error);
+    }
     iv_text_format(&text, "%zu", network->layers[0].inputs);
     for (size_t l = 0; l < network->n_layers; l++)
         iv_text_format(&text, "-%zu", network->layers[l].outputs);
@@ -181,8 +198,7 @@ iv_status audit_architecture(const iv_network *network, char **out, iv_error *er
 
 /* ------------------------------------------------------------------ fresh weights */
 
-/* Tensor number `tensor` as iv_parameters_initialize draws it. */
-static float *draw(uint32_t seed, uint32_t tensor, size_t n, size_t inputs) {
+float *audit_draw(uint32_t seed, uint32_t tensor, size_t n, size_t inputs) {
     const float bound = 1.0f / sqrtf((float)inputs);
     float *values = malloc(n * sizeof *values);
     uint32_t words[4];
@@ -200,8 +216,10 @@ static iv_status draw_layers(const iv_network *like, uint32_t seed, iv_network *
         const iv_network_layer *from = &like->layers[l];
         iv_network_layer *to = &network->layers[network->n_layers++];
         *to = (iv_network_layer){.inputs = from->inputs, .outputs = from->outputs};
-        to->weight = draw(seed, (uint32_t)(2 * l), from->outputs * from->inputs, from->inputs);
-        if (from->bias) to->bias = draw(seed, (uint32_t)(2 * l + 1), from->outputs, from->inputs);
+        to->weight =
+            audit_draw(seed, (uint32_t)(2 * l), from->outputs * from->inputs, from->inputs);
+        if (from->bias)
+            to->bias = audit_draw(seed, (uint32_t)(2 * l + 1), from->outputs, from->inputs);
         whole = to->weight && (to->bias || !from->bias);
     }
     return whole ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory for a network");
@@ -216,6 +234,11 @@ iv_status iv_network_fresh(const iv_network *like, uint32_t seed, iv_network *ne
                             .tied_kind = like->tied_kind,
                             .tied_order = like->tied_order,
                             .tied_axes = like->tied_axes};
+    if (like->onnx) {
+        const iv_status drawn = audit_onnx_fresh(like, seed, network, error);
+        if (drawn != IV_OK) iv_network_clear(network);
+        return drawn;
+    }
     network->layers = calloc(like->n_layers, sizeof *network->layers);
     iv_status status = draw_layers(like, seed, network, error);
     if (status == IV_OK) status = audit_architecture(like, &architecture, error);

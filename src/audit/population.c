@@ -9,6 +9,7 @@ iv_status audit_no_memory(iv_context *context) {
 }
 
 bool iv_network_same_architecture(const iv_network *a, const iv_network *b) {
+    if (a->onnx || b->onnx) return a->onnx && b->onnx && audit_onnx_same(a->onnx, b->onnx);
     bool same = a->n_layers == b->n_layers && a->activation == b->activation && a->tied == b->tied;
     if (same && a->tied)
         same = a->tied_kind == b->tied_kind && a->tied_order == b->tied_order &&
@@ -95,6 +96,7 @@ iv_status audit_population_create(iv_context *context, const iv_network *const *
                                   size_t n_networks, iv_image_shape shape, const float *mean,
                                   const float *deviation, audit_population *p) {
     *p = (audit_population){.context = context, .first = networks[0], .n_members = n_networks};
+    if (p->first->onnx) return audit_onnx_upload(p, networks, shape, mean, deviation);
     iv_status status = p->first->tied ? make_tied(p, shape) : IV_OK;
     for (size_t l = 0; l < p->first->n_layers && status == IV_OK; l++)
         status = upload_layer(p, networks, l, shape.height * shape.width, mean, deviation);
@@ -107,6 +109,7 @@ void audit_population_clear(audit_population *p) {
         iv_buffer_release(p->context, p->biases[l]);
     }
     if (p->context) {
+        audit_onnx_clear(p);
         iv_buffer_release(p->context, p->source);
         iv_buffer_release(p->context, p->inverse);
     }
@@ -150,6 +153,7 @@ static iv_tensor *filters(const void *networks, iv_graph *graph) {
 
 iv_measured audit_population_measured(const audit_population *p) {
     const iv_network *n = p->first;
+    if (n->onnx) return audit_onnx_measured(p);
     return (iv_measured){
         .context = p->context,
         .n_members = p->n_members,

@@ -351,8 +351,9 @@ static int run(const cli_arguments *arguments) {
         return cli_usage_error(arguments->command, "--prepare takes no models, found \"%s\"",
                                arguments->words[0]);
     if (!prepares && arguments->n_words == 0)
-        return cli_usage_error(arguments->command,
-                               "needs a model, a safetensors file, or a prepared directory");
+        return cli_usage_error(
+            arguments->command,
+            "needs a model, a safetensors or ONNX file, or a prepared directory");
     if (!read_count(arguments, "jacobians", 1, &options.n_jacobians) ||
         !read_count(arguments, "resamples", 1, &options.n_resamples) ||
         !read_count(arguments, "worst", 0, &options.n_worst) ||
@@ -373,7 +374,8 @@ static const cli_option options[] = {
      "rotation:4 (the default), rotation:2, shift:ORDER:AXES, flip:2:AXES, dihedral, or FILE.npy "
      "with a permutation of the pixels for each element"},
     {"activation", "NAME",
-     "between the layers, where the file does not say: relu, tanh, sigmoid, selu or none"},
+     "between the layers, where a safetensors file does not say: relu, tanh, sigmoid, selu or "
+     "none"},
     {"mean", "M",
      "the network was trained on (pixel / 255 - mean) / std; a number, or one for each channel"},
     {"std", "S", "see --mean"},
@@ -410,8 +412,9 @@ const cli_command cli_audit = {
         "Measure networks on every image of the orbits of images under a group: accuracy, how far\n"
         "logits (LI) and distributions (DI) move, how far saliency maps agree (SI), and the\n"
         "singular values of the Jacobian, each with a 95% interval over images.\n"
-        "A MODEL is a safetensors file of a perceptron: one that Invar trained, or a PyTorch\n"
-        "state_dict with weights [out, in].\n"
+        "A MODEL is an image classifier in an ONNX file (MODEL.onnx), or a safetensors file of a\n"
+        "perceptron: one that Invar trained, or a PyTorch state_dict with weights [out, in]. Both\n"
+        "can stand in one table.\n"
         "Of any other network, --prepare writes the images; your program writes its logits (and\n"
         "gradients, if it can) beside them; then `invar audit DIR` measures. docs/audit.md shows\n"
         "each way.\n",

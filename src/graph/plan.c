@@ -67,11 +67,12 @@ static bool takes_gate(const node *n, const iv_tensor *gate) {
 static void put_parts_in_place(const node *n, iv_tensor *const *outputs, size_t n_outputs) {
     for (size_t k = 0; k < n->n_inputs; k++) {
         iv_tensor *part = n->inputs[k];
+        const size_t place = n->op->place_of_input(n, k);
         if (part->n_uses != 1 || part->placed || part->base || !part->producer ||
-            is_output(part, outputs, n_outputs))
+            place == SIZE_MAX || is_output(part, outputs, n_outputs))
             continue;
         part->base = n->outputs[0];
-        part->base_offset = n->op->place_of_input(n, k);
+        part->base_offset = place;
     }
 }
 
@@ -207,6 +208,12 @@ static void take_slot(arena *a, iv_tensor *tensor) {
     tensor->slot = best;
 }
 
+/* What nobody reads after node i leaves its slot. */
+static void leave_slot(arena *a, iv_tensor *tensor, size_t i) {
+    const iv_tensor *root = root_of(tensor);
+    if (root->slot != NO_SLOT && root->last_use == i) a->slots[root->slot].free = true;
+}
+
 static void assign_slots(iv_graph *graph, arena *a) {
     for (size_t i = 0; i < graph->n_tensors; i++) {
         iv_tensor *tensor = graph->tensors[i];
@@ -223,11 +230,10 @@ static void assign_slots(iv_graph *graph, arena *a) {
             if (!root->placed && !root->added_by_producer && root->slot == NO_SLOT)
                 take_slot(a, root);
         }
-        for (size_t t = 0; t < graph->n_tensors; t++) {
-            const iv_tensor *tensor = graph->tensors[t];
-            if (tensor->slot != NO_SLOT && tensor->last_use == i)
-                a->slots[tensor->slot].free = true;
-        }
+        for (size_t k = 0; k < n->n_inputs; k++)
+            if (n->inputs[k]) leave_slot(a, n->inputs[k], i);
+        for (size_t k = 0; k < n->n_outputs; k++) leave_slot(a, n->outputs[k], i);
+        if (n->gate) leave_slot(a, n->gate, i);
     }
 }
 

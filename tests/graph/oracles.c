@@ -114,11 +114,14 @@ void oracle_reshape(const evaluation *e, const node *n, const array *const *in, 
 void oracle_concatenate(const evaluation *e, const node *n, const array *const *in, array *out) {
     (void)e;
     const own_concatenate *own = n->own;
+    const size_t columns = out->n / own->rows;
     for (size_t k = 0; k < n->n_inputs; k++) {
-        assert_true(own->places[k] + in[k]->n <= out->n);
+        const size_t of_row = in[k]->n / own->rows;
+        assert_true(own->places[k] + of_row <= columns);
         for (size_t i = 0; i < in[k]->n; i++) {
-            out->value[own->places[k] + i] += in[k]->value[i];
-            out->error[own->places[k] + i] += in[k]->error[i];
+            const size_t to = i / of_row * columns + own->places[k] + i % of_row;
+            out->value[to] += in[k]->value[i];
+            out->error[to] += in[k]->error[i];
         }
     }
 }

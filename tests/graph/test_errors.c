@@ -2,6 +2,7 @@
 #include "trial.h"
 
 #include <invar/image_ops.h>
+#include <invar/tensor_ops.h>
 
 /* Tensors to make mistakes with. */
 typedef struct {
@@ -46,6 +47,22 @@ MISTAKE(reshape_to_five_axes, iv_reshape(s->g, s->matrix, 5, DIMS(3, 1, 1, 1, 4)
 MISTAKE(add_of_two_shapes, iv_add(s->g, s->matrix, s->wide))
 MISTAKE(add_of_two_ranks, iv_add(s->g, s->matrix, s->cube))
 MISTAKE(scale_by_a_row, iv_scale(s->g, s->matrix, s->row))
+MISTAKE(sum_of_two_shapes, iv_binary(s->g, IV_ADD, s->matrix, s->wide))
+MISTAKE(unknown_binary, iv_binary(s->g, (iv_binary_kind)(IV_MAXIMUM + 1), s->matrix, s->matrix))
+MISTAKE(unknown_function, iv_unary(s->g, &(const iv_function){.kind = IV_N_FUNCTIONS}, s->matrix))
+MISTAKE(mean_over_no_axis, iv_mean_over(s->g, s->matrix, 0, true))
+MISTAKE(mean_over_a_third_axis, iv_mean_over(s->g, s->matrix, 4, true))
+MISTAKE(order_with_an_axis_twice, iv_permute(s->g, s->matrix, (const unsigned[]){1, 1}))
+MISTAKE(order_past_the_axes, iv_permute(s->g, s->matrix, (const unsigned[]){2, 0}))
+MISTAKE(repeated_to_less, iv_repeat(s->g, s->matrix, 2, DIMS(1, 4)))
+MISTAKE(repeated_to_fewer_axes, iv_repeat(s->g, s->matrix, 1, DIMS(4)))
+MISTAKE(joined_along_other_axes, iv_concatenate(s->g, 2, (iv_tensor *[]){s->matrix, s->wide}, 0))
+MISTAKE(joined_along_a_third_axis,
+        iv_concatenate(s->g, 2, (iv_tensor *[]){s->matrix, s->matrix}, 2))
+MISTAKE(joined_nothing, iv_concatenate(s->g, 0, NULL, 0))
+MISTAKE(part_past_the_end, iv_part(s->g, s->matrix, 1, 3, 2))
+MISTAKE(part_of_nothing, iv_part(s->g, NULL, 1, 0, 1))
+MISTAKE(pad_without_end, iv_pad(s->g, s->matrix, DIMS(0, SIZE_MAX), DIMS(0, 1), 0.0f))
 MISTAKE(cross_entropy_of_rank_3, iv_cross_entropy(s->g, s->cube, s->labels))
 MISTAKE(cross_entropy_with_float_labels, iv_cross_entropy(s->g, s->matrix, s->row))
 MISTAKE(cross_entropy_with_too_many_labels, iv_cross_entropy(s->g, s->matrix, s->classes))
@@ -196,6 +213,9 @@ MISTAKE(gradient_of_sums_of_errors,
 MISTAKE(product_with_another_shape, product_of(s, s->matrix, s->wide, s->matrix))
 MISTAKE(products_with_the_axis_in_front,
         product_of(s, iv_activate(s->g, s->matrix, IV_ACTIVATION_RELU), s->cube, s->matrix))
+MISTAKE(several_products_of_a_sum,
+        product_of(s, iv_binary(s->g, IV_ADD, s->matrix, s->row),
+                   iv_input(s->g, IV_F32, 3, DIMS(3, 2, 4), NULL), s->matrix))
 MISTAKE(several_products_to_weights,
         product_of(s, iv_linear(s->g, s->matrix, s->matrix, NULL),
                    iv_input(s->g, IV_F32, 3, DIMS(3, 2, 3), NULL), s->matrix))
@@ -239,6 +259,21 @@ static const mistake mistakes[] = {
     ENTRY(add_of_two_shapes, "add: the shapes differ"),
     ENTRY(add_of_two_ranks, "add: the shapes differ"),
     ENTRY(scale_by_a_row, "one number a member"),
+    ENTRY(sum_of_two_shapes, "add: the shapes do not fit"),
+    ENTRY(unknown_binary, "binary: there is no kind 7"),
+    ENTRY(unknown_function, "unary: there is no function 16"),
+    ENTRY(mean_over_no_axis, "mean: needs some of 2 axes"),
+    ENTRY(mean_over_a_third_axis, "mean: needs some of 2 axes"),
+    ENTRY(order_with_an_axis_twice, "each of 2 axes once"),
+    ENTRY(order_past_the_axes, "each of 2 axes once"),
+    ENTRY(repeated_to_less, "repeat: the shapes do not fit"),
+    ENTRY(repeated_to_fewer_axes, "repeat: the shapes do not fit"),
+    ENTRY(joined_along_other_axes, "tensor 1 does not fit the first"),
+    ENTRY(joined_along_a_third_axis, "tensor 0 does not fit the first"),
+    ENTRY(joined_nothing, "concatenate: no tensors"),
+    ENTRY(part_past_the_end, "part: 3 to 5 of an axis of 4"),
+    ENTRY(part_of_nothing, "part: input 0 is missing"),
+    ENTRY(pad_without_end, "pad: "),
     ENTRY(cross_entropy_of_rank_3, "needs logits [B, C]"),
     ENTRY(cross_entropy_with_float_labels, "cross_entropy: input 1 has to hold integers"),
     ENTRY(cross_entropy_with_too_many_labels, "needs logits [B, C] and integer labels [B]"),
@@ -319,6 +354,7 @@ static const mistake mistakes[] = {
     ENTRY(gradient_of_sums_of_errors, "square_error_sums has no derivative"),
     ENTRY(product_with_another_shape, "the seed does not fit"),
     ENTRY(products_with_the_axis_in_front, "the seed does not fit"),
+    ENTRY(several_products_of_a_sum, "binary: takes one product at a time"),
     ENTRY(several_products_to_weights, "linear has no derivative to its input 1"),
     ENTRY(gradient_to_a_convolutions_weights, "convolve has no derivative to its input 1"),
     ENTRY(several_products_through_a_row_of_images, "reshape: several products at once need"),

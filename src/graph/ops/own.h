@@ -8,6 +8,7 @@
 #include <invar/affine.h>
 #include <invar/image_ops.h>
 #include <invar/signal.h>
+#include <invar/tensor_ops.h>
 
 #define OWN(name, ...)                                                                             \
     typedef struct {                                                                               \

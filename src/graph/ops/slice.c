@@ -1,6 +1,7 @@
 /* Slices and reshapes share memory; the gradient of slices is their concatenation, with zeros in
  * between. Kernel: cl/elementwise.cl. */
 #include "graph/ops/own.h"
+#include "graph/ops/strided.h"
 
 #include <string.h>
 
@@ -40,7 +41,7 @@ static void slice_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
     node *d = iv_graph_node(graph, &op_concatenate, 1, &gradient, 1, sizeof(own_concatenate));
     if (!d) return;
     const own_slice *own = n->own;
-    *(own_concatenate *)d->own = (own_concatenate){{own->first * n_products}};
+    *(own_concatenate *)d->own = (own_concatenate){.places = {own->first * n_products}, .rows = 1};
     size_t dims[IV_MAX_RANK];
     const unsigned rank = iv_gradient_shape(n->inputs[0], n_products, dims);
     gradients[0] = iv_graph_output(d, IV_F32, rank, dims);
@@ -77,11 +78,31 @@ static void reshape_backward(iv_graph *graph, const node *n, iv_tensor *gradient
 const iv_op op_reshape = {
     .name = "reshape", .backward = reshape_backward, .integer_inputs = IV_ANY_INPUT};
 
+/* Parts of several rows leave no gaps. */
+static iv_status place_rows(emitter *e, const node *n) {
+    const own_concatenate *own = n->own;
+    iv_status status = IV_OK;
+    for (size_t i = 0; i < n->n_inputs && status == IV_OK; i++) {
+        const size_t count = n->inputs[i]->n_elements / own->rows;
+        iv_launch *launch = iv_launch_begin(e->sequence, "elementwise", "place_rows", NULL);
+        iv_arg_tensor(launch, n->inputs[i]);
+        iv_arg_tensor(launch, n->outputs[0]);
+        iv_arg_uint(launch, own->places[i]);
+        iv_arg_uint(launch, count);
+        iv_arg_uint(launch, n->outputs[0]->n_elements / own->rows);
+        iv_arg_uint(launch, own->rows);
+        status = iv_launch_end_by_member(launch, 3,
+                                         (const size_t[]){count, own->rows, e->n_members}, NULL);
+    }
+    return status;
+}
+
 /* A launch a part, and one a gap for its zeros. */
 static iv_status concatenate_forward(emitter *e, const node *n) {
     const own_concatenate *own = n->own;
     const iv_tensor *whole = n->outputs[0];
     size_t position = 0;
+    if (own->rows > 1) return place_rows(e, n);
     while (position < whole->n_elements) {
         const iv_tensor *part = NULL;
         size_t next = whole->n_elements;
@@ -108,13 +129,27 @@ static iv_status concatenate_forward(emitter *e, const node *n) {
     return IV_OK;
 }
 
-static size_t place_of_input(const node *n, size_t i) {
+/* What slices send back, with gaps, has none. */
+static void concatenate_backward(iv_graph *graph, const node *n, iv_tensor *gradient,
+                                 iv_tensor **gradients) {
     const own_concatenate *own = n->own;
-    return own->places[i];
+    size_t first = 0;
+    if (!own->gapless || !iv_one_product(graph, n, gradient)) return;
+    for (size_t i = 0; i < n->n_inputs; i++) {
+        gradients[i] = iv_part(graph, gradient, own->axis, first, iv_dim(n->inputs[i], own->axis));
+        first += iv_dim(n->inputs[i], own->axis);
+    }
 }
 
-const iv_op op_concatenate = {
-    .name = "concatenate", .forward = concatenate_forward, .place_of_input = place_of_input};
+static size_t place_of_input(const node *n, size_t i) {
+    const own_concatenate *own = n->own;
+    return own->rows > 1 ? SIZE_MAX : own->places[i];
+}
+
+const iv_op op_concatenate = {.name = "concatenate",
+                              .forward = concatenate_forward,
+                              .backward = concatenate_backward,
+                              .place_of_input = place_of_input};
 
 static bool overlaps(const node *parts, const node *part) {
     const size_t first = place_of_input(part, 0);
@@ -126,9 +161,14 @@ static bool overlaps(const node *parts, const node *part) {
     return false;
 }
 
+static bool is_in_one_row(const node *n) {
+    return ((const own_concatenate *)n->own)->rows == 1;
+}
+
 bool iv_can_join(const iv_tensor *a, const iv_tensor *b) {
     return a->producer && b->producer && a->producer->op == &op_concatenate &&
            b->producer->op == &op_concatenate && b->producer->n_inputs == 1 &&
+           is_in_one_row(a->producer) && is_in_one_row(b->producer) &&
            a->producer->n_inputs < MAX_INPUTS && iv_same_shape(a, b) &&
            !overlaps(a->producer, b->producer);
 }
