@@ -34,6 +34,7 @@ typedef struct {
     const char *spec;   /* text of the resolved spec, for spec.yaml; NULL: none is written */
     const char *engine; /* how matrix products are made, for run.json; NULL: null */
     bool resume;        /* accept a directory that already holds a run */
+    bool join;          /* work there with other processes; begin the run if there is none */
 } iv_run_dir_options;
 
 /* Make the directory with models/, splits/, checkpoint/ and figures/ in it, lock it, remove
@@ -42,7 +43,12 @@ typedef struct {
  * overwritten, an unfinished one is to be resumed. With `resume`, IV_EDATA if there is none. A
  * resumed run keeps its first start time, its seconds add up, and run.json lists the conditions of
  * every process. IV_EFAILED if another process works in the directory, until iv_run_dir_destroy or
- * its death. */
+ * its death.
+ *
+ * With `join` several processes share the directory, on any number of machines; a process that works
+ * alone keeps them out, and they it. The first writes run.json, and each one writes of itself to
+ * parts/processes/. A finished run is opened, and nothing is written: see
+ * iv_run_dir_previous_status. */
 iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error);
 
 /* An existing directory to read from; nothing is written. Such a handle cannot be finished.
@@ -75,8 +81,20 @@ char *iv_run_dir_file(const iv_run_dir *dir, const char *name);
 iv_status iv_run_dir_write(const iv_run_dir *dir, const char *name, const void *data, size_t bytes,
                            iv_error *error);
 
+/* For a process that has joined others: say of itself that it has nothing to do now, or has again. */
+iv_status iv_run_dir_pause(iv_run_dir *dir, bool pauses, iv_error *error);
+
+/* Write DIR/NAME unless it is there: of several processes that do, one succeeds, and the others leave
+ * its file alone. */
+iv_status iv_run_dir_write_once(const iv_run_dir *dir, const char *name, const void *data,
+                                size_t bytes, iv_error *error);
+
+/* Remove parts/, once a run is put together, and what killed processes left half-written. */
+iv_status iv_run_dir_remove_parts(const char *dir, iv_error *error);
+
 /* Write run.json with the end time and a status: "done", "interrupted" or "failed" (IV_EINVAL for
- * another). */
+ * another). A process among several writes of itself, and run.json if the run is done or if it is
+ * the last. */
 iv_status iv_run_dir_finish(iv_run_dir *dir, const char *status, iv_error *error);
 
 /* ------------------------------------------------------------------ metrics.jsonl */
