@@ -59,7 +59,9 @@ typedef struct {
     const char *data;   /* see iv_data_directory; NULL: the default one */
     const char *out;    /* the run directory; NULL: runs/NAME-DATE-TIME */
     bool resume;        /* go on with the unfinished run in `out`, of this very spec */
-    bool profile;       /* iv_check: profile a training step of each population */
+    bool join;    /* work on the run in `out` with other processes; begin it if there is none */
+    bool leave;   /* with join: end where nothing is left to begin, also before the run is done */
+    bool profile; /* iv_check: profile a training step of each population */
 
     /* Once this is nonzero: IV_EINTERRUPTED, with a checkpoint saved. NULL: never. */
     const volatile sig_atomic_t *stop;
@@ -79,6 +81,11 @@ typedef struct {
  * results are those of its results.json. What a killed process left undrawn is drawn.
  *
  * results  filled in on success, empty after a failure; the caller frees them (iv_results_free)
+ *
+ * With `join`, several processes on any number of machines share `out`: each trains populations that
+ * no other does, and one of them writes what a single process would have written, byte for byte on
+ * devices of one kind. A process that dies loses its populations to the others. `results` are those of
+ * the whole run in all of them, but empty where `leave` ends one before.
  *
  * What cannot succeed is refused before a directory is made: IV_EINVAL for a bad spec, or one that
  * differs from that of the run to resume; IV_ENODEVICE; IV_EDATA for data that are missing or

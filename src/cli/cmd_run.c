@@ -66,6 +66,9 @@ static int perform(const cli_arguments *arguments, iv_run_options options, const
     cli_progress_end(&r.progress);
     if (status == IV_OK && !r.started)
         printf("%s is finished: nothing to resume\n", resumed ? resumed : options.out);
+    else if (status == IV_OK && results.n_runs == 0)
+        printf("nothing is left to begin in %s: other processes go on\n",
+               r.dir ? r.dir : "the run");
     else if (status == IV_OK)
         status = print_outcome(&r, &results, &error);
     iv_results_free(&results);
@@ -76,8 +79,14 @@ static int perform(const cli_arguments *arguments, iv_run_options options, const
 static int run(const cli_arguments *arguments) {
     iv_run_options options = {.spec = arguments->words[0],
                               .out = cli_value(arguments, "out"),
-                              .resume = cli_has(arguments, "resume")};
+                              .resume = cli_has(arguments, "resume"),
+                              .join = cli_has(arguments, "join"),
+                              .leave = cli_has(arguments, "no-wait")};
     cli_overrides overrides;
+    if (options.join && !options.out)
+        return cli_usage_error(&cli_run, "--join needs --out, the directory that is shared");
+    if (options.leave && !options.join)
+        return cli_usage_error(&cli_run, "--no-wait goes with --join");
     if (options.resume && !options.out)
         return cli_usage_error(&cli_run, "--resume needs --out, the directory of the run");
     if (!cli_overrides_read(arguments, &overrides)) {
@@ -98,6 +107,11 @@ static const cli_option options_of_run[] = {
     CLI_DEVICE,
     {"out", "DIR", "run directory (default: runs/NAME-DATE-TIME)"},
     {"resume", NULL, "go on with the unfinished run in --out"},
+    {"join", NULL,
+     "work on the run in --out with other processes, here or on machines that share the folder; "
+     "begin "
+     "it if there is none"},
+    {"no-wait", NULL, "with --join: end once nothing is left to begin, though others still train"},
     CLI_DATA,
     CLI_QUIET,
     CLI_END,
@@ -125,10 +139,21 @@ const cli_command cli_run = {
 };
 
 static int resume(const cli_arguments *arguments) {
-    return perform(arguments, (iv_run_options){0}, arguments->words[0]);
+    const iv_run_options options = {.join = cli_has(arguments, "join"),
+                                    .leave = cli_has(arguments, "no-wait")};
+    if (options.leave && !options.join)
+        return cli_usage_error(&cli_resume, "--no-wait goes with --join");
+    return perform(arguments, options, arguments->words[0]);
 }
 
-static const cli_option options_of_resume[] = {CLI_DEVICE, CLI_DATA, CLI_QUIET, CLI_END};
+static const cli_option options_of_resume[] = {
+    CLI_DEVICE,
+    {"join", NULL, "with other processes that do so, if the run was begun with --join"},
+    {"no-wait", NULL, "with --join: end once nothing is left to begin, though others still train"},
+    CLI_DATA,
+    CLI_QUIET,
+    CLI_END,
+};
 
 const cli_command cli_resume = {
     .name = "resume",
