@@ -92,6 +92,10 @@ typedef struct {
  * damaged, or where there is no run to resume; IV_ENOMEM. */
 iv_status iv_run(const iv_run_options *options, iv_results *results, iv_error *error);
 
+/* Make the directory that a run has by default, runs/NAME-DATE-TIME, for processes that are to share it;
+ * the spec is validated. The caller frees *path. */
+iv_status iv_run_directory(const iv_run_options *options, char **path, iv_error *error);
+
 /* Go on from the last checkpoint of the run in `dir`: on the same device the results are the same
  * bytes as those of a run that was never interrupted. spec, overrides, seeds, out and resume of the
  * options are not read. */

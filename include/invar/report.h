@@ -51,6 +51,9 @@ typedef struct {
  * iv_run_dir_previous_status. */
 iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error);
 
+/* Make runs/NAME-YYYYmmdd-HHMMSS (local time), which nobody else has. The caller frees *path. */
+iv_status iv_run_dir_default(const char *name, char **path, iv_error *error);
+
 /* An existing directory to read from; nothing is written. Such a handle cannot be finished.
  * IV_EDATA if there is no such directory, or if its run.json is damaged. */
 iv_status iv_run_dir_open(const char *path, iv_run_dir **dir, iv_error *error);
@@ -96,6 +99,47 @@ iv_status iv_run_dir_remove_parts(const char *dir, iv_error *error);
  * another). A process among several writes of itself, and run.json if the run is done or if it is
  * the last. */
 iv_status iv_run_dir_finish(iv_run_dir *dir, const char *status, iv_error *error);
+
+/* ------------------------------------------------------------------ how far a run is */
+
+typedef enum {
+    IV_PART_WAITING, /* nobody has it */
+    IV_PART_RUNNING,
+    IV_PART_DONE,
+    IV_PART_FAILED, /* its last process could not go on */
+    IV_PART_LOST,   /* its last process is dead, or silent for longer than a lease */
+} iv_part_state;
+enum { IV_PART_STATES = 5 };
+
+/* A population of a run that several processes work on. Texts are tamed, and may be empty. */
+typedef struct {
+    char name[160];
+    size_t n_members;
+    double operations; /* as the progress counts them */
+    iv_part_state state;
+    unsigned claims;      /* processes that have had it so far */
+    long process;         /* of the last one: who, */
+    char host[128];       /* where, */
+    char since[32];       /* since when, */
+    char why[512];        /* why it gave the work back, */
+    double age;           /* and seconds since its last sign of life, by the file's time */
+    uint64_t done, total; /* its progress */
+} iv_part_standing;
+
+typedef struct {
+    char name[128], status[32]; /* of run.json */
+    bool finished;              /* everything is written, or about to be */
+    bool at_work;               /* some process lives, as far as this machine can tell */
+    double share;               /* of the operations; 0 where there are no parts */
+    iv_part_standing *parts;    /* [n_parts]; none if one process works alone */
+    size_t n_parts, n_of[IV_PART_STATES];
+    char saved[64]; /* of one process alone: how far its checkpoint is */
+} iv_standing;
+
+/* How far the run in `dir` is; writes nothing, and may be called while processes work there. IV_EDATA
+ * if there is no run. Cleared by the caller after success. */
+iv_status iv_standing_read(const char *dir, iv_standing *standing, iv_error *error);
+void iv_standing_clear(iv_standing *standing);
 
 /* ------------------------------------------------------------------ metrics.jsonl */
 

@@ -17,7 +17,7 @@ static void announce(void *state, const iv_run_start *start) {
     running *r = state;
     r->started = true;
     r->dir = strdup(start->dir);
-    if (r->progress.quiet) return;
+    if (r->progress.quiet || r->progress.news_only) return;
     fprintf(stderr, "invar: %s (%s) on %s (%s), into %s\n", start->name, start->spec,
             start->device->name, cli_type_name(start->device->type), start->dir);
 }
@@ -30,20 +30,6 @@ static void warn(void *state, const char *text) {
     cli_progress_warning(&((running *)state)->progress, text);
 }
 
-static iv_status print_outcome(const running *r, iv_results *results, iv_error *error) {
-    char *table = NULL;
-    if (!r->dir) return iv_fail(error, IV_ENOMEM, "out of memory");
-    const iv_status status = iv_table_format_results(results, IV_TABLE_TEXT, &table, error);
-    if (status == IV_OK) {
-        printf("\n%s\n", table);
-        cli_print_claims(results);
-        printf("\nresults: %s (report.html, results.json, metrics.jsonl, models/, figures/)\n",
-               r->dir);
-    }
-    free(table);
-    return status;
-}
-
 /* ------------------------------------------------------------------ arguments */
 
 /* Run, or go on with the run in `resumed`, unless that is NULL. */
@@ -54,8 +40,20 @@ static int perform(const cli_arguments *arguments, iv_run_options options, const
     const iv_progress progress = {cli_progress_update, &r.progress};
     cli_progress_init(&r.progress, cli_has(arguments, "quiet"));
     options.device = cli_value(arguments, "device");
+    const char *stop_after = cli_value(arguments, "stop-after");
+    double seconds = 0;
+    if (stop_after && !cli_duration_read(stop_after, &seconds))
+        return cli_usage_error(arguments->command,
+                               "--stop-after %s: expected a time such as 90s, 55m, 1.5h or 2d",
+                               stop_after);
     options.data = cli_value(arguments, "data");
     options.stop = cli_catch_stop();
+    if (stop_after && !cli_stop_after(seconds)) {
+        (void)iv_fail(&error, IV_EFAILED, "no thread for --stop-after");
+        return cli_fail(&error);
+    }
+    const char *several = options.device ? options.device : getenv("INVAR_DEVICE");
+    if (cli_names_several(several)) return cli_crew(arguments, &options, several, resumed);
     options.progress = &progress;
     options.started = announce;
     options.message = say;
@@ -70,7 +68,8 @@ static int perform(const cli_arguments *arguments, iv_run_options options, const
         printf("nothing is left to begin in %s: other processes go on\n",
                r.dir ? r.dir : "the run");
     else if (status == IV_OK)
-        status = print_outcome(&r, &results, &error);
+        status = r.dir ? cli_print_outcome(r.dir, &results, &error)
+                       : iv_fail(&error, IV_ENOMEM, "out of memory");
     iv_results_free(&results);
     free(r.dir);
     return status == IV_OK ? 0 : cli_fail(&error);
@@ -104,14 +103,14 @@ static int run(const cli_arguments *arguments) {
 static const cli_option options_of_run[] = {
     CLI_SET,
     CLI_SEEDS,
-    CLI_DEVICE,
+    CLI_DEVICES,
     {"out", "DIR", "run directory (default: runs/NAME-DATE-TIME)"},
     {"resume", NULL, "go on with the unfinished run in --out"},
-    {"join", NULL,
-     "work on the run in --out with other processes, here or on machines that share the folder; "
-     "begin "
-     "it if there is none"},
-    {"no-wait", NULL, "with --join: end once nothing is left to begin, though others still train"},
+    CLI_JOIN(
+        "work on the run in --out with other processes, here or on machines that share the folder; "
+        "begin it if there is none"),
+    CLI_NO_WAIT,
+    CLI_STOP_AFTER,
     CLI_DATA,
     CLI_QUIET,
     CLI_END,
@@ -124,6 +123,7 @@ const cli_command cli_run = {
     .description =
         "Train every run of the spec, measure it, and write models, metrics, tables and figures\n"
         "into a run directory. Ctrl-C stops it with a checkpoint; `invar resume RUN_DIR` goes on.\n"
+        "Several devices, processes or machines can share the work: docs/scale.md.\n"
         "SPEC is a YAML file (docs/files.md), or the name of a spec that comes with Invar;\n"
         "`invar run` alone lists them.\n",
     .notes =
@@ -147,11 +147,9 @@ static int resume(const cli_arguments *arguments) {
 }
 
 static const cli_option options_of_resume[] = {
-    CLI_DEVICE,
-    {"join", NULL, "with other processes that do so, if the run was begun with --join"},
-    {"no-wait", NULL, "with --join: end once nothing is left to begin, though others still train"},
-    CLI_DATA,
-    CLI_QUIET,
+    CLI_DEVICES, CLI_JOIN("with other processes that do so, if the run was begun with --join"),
+    CLI_NO_WAIT, CLI_STOP_AFTER,
+    CLI_DATA,    CLI_QUIET,
     CLI_END,
 };
 

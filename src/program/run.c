@@ -297,6 +297,16 @@ iv_status iv_run(const iv_run_options *options, iv_results *results, iv_error *e
     return status;
 }
 
+iv_status iv_run_directory(const iv_run_options *options, char **path, iv_error *error) {
+    iv_spec *spec;
+    *path = NULL;
+    iv_status status = iv_load_spec(options, &spec, error);
+    if (status == IV_OK)
+        status = iv_run_dir_default(iv_spec_string(iv_spec_root(spec), "name"), path, error);
+    iv_spec_destroy(spec);
+    return status;
+}
+
 iv_status iv_resume(const char *dir, const iv_run_options *options, iv_results *results,
                     iv_error *error) {
     char *spec;

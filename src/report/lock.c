@@ -124,7 +124,15 @@ static iv_status conclude(iv_lock **lock, attempt_result result, const char *wha
 iv_status iv_lock_take(const char *path, const char *what, iv_lock **lock, iv_error *error) {
     iv_status status = make_lock(path, what, lock, error);
     if (status != IV_OK) return status;
-    status = conclude(lock, attempt_until(*lock, LOCK_EX, error), what, error);
+    /* who only looks at the lock (iv_standing_read) has it for a moment */
+    attempt_result result = attempt_until(*lock, LOCK_EX, error);
+    for (int i = 0; i < 3 && result == BUSY; i++) {
+        const struct timespec pause = {0, pause_ns / 5};
+        close((*lock)->descriptor);
+        nanosleep(&pause, NULL);
+        result = attempt_until(*lock, LOCK_EX, error);
+    }
+    status = conclude(lock, result, what, error);
     if (*lock) write_holder((*lock)->descriptor);
     return status;
 }

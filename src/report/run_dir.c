@@ -26,7 +26,7 @@ static void add_file_name(iv_text *text, const char *name) {
     }
 }
 
-static iv_status make_default_directory(const char *name, char **path, iv_error *error) {
+iv_status iv_run_dir_default(const char *name, char **path, iv_error *error) {
     time_t now = time(NULL);
     struct tm parts;
     char stamp[32];
@@ -213,7 +213,7 @@ iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir,
     iv_status status = copy_options(made, options, error);
     if (status == IV_OK)
         status = made->path ? look_for_earlier_run(made, options->resume, error)
-                            : make_default_directory(made->name, &made->path, error);
+                            : iv_run_dir_default(made->name, &made->path, error);
     if (status == IV_OK) status = in_folders(made, iv_make_directories, error);
     bool alone = true;
     if (status == IV_OK) status = take_lock(made, &alone, error);
