@@ -61,6 +61,12 @@ iv_status iv_experiment_run(const iv_job *job, iv_results *results);
 /* Recompute every metric of a finished run from its exported models. Writes nothing. */
 iv_status iv_experiment_evaluate(const iv_job *job, iv_results *results);
 
+/* Make one run, in the job's directory, of finished runs of its spec in `dirs`, whose seeds are all those
+ * of the spec: models and numbers are taken over, logs are merged in the order of one process, and
+ * figures of all runs drawn. parts: [n] their results. IV_EDATA if something is missing there. */
+iv_status iv_experiment_combine(const iv_job *job, const char *const *dirs, iv_results *parts,
+                                size_t n, iv_results *results);
+
 /* What a population would take. */
 typedef struct {
     char name[96]; /* of its runs */

@@ -102,6 +102,16 @@ iv_status iv_run_directory(const iv_run_options *options, char **path, iv_error 
 iv_status iv_resume(const char *dir, const iv_run_options *options, iv_results *results,
                     iv_error *error);
 
+/* Make one run in options->out of finished runs that differ in their seeds alone. Of the options, out,
+ * device, data, message, warning and state are read. Nothing is trained or measured again.
+ *
+ * results  as of iv_run
+ *
+ * IV_EINVAL, with the reason, if the runs do not fit together: another spec, version or data, or a seed
+ * that is in two of them; IV_EDATA if one is missing, damaged or not finished. */
+iv_status iv_merge(const iv_run_options *options, const char *const *dirs, size_t n_dirs,
+                   iv_results *results, iv_error *error);
+
 /* Recompute every metric of the finished run in `dir` from its exported models. Writes nothing. Of
  * the options, device, data, stop and progress are read.
  *

@@ -77,6 +77,9 @@ iv_status iv_run_dir_changes(const iv_run_dir *dir, char **changes, iv_error *er
 iv_status iv_run_dir_add_data(iv_run_dir *dir, const char *file, const char *sha256, bool published,
                               iv_error *error);
 
+/* Take over the processes, seconds and data of the run in `other`, for a run that is made of it. */
+iv_status iv_run_dir_add_earlier(iv_run_dir *dir, const char *other, iv_error *error);
+
 /* DIR/NAME, to be freed by the caller; NULL only if memory ran out. name may have folders in it. */
 char *iv_run_dir_file(const iv_run_dir *dir, const char *name);
 
@@ -155,6 +158,9 @@ typedef struct {
  * IV_EDATA if what is kept is not there, or is not what was logged; IV_EFAILED if the file cannot be
  * written or is no regular file. */
 iv_status iv_log_open(const char *path, const iv_log_mark *mark, iv_log **log, iv_error *error);
+
+/* Open a log that is kept as it is. */
+iv_status iv_log_open_whole(const char *path, iv_log **log, iv_error *error);
 
 /* Add one object: begin, any number of metrics, end. A failure on the way is remembered and
  * returned by iv_log_end. Points are kept in memory until iv_log_flush, or until they fill the

@@ -82,7 +82,8 @@ struct cli_command {
 };
 
 extern const cli_command cli_audit, cli_bench, cli_check, cli_completion, cli_data, cli_devices,
-    cli_eval, cli_export, cli_report, cli_resume, cli_run, cli_spec, cli_status, cli_tune;
+    cli_eval, cli_export, cli_merge, cli_report, cli_resume, cli_run, cli_spec, cli_status,
+    cli_tune;
 
 /* How this program was called: argv[0]. */
 extern const char *cli_program;

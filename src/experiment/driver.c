@@ -237,7 +237,7 @@ static iv_status run_all(iv_experiment *x, size_t first, experiment_measured *al
     return status;
 }
 
-static iv_status finish(iv_experiment *x, const experiment_measured *all, iv_results *results) {
+iv_status experiment_finish(iv_experiment *x, const experiment_measured *all, iv_results *results) {
     iv_error *error = iv_context_error(x->context);
     iv_trained_runs runs = {0};
     iv_status status = iv_trained_runs_create(x->study, x->job->spec, &x->populations, all->values,
@@ -262,7 +262,7 @@ static iv_status run_alone(iv_experiment *x, experiment_measured *all, iv_result
     size_t first = x->populations.n; /* all are read back */
     iv_status status = x->training ? experiment_open_log(x, &first) : IV_OK;
     if (status == IV_OK) status = run_all(x, first, all);
-    if (status == IV_OK) status = finish(x, all, results);
+    if (status == IV_OK) status = experiment_finish(x, all, results);
     if (x->training) status = experiment_close_log(x, status);
     return end(x, status);
 }
@@ -273,7 +273,7 @@ static iv_status run_together(iv_experiment *x, experiment_measured *all, iv_res
     iv_status status = experiment_work_together(x, &merge);
     if (status != IV_OK || !merge) return status;
     status = experiment_gather(x, all);
-    if (status == IV_OK) status = finish(x, all, results);
+    if (status == IV_OK) status = experiment_finish(x, all, results);
     status = end(x, experiment_close_log(x, status));
     if (status == IV_OK)
         status =

@@ -17,6 +17,7 @@
  *   together.c     several processes: each trains the populations that it can claim
  *   gather.c       what they have trained to one run
  *   measured.c     what was measured of a population, kept until then
+ *   combine.c      finished runs with different seeds to one
  *   plan.c         what they agree on: how the members are divided
  *   hooks.c        a study's optional functions, and what is done where it has none
  *   parts.c        parts that most studies are made of
@@ -125,6 +126,9 @@ iv_status experiment_run_population(iv_experiment *x, size_t index, bool trained
 /* One line for each member with what is shown of it in tables. */
 void experiment_report_population(const iv_experiment *x, const iv_population *population,
                                   const double *values, const uint32_t *diverged_from);
+
+/* Make results of all that was measured, hand them on, and draw figures. */
+iv_status experiment_finish(iv_experiment *x, const experiment_measured *all, iv_results *results);
 
 /* ------------------------------------------------------------------ several processes
  *

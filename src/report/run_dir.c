@@ -299,6 +299,27 @@ iv_status iv_run_dir_changes(const iv_run_dir *dir, char **changes, iv_error *er
     return iv_text_take(&text, changes, error);
 }
 
+/* As if they had worked on this run before. */
+iv_status iv_run_dir_add_earlier(iv_run_dir *dir, const char *other, iv_error *error) {
+    iv_run_json run;
+    char *path = iv_path_join(other, "run.json");
+    iv_status status = path ? iv_run_json_read(path, &run, error)
+                            : iv_fail(error, IV_ENOMEM, "out of memory for the processes of a run");
+    free(path);
+    if (status != IV_OK) return status;
+    if (!dir->previous.root) {
+        dir->previous = run;
+        return keep_earlier_data(dir, error);
+    }
+    size_t index;
+    json_t *process;
+    dir->previous.seconds += run.seconds;
+    json_array_foreach(json_object_get(run.root, "processes"), index, process)
+        json_array_append(json_object_get(dir->previous.root, "processes"), process);
+    iv_run_json_free(&run);
+    return IV_OK;
+}
+
 iv_status iv_run_dir_add_data(iv_run_dir *dir, const char *file, const char *sha256, bool published,
                               iv_error *error) {
     for (size_t i = 0; i < dir->n_data; i++) {
