@@ -133,6 +133,10 @@ typedef struct {
     size_t n_estimates;
 } iv_check_report;
 
+/* Validate a spec and expand it, without a device: `spec` and `populations` of the report, which the
+ * caller clears also after a failure. Of the options, spec, overrides and seeds are read. */
+iv_status iv_expand(const iv_run_options *options, iv_check_report *report, iv_error *error);
+
 /* Validate a spec and estimate what it takes, from a few measured steps; starts nothing. Of the
  * options, spec, overrides, seeds, device and profile are read. expanded: NULL, or called with
  * options->state once spec and populations are known; measuring takes a while.

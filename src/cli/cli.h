@@ -82,11 +82,14 @@ struct cli_command {
 };
 
 extern const cli_command cli_audit, cli_bench, cli_check, cli_completion, cli_data, cli_devices,
-    cli_eval, cli_export, cli_merge, cli_report, cli_resume, cli_run, cli_spec, cli_status,
+    cli_eval, cli_export, cli_merge, cli_report, cli_resume, cli_run, cli_spec, cli_status, cli_submit,
     cli_tune;
 
 /* How this program was called: argv[0]. */
 extern const char *cli_program;
+
+/* This program's file, as the system knows it (written to `path`), or as it was called. */
+const char *cli_own_path(char *path, size_t size);
 
 /* Number i of the commands, in the order of help; NULL after the last. */
 const cli_command *cli_command_get(size_t i);

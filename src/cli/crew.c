@@ -100,8 +100,7 @@ static iv_status find_devices(crew *c, const char *selector, iv_error *error) {
 
 /* ------------------------------------------------------------------ processes */
 
-/* This program: as the system knows it, or as it was called. */
-static const char *own_path(char *path, size_t size) {
+const char *cli_own_path(char *path, size_t size) {
     const ssize_t n = readlink("/proc/self/exe", path, size - 1);
     if (n <= 0) return cli_program;
     path[n] = '\0';
@@ -170,7 +169,7 @@ static iv_status start(crew *c, member *m, iv_error *error) {
         fcntl(ends[0], F_SETFD, FD_CLOEXEC);
         fcntl(ends[1], F_SETFD, FD_CLOEXEC);
         fcntl(ends[0], F_SETFL, O_NONBLOCK);
-        const char *program = own_path(path, sizeof path);
+        const char *program = cli_own_path(path, sizeof path);
         fflush(NULL);
         m->pid = fork();
         if (m->pid == 0) become(program, argv, ends[1]);

@@ -9,9 +9,9 @@
 #include <string.h>
 
 static const cli_command *const commands[] = {
-    &cli_run,    &cli_check, &cli_resume, &cli_status, &cli_eval,
-    &cli_report, &cli_merge, &cli_export, &cli_audit,  &cli_devices,
-    &cli_bench,  &cli_tune,  &cli_data,   &cli_spec,   &cli_completion,
+    &cli_run,    &cli_check, &cli_resume, &cli_status,     &cli_submit,  &cli_eval,
+    &cli_report, &cli_merge, &cli_export, &cli_audit,      &cli_devices, &cli_bench,
+    &cli_tune,   &cli_data,  &cli_spec,   &cli_completion,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
