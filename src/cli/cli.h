@@ -82,8 +82,8 @@ struct cli_command {
 };
 
 extern const cli_command cli_audit, cli_bench, cli_check, cli_completion, cli_data, cli_devices,
-    cli_eval, cli_export, cli_merge, cli_report, cli_resume, cli_run, cli_spec, cli_status, cli_submit,
-    cli_tune;
+    cli_eval, cli_export, cli_merge, cli_report, cli_resume, cli_run, cli_spec, cli_status,
+    cli_submit, cli_tune;
 
 /* How this program was called: argv[0]. */
 extern const char *cli_program;
@@ -186,6 +186,33 @@ bool cli_names_several(const char *selector);
  * process's exit status. */
 int cli_crew(const cli_arguments *arguments, const iv_run_options *options, const char *selector,
              const char *resumed);
+
+/* The index, as text, of the device that process `number` of several takes, of those that `selector`
+ * names, in turn; NULL: all of a kind. */
+iv_status cli_pick_device(const char *selector, size_t number, char *index, size_t size,
+                          iv_error *error);
+
+/* ------------------------------------------------------------------ MPI */
+
+/* How many copies of this program mpirun has started; 1 without it. */
+size_t cli_launched_copies(void);
+
+/* Whether this program is built with MPI. */
+bool cli_has_mpi(void);
+
+/* This process among them. */
+typedef struct {
+    int rank, n, local; /* local: among those of its machine */
+    bool begun;
+    char *dir;       /* that rank 0 made, if it was to */
+    char device[32]; /* for --device */
+} cli_ranks;
+
+/* Begin MPI, and share the directory that rank 0 makes if `makes`. Ended in both cases: all ranks wait
+ * for each other there. Returns `status`. */
+iv_status cli_ranks_begin(const iv_run_options *options, bool makes, cli_ranks *ranks,
+                          iv_error *error);
+int cli_ranks_end(cli_ranks *ranks, int status);
 
 /* A run's table and claims, and where it lies. */
 iv_status cli_print_outcome(const char *dir, iv_results *results, iv_error *error);

@@ -9,7 +9,9 @@ typedef struct {
     const cli_arguments *arguments;
     cli_progress progress;
     bool started;
-    char *dir; /* of the run that started; NULL if memory ran out */
+    bool ranked; /* one of the copies that mpirun started: others may have ended the run */
+    bool silent; /* another process tells of the run */
+    char *dir;   /* of the run that started; NULL if memory ran out */
 } running;
 
 /* What runs, where it runs and where it goes. */
@@ -32,10 +34,54 @@ static void warn(void *state, const char *text) {
 
 /* ------------------------------------------------------------------ arguments */
 
+static int carry_out(running *r, iv_run_options options, const char *resumed) {
+    iv_results results;
+    iv_error error = {0};
+    iv_status status = resumed ? iv_resume(resumed, &options, &results, &error)
+                               : iv_run(&options, &results, &error);
+    cli_progress_end(&r->progress);
+    const bool shown = status == IV_OK && !r->silent;
+    if (shown && !r->started && !r->ranked)
+        printf("%s is finished: nothing to resume\n", resumed ? resumed : options.out);
+    else if (shown && results.n_runs == 0)
+        printf("nothing is left to begin in %s: other processes go on\n",
+               r->dir ? r->dir : "the run");
+    else if (shown)
+        status = cli_print_outcome(r->dir    ? r->dir
+                                   : resumed ? resumed
+                                             : options.out,
+                                   &results, &error);
+    iv_results_free(&results);
+    free(r->dir);
+    return status == IV_OK ? 0 : cli_fail(&error);
+}
+
+/* One of the copies that mpirun has started: all share one run, and the first tells of it. */
+static int perform_rank(running *r, iv_run_options options, const char *resumed) {
+    cli_ranks ranks;
+    iv_error error = {0};
+    if (!cli_has_mpi())
+        return cli_usage_error(
+            r->arguments->command,
+            "mpirun has started %zu copies, each of which would do the whole work, as this invar "
+            "is "
+            "built without MPI (meson setup -Dmpi=enabled): give --join and a shared --out",
+            cli_launched_copies());
+    const iv_status status = cli_ranks_begin(&options, !resumed && !options.out, &ranks, &error);
+    if (status != IV_OK) return cli_ranks_end(&ranks, cli_fail(&error));
+    options.join = r->ranked = true;
+    options.device = ranks.device;
+    if (ranks.dir) options.out = ranks.dir;
+    if (ranks.rank > 0) {
+        r->silent = true;
+        r->progress.quiet = true;
+    }
+    return cli_ranks_end(&ranks, carry_out(r, options, resumed));
+}
+
 /* Run, or go on with the run in `resumed`, unless that is NULL. */
 static int perform(const cli_arguments *arguments, iv_run_options options, const char *resumed) {
-    running r = {0};
-    iv_results results;
+    running r = {.arguments = arguments};
     iv_error error = {0};
     const iv_progress progress = {cli_progress_update, &r.progress};
     cli_progress_init(&r.progress, cli_has(arguments, "quiet"));
@@ -52,6 +98,8 @@ static int perform(const cli_arguments *arguments, iv_run_options options, const
         (void)iv_fail(&error, IV_EFAILED, "no thread for --stop-after");
         return cli_fail(&error);
     }
+    if (cli_launched_copies() > 1 && (cli_has_mpi() || !options.join))
+        return perform_rank(&r, options, resumed);
     const char *several = options.device ? options.device : getenv("INVAR_DEVICE");
     if (cli_names_several(several)) return cli_crew(arguments, &options, several, resumed);
     options.progress = &progress;
@@ -59,20 +107,7 @@ static int perform(const cli_arguments *arguments, iv_run_options options, const
     options.message = say;
     options.warning = warn;
     options.state = &r;
-    iv_status status = resumed ? iv_resume(resumed, &options, &results, &error)
-                               : iv_run(&options, &results, &error);
-    cli_progress_end(&r.progress);
-    if (status == IV_OK && !r.started)
-        printf("%s is finished: nothing to resume\n", resumed ? resumed : options.out);
-    else if (status == IV_OK && results.n_runs == 0)
-        printf("nothing is left to begin in %s: other processes go on\n",
-               r.dir ? r.dir : "the run");
-    else if (status == IV_OK)
-        status = r.dir ? cli_print_outcome(r.dir, &results, &error)
-                       : iv_fail(&error, IV_ENOMEM, "out of memory");
-    iv_results_free(&results);
-    free(r.dir);
-    return status == IV_OK ? 0 : cli_fail(&error);
+    return carry_out(&r, options, resumed);
 }
 
 static int run(const cli_arguments *arguments) {

@@ -98,6 +98,17 @@ static iv_status find_devices(crew *c, const char *selector, iv_error *error) {
     return status;
 }
 
+iv_status cli_pick_device(const char *selector, size_t number, char *index, size_t size,
+                          iv_error *error) {
+    crew c = {0};
+    const char *asked = selector && *selector ? selector : getenv("INVAR_DEVICE");
+    iv_status status = find_devices(&c, asked && *asked ? asked : "all", error);
+    if (status == IV_OK) snprintf(index, size, "%zu", c.members[number % c.n].device);
+    free(c.members);
+    free(c.devices);
+    return status;
+}
+
 /* ------------------------------------------------------------------ processes */
 
 const char *cli_own_path(char *path, size_t size) {
