@@ -149,6 +149,15 @@ iv_status iv_check(const iv_run_options *options,
                    iv_check_report *report, iv_error *error);
 void iv_check_clear(iv_check_report *report); /* a zeroed one is fine */
 
+/* How long n_devices devices of one kind take for populations of so many seconds, if each takes the
+ * longest one that is left as soon as it is free: the largest sum of a device. Neither starting up nor
+ * putting the parts together counts. IV_EINVAL without a device; IV_ENOMEM.
+ *
+ * seconds  [n]
+ */
+iv_status iv_schedule(const double *seconds, size_t n, size_t n_devices, double *longest,
+                      iv_error *error);
+
 /* ------------------------------------------------------------------ afterwards */
 
 /* Write a report over finished runs (see iv_report_write for `out` and *drawn), and read their
