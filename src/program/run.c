@@ -134,6 +134,22 @@ static iv_status is_done(const char *path, bool *done, iv_error *error) {
     return IV_OK;
 }
 
+/* What a run of several processes lacks after its end: a report that somebody has removed, and the
+ * removal of the parts. */
+static iv_status complete(const char *out, bool *reported, iv_error *error) {
+    bool checkpoint = false, parts = false, removing = false;
+    iv_status status = has(out, "checkpoint/population.safetensors", &checkpoint, error);
+    if (status == IV_OK && !*reported && !checkpoint) {
+        /* without a checkpoint there is nothing to go on from but the results */
+        status = iv_report_write(&out, 1, NULL, NULL, error);
+        *reported = status == IV_OK;
+    }
+    if (status == IV_OK) status = has(out, "parts", &parts, error);
+    if (status == IV_OK) status = has(out, "parts-finished", &removing, error);
+    if (status != IV_OK || !*reported || !(parts || removing)) return status;
+    return iv_run_dir_remove_parts(out, error);
+}
+
 /* Whether the run in `out` is finished already, with its report, which is written last, and the parts
  * of several processes put together; IV_EDATA if there is no run. */
 static iv_status already_done(running *r, bool *done, iv_error *error) {
@@ -141,11 +157,9 @@ static iv_status already_done(running *r, bool *done, iv_error *error) {
     bool reported = false;
     iv_status status = is_done(out, done, error);
     if (status == IV_OK && *done) status = has(out, "report.html", &reported, error);
+    if (status == IV_OK && *done && !r->join) status = complete(out, &reported, error);
     *done = *done && reported && !r->join;
-    bool parts = false, removing = false; /* by a process that was killed then */
-    if (status == IV_OK && *done) status = has(out, "parts", &parts, error);
-    if (status == IV_OK && *done) status = has(out, "parts-finished", &removing, error);
-    return parts || removing ? iv_run_dir_remove_parts(out, error) : status;
+    return status;
 }
 
 /* Several processes work on the run if this one is asked to join, or if some have. A run that one

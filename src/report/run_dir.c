@@ -182,7 +182,8 @@ static iv_status has_parts(const iv_run_dir *dir, bool *has, iv_error *error) {
  * state is written last. */
 static iv_status begin(iv_run_dir *dir, bool resume, bool alone, iv_error *error) {
     iv_status status = look_for_earlier_run(dir, resume, error);
-    if (status == IV_OK && alone) status = in_folders(dir, iv_remove_temporaries, error);
+    /* of processes on other machines the lock may not tell: who puts a shared run together cleans up */
+    if (status == IV_OK && !dir->joined) status = in_folders(dir, iv_remove_temporaries, error);
     if (status == IV_OK && !dir->joined) status = keep_earlier_data(dir, error);
     if (status != IV_OK) return status;
 
