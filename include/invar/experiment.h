@@ -28,6 +28,8 @@ typedef struct {
     const char *data_dir; /* see iv_data_directory */
     iv_run_dir *dir;
     bool resume;  /* go on from the directory's checkpoint */
+    bool join;    /* train with the other processes that work in the directory */
+    bool leave;   /* do not wait for them where nothing is left to begin */
     bool profile; /* estimates have a profile of a training step; the context has to allow that */
     const volatile sig_atomic_t *stop;
     const iv_progress *progress;
@@ -40,6 +42,7 @@ typedef struct {
      * these costs no result; NULL for nothing. A failure, with a message in the context's error,
      * is one of the run. */
     iv_status (*measured)(void *state, const iv_results *results);
+    iv_status (*ended)(void *state); /* the same once figures are drawn, the last of all */
     void *measured_state;
 } iv_job;
 
@@ -49,11 +52,20 @@ iv_status iv_experiment_prepare(const iv_job *job);
 
 /* Train everything, measure it, write models, logs, checkpoints and figures into the run directory,
  * and fill `results`. A figure that cannot be drawn is a warning. Metrics are logged to metrics.jsonl. Errors are in the context's error;
- * IV_EINTERRUPTED leaves a checkpoint that `resume` continues from, bit for bit. */
+ * IV_EINTERRUPTED leaves a checkpoint that `resume` continues from, bit for bit.
+ *
+ * With `join`, a process among several: it trains the populations that no other does, and one of them
+ * does the rest, to the same bytes. `results` are empty in the others. */
 iv_status iv_experiment_run(const iv_job *job, iv_results *results);
 
 /* Recompute every metric of a finished run from its exported models. Writes nothing. */
 iv_status iv_experiment_evaluate(const iv_job *job, iv_results *results);
+
+/* Make one run, in the job's directory, of finished runs of its spec in `dirs`, whose seeds are all those
+ * of the spec: models and numbers are taken over, logs are merged in the order of one process, and
+ * figures of all runs drawn. parts: [n] their results. IV_EDATA if something is missing there. */
+iv_status iv_experiment_combine(const iv_job *job, const char *const *dirs, iv_results *parts,
+                                size_t n, iv_results *results);
 
 /* What a population would take. */
 typedef struct {
@@ -323,6 +335,9 @@ struct iv_experiment {
     void *data;                 /* the study's, of the last population */
     iv_log *log;                /* NULL unless training */
     iv_safetensors *checkpoint; /* to go on from; NULL once used */
+    struct iv_lease *lease; /* of the population in work, in a run that several processes share; */
+    char part[128], before[128]; /* and the folder of its log and checkpoint, and that of the
+                                    checkpoint to go on from; "": those of the run directory */
     struct {
         double done, present, total; /* operations: before the present population, in it, in all */
         uint64_t shown_total;        /* as a count of steps */

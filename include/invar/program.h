@@ -59,7 +59,9 @@ typedef struct {
     const char *data;   /* see iv_data_directory; NULL: the default one */
     const char *out;    /* the run directory; NULL: runs/NAME-DATE-TIME */
     bool resume;        /* go on with the unfinished run in `out`, of this very spec */
-    bool profile;       /* iv_check: profile a training step of each population */
+    bool join;    /* work on the run in `out` with other processes; begin it if there is none */
+    bool leave;   /* with join: end where nothing is left to begin, also before the run is done */
+    bool profile; /* iv_check: profile a training step of each population */
 
     /* Once this is nonzero: IV_EINTERRUPTED, with a checkpoint saved. NULL: never. */
     const volatile sig_atomic_t *stop;
@@ -80,16 +82,35 @@ typedef struct {
  *
  * results  filled in on success, empty after a failure; the caller frees them (iv_results_free)
  *
+ * With `join`, several processes on any number of machines share `out`: each trains populations that
+ * no other does, and one of them writes what a single process would have written, byte for byte on
+ * devices of one kind. A process that dies loses its populations to the others. `results` are those of
+ * the whole run in all of them, but empty where `leave` ends one before.
+ *
  * What cannot succeed is refused before a directory is made: IV_EINVAL for a bad spec, or one that
  * differs from that of the run to resume; IV_ENODEVICE; IV_EDATA for data that are missing or
  * damaged, or where there is no run to resume; IV_ENOMEM. */
 iv_status iv_run(const iv_run_options *options, iv_results *results, iv_error *error);
+
+/* Make the directory that a run has by default, runs/NAME-DATE-TIME, for processes that are to share it;
+ * the spec is validated. The caller frees *path. */
+iv_status iv_run_directory(const iv_run_options *options, char **path, iv_error *error);
 
 /* Go on from the last checkpoint of the run in `dir`: on the same device the results are the same
  * bytes as those of a run that was never interrupted. spec, overrides, seeds, out and resume of the
  * options are not read. */
 iv_status iv_resume(const char *dir, const iv_run_options *options, iv_results *results,
                     iv_error *error);
+
+/* Make one run in options->out of finished runs that differ in their seeds alone. Of the options, out,
+ * device, data, message, warning and state are read. Nothing is trained or measured again.
+ *
+ * results  as of iv_run
+ *
+ * IV_EINVAL, with the reason, if the runs do not fit together: another spec, version or data, or a seed
+ * that is in two of them; IV_EDATA if one is missing, damaged or not finished. */
+iv_status iv_merge(const iv_run_options *options, const char *const *dirs, size_t n_dirs,
+                   iv_results *results, iv_error *error);
 
 /* Recompute every metric of the finished run in `dir` from its exported models. Writes nothing. Of
  * the options, device, data, stop and progress are read.
@@ -112,6 +133,10 @@ typedef struct {
     size_t n_estimates;
 } iv_check_report;
 
+/* Validate a spec and expand it, without a device: `spec` and `populations` of the report, which the
+ * caller clears also after a failure. Of the options, spec, overrides and seeds are read. */
+iv_status iv_expand(const iv_run_options *options, iv_check_report *report, iv_error *error);
+
 /* Validate a spec and estimate what it takes, from a few measured steps; starts nothing. Of the
  * options, spec, overrides, seeds, device and profile are read. expanded: NULL, or called with
  * options->state once spec and populations are known; measuring takes a while.
@@ -123,6 +148,15 @@ iv_status iv_check(const iv_run_options *options,
                    void (*expanded)(void *state, const iv_check_report *report),
                    iv_check_report *report, iv_error *error);
 void iv_check_clear(iv_check_report *report); /* a zeroed one is fine */
+
+/* How long n_devices devices of one kind take for populations of so many seconds, if each takes the
+ * longest one that is left as soon as it is free: the largest sum of a device. Neither starting up nor
+ * putting the parts together counts. IV_EINVAL without a device; IV_ENOMEM.
+ *
+ * seconds  [n]
+ */
+iv_status iv_schedule(const double *seconds, size_t n, size_t n_devices, double *longest,
+                      iv_error *error);
 
 /* ------------------------------------------------------------------ afterwards */
 

@@ -34,6 +34,7 @@ typedef struct {
     const char *spec;   /* text of the resolved spec, for spec.yaml; NULL: none is written */
     const char *engine; /* how matrix products are made, for run.json; NULL: null */
     bool resume;        /* accept a directory that already holds a run */
+    bool join;          /* work there with other processes; begin the run if there is none */
 } iv_run_dir_options;
 
 /* Make the directory with models/, splits/, checkpoint/ and figures/ in it, lock it, remove
@@ -42,8 +43,16 @@ typedef struct {
  * overwritten, an unfinished one is to be resumed. With `resume`, IV_EDATA if there is none. A
  * resumed run keeps its first start time, its seconds add up, and run.json lists the conditions of
  * every process. IV_EFAILED if another process works in the directory, until iv_run_dir_destroy or
- * its death. */
+ * its death.
+ *
+ * With `join` several processes share the directory, on any number of machines; a process that works
+ * alone keeps them out, and they it. The first writes run.json, and each one writes of itself to
+ * parts/processes/. A finished run is opened, and nothing is written: see
+ * iv_run_dir_previous_status. */
 iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error);
+
+/* Make runs/NAME-YYYYmmdd-HHMMSS (local time), which nobody else has. The caller frees *path. */
+iv_status iv_run_dir_default(const char *name, char **path, iv_error *error);
 
 /* An existing directory to read from; nothing is written. Such a handle cannot be finished.
  * IV_EDATA if there is no such directory, or if its run.json is damaged. */
@@ -68,6 +77,9 @@ iv_status iv_run_dir_changes(const iv_run_dir *dir, char **changes, iv_error *er
 iv_status iv_run_dir_add_data(iv_run_dir *dir, const char *file, const char *sha256, bool published,
                               iv_error *error);
 
+/* Take over the processes, seconds and data of the run in `other`, for a run that is made of it. */
+iv_status iv_run_dir_add_earlier(iv_run_dir *dir, const char *other, iv_error *error);
+
 /* DIR/NAME, to be freed by the caller; NULL only if memory ran out. name may have folders in it. */
 char *iv_run_dir_file(const iv_run_dir *dir, const char *name);
 
@@ -75,9 +87,62 @@ char *iv_run_dir_file(const iv_run_dir *dir, const char *name);
 iv_status iv_run_dir_write(const iv_run_dir *dir, const char *name, const void *data, size_t bytes,
                            iv_error *error);
 
+/* For a process that has joined others: say of itself that it has nothing to do now, or has again. */
+iv_status iv_run_dir_pause(iv_run_dir *dir, bool pauses, iv_error *error);
+
+/* Write DIR/NAME unless it is there: of several processes that do, one succeeds, and the others leave
+ * its file alone. */
+iv_status iv_run_dir_write_once(const iv_run_dir *dir, const char *name, const void *data,
+                                size_t bytes, iv_error *error);
+
+/* Remove parts/, once a run is put together, and what killed processes left half-written. */
+iv_status iv_run_dir_remove_parts(const char *dir, iv_error *error);
+
 /* Write run.json with the end time and a status: "done", "interrupted" or "failed" (IV_EINVAL for
- * another). */
+ * another). A process among several writes of itself, and run.json if the run is done or if it is
+ * the last. */
 iv_status iv_run_dir_finish(iv_run_dir *dir, const char *status, iv_error *error);
+
+/* ------------------------------------------------------------------ how far a run is */
+
+typedef enum {
+    IV_PART_WAITING, /* nobody has it */
+    IV_PART_RUNNING,
+    IV_PART_DONE,
+    IV_PART_FAILED, /* its last process could not go on */
+    IV_PART_LOST,   /* its last process is dead, or silent for longer than a lease */
+} iv_part_state;
+enum { IV_PART_STATES = 5 };
+
+/* A population of a run that several processes work on. Texts are tamed, and may be empty. */
+typedef struct {
+    char name[160];
+    size_t n_members;
+    double operations; /* as the progress counts them */
+    iv_part_state state;
+    unsigned claims;      /* processes that have had it so far */
+    long process;         /* of the last one: who, */
+    char host[128];       /* where, */
+    char since[32];       /* since when, */
+    char why[512];        /* why it gave the work back, */
+    double age;           /* and seconds since its last sign of life, by the file's time */
+    uint64_t done, total; /* its progress */
+} iv_part_standing;
+
+typedef struct {
+    char name[128], status[32]; /* of run.json */
+    bool finished;              /* everything is written, or about to be */
+    bool at_work;               /* some process lives, as far as this machine can tell */
+    double share;               /* of the operations; 0 where there are no parts */
+    iv_part_standing *parts;    /* [n_parts]; none if one process works alone */
+    size_t n_parts, n_of[IV_PART_STATES];
+    char saved[64]; /* of one process alone: how far its checkpoint is */
+} iv_standing;
+
+/* How far the run in `dir` is; writes nothing, and may be called while processes work there. IV_EDATA
+ * if there is no run. Cleared by the caller after success. */
+iv_status iv_standing_read(const char *dir, iv_standing *standing, iv_error *error);
+void iv_standing_clear(iv_standing *standing);
 
 /* ------------------------------------------------------------------ metrics.jsonl */
 
@@ -93,6 +158,9 @@ typedef struct {
  * IV_EDATA if what is kept is not there, or is not what was logged; IV_EFAILED if the file cannot be
  * written or is no regular file. */
 iv_status iv_log_open(const char *path, const iv_log_mark *mark, iv_log **log, iv_error *error);
+
+/* Open a log that is kept as it is. */
+iv_status iv_log_open_whole(const char *path, iv_log **log, iv_error *error);
 
 /* Add one object: begin, any number of metrics, end. A failure on the way is remembered and
  * returned by iv_log_end. Points are kept in memory until iv_log_flush, or until they fill the

@@ -42,6 +42,8 @@ typedef struct {
     char driver[128];    /* CL_DRIVER_VERSION */
     char version[256];   /* CL_DEVICE_VERSION */
     char c_version[128]; /* CL_DEVICE_OPENCL_C_VERSION */
+    char address[64];    /* what tells it from others of its name, where the driver says it: "PCI
+                            0000:3b:00.0" or "UUID 3f2a..."; else "" */
     iv_device_type type;
     unsigned compute_units;
     unsigned clock_mhz;
@@ -61,7 +63,7 @@ iv_status iv_devices_list(iv_device_info **devices, size_t *n_devices, iv_error 
 
 /* Which of `devices` a selector names. selector: NULL or "" (environment INVAR_DEVICE if set, else
  * the first GPU, else the first CPU, else the first device), an index, "cpu", "gpu", or a part of
- * the name or platform (case-insensitive). "all" is for callers that loop. Unavailable devices are
+ * the name, platform or address (case-insensitive). "all" is for callers that loop. Unavailable devices are
  * passed over. IV_ENODEVICE, with the list of what there is and how to install a driver, if none
  * fits. */
 iv_status iv_device_select(const iv_device_info *devices, size_t n_devices, const char *selector,

@@ -19,11 +19,26 @@ typedef struct {
         "device", "SEL",                                                                           \
             "index, part of the name, cpu or gpu (default: $INVAR_DEVICE, else the first GPU)"     \
     }
+#define CLI_DEVICES                                                                                \
+    {                                                                                              \
+        "device", "SEL",                                                                           \
+            "index, part of the name, cpu or gpu (default: $INVAR_DEVICE, else the first GPU); "   \
+            "0,2 or all: a process for each, all on one run"                                       \
+    }
+#define CLI_JOIN(help)                                                                             \
+    { "join", NULL, help }
+#define CLI_NO_WAIT                                                                                \
+    { "no-wait", NULL, "with --join: end once nothing is left to begin, though others still train" }
 #define CLI_DATA                                                                                   \
     {                                                                                              \
         "data", "DIR",                                                                             \
             "data directory (default: $INVAR_DATA_DIR, else $XDG_DATA_HOME/invar, else "           \
             "~/.local/share/invar)"                                                                \
+    }
+#define CLI_STOP_AFTER                                                                             \
+    {                                                                                              \
+        "stop-after", "TIME",                                                                      \
+            "stop with a checkpoint, as if interrupted, after 55m, 1.5h, 90s or 2d"                \
     }
 #define CLI_QUIET                                                                                  \
     { "quiet", NULL, "say nothing of the progress" }
@@ -67,7 +82,14 @@ struct cli_command {
 };
 
 extern const cli_command cli_audit, cli_bench, cli_check, cli_cite, cli_completion, cli_data,
-    cli_devices, cli_eval, cli_export, cli_man, cli_report, cli_resume, cli_run, cli_spec, cli_tune;
+    cli_devices, cli_eval, cli_export, cli_man, cli_merge, cli_report, cli_resume, cli_run,
+    cli_spec, cli_status, cli_submit, cli_tune;
+
+/* How this program was called: argv[0]. */
+extern const char *cli_program;
+
+/* This program's file, as the system knows it (written to `path`), or as it was called. */
+const char *cli_own_path(char *path, size_t size);
 
 /* Number i of the commands, in the order of help; NULL after the last. */
 const cli_command *cli_command_get(size_t i);
@@ -126,7 +148,7 @@ void cli_redraw(const char *line);
 /* Progress of long work on standard error: one line redrawn, with rate and time left, where that is
  * possible; otherwise a plain line now and then. */
 typedef struct {
-    bool quiet, terminal, line_open;
+    bool quiet, news_only, terminal, line_open;
     char what[96];
     uint64_t first; /* how far it was when first heard of */
     uint64_t last, total;
@@ -147,6 +169,53 @@ bool cli_settle_in(void);
 /* Nonzero once the user or the system asked to stop (SIGINT, SIGTERM, SIGHUP unless it is ignored,
  * SIGUSR1, SIGUSR2); a second request ends the process at once. */
 const volatile sig_atomic_t *cli_catch_stop(void);
+
+/* The same once so many seconds have passed. False if that cannot be had. */
+bool cli_stop_after(double seconds);
+
+/* Seconds of a text like "90", "90s", "55m", "1.5h" or "2d"; false if it is none. */
+bool cli_duration_read(const char *text, double *seconds);
+
+/* ------------------------------------------------------------------ several devices */
+
+/* Whether --device names several: "all", or a list with commas. */
+bool cli_names_several(const char *selector);
+
+/* Train on the devices that `selector` names, with a process for each: the same command with --join,
+ * --out and --device. `resumed`: the run to go on with; NULL: that of the options. Returns the
+ * process's exit status. */
+int cli_crew(const cli_arguments *arguments, const iv_run_options *options, const char *selector,
+             const char *resumed);
+
+/* The index, as text, of the device that process `number` of several takes, of those that `selector`
+ * names, in turn; NULL: all of a kind. */
+iv_status cli_pick_device(const char *selector, size_t number, char *index, size_t size,
+                          iv_error *error);
+
+/* ------------------------------------------------------------------ MPI */
+
+/* How many copies of this program mpirun has started; 1 without it. */
+size_t cli_launched_copies(void);
+
+/* Whether this program is built with MPI. */
+bool cli_has_mpi(void);
+
+/* This process among them. */
+typedef struct {
+    int rank, n, local; /* local: among those of its machine */
+    bool begun;
+    char *dir;       /* that rank 0 made, if it was to */
+    char device[32]; /* for --device */
+} cli_ranks;
+
+/* Begin MPI, and share the directory that rank 0 makes if `makes`. Ended in both cases: all ranks wait
+ * for each other there. Returns `status`. */
+iv_status cli_ranks_begin(const iv_run_options *options, bool makes, cli_ranks *ranks,
+                          iv_error *error);
+int cli_ranks_end(cli_ranks *ranks, int status);
+
+/* A run's table and claims, and where it lies. */
+iv_status cli_print_outcome(const char *dir, iv_results *results, iv_error *error);
 
 /* "cpu", "gpu" or "other" */
 const char *cli_type_name(iv_device_type type);

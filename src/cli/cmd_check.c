@@ -67,6 +67,50 @@ static void print_estimates(const iv_check_report *report) {
            width, all, "", most >> 20, text, report->device.name);
 }
 
+/* "1,2,8": what that many devices would take. False at what is no list of numbers. */
+static bool next_number(const char **list, size_t *n) {
+    char *end;
+    if (**list < '1' || **list > '9') return false;
+    const unsigned long number = strtoul(*list, &end, 10);
+    if ((*end && *end != ',') || number > 1000000) return false;
+    *n = number;
+    *list = *end == ',' ? end + 1 : end;
+    return *end != ',' || **list;
+}
+
+static bool is_list(const char *list) {
+    size_t n;
+    if (!*list) return false;
+    while (*list)
+        if (!next_number(&list, &n)) return false;
+    return true;
+}
+
+static iv_status print_schedules(const iv_check_report *report, const char *list, iv_error *error) {
+    const size_t n = report->n_estimates;
+    if (n == 0) return IV_OK;
+    double *seconds = malloc(n * sizeof *seconds), total = 0;
+    if (!seconds) return iv_fail(error, IV_ENOMEM, "out of memory for a schedule");
+    for (size_t i = 0; i < n; i++) total += seconds[i] = report->estimates[i].seconds;
+    printf("\n%zu population%s, the longest first, by simulation (without start-up):\n\n"
+           "devices  longest chain  of the time of one  busy\n",
+           n, n == 1 ? "" : "s");
+    iv_status status = IV_OK;
+    while (*list && status == IV_OK) {
+        size_t devices;
+        double longest;
+        char text[32];
+        if (!next_number(&list, &devices)) break; /* it has been looked at */
+        status = iv_schedule(seconds, n, devices, &longest, error);
+        if (status != IV_OK) break;
+        iv_format_duration(longest, text, sizeof text);
+        printf("%7zu  %13s  %17.1f%%  %3.0f%%\n", devices, text, 100 * longest / total,
+               100 * total / (longest * (double)devices));
+    }
+    free(seconds);
+    return status;
+}
+
 static void print_profiles(const iv_check_report *report) {
     for (size_t i = 0; i < report->n_estimates; i++) {
         const iv_estimate *estimate = &report->estimates[i];
@@ -100,9 +144,12 @@ static iv_status write_trace(const iv_check_report *report, const char *path, iv
 
 static int run(const cli_arguments *arguments) {
     iv_error error = {0};
-    const char *trace = cli_value(arguments, "trace");
+    const char *trace = cli_value(arguments, "trace"), *ranks = cli_value(arguments, "ranks");
     cli_overrides overrides;
     iv_check_report report;
+    if (ranks && !is_list(ranks))
+        return cli_usage_error(&cli_check, "--ranks %s: expected numbers of devices such as 1,2,8",
+                               ranks);
     if (!cli_overrides_read(arguments, &overrides)) {
         (void)iv_fail(&error, IV_ENOMEM, "out of memory");
         return cli_fail(&error);
@@ -117,6 +164,7 @@ static int run(const cli_arguments *arguments) {
         print_estimates(&report);
     else if (status == IV_OK)
         printf("\nno OpenCL device here: memory and time cannot be estimated\n");
+    if (status == IV_OK && ranks) status = print_schedules(&report, ranks, &error);
     if (status == IV_OK && cli_has(arguments, "profile")) print_profiles(&report);
     if (status == IV_OK && trace) status = write_trace(&report, trace, &error);
     iv_check_clear(&report);
@@ -128,6 +176,7 @@ static const cli_option options[] = {
     CLI_SET,
     CLI_SEEDS,
     CLI_DEVICE,
+    {"ranks", "N", "print what N devices like this one would take together; 1,2,8: for each"},
     {"profile", NULL, "print what the kernels of a training step take, one after another"},
     CLI_TRACE,
     CLI_END,

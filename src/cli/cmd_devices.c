@@ -19,14 +19,14 @@ const char *cli_type_name(iv_device_type type) {
 
 /* ------------------------------------------------------------------ the table */
 
-enum { N_COLUMNS = 11, CELL_BYTES = 128 };
+enum { N_COLUMNS = 12, CELL_BYTES = 128 };
 
 typedef struct {
     char cells[N_COLUMNS][CELL_BYTES];
 } table_row;
 
 static const table_row heading = {{"#", "name", "type", "platform", "driver", "units", "clock",
-                                   "memory", "largest", "local", "vector"}};
+                                   "memory", "largest", "local", "vector", "address"}};
 
 static void format_bytes(char *text, size_t bytes) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -49,6 +49,7 @@ static void fill_row(table_row *row, size_t index, const iv_device_info *device)
     format_bytes(row->cells[8], device->max_alloc_bytes);
     format_bytes(row->cells[9], device->local_bytes);
     snprintf(row->cells[10], CELL_BYTES, "%u", device->float_vector_width);
+    snprintf(row->cells[11], CELL_BYTES, "%s", *device->address ? device->address : "-");
 }
 
 static void print_row(const table_row *row, const int widths[N_COLUMNS], bool chosen) {
@@ -95,17 +96,17 @@ static json_t *driver_text(const char *text) {
 
 static json_t *device_json(size_t index, const iv_device_info *device, bool chosen) {
     return json_pack(
-        "{si so so so so so so ss si si si sI sI sI sI sI sb sb sb}", "index", (int)index, "name",
-        driver_text(device->name), "vendor", driver_text(device->vendor), "platform",
+        "{si so so so so so so ss ss si si si sI sI sI sI sI sb sb sb}", "index", (int)index,
+        "name", driver_text(device->name), "vendor", driver_text(device->vendor), "platform",
         driver_text(device->platform), "driver", driver_text(device->driver), "version",
         driver_text(device->version), "c_version", driver_text(device->c_version), "type",
-        cli_type_name(device->type), "compute_units", (int)device->compute_units, "clock_mhz",
-        (int)device->clock_mhz, "float_vector_width", (int)device->float_vector_width,
-        "max_work_group", (json_int_t)device->max_work_group, "global_bytes",
-        (json_int_t)device->global_bytes, "max_alloc_bytes", (json_int_t)device->max_alloc_bytes,
-        "local_bytes", (json_int_t)device->local_bytes, "align_bytes",
-        (json_int_t)device->align_bytes, "unified_memory", (int)device->unified_memory, "available",
-        (int)device->available, "default", (int)chosen);
+        cli_type_name(device->type), "address", device->address, "compute_units",
+        (int)device->compute_units, "clock_mhz", (int)device->clock_mhz, "float_vector_width",
+        (int)device->float_vector_width, "max_work_group", (json_int_t)device->max_work_group,
+        "global_bytes", (json_int_t)device->global_bytes, "max_alloc_bytes",
+        (json_int_t)device->max_alloc_bytes, "local_bytes", (json_int_t)device->local_bytes,
+        "align_bytes", (json_int_t)device->align_bytes, "unified_memory",
+        (int)device->unified_memory, "available", (int)device->available, "default", (int)chosen);
 }
 
 static iv_status print_json(const iv_device_info *devices, size_t n_devices, size_t chosen,

@@ -9,7 +9,9 @@ typedef struct {
     const cli_arguments *arguments;
     cli_progress progress;
     bool started;
-    char *dir; /* of the run that started; NULL if memory ran out */
+    bool ranked; /* one of the copies that mpirun started: others may have ended the run */
+    bool silent; /* another process tells of the run */
+    char *dir;   /* of the run that started; NULL if memory ran out */
 } running;
 
 /* What runs, where it runs and where it goes. */
@@ -17,7 +19,7 @@ static void announce(void *state, const iv_run_start *start) {
     running *r = state;
     r->started = true;
     r->dir = strdup(start->dir);
-    if (r->progress.quiet) return;
+    if (r->progress.quiet || r->progress.news_only) return;
     fprintf(stderr, "invar: %s (%s) on %s (%s), into %s\n", start->name, start->spec,
             start->device->name, cli_type_name(start->device->type), start->dir);
 }
@@ -30,54 +32,95 @@ static void warn(void *state, const char *text) {
     cli_progress_warning(&((running *)state)->progress, text);
 }
 
-static iv_status print_outcome(const running *r, iv_results *results, iv_error *error) {
-    char *table = NULL;
-    if (!r->dir) return iv_fail(error, IV_ENOMEM, "out of memory");
-    const iv_status status = iv_table_format_results(results, IV_TABLE_TEXT, &table, error);
-    if (status == IV_OK) {
-        printf("\n%s\n", table);
-        cli_print_claims(results);
-        printf("\nresults: %s (report.html, results.json, metrics.jsonl, models/, figures/)\n",
-               r->dir);
-    }
-    free(table);
-    return status;
+/* ------------------------------------------------------------------ arguments */
+
+static int carry_out(running *r, iv_run_options options, const char *resumed) {
+    iv_results results;
+    iv_error error = {0};
+    iv_status status = resumed ? iv_resume(resumed, &options, &results, &error)
+                               : iv_run(&options, &results, &error);
+    cli_progress_end(&r->progress);
+    const bool shown = status == IV_OK && !r->silent;
+    if (shown && !r->started && !r->ranked)
+        printf("%s is finished: nothing to resume\n", resumed ? resumed : options.out);
+    else if (shown && results.n_runs == 0)
+        printf("nothing is left to begin in %s: other processes go on\n",
+               r->dir ? r->dir : "the run");
+    else if (shown)
+        status = cli_print_outcome(r->dir    ? r->dir
+                                   : resumed ? resumed
+                                             : options.out,
+                                   &results, &error);
+    iv_results_free(&results);
+    free(r->dir);
+    return status == IV_OK ? 0 : cli_fail(&error);
 }
 
-/* ------------------------------------------------------------------ arguments */
+/* One of the copies that mpirun has started: all share one run, and the first tells of it. */
+static int perform_rank(running *r, iv_run_options options, const char *resumed) {
+    cli_ranks ranks;
+    iv_error error = {0};
+    if (!cli_has_mpi())
+        return cli_usage_error(
+            r->arguments->command,
+            "mpirun has started %zu copies, each of which would do the whole work, as this invar "
+            "is "
+            "built without MPI (meson setup -Dmpi=enabled): give --join and a shared --out",
+            cli_launched_copies());
+    const iv_status status = cli_ranks_begin(&options, !resumed && !options.out, &ranks, &error);
+    if (status != IV_OK) return cli_ranks_end(&ranks, cli_fail(&error));
+    options.join = r->ranked = true;
+    options.device = ranks.device;
+    if (ranks.dir) options.out = ranks.dir;
+    if (ranks.rank > 0) {
+        r->silent = true;
+        r->progress.quiet = true;
+    }
+    return cli_ranks_end(&ranks, carry_out(r, options, resumed));
+}
 
 /* Run, or go on with the run in `resumed`, unless that is NULL. */
 static int perform(const cli_arguments *arguments, iv_run_options options, const char *resumed) {
-    running r = {0};
-    iv_results results;
+    running r = {.arguments = arguments};
     iv_error error = {0};
     const iv_progress progress = {cli_progress_update, &r.progress};
     cli_progress_init(&r.progress, cli_has(arguments, "quiet"));
     options.device = cli_value(arguments, "device");
+    const char *stop_after = cli_value(arguments, "stop-after");
+    double seconds = 0;
+    if (stop_after && !cli_duration_read(stop_after, &seconds))
+        return cli_usage_error(arguments->command,
+                               "--stop-after %s: expected a time such as 90s, 55m, 1.5h or 2d",
+                               stop_after);
     options.data = cli_value(arguments, "data");
     options.stop = cli_catch_stop();
+    if (stop_after && !cli_stop_after(seconds)) {
+        (void)iv_fail(&error, IV_EFAILED, "no thread for --stop-after");
+        return cli_fail(&error);
+    }
+    if (cli_launched_copies() > 1 && (cli_has_mpi() || !options.join))
+        return perform_rank(&r, options, resumed);
+    const char *several = options.device ? options.device : getenv("INVAR_DEVICE");
+    if (cli_names_several(several)) return cli_crew(arguments, &options, several, resumed);
     options.progress = &progress;
     options.started = announce;
     options.message = say;
     options.warning = warn;
     options.state = &r;
-    iv_status status = resumed ? iv_resume(resumed, &options, &results, &error)
-                               : iv_run(&options, &results, &error);
-    cli_progress_end(&r.progress);
-    if (status == IV_OK && !r.started)
-        printf("%s is finished: nothing to resume\n", resumed ? resumed : options.out);
-    else if (status == IV_OK)
-        status = print_outcome(&r, &results, &error);
-    iv_results_free(&results);
-    free(r.dir);
-    return status == IV_OK ? 0 : cli_fail(&error);
+    return carry_out(&r, options, resumed);
 }
 
 static int run(const cli_arguments *arguments) {
     iv_run_options options = {.spec = arguments->words[0],
                               .out = cli_value(arguments, "out"),
-                              .resume = cli_has(arguments, "resume")};
+                              .resume = cli_has(arguments, "resume"),
+                              .join = cli_has(arguments, "join"),
+                              .leave = cli_has(arguments, "no-wait")};
     cli_overrides overrides;
+    if (options.join && !options.out)
+        return cli_usage_error(&cli_run, "--join needs --out, the directory that is shared");
+    if (options.leave && !options.join)
+        return cli_usage_error(&cli_run, "--no-wait goes with --join");
     if (options.resume && !options.out)
         return cli_usage_error(&cli_run, "--resume needs --out, the directory of the run");
     if (!cli_overrides_read(arguments, &overrides)) {
@@ -95,9 +138,14 @@ static int run(const cli_arguments *arguments) {
 static const cli_option options_of_run[] = {
     CLI_SET,
     CLI_SEEDS,
-    CLI_DEVICE,
+    CLI_DEVICES,
     {"out", "DIR", "run directory (default: runs/NAME-DATE-TIME)"},
     {"resume", NULL, "go on with the unfinished run in --out"},
+    CLI_JOIN(
+        "work on the run in --out with other processes, here or on machines that share the folder; "
+        "begin it if there is none"),
+    CLI_NO_WAIT,
+    CLI_STOP_AFTER,
     CLI_DATA,
     CLI_QUIET,
     CLI_END,
@@ -110,6 +158,7 @@ const cli_command cli_run = {
     .description =
         "Train every run of the spec, measure it, and write models, metrics, tables and figures\n"
         "into a run directory. Ctrl-C stops it with a checkpoint; `invar resume RUN_DIR` goes on.\n"
+        "Several devices, processes or machines can share the work: docs/scale.md.\n"
         "SPEC is a YAML file (docs/files.md), or the name of a spec that comes with Invar;\n"
         "`invar run` alone lists them.\n",
     .notes =
@@ -125,10 +174,19 @@ const cli_command cli_run = {
 };
 
 static int resume(const cli_arguments *arguments) {
-    return perform(arguments, (iv_run_options){0}, arguments->words[0]);
+    const iv_run_options options = {.join = cli_has(arguments, "join"),
+                                    .leave = cli_has(arguments, "no-wait")};
+    if (options.leave && !options.join)
+        return cli_usage_error(&cli_resume, "--no-wait goes with --join");
+    return perform(arguments, options, arguments->words[0]);
 }
 
-static const cli_option options_of_resume[] = {CLI_DEVICE, CLI_DATA, CLI_QUIET, CLI_END};
+static const cli_option options_of_resume[] = {
+    CLI_DEVICES, CLI_JOIN("with other processes that do so, if the run was begun with --join"),
+    CLI_NO_WAIT, CLI_STOP_AFTER,
+    CLI_DATA,    CLI_QUIET,
+    CLI_END,
+};
 
 const cli_command cli_resume = {
     .name = "resume",

@@ -11,11 +11,13 @@
 #include <string.h>
 
 static const cli_command *const commands[] = {
-    &cli_run,    &cli_check, &cli_resume,  &cli_eval,       &cli_report,
-    &cli_export, &cli_audit, &cli_devices, &cli_bench,      &cli_tune,
-    &cli_data,   &cli_spec,  &cli_cite,    &cli_completion, &cli_man,
+    &cli_run,    &cli_check, &cli_resume, &cli_status, &cli_submit,     &cli_eval,
+    &cli_report, &cli_merge, &cli_export, &cli_audit,  &cli_devices,    &cli_bench,
+    &cli_tune,   &cli_data,  &cli_spec,   &cli_cite,   &cli_completion, &cli_man,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+const char *cli_program = "invar";
 
 const cli_command *cli_command_get(size_t i) {
     return i < N_COMMANDS ? commands[i] : NULL;
@@ -110,6 +112,7 @@ static int dispatch(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    cli_program = argv[0] ? argv[0] : "invar";
     if (!cli_settle_in()) return 1;
     const int exit_status = dispatch(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && exit_status == 0) {

@@ -28,3 +28,16 @@ void cli_print_claims(iv_results *results) {
                claim->evidence);
     }
 }
+
+iv_status cli_print_outcome(const char *dir, iv_results *results, iv_error *error) {
+    char *table = NULL;
+    const iv_status status = iv_table_format_results(results, IV_TABLE_TEXT, &table, error);
+    if (status == IV_OK) {
+        printf("\n%s\n", table);
+        cli_print_claims(results);
+        printf("\nresults: %s (report.html, results.json, metrics.jsonl, models/, figures/)\n",
+               dir);
+    }
+    free(table);
+    return status;
+}

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 static const double terminal_seconds = 0.2, plain_seconds = 15;
@@ -55,6 +56,7 @@ void cli_redraw(const char *line) {
 void cli_progress_init(cli_progress *p, bool quiet) {
     memset(p, 0, sizeof *p);
     p->quiet = quiet;
+    p->news_only = getenv("INVAR_CREW") != NULL; /* crew.c shows how far all are */
     p->terminal = cli_redraws();
 }
 
@@ -65,7 +67,7 @@ static void clear_line(cli_progress *p) {
 
 void cli_progress_update(void *state, const char *what, uint64_t done, uint64_t total) {
     cli_progress *p = state;
-    if (p->quiet || !what) return;
+    if (p->quiet || p->news_only || !what) return;
     const double now = iv_seconds();
     /* Work that goes on under another name keeps its clock; another total is other work. */
     const bool goes_on = total == p->total && done >= p->last;
@@ -149,6 +151,27 @@ const volatile sig_atomic_t *cli_catch_stop(void) {
     else /* without the thread nobody would hear them */
         pthread_sigmask(SIG_UNBLOCK, &r.signals, NULL);
     return &stop_requested;
+}
+
+static void *stop_later(void *state) {
+    const double seconds = *(const double *)state;
+    const double end = iv_seconds() + seconds;
+    for (double left = seconds; left > 0; left = end - iv_seconds()) {
+        const double whole = (double)(time_t)left;
+        const struct timespec time = {(time_t)whole, (long)((left - whole) * 1e9)};
+        nanosleep(&time, NULL);
+    }
+    iv_stop_ask(&stop_requested);
+    return NULL;
+}
+
+bool cli_stop_after(double seconds) {
+    static double kept;
+    pthread_t thread;
+    kept = seconds;
+    if (pthread_create(&thread, NULL, stop_later, &kept) != 0) return false;
+    pthread_detach(thread);
+    return true;
 }
 
 bool cli_settle_in(void) {

@@ -1,6 +1,7 @@
 /* A population's training on disk, and the log that belongs to it. */
 #include "experiment/experiment.h"
 
+#include "report/log_join.h"
 #include "runtime/open.h"
 #include "runtime/sha256.h"
 
@@ -13,7 +14,19 @@
 
 enum { NUMBER_TEXT = 20 }; /* characters of one number in a list of a checkpoint */
 
-static const char checkpoint_name[] = "checkpoint/population.safetensors";
+/* Of the run, or of the part of it that several processes share. */
+static char *checkpoint_path(const iv_experiment *x, const char *part) {
+    char name[EXPERIMENT_PATH];
+    snprintf(name, sizeof name, "%s", "checkpoint/population.safetensors");
+    if (*part) snprintf(name, sizeof name, "%s/checkpoint.safetensors", part);
+    return iv_run_dir_file(x->job->dir, name);
+}
+
+static char *log_path(const iv_experiment *x, const char *part) {
+    char name[EXPERIMENT_PATH];
+    snprintf(name, sizeof name, "%s%smetrics.jsonl", part, *part ? "/" : "");
+    return iv_run_dir_file(x->job->dir, name);
+}
 
 static iv_status fail_number(const iv_experiment *x, const char *key) {
     return iv_fail(iv_context_error(x->context), IV_EDATA,
@@ -31,8 +44,7 @@ static iv_status read_number(const iv_experiment *x, const char *key, uint64_t l
     return good ? IV_OK : fail_number(x, key);
 }
 
-/* SHA-256 of the resolved spec. */
-static iv_status hash_spec(const iv_experiment *x, char hex[IV_SHA256_HEX]) {
+iv_status experiment_hash_spec(const iv_experiment *x, char hex[IV_SHA256_HEX]) {
     iv_error *error = iv_context_error(x->context);
     char *text = NULL;
     size_t size;
@@ -48,13 +60,17 @@ static iv_status hash_spec(const iv_experiment *x, char hex[IV_SHA256_HEX]) {
 
 /* ------------------------------------------------------------------ saving */
 
-/* Losses, or else epochs of divergence, one after another. */
-static char *list_numbers(const iv_position *position, bool losses) {
+static char *list_losses(const iv_position *position) {
     char *text = calloc(position->n_members + 1, NUMBER_TEXT);
     for (size_t r = 0, n = 0; r < position->n_members && text; r++)
-        n += losses ? (size_t)snprintf(text + n, NUMBER_TEXT, "%.9g ", (double)position->losses[r])
-                    : (size_t)snprintf(text + n, NUMBER_TEXT, "%" PRIu32 " ",
-                                       position->diverged_from[r]);
+        n += (size_t)snprintf(text + n, NUMBER_TEXT, "%.9g ", (double)position->losses[r]);
+    return text;
+}
+
+char *experiment_list_epochs(const uint32_t *diverged_from, size_t n_members) {
+    char *text = calloc(n_members + 1, NUMBER_TEXT);
+    for (size_t r = 0, n = 0; r < n_members && text; r++)
+        n += (size_t)snprintf(text + n, NUMBER_TEXT, "%" PRIu32 " ", diverged_from[r]);
     return text;
 }
 
@@ -64,11 +80,12 @@ iv_status experiment_save(const iv_experiment *x, size_t index, const iv_model *
     char spec[IV_SHA256_HEX];
     iv_log_mark mark;
     iv_status status = iv_log_flush(x->log, &mark, iv_context_error(x->context));
-    if (status == IV_OK) status = hash_spec(x, spec);
+    if (status == IV_OK) status = experiment_hash_spec(x, spec);
     if (status != IV_OK) return status;
 
-    char *losses = list_numbers(position, true), *diverged = list_numbers(position, false);
-    char *path = iv_run_dir_file(x->job->dir, checkpoint_name);
+    char *losses = list_losses(position);
+    char *diverged = experiment_list_epochs(position->diverged_from, position->n_members);
+    char *path = checkpoint_path(x, x->part);
     snprintf(population, sizeof population, "%zu", index);
     snprintf(step, sizeof step, "%" PRIu32, position->step);
     snprintf(boundary, sizeof boundary, "%zu", position->next_boundary);
@@ -156,11 +173,14 @@ static iv_status refused(const iv_experiment *x, iv_status status) {
     iv_error *error = iv_context_error(x->context);
     if (status != IV_EDATA) return status;
     const iv_error reason = *error;
+    char *path = checkpoint_path(x, x->before);
     iv_error_clear(error);
-    return iv_fail(error, status,
-                   "%s/%s: the run cannot go on from it: %s; put back an undamaged copy of the run "
-                   "directory, or remove this file to train from the beginning",
-                   iv_run_dir_path(x->job->dir), checkpoint_name, reason.message);
+    (void)iv_fail(error, status,
+                  "%s: the run cannot go on from it: %s; put back an undamaged copy of the run "
+                  "directory, or remove this file to train from the beginning",
+                  path ? path : "the checkpoint", reason.message);
+    free(path);
+    return status;
 }
 
 iv_status experiment_load(iv_experiment *x, iv_model *model, iv_optimizer *optimizer,
@@ -178,7 +198,7 @@ static iv_status read_checkpoint(iv_experiment *x, const char *path, size_t *pop
     char spec[IV_SHA256_HEX];
     uint64_t index = 0;
     iv_status status = iv_safetensors_open_sealed(path, &x->checkpoint, error);
-    if (status == IV_OK) status = hash_spec(x, spec);
+    if (status == IV_OK) status = experiment_hash_spec(x, spec);
     if (status != IV_OK) return status;
     const char *of = iv_safetensors_metadata(x->checkpoint, "spec_sha256");
     const char *log = iv_safetensors_metadata(x->checkpoint, "log_sha256");
@@ -194,18 +214,21 @@ static iv_status read_checkpoint(iv_experiment *x, const char *path, size_t *pop
 
 iv_status experiment_open_log(iv_experiment *x, size_t *first) {
     iv_error *error = iv_context_error(x->context);
-    char *saved = iv_run_dir_file(x->job->dir, checkpoint_name);
-    char *metrics = iv_run_dir_file(x->job->dir, "metrics.jsonl");
-    iv_status status = saved && metrics ? IV_OK : iv_no_memory(x->context);
+    char *saved = checkpoint_path(x, x->before), *metrics = log_path(x, x->part);
+    char *logged = log_path(x, x->before);
+    iv_status status = saved && metrics && logged ? IV_OK : iv_no_memory(x->context);
     iv_log_mark mark = {0};
     bool exists = false;
     *first = 0;
     if (status == IV_OK && x->job->resume) status = iv_path_exists(saved, &exists, error);
     if (status == IV_OK && exists) status = refused(x, read_checkpoint(x, saved, first, &mark));
+    if (status == IV_OK && exists && strcmp(x->part, x->before) != 0)
+        status = refused(x, iv_log_copy(logged, mark.bytes, metrics, error));
     if (status == IV_OK)
         status = refused(x, iv_log_open(metrics, exists ? &mark : NULL, &x->log, error));
     free(saved);
     free(metrics);
+    free(logged);
     return status;
 }
 

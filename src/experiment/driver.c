@@ -2,6 +2,7 @@
  * what comes of them. */
 #include "experiment/experiment.h"
 
+#include "report/lease.h"
 #include "runtime/numeric.h"
 #include "runtime/stop.h"
 
@@ -84,8 +85,10 @@ iv_status experiment_open(const iv_job *job, bool synthetic, iv_experiment *x) {
     if (status == IV_OK && synthetic && x->unread) return IV_OK;
     if (status == IV_OK && x->unread) status = describe_data(x);
     if (status == IV_OK)
-        status = iv_populations_split(job->study, iv_context_device(job->context), &x->populations,
-                                      error);
+        status = job->join && job->dir && !synthetic
+                     ? experiment_follow_plan(x)
+                     : iv_populations_split(job->study, iv_context_device(job->context),
+                                            &x->populations, error);
     if (status != IV_OK) experiment_close(x);
     return status;
 }
@@ -156,10 +159,9 @@ static iv_status measure_population(iv_experiment *x, iv_model *model, double *v
     return status;
 }
 
-/* Bring one population to its end, trained here or read back from its models, and measure it.
- * Fitting is not saved along the way: a resumed run reads back what is there. */
-static iv_status run_population(iv_experiment *x, size_t index, bool trained, double *values,
-                                uint32_t *diverged_from) {
+/* Fitting is not saved along the way: a resumed run reads back what is there. */
+iv_status experiment_run_population(iv_experiment *x, size_t index, bool trained, double *values,
+                                    uint32_t *diverged_from) {
     const iv_population *p = &x->populations.items[index];
     iv_model *model;
     iv_status status = IV_OK;
@@ -176,9 +178,8 @@ static iv_status run_population(iv_experiment *x, size_t index, bool trained, do
     return status;
 }
 
-/* One line for each member with what is shown of it in tables. */
-static void report_population(const iv_experiment *x, const iv_population *p, const double *values,
-                              const uint32_t *diverged_from) {
+void experiment_report_population(const iv_experiment *x, const iv_population *p,
+                                  const double *values, const uint32_t *diverged_from) {
     const iv_study *study = x->study;
     for (size_t r = 0; r < p->n_members; r++) {
         if (diverged_from[r] > 0) continue; /* has been said */
@@ -198,30 +199,45 @@ static void report_population(const iv_experiment *x, const iv_population *p, co
 
 /* ------------------------------------------------------------------ all of them */
 
-typedef struct {
-    double **values;     /* [n] each [R, iv_values_size] */
-    uint32_t **diverged; /* [n] each [R] */
-} measured;
+iv_status experiment_measured_create(const iv_experiment *x, experiment_measured *all) {
+    const size_t n = x->populations.n;
+    *all = (experiment_measured){calloc(n, sizeof *all->values), calloc(n, sizeof *all->diverged)};
+    if (!all->values || !all->diverged) return iv_no_memory(x->context);
+    for (size_t i = 0; i < n; i++) {
+        const size_t n_members = x->populations.items[i].n_members;
+        all->values[i] = experiment_values(x->study, n_members);
+        all->diverged[i] = calloc(n_members, sizeof **all->diverged);
+        if (!all->values[i] || !all->diverged[i]) return iv_no_memory(x->context);
+    }
+    return IV_OK;
+}
 
-static iv_status run_all(iv_experiment *x, size_t first, measured *all) {
+void experiment_measured_clear(const iv_experiment *x, experiment_measured *all) {
+    for (size_t i = 0; i < x->populations.n; i++) {
+        if (all->values) free(all->values[i]);
+        if (all->diverged) free(all->diverged[i]);
+    }
+    free(all->values);
+    free(all->diverged);
+    *all = (experiment_measured){0};
+}
+
+static iv_status run_all(iv_experiment *x, size_t first, experiment_measured *all) {
     const iv_populations *populations = &x->populations;
     iv_status status = IV_OK;
     for (size_t i = 0; i < populations->n && status == IV_OK; i++) {
         const iv_population *p = &populations->items[i];
-        all->values[i] = experiment_values(x->study, p->n_members);
-        all->diverged[i] = calloc(p->n_members, sizeof **all->diverged);
-        if (!all->values[i] || !all->diverged[i]) return iv_no_memory(x->context);
         experiment_progress_population(x, p);
-        status = run_population(x, i, i < first, all->values[i], all->diverged[i]);
+        status = experiment_run_population(x, i, i < first, all->values[i], all->diverged[i]);
         if (status == IV_OK && x->training)
-            report_population(x, p, all->values[i], all->diverged[i]);
+            experiment_report_population(x, p, all->values[i], all->diverged[i]);
         if (status == IV_OK && !x->training)
             iv_progress_update(x->job->progress, "measuring", i + 1, populations->n);
     }
     return status;
 }
 
-static iv_status finish(iv_experiment *x, const measured *all, iv_results *results) {
+iv_status experiment_finish(iv_experiment *x, const experiment_measured *all, iv_results *results) {
     iv_error *error = iv_context_error(x->context);
     iv_trained_runs runs = {0};
     iv_status status = iv_trained_runs_create(x->study, x->job->spec, &x->populations, all->values,
@@ -236,27 +252,47 @@ static iv_status finish(iv_experiment *x, const measured *all, iv_results *resul
     return status;
 }
 
+static iv_status end(const iv_experiment *x, iv_status status) {
+    if (status != IV_OK || !x->job->ended) return status;
+    return x->job->ended(x->job->measured_state);
+}
+
+/* One process does it all, population after population. */
+static iv_status run_alone(iv_experiment *x, experiment_measured *all, iv_results *results) {
+    size_t first = x->populations.n; /* all are read back */
+    iv_status status = x->training ? experiment_open_log(x, &first) : IV_OK;
+    if (status == IV_OK) status = run_all(x, first, all);
+    if (status == IV_OK) status = experiment_finish(x, all, results);
+    if (x->training) status = experiment_close_log(x, status);
+    return end(x, status);
+}
+
+/* One of several. Whoever puts the parts together keeps the others waiting until all is written. */
+static iv_status run_together(iv_experiment *x, experiment_measured *all, iv_results *results) {
+    iv_lease *merge = NULL;
+    iv_status status = experiment_work_together(x, &merge);
+    if (status != IV_OK || !merge) return status;
+    status = experiment_gather(x, all);
+    if (status == IV_OK) status = experiment_finish(x, all, results);
+    status = end(x, experiment_close_log(x, status));
+    if (status == IV_OK)
+        status =
+            iv_run_dir_remove_parts(iv_run_dir_path(x->job->dir), iv_context_error(x->context));
+    iv_lease_release(merge, status == IV_OK ? NULL : iv_context_error(x->context)->message);
+    return status;
+}
+
 static iv_status run_experiment(const iv_job *job, bool training, iv_results *results) {
     iv_experiment x;
+    experiment_measured all;
     iv_status status = experiment_open(job, false, &x);
     if (status != IV_OK) return status;
     x.training = training;
-    const size_t n = x.populations.n;
-    size_t first = n; /* all are read back */
-    measured all = {calloc(n, sizeof *all.values), calloc(n, sizeof *all.diverged)};
-    if (!all.values || !all.diverged) status = iv_no_memory(job->context);
+    status = experiment_measured_create(&x, &all);
     experiment_progress_begin(&x);
-    if (status == IV_OK && training) status = experiment_open_log(&x, &first);
-    if (status == IV_OK) status = run_all(&x, first, &all);
-    if (status == IV_OK) status = finish(&x, &all, results);
-    if (training) status = experiment_close_log(&x, status);
-
-    for (size_t i = 0; i < n; i++) {
-        if (all.values) free(all.values[i]);
-        if (all.diverged) free(all.diverged[i]);
-    }
-    free(all.values);
-    free(all.diverged);
+    if (status == IV_OK)
+        status = (training && job->join ? run_together : run_alone)(&x, &all, results);
+    experiment_measured_clear(&x, &all);
     experiment_close(&x);
     return status;
 }

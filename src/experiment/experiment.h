@@ -14,6 +14,11 @@
  *   curves.c       curves drawn from the log
  *   row_curves.c   a figure of them for each row of tables
  *   progress.c     one progress over all populations
+ *   together.c     several processes: each trains the populations that it can claim
+ *   gather.c       what they have trained to one run
+ *   measured.c     what was measured of a population, kept until then
+ *   combine.c      finished runs with different seeds to one
+ *   plan.c         what they agree on: how the members are divided
  *   hooks.c        a study's optional functions, and what is done where it has none
  *   parts.c        parts that most studies are made of
  *   names.c        names of rows, figures and populations
@@ -25,7 +30,7 @@
 
 /* ------------------------------------------------------------------ open and close */
 
-/* An experiment with its populations, divided to the device; made up, and x->unread: undivided, of
+/* An experiment with its populations, divided to the device (or as its directory's plan says); made up, and x->unread: undivided, of
  * no use but to be closed. */
 iv_status experiment_open(const iv_job *job, bool synthetic, iv_experiment *x);
 void experiment_close(iv_experiment *x);
@@ -103,6 +108,67 @@ iv_status experiment_open_log(iv_experiment *x, size_t *first);
 /* Close the log; a failure to do so is one of a run that was fine so far. */
 iv_status experiment_close_log(iv_experiment *x, iv_status status);
 
+/* ------------------------------------------------------------------ results so far */
+
+typedef struct {
+    double **values;     /* [populations] each [R, iv_values_size] */
+    uint32_t **diverged; /* [populations] each [R] */
+} experiment_measured;
+
+/* All there is to be measured, as NaN, and not diverged. IV_ENOMEM; cleared in both cases. */
+iv_status experiment_measured_create(const iv_experiment *x, experiment_measured *all);
+void experiment_measured_clear(const iv_experiment *x, experiment_measured *all);
+
+/* Bring one population to its end, trained here or read back from its models, and measure it. */
+iv_status experiment_run_population(iv_experiment *x, size_t index, bool trained, double *values,
+                                    uint32_t *diverged_from);
+
+/* One line for each member with what is shown of it in tables. */
+void experiment_report_population(const iv_experiment *x, const iv_population *population,
+                                  const double *values, const uint32_t *diverged_from);
+
+/* Make results of all that was measured, hand them on, and draw figures. */
+iv_status experiment_finish(iv_experiment *x, const experiment_measured *all, iv_results *results);
+
+/* ------------------------------------------------------------------ several processes
+ *
+ * Population number i (from 0) of a run that several processes work on lies in parts/i+1: leases
+ * (report/lease.h); work-N/, in which the holder of claim-N keeps its log and its checkpoint; and, once
+ * it is trained, measured.safetensors, which is written last. Models and figures go to the run
+ * directory itself: they are replaced whole, by the same bytes. */
+
+/* A folder or file of the run directory: "parts/3/NAME". NULL if memory ran out. */
+char *experiment_part(const iv_experiment *x, size_t index, const char *name);
+
+/* Train what can be claimed until all populations are trained, the longest first. *merge: the lease
+ * to put everything together; NULL if another process does, or has done, so. */
+iv_status experiment_work_together(iv_experiment *x, struct iv_lease **merge);
+
+/* Put the log together, x->log at its end, and read what was measured. */
+iv_status experiment_gather(iv_experiment *x, experiment_measured *all);
+
+/* Keep what was measured of a population, and which log belongs to it; and read it back. */
+iv_status experiment_keep_measured(const iv_experiment *x, size_t index, const double *values,
+                                   const uint32_t *diverged_from, const iv_log_mark *mark);
+iv_status experiment_read_measured(const iv_experiment *x, size_t index, double *values,
+                                   uint32_t *diverged_from, char work[EXPERIMENT_PATH],
+                                   iv_log_mark *mark);
+
+/* Divide populations as the first process of the run did, which may be this one; then parts/plan.json says
+ * which there are. IV_ENOMEM if they do not fit the device. */
+iv_status experiment_follow_plan(iv_experiment *x);
+
+/* How many members of each undivided population train at once: [n], to be freed. */
+size_t *experiment_at_once(const iv_study *study, const iv_device_info *device,
+                           const iv_populations *all);
+iv_status experiment_split(iv_populations *all, const size_t *at_once, iv_error *error);
+
+/* SHA-256 of the resolved spec. */
+iv_status experiment_hash_spec(const iv_experiment *x, char hex[65]);
+
+/* A list of numbers in metadata, " " after each. */
+char *experiment_list_epochs(const uint32_t *diverged_from, size_t n);
+
 /* ------------------------------------------------------------------ a study's optional functions
  *
  * As `iv_study` says, with its defaults where the study has none. */
@@ -137,6 +203,9 @@ iv_status experiment_time_measure(iv_experiment *x, const iv_model *model, bool 
 void experiment_label(const iv_experiment *x, size_t index, char label[EXPERIMENT_PATH]);
 
 /* ------------------------------------------------------------------ progress */
+
+/* Operations of a population; *steps: of its training. */
+double experiment_flops(const iv_experiment *x, const iv_population *population, double *steps);
 
 /* Progress over all populations as one: steps, weighted by the operations in them. What measuring a
  * population takes is counted as part of its steps. */

@@ -102,15 +102,22 @@ static iv_status add_piece(const iv_population *p, size_t first, size_t n, iv_po
     return IV_OK;
 }
 
-iv_status iv_populations_split(const iv_study *study, const iv_device_info *device,
-                               iv_populations *all, iv_error *error) {
+size_t *experiment_at_once(const iv_study *study, const iv_device_info *device,
+                           const iv_populations *all) {
+    size_t *at_once = malloc((all->n + 1) * sizeof *at_once);
+    for (size_t i = 0; i < all->n && at_once; i++)
+        at_once[i] = members_at_once(study, &all->items[i], device);
+    return at_once;
+}
+
+iv_status experiment_split(iv_populations *all, const size_t *at_once, iv_error *error) {
     size_t n_members = 0, n_pieces = 0;
     for (size_t i = 0; i < all->n; i++) n_members += all->items[i].n_members;
     iv_population *pieces = calloc(n_members, sizeof *pieces);
     iv_status status = pieces ? IV_OK : IV_ENOMEM;
     for (size_t i = 0; i < all->n && status == IV_OK; i++) {
         const iv_population *p = &all->items[i];
-        const size_t most = members_at_once(study, p, device);
+        const size_t most = at_once[i];
         for (size_t first = 0; first < p->n_members && status == IV_OK; first += most) {
             const size_t left = p->n_members - first;
             status = add_piece(p, first, left < most ? left : most, pieces, &n_pieces);
@@ -126,6 +133,15 @@ iv_status iv_populations_split(const iv_study *study, const iv_device_info *devi
     all->items = pieces;
     all->n = n_pieces;
     return IV_OK;
+}
+
+iv_status iv_populations_split(const iv_study *study, const iv_device_info *device,
+                               iv_populations *all, iv_error *error) {
+    size_t *at_once = experiment_at_once(study, device, all);
+    const iv_status status = at_once ? experiment_split(all, at_once, error)
+                                     : iv_fail(error, IV_ENOMEM, "out of memory for populations");
+    free(at_once);
+    return status;
 }
 
 /* ------------------------------------------------------------------ schedule */

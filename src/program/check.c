@@ -23,14 +23,18 @@ static iv_status estimate(const iv_run_options *options, iv_check_report *report
     return status;
 }
 
+iv_status iv_expand(const iv_run_options *options, iv_check_report *report, iv_error *error) {
+    *report = (iv_check_report){0};
+    const iv_status status = iv_load_spec(options, &report->spec, error);
+    if (status != IV_OK) return status;
+    return iv_populations_create(iv_study_of(report->spec), report->spec, &report->populations,
+                                 error);
+}
+
 iv_status iv_check(const iv_run_options *options,
                    void (*expanded)(void *state, const iv_check_report *report),
                    iv_check_report *report, iv_error *error) {
-    *report = (iv_check_report){0};
-    iv_status status = iv_load_spec(options, &report->spec, error);
-    if (status == IV_OK)
-        status = iv_populations_create(iv_study_of(report->spec), report->spec,
-                                       &report->populations, error);
+    const iv_status status = iv_expand(options, report, error);
     if (status == IV_OK && expanded) expanded(options->state, report);
     return status == IV_OK ? estimate(options, report, error) : status;
 }

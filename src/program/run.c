@@ -21,6 +21,8 @@ typedef struct {
     iv_results *results;
     char data_dir[4096];
     bool done; /* run.json says so */
+    bool join; /* one of several processes */
+    bool resume;
 } running;
 
 static iv_status read_seeds(running *r, iv_error *error) {
@@ -45,7 +47,8 @@ static iv_status open_directory(running *r, iv_error *error) {
         .n_seeds = iv_spec_length(root, "seeds"),
         .spec = r->spec_text,
         .engine = engine,
-        .resume = r->options->resume,
+        .resume = r->resume,
+        .join = r->join,
     };
     return iv_run_dir_create(&options, &r->dir, error);
 }
@@ -110,18 +113,78 @@ static const char *status_word(iv_status status) {
     return status == IV_OK ? "done" : status == IV_EINTERRUPTED ? "interrupted" : "failed";
 }
 
-/* Whether the run in `out` is finished already, with its report, which is written last; IV_EDATA if
- * there is no run. */
-static iv_status already_done(const char *path, bool *done, iv_error *error) {
+/* Whether `out` holds a file of this name. */
+static iv_status has(const char *out, const char *name, bool *exists, iv_error *error) {
+    char *path;
+    *exists = false;
+    iv_status status = iv_join_path(out, name, &path, error);
+    if (status == IV_OK) status = iv_path_exists(path, exists, error);
+    free(path);
+    return status;
+}
+
+/* Whether run.json says so; IV_EDATA if there is no run. */
+static iv_status is_done(const char *path, bool *done, iv_error *error) {
     iv_run_dir *dir;
-    char *report = NULL;
-    iv_status status = iv_open_run(path, &dir, error);
+    *done = false;
+    const iv_status status = iv_open_run(path, &dir, error);
     if (status != IV_OK) return status;
     *done = strcmp(iv_run_dir_previous_status(dir), "done") == 0;
-    if (*done) status = iv_join_path(path, "report.html", &report, error);
-    if (report) status = iv_path_exists(report, done, error);
     iv_run_dir_destroy(dir);
-    free(report);
+    return IV_OK;
+}
+
+/* What a run of several processes lacks after its end: a report that somebody has removed, and the
+ * removal of the parts. */
+static iv_status complete(const char *out, bool *reported, iv_error *error) {
+    bool checkpoint = false, parts = false, removing = false;
+    iv_status status = has(out, "checkpoint/population.safetensors", &checkpoint, error);
+    if (status == IV_OK && !*reported && !checkpoint) {
+        /* without a checkpoint there is nothing to go on from but the results */
+        status = iv_report_write(&out, 1, NULL, NULL, error);
+        *reported = status == IV_OK;
+    }
+    if (status == IV_OK) status = has(out, "parts", &parts, error);
+    if (status == IV_OK) status = has(out, "parts-finished", &removing, error);
+    if (status != IV_OK || !*reported || !(parts || removing)) return status;
+    return iv_run_dir_remove_parts(out, error);
+}
+
+/* Whether the run in `out` is finished already, with its report, which is written last, and the parts
+ * of several processes put together; IV_EDATA if there is no run. */
+static iv_status already_done(running *r, bool *done, iv_error *error) {
+    const char *out = r->options->out;
+    bool reported = false;
+    iv_status status = is_done(out, done, error);
+    if (status == IV_OK && *done) status = has(out, "report.html", &reported, error);
+    if (status == IV_OK && *done && !r->join) status = complete(out, &reported, error);
+    *done = *done && reported && !r->join;
+    return status;
+}
+
+/* Several processes work on the run if this one is asked to join, or if some have. A run that one
+ * process began alone stays one of a single process. */
+static iv_status look_for_company(running *r, iv_error *error) {
+    const char *out = r->options->out;
+    bool parts = false, checkpoint = false, begun = false, done = false;
+    r->resume = r->options->resume;
+    r->join = r->options->join;
+    if (!out) return IV_OK;
+    iv_status status = has(out, "parts/plan.json", &parts, error);
+    if (status == IV_OK) status = has(out, "run.json", &begun, error);
+    if (status != IV_OK) return status;
+    if (parts && r->options->resume) r->join = true;
+    if (!r->join || !begun) return IV_OK;
+    r->resume = true;
+    status = is_done(out, &done, error);
+    if (status == IV_OK && done) r->join = parts;
+    if (status != IV_OK || done) return status;
+    status = has(out, "checkpoint/population.safetensors", &checkpoint, error);
+    if (status == IV_OK && checkpoint && !parts)
+        status = iv_fail(error, IV_EINVAL,
+                         "%s holds a run that one process began alone: go on with it by `invar "
+                         "resume %s`, or give another --out",
+                         out, out);
     return status;
 }
 
@@ -138,8 +201,10 @@ static iv_status warn_of_changes(const running *r, iv_error *error) {
     const iv_status status = iv_run_dir_changes(r->dir, &changes, error);
     if (status == IV_OK && *changes)
         warn(r,
-             "note: this run goes on with another %s; its results need not be the bytes of an "
-             "uninterrupted one%s",
+             r->join ? "note: this process works with another %s than the first; the results need "
+                       "not be the bytes of one process%s"
+                     : "note: this run goes on with another %s; its results need not be the bytes "
+                       "of an uninterrupted one%s",
              changes, "");
     free(changes);
     return status;
@@ -154,6 +219,26 @@ static void announce(const running *r) {
     r->options->started(r->options->state, &start);
 }
 
+/* The last thing of all; its failure costs no result. */
+static iv_status report(void *state) {
+    const running *r = state;
+    const char *dirs[] = {iv_run_dir_path(r->dir)};
+    iv_error unwritten = {0};
+    if (iv_report_write(dirs, 1, NULL, NULL, &unwritten) != IV_OK)
+        warn(r, "note: there is no report: %s; `invar report %s` writes it", unwritten.message,
+             dirs[0]);
+    return IV_OK;
+}
+
+/* Another process has put the run together, or will. */
+static iv_status leave(running *r, iv_error *error) {
+    bool done;
+    iv_status status = is_done(r->options->out, &done, error);
+    if (status == IV_OK && !done) status = iv_run_dir_finish(r->dir, "waiting", error);
+    if (status != IV_OK || !done) return status;
+    return iv_read_results(r->options->out, r->results, error);
+}
+
 /* Train, measure and write; the run's status on disk is right whatever happens. */
 static iv_status carry_out(running *r, iv_error *error) {
     iv_job job = {
@@ -161,13 +246,16 @@ static iv_status carry_out(running *r, iv_error *error) {
         .study = iv_study_of(r->spec),
         .context = r->context,
         .data_dir = r->data_dir,
-        .resume = r->options->resume,
+        .resume = r->resume,
+        .join = r->join,
+        .leave = r->options->leave,
         .stop = r->options->stop,
         .progress = r->options->progress,
         .message = r->options->message,
         .warning = r->options->warning,
         .message_state = r->options->state,
         .measured = finish,
+        .ended = report,
         .measured_state = r,
     };
     iv_status status = iv_experiment_prepare(&job);
@@ -176,7 +264,8 @@ static iv_status carry_out(running *r, iv_error *error) {
     if (status != IV_OK) return status;
     announce(r);
     job.dir = r->dir;
-    status = warn_of_changes(r, error);
+    if (r->join) status = same_spec(r, error); /* as another process may have begun it just now */
+    if (status == IV_OK) status = warn_of_changes(r, error);
     if (status == IV_OK) {
         status = iv_experiment_run(&job, r->results);
         iv_pass_on(r->context, status, error);
@@ -187,12 +276,7 @@ static iv_status carry_out(running *r, iv_error *error) {
         advise_to_resume(r, status, error);
         return status;
     }
-    const char *dirs[] = {iv_run_dir_path(r->dir)};
-    iv_error unwritten = {0};
-    if (iv_report_write(dirs, 1, NULL, NULL, &unwritten) != IV_OK)
-        warn(r, "note: there is no report: %s; `invar report %s` writes it", unwritten.message,
-             dirs[0]);
-    return IV_OK;
+    return r->join && !r->done ? leave(r, error) : IV_OK;
 }
 
 iv_status iv_run(const iv_run_options *options, iv_results *results, iv_error *error) {
@@ -201,13 +285,15 @@ iv_status iv_run(const iv_run_options *options, iv_results *results, iv_error *e
     bool done = false;
     *results = (iv_results){0};
     iv_status status = IV_OK;
-    if (options->resume && !options->out)
-        status = iv_fail(&own, IV_EINVAL, "to resume needs `out`, the directory of the run");
-    if (status == IV_OK && options->resume) status = already_done(options->out, &done, &own);
+    if ((options->resume || options->join) && !options->out)
+        status = iv_fail(&own, IV_EINVAL, "to %s needs `out`, the directory of the run",
+                         options->resume ? "resume" : "join");
+    if (status == IV_OK) status = look_for_company(&r, &own);
+    if (status == IV_OK && r.resume) status = already_done(&r, &done, &own);
     if (status == IV_OK) status = iv_load_spec(options, &r.spec, &own);
     if (status == IV_OK) status = iv_spec_text(r.spec, &r.spec_text, &own);
     if (status == IV_OK) status = read_seeds(&r, &own);
-    if (status == IV_OK && options->resume) status = same_spec(&r, &own);
+    if (status == IV_OK && r.resume) status = same_spec(&r, &own);
     if (status == IV_OK && done) {
         status = iv_read_results(options->out, results, &own);
     } else if (status == IV_OK) {
@@ -222,6 +308,16 @@ iv_status iv_run(const iv_run_options *options, iv_results *results, iv_error *e
     iv_spec_destroy(r.spec);
     free(r.spec_text);
     free(r.seeds);
+    return status;
+}
+
+iv_status iv_run_directory(const iv_run_options *options, char **path, iv_error *error) {
+    iv_spec *spec;
+    *path = NULL;
+    iv_status status = iv_load_spec(options, &spec, error);
+    if (status == IV_OK)
+        status = iv_run_dir_default(iv_spec_string(iv_spec_root(spec), "name"), path, error);
+    iv_spec_destroy(spec);
     return status;
 }
 

@@ -15,8 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { SHARE_ATTEMPTS = 200 };
+static const long pause_ns = 50 * 1000 * 1000; /* between them */
+
 struct iv_lock {
     int descriptor;
+    bool shared;
     char *path;
 };
 
@@ -59,47 +63,118 @@ static bool has_no_locks(int reason) {
            reason == EINVAL;
 }
 
-iv_status iv_lock_take(const char *path, const char *what, iv_lock **lock, iv_error *error) {
-    iv_status status = IV_OK;
+typedef enum { TAKEN, BUSY, LACKING, AGAIN, FAILED } attempt_result;
+
+static attempt_result attempt(iv_lock *lock, int how, iv_error *error) {
+    lock->descriptor =
+        open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
+    if (lock->descriptor < 0) {
+        (void)iv_fail(error, IV_EFAILED, "cannot write %s: %s", lock->path, strerror(errno));
+        return FAILED;
+    }
+    if (flock(lock->descriptor, how | LOCK_NB) == 0) {
+        if (is_still_there(lock->descriptor, lock->path)) return TAKEN;
+        close(lock->descriptor);
+        return AGAIN;
+    }
+    const int reason = errno;
+    if (reason == EWOULDBLOCK) return BUSY; /* and open, to be read */
+    close(lock->descriptor);
+    if (reason == EINTR) return AGAIN;
+    if (has_no_locks(reason)) return LACKING;
+    (void)iv_fail(error, IV_EFAILED, "cannot lock %s: %s", lock->path, strerror(reason));
+    return FAILED;
+}
+
+static attempt_result attempt_until(iv_lock *lock, int how, iv_error *error) {
+    attempt_result result;
+    while ((result = attempt(lock, how, error)) == AGAIN) continue;
+    return result;
+}
+
+static iv_status make_lock(const char *path, const char *what, iv_lock **lock, iv_error *error) {
+    *lock = calloc(1, sizeof **lock);
+    if (*lock && ((*lock)->path = iv_string_copy(path))) return IV_OK;
+    free(*lock);
     *lock = NULL;
-    iv_lock *taken = calloc(1, sizeof *taken);
-    if (!taken || !(taken->path = iv_string_copy(path))) {
-        free(taken);
-        return iv_fail(error, IV_ENOMEM, "out of memory while locking %s", what);
+    return iv_fail(error, IV_ENOMEM, "out of memory while locking %s", what);
+}
+
+static void forget(iv_lock **lock) {
+    free((*lock)->path);
+    free(*lock);
+    *lock = NULL;
+}
+
+/* The end of all attempts. */
+static iv_status conclude(iv_lock **lock, attempt_result result, const char *what,
+                          iv_error *error) {
+    iv_status status = IV_OK;
+    if (result == TAKEN) return IV_OK;
+    if (result == BUSY) {
+        status = fail_held((*lock)->descriptor, what, error);
+        close((*lock)->descriptor);
     }
-    bool held = false, lacking = false;
-    while (!held && !lacking && status == IV_OK) {
-        taken->descriptor =
-            open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
-        if (taken->descriptor < 0) {
-            status = iv_fail(error, IV_EFAILED, "cannot write %s: %s", path, strerror(errno));
-            break;
-        }
-        if (flock(taken->descriptor, LOCK_EX | LOCK_NB) == 0) {
-            held = is_still_there(taken->descriptor, path);
-        } else if (errno == EWOULDBLOCK) {
-            status = fail_held(taken->descriptor, what, error);
-        } else if (errno != EINTR) {
-            lacking = has_no_locks(errno);
-            if (!lacking)
-                status = iv_fail(error, IV_EFAILED, "cannot lock %s: %s", path, strerror(errno));
-        }
-        if (lacking) unlink(path);
-        if (!held) close(taken->descriptor);
-    }
-    if (held) {
-        write_holder(taken->descriptor);
-        *lock = taken;
-        return IV_OK;
-    }
-    free(taken->path);
-    free(taken);
+    if (result == FAILED) status = IV_EFAILED;
+    if (result == LACKING) unlink((*lock)->path);
+    forget(lock);
     return status;
+}
+
+iv_status iv_lock_take(const char *path, const char *what, iv_lock **lock, iv_error *error) {
+    iv_status status = make_lock(path, what, lock, error);
+    if (status != IV_OK) return status;
+    /* who only looks at the lock (iv_standing_read) has it for a moment */
+    attempt_result result = attempt_until(*lock, LOCK_EX, error);
+    for (int i = 0; i < 3 && result == BUSY; i++) {
+        const struct timespec pause = {0, pause_ns / 5};
+        close((*lock)->descriptor);
+        nanosleep(&pause, NULL);
+        result = attempt_until(*lock, LOCK_EX, error);
+    }
+    status = conclude(lock, result, what, error);
+    if (*lock) write_holder((*lock)->descriptor);
+    return status;
+}
+
+iv_status iv_lock_share(const char *path, const char *what, iv_lock **lock, bool *alone,
+                        iv_error *error) {
+    *alone = false;
+    iv_status status = make_lock(path, what, lock, error);
+    if (status != IV_OK) return status;
+    attempt_result result = BUSY;
+    for (int i = 0; i < SHARE_ATTEMPTS && result == BUSY; i++) {
+        const struct timespec pause = {0, pause_ns};
+        if (i > 0) nanosleep(&pause, NULL);
+        result = attempt_until(*lock, LOCK_EX, error);
+        *alone = result == TAKEN;
+        if (result != BUSY) break;
+        close((*lock)->descriptor);
+        result = attempt_until(*lock, LOCK_SH, error);
+        if (result == BUSY && i + 1 < SHARE_ATTEMPTS) close((*lock)->descriptor);
+    }
+    status = conclude(lock, result, what, error);
+    if (*lock) (*lock)->shared = true;
+    if (*lock && *alone) write_holder((*lock)->descriptor);
+    return status;
+}
+
+iv_status iv_lock_let_others(iv_lock *lock, iv_error *error) {
+    if (!lock) return IV_OK;
+    while (flock(lock->descriptor, LOCK_SH) != 0)
+        if (errno != EINTR)
+            return iv_fail(error, IV_EFAILED, "cannot lock %s: %s", lock->path, strerror(errno));
+    return IV_OK;
+}
+
+bool iv_lock_is_last(iv_lock *lock) {
+    return lock && flock(lock->descriptor, LOCK_EX | LOCK_NB) == 0;
 }
 
 void iv_lock_release(iv_lock *lock) {
     if (!lock) return;
-    unlink(lock->path); /* while it is held, so that nobody else's is removed */
+    if (!lock->shared || iv_lock_is_last(lock))
+        unlink(lock->path); /* while it is held, so that nobody else's is removed */
     close(lock->descriptor);
     free(lock->path);
     free(lock);

@@ -1,5 +1,6 @@
 /* metrics.jsonl. Ended points collect in memory and go to the file in whole lines; when the disk is
  * full, what the last write left of a line is cut off again. */
+#include <invar/data.h>
 #include <invar/report.h>
 
 #include "report/file.h"
@@ -92,6 +93,20 @@ iv_status iv_log_open(const char *path, const iv_log_mark *mark, iv_log **log, i
     else
         log_free(opened);
     return status;
+}
+
+iv_status iv_log_open_whole(const char *path, iv_log **log, iv_error *error) {
+    iv_log_mark mark = {0};
+    uint8_t *bytes;
+    size_t n;
+    *log = NULL;
+    iv_status status = iv_read_file(path, SIZE_MAX / 2, &bytes, &n, error);
+    if (status != IV_OK) return status;
+    mark.bytes = n;
+    if (!iv_sha256_bytes(bytes, n, mark.sha256))
+        status = iv_fail(error, IV_EFAILED, "%s: no SHA-256 can be computed", path);
+    free(bytes);
+    return status == IV_OK ? iv_log_open(path, &mark, log, error) : status;
 }
 
 /* ------------------------------------------------------------------ one point */

@@ -4,163 +4,16 @@
 
 #include "report/file.h"
 #include "report/lock.h"
-#include "report/run_json.h"
+#include "report/run_dir_inside.h"
 #include "runtime/open.h"
 #include "runtime/text_builder.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
-
-/* One file of data as this run read it. */
-typedef struct {
-    char *file, *sha256;
-    bool published;
-} data_file;
-
-struct iv_run_dir {
-    char *path;
-    char *name;
-    char *spec; /* NULL if none was given; so on to engine */
-    char *device;
-    char *platform;
-    char *driver;
-    char *engine;
-    uint64_t *seeds;
-    size_t n_seeds;
-    iv_run_json previous; /* of the process that this one resumes; empty if new */
-    char start[32];       /* of the first process */
-    char own_start[32];   /* of this one */
-    double began;         /* iv_seconds(), of this process, for the seconds */
-    data_file *data;
-    size_t n_data;
-    iv_lock *lock; /* NULL if it is only read */
-};
-
-static void utc_now(char *out, size_t n) {
-    time_t now = time(NULL);
-    struct tm parts;
-    gmtime_r(&now, &parts);
-    strftime(out, n, "%Y-%m-%dT%H:%M:%SZ", &parts);
-}
-
-/* ------------------------------------------------------------------ run.json */
-
-static void add_value(iv_text *text, const char *key, const char *value) {
-    iv_text_format(text, "\"%s\": ", key);
-    if (value)
-        iv_text_json(text, value);
-    else
-        iv_text_add(text, "null");
-}
-
-/* How a process works: what may differ between those that work on one run. */
-static void add_conditions(iv_text *text, const iv_run_dir *dir, const char *between) {
-    struct utsname system;
-    if (uname(&system) != 0) memset(&system, 0, sizeof system);
-    iv_text os = {0};
-    iv_text_format(&os, "%s %s %s", system.sysname, system.release, system.machine);
-    text->failed |= os.failed;
-    const char *const pairs[][2] = {{"version", iv_version()}, {"commit", iv_commit()},
-                                    {"host", system.nodename}, {"system", os.data},
-                                    {"device", dir->device},   {"platform", dir->platform},
-                                    {"driver", dir->driver},   {"engine", dir->engine}};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        add_value(text, pairs[i][0], pairs[i][1]);
-        iv_text_add(text, between);
-    }
-    iv_text_free(&os);
-}
-
-static void add_process(iv_text *text, const iv_run_dir *dir, const char *status, const char *end) {
-    iv_text_add(text, "    {");
-    add_conditions(text, dir, ", ");
-    add_value(text, "start", dir->own_start);
-    iv_text_add(text, ", ");
-    add_value(text, "end", end);
-    iv_text_add(text, ", ");
-    add_value(text, "status", status);
-    iv_text_add(text, "}");
-}
-
-/* The processes before this one, as they stand in the file that it found. Before there was such a
- * list the file told of one process alone. */
-static bool add_earlier(iv_text *text, const iv_run_dir *dir) {
-    static const char *const keys[] = {"version",  "commit", "host",  "system", "device",
-                                       "platform", "driver", "start", "end",    "status"};
-    const json_t *root = dir->previous.root, *list = json_object_get(root, "processes");
-    if (!root) return true;
-    if (!json_is_array(list)) {
-        iv_text_add(text, "    {");
-        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-            if (i > 0) iv_text_add(text, ", ");
-            add_value(text, keys[i], json_string_value(json_object_get(root, keys[i])));
-        }
-        iv_text_add(text, "},\n");
-    }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        char *process = json_dumps(json_array_get(list, i), JSON_ENCODE_ANY);
-        if (!process) return false;
-        iv_text_format(text, "    %s,\n", process);
-        free(process);
-    }
-    return true;
-}
-
-static void add_data(iv_text *text, const iv_run_dir *dir) {
-    iv_text_add(text, "  \"data\": [");
-    for (size_t i = 0; i < dir->n_data; i++) {
-        iv_text_add(text, i ? ",\n    {" : "\n    {");
-        add_value(text, "file", dir->data[i].file);
-        iv_text_add(text, ", ");
-        add_value(text, "sha256", dir->data[i].sha256);
-        iv_text_format(text, ", \"published\": %s}", dir->data[i].published ? "true" : "false");
-    }
-    iv_text_add(text, "],\n");
-}
-
-/* `end` NULL while the run goes on. */
-static iv_status write_run_json(const iv_run_dir *dir, const char *status, const char *end,
-                                iv_error *error) {
-    iv_text text = {0};
-    double seconds = dir->previous.seconds + (end ? iv_seconds() - dir->began : 0);
-
-    iv_text_add(&text, "{\n  ");
-    add_value(&text, "name", dir->name);
-    iv_text_add(&text, ",\n  ");
-    add_conditions(&text, dir, ",\n  ");
-    iv_text_add(&text, "\"seeds\": [");
-    for (size_t i = 0; i < dir->n_seeds; i++) {
-        iv_text_format(&text, "%s%" PRIu64, i ? ", " : "", dir->seeds[i]);
-    }
-    iv_text_add(&text, "],\n");
-    add_data(&text, dir);
-    iv_text_add(&text, "  \"processes\": [\n");
-    text.failed |= !add_earlier(&text, dir);
-    add_process(&text, dir, status, end);
-    iv_text_add(&text, "\n  ],\n  ");
-    add_value(&text, "start", dir->start);
-    iv_text_add(&text, ",\n  ");
-    add_value(&text, "end", end);
-    iv_text_add(&text, ",\n  \"seconds\": ");
-    iv_text_double(&text, round(seconds * 1000) / 1000, "null");
-    iv_text_add(&text, ",\n  \"status\": ");
-    iv_text_json(&text, status);
-    iv_text_add(&text, "\n}\n");
-
-    char *path = iv_run_dir_file(dir, "run.json");
-    iv_status result = path ? iv_file_write_text(path, &text, error)
-                            : iv_fail(error, IV_ENOMEM, "out of memory while writing run.json");
-    iv_text_free(&text);
-    free(path);
-    return result;
-}
 
 /* ------------------------------------------------------------------ creation */
 
@@ -173,7 +26,7 @@ static void add_file_name(iv_text *text, const char *name) {
     }
 }
 
-static iv_status make_default_directory(const char *name, char **path, iv_error *error) {
+iv_status iv_run_dir_default(const char *name, char **path, iv_error *error) {
     time_t now = time(NULL);
     struct tm parts;
     char stamp[32];
@@ -204,6 +57,7 @@ static iv_status make_default_directory(const char *name, char **path, iv_error 
 
 /* What is in a directory counts as a run once run.json is there; it is written after spec.yaml. */
 static iv_status look_for_earlier_run(iv_run_dir *dir, bool resume, iv_error *error) {
+    const bool join = dir->joined;
     bool exists = false, has_spec = false;
     char *path = iv_run_dir_file(dir, "run.json"), *spec = iv_run_dir_file(dir, "spec.yaml");
     iv_run_json_free(&dir->previous);
@@ -211,17 +65,17 @@ static iv_status look_for_earlier_run(iv_run_dir *dir, bool resume, iv_error *er
                            ? iv_path_exists(path, &exists, error)
                            : iv_fail(error, IV_ENOMEM, "out of memory while opening %s", dir->path);
     if (status == IV_OK) status = iv_path_exists(spec, &has_spec, error);
-    if (status == IV_OK && resume && !exists)
+    if (status == IV_OK && resume && !exists && !join)
         status = iv_fail(error, IV_EDATA, "%s holds no run to resume: there is no run.json in it",
                          dir->path);
     if (status == IV_OK && exists && (resume || has_spec))
         status = iv_run_json_read(path, &dir->previous, error);
-    if (status == IV_OK && !resume && dir->previous.root) {
+    if (status == IV_OK && !resume && !join && dir->previous.root) {
         bool done = strcmp(dir->previous.status, "done") == 0;
         status = iv_fail(error, IV_EINVAL,
                          done ? "%s already holds a finished run: give another --out"
-                              : "%s already holds an unfinished run: go on with it by --resume, or "
-                                "give another --out",
+                              : "%s already holds an unfinished run: go on with it by --resume or "
+                                "--join, or give another --out",
                          dir->path);
     }
     free(path);
@@ -244,11 +98,12 @@ static iv_status in_folders(const iv_run_dir *dir, iv_status (*act)(const char *
     return status;
 }
 
-static iv_status take_lock(iv_run_dir *dir, iv_error *error) {
+static iv_status take_lock(iv_run_dir *dir, bool *alone, iv_error *error) {
     char *path = iv_run_dir_file(dir, "lock");
     const iv_status status =
-        path ? iv_lock_take(path, dir->path, &dir->lock, error)
-             : iv_fail(error, IV_ENOMEM, "out of memory while opening %s", dir->path);
+        !path         ? iv_fail(error, IV_ENOMEM, "out of memory while opening %s", dir->path)
+        : dir->joined ? iv_lock_share(path, dir->path, &dir->lock, alone, error)
+                      : iv_lock_take(path, dir->path, &dir->lock, error);
     free(path);
     return status;
 }
@@ -259,6 +114,7 @@ static iv_status copy_options(iv_run_dir *dir, const iv_run_dir_options *options
     iv_status status = iv_multiply_size(options->n_seeds, sizeof *dir->seeds, &bytes, error);
     if (status != IV_OK) return status;
 
+    dir->joined = options->join;
     dir->name = iv_string_copy(name);
     dir->seeds = malloc(bytes ? bytes : 1);
     bool failed = !dir->name || !dir->seeds;
@@ -283,11 +139,11 @@ static iv_status copy_options(iv_run_dir *dir, const iv_run_dir_options *options
     return failed ? iv_fail(error, IV_ENOMEM, "out of memory while making a run directory") : IV_OK;
 }
 
-static iv_status keep_data(iv_run_dir *dir, const char *file, const char *sha256, bool published,
-                           iv_error *error) {
-    data_file *grown = realloc(dir->data, (dir->n_data + 1) * sizeof *grown);
+iv_status run_dir_keep_data(iv_run_dir *dir, const char *file, const char *sha256, bool published,
+                            iv_error *error) {
+    run_data_file *grown = realloc(dir->data, (dir->n_data + 1) * sizeof *grown);
     if (grown) dir->data = grown;
-    data_file added = {iv_string_copy(file), iv_string_copy(sha256), published};
+    run_data_file added = {iv_string_copy(file), iv_string_copy(sha256), published};
     if (!grown || !added.file || !added.sha256) {
         free(added.file);
         free(added.sha256);
@@ -307,26 +163,44 @@ static iv_status keep_earlier_data(iv_run_dir *dir, iv_error *error) {
         const char *sha256 = json_string_value(json_object_get(before, "sha256"));
         const bool published = !json_is_false(json_object_get(before, "published"));
         if (file && sha256 && status == IV_OK)
-            status = keep_data(dir, file, sha256, published, error);
+            status = run_dir_keep_data(dir, file, sha256, published, error);
     }
+    return status;
+}
+
+/* Whether the work of several processes lies there, not yet put together. */
+static iv_status has_parts(const iv_run_dir *dir, bool *has, iv_error *error) {
+    char *path = iv_run_dir_file(dir, "parts/plan.json");
+    const iv_status status =
+        path ? iv_path_exists(path, has, error)
+             : iv_fail(error, IV_ENOMEM, "out of memory while opening %s", dir->path);
+    free(path);
     return status;
 }
 
 /* Under the lock: the run may have been begun or finished since the first look. What declares a
  * state is written last. */
-static iv_status begin(iv_run_dir *dir, bool resume, iv_error *error) {
+static iv_status begin(iv_run_dir *dir, bool resume, bool alone, iv_error *error) {
     iv_status status = look_for_earlier_run(dir, resume, error);
-    if (status == IV_OK) status = in_folders(dir, iv_remove_temporaries, error);
-    if (status == IV_OK) status = keep_earlier_data(dir, error);
+    /* of processes on other machines the lock may not tell: who puts a shared run together cleans up */
+    if (status == IV_OK && !dir->joined) status = in_folders(dir, iv_remove_temporaries, error);
+    if (status == IV_OK && !dir->joined) status = keep_earlier_data(dir, error);
     if (status != IV_OK) return status;
 
     dir->began = iv_seconds();
-    utc_now(dir->own_start, sizeof dir->own_start);
+    run_dir_now(dir->own_start, sizeof dir->own_start);
     const char *start = dir->previous.start;
     if (!start || strlen(start) >= sizeof dir->start) start = dir->own_start;
     memcpy(dir->start, start, strlen(start) + 1);
+    bool parts = false;
+    if (dir->joined) status = has_parts(dir, &parts, error);
+    if (status != IV_OK) return status;
+    if (!parts && dir->previous.status && strcmp(dir->previous.status, "done") == 0)
+        return IV_OK; /* there is nothing to join */
+    if (dir->joined) status = run_dir_enter_company(dir, error);
+    if (status != IV_OK || (dir->joined && dir->previous.root && !alone)) return status;
     if (dir->spec) status = iv_run_dir_write(dir, "spec.yaml", dir->spec, strlen(dir->spec), error);
-    return status == IV_OK ? write_run_json(dir, "running", NULL, error) : status;
+    return status == IV_OK ? run_dir_write_json(dir, "running", NULL, error) : status;
 }
 
 iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir, iv_error *error) {
@@ -340,10 +214,12 @@ iv_status iv_run_dir_create(const iv_run_dir_options *options, iv_run_dir **dir,
     iv_status status = copy_options(made, options, error);
     if (status == IV_OK)
         status = made->path ? look_for_earlier_run(made, options->resume, error)
-                            : make_default_directory(made->name, &made->path, error);
+                            : iv_run_dir_default(made->name, &made->path, error);
     if (status == IV_OK) status = in_folders(made, iv_make_directories, error);
-    if (status == IV_OK) status = take_lock(made, error);
-    if (status == IV_OK) status = begin(made, options->resume, error);
+    bool alone = true;
+    if (status == IV_OK) status = take_lock(made, &alone, error);
+    if (status == IV_OK) status = begin(made, options->resume, alone, error);
+    if (status == IV_OK && made->joined) status = iv_lock_let_others(made->lock, error);
     if (status == IV_OK)
         *dir = made;
     else
@@ -390,6 +266,7 @@ void iv_run_dir_destroy(iv_run_dir *dir) {
     free(dir->platform);
     free(dir->driver);
     free(dir->seeds);
+    free(dir->process_file);
     iv_run_json_free(&dir->previous);
     free(dir);
 }
@@ -423,6 +300,27 @@ iv_status iv_run_dir_changes(const iv_run_dir *dir, char **changes, iv_error *er
     return iv_text_take(&text, changes, error);
 }
 
+/* As if they had worked on this run before. */
+iv_status iv_run_dir_add_earlier(iv_run_dir *dir, const char *other, iv_error *error) {
+    iv_run_json run;
+    char *path = iv_path_join(other, "run.json");
+    iv_status status = path ? iv_run_json_read(path, &run, error)
+                            : iv_fail(error, IV_ENOMEM, "out of memory for the processes of a run");
+    free(path);
+    if (status != IV_OK) return status;
+    if (!dir->previous.root) {
+        dir->previous = run;
+        return keep_earlier_data(dir, error);
+    }
+    size_t index;
+    json_t *process;
+    dir->previous.seconds += run.seconds;
+    json_array_foreach(json_object_get(run.root, "processes"), index, process)
+        json_array_append(json_object_get(dir->previous.root, "processes"), process);
+    iv_run_json_free(&run);
+    return IV_OK;
+}
+
 iv_status iv_run_dir_add_data(iv_run_dir *dir, const char *file, const char *sha256, bool published,
                               iv_error *error) {
     for (size_t i = 0; i < dir->n_data; i++) {
@@ -433,8 +331,11 @@ iv_status iv_run_dir_add_data(iv_run_dir *dir, const char *file, const char *sha
                        "put the former file back, or begin a new run",
                        file, sha256, dir->data[i].sha256);
     }
-    const iv_status status = keep_data(dir, file, sha256, published, error);
-    return status == IV_OK ? write_run_json(dir, "running", NULL, error) : status;
+    iv_status status = dir->joined ? run_dir_compare_data(dir, file, sha256, error) : IV_OK;
+    if (status == IV_OK) status = run_dir_keep_data(dir, file, sha256, published, error);
+    if (status != IV_OK) return status;
+    return dir->joined ? run_dir_write_process(dir, "running", NULL, error)
+                       : run_dir_write_json(dir, "running", NULL, error);
 }
 
 char *iv_run_dir_file(const iv_run_dir *dir, const char *name) {
@@ -452,10 +353,11 @@ iv_status iv_run_dir_write(const iv_run_dir *dir, const char *name, const void *
 
 iv_status iv_run_dir_finish(iv_run_dir *dir, const char *status, iv_error *error) {
     if (strcmp(status, "done") != 0 && strcmp(status, "interrupted") != 0 &&
-        strcmp(status, "failed") != 0) {
+        strcmp(status, "failed") != 0 && !(dir->joined && strcmp(status, "waiting") == 0)) {
         return iv_fail(error, IV_EINVAL, "a run cannot end with status \"%s\"", status);
     }
     char end[32];
-    utc_now(end, sizeof end);
-    return write_run_json(dir, status, end, error);
+    run_dir_now(end, sizeof end);
+    if (dir->joined) return run_dir_leave_company(dir, status, end, error);
+    return run_dir_write_json(dir, status, end, error);
 }

@@ -61,6 +61,41 @@ static bool at_least_1_2(const char *version, const char *prefix) {
     return major > 1 || (major == 1 && minor >= 2);
 }
 
+/* Numbers of extensions that old headers lack. */
+enum {
+    PCI_BUS_INFO_KHR = 0x410F,
+    DEVICE_UUID_KHR = 0x106A,
+    TOPOLOGY_AMD = 0x4037,
+    PCI_BUS_ID_NV = 0x4008,
+    PCI_SLOT_ID_NV = 0x4009,
+    PCI_DOMAIN_ID_NV = 0x400A
+};
+
+static bool asks(cl_device_id id, cl_device_info what, void *value, size_t size) {
+    size_t n = 0;
+    return clGetDeviceInfo(id, what, size, value, &n) == CL_SUCCESS && n == size;
+}
+
+/* Where the device is plugged in, by whichever extension the driver has; else its UUID. */
+static void find_address(cl_device_id id, char *text, size_t size) {
+    cl_uint khr[4], bus, slot, domain = 0;
+    unsigned char amd[24], uuid[16];
+    text[0] = '\0';
+    if (asks(id, PCI_BUS_INFO_KHR, khr, sizeof khr)) {
+        snprintf(text, size, "PCI %04x:%02x:%02x.%x", khr[0], khr[1], khr[2], khr[3]);
+    } else if (asks(id, PCI_BUS_ID_NV, &bus, sizeof bus) &&
+               asks(id, PCI_SLOT_ID_NV, &slot, sizeof slot)) {
+        (void)asks(id, PCI_DOMAIN_ID_NV, &domain, sizeof domain);
+        snprintf(text, size, "PCI %04x:%02x:%02x.%x", domain, bus, slot >> 3, slot & 7);
+    } else if (asks(id, TOPOLOGY_AMD, amd, sizeof amd)) {
+        snprintf(text, size, "PCI %02x:%02x.%x", amd[21], amd[22], amd[23]);
+    } else if (asks(id, DEVICE_UUID_KHR, uuid, sizeof uuid)) {
+        int n = snprintf(text, size, "UUID ");
+        for (size_t i = 0; i < sizeof uuid; i++)
+            n += snprintf(text + n, size - (size_t)n, "%02x", uuid[i]);
+    }
+}
+
 static void describe(cl_platform_id platform, cl_device_id id, iv_device_info *info) {
     memset(info, 0, sizeof *info);
     info->platform_id = platform;
@@ -70,6 +105,7 @@ static void describe(cl_platform_id platform, cl_device_id id, iv_device_info *i
     device_text(id, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
     device_text(id, CL_DEVICE_VERSION, info->version, sizeof info->version);
     device_text(id, CL_DEVICE_OPENCL_C_VERSION, info->c_version, sizeof info->c_version);
+    find_address(id, info->address, sizeof info->address);
     clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof info->platform - 1, info->platform, NULL);
 
     cl_device_type type = 0;
@@ -177,7 +213,8 @@ static bool first_by_name(const iv_device_info *devices, size_t n_devices, const
     for (size_t i = 0; i < n_devices; i++) {
         if (!devices[i].available) continue;
         if (!contains_ignoring_case(devices[i].name, part) &&
-            !contains_ignoring_case(devices[i].platform, part))
+            !contains_ignoring_case(devices[i].platform, part) &&
+            !contains_ignoring_case(devices[i].address, part))
             continue;
         *index = i;
         return true;

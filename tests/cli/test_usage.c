@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-static const char *const commands[] = {"run",   "check",      "resume", "eval",    "export",
-                                       "audit", "report",     "data",   "devices", "tune",
-                                       "bench", "completion", "spec",   "cite",    "man"};
+static const char *const commands[] = {
+    "run",  "check", "resume",     "eval", "export", "audit", "report", "data",   "devices",
+    "tune", "bench", "completion", "spec", "cite",   "man",   "merge",  "status", "submit"};
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static void help_lists_every_command(void **state) {
