@@ -112,6 +112,7 @@ typedef enum {
     IV_CURVE_ANGLE, /* turned counter-clockwise, in degrees */
     IV_CURVE_SHIFT, /* to the right, in pixels */
     IV_CURVE_SCALE, /* larger by that factor */
+    IV_CURVE_SHEAR, /* a row goes to the right by that times its height above the centre */
 } iv_curve_kind;
 
 typedef struct {

@@ -1,5 +1,5 @@
-/* Curves: what becomes of a network's answers as images are turned, moved or scaled by more and
- * more, beside what resampling alone does to them. Images are transformed here, on the host, by
+/* Curves: what becomes of a network's answers as images are turned, moved, scaled or sheared
+ * by more and more, beside what resampling alone does to them. Images are transformed here, on the host, by
  * taps that are found once for each point. */
 #include "audit/audit.h"
 
@@ -16,6 +16,7 @@ static const iv_curve_info infos[] = {
     [IV_CURVE_ANGLE] = {"angle", "Angle (degrees, counter-clockwise)"},
     [IV_CURVE_SHIFT] = {"shift", "Shift to the right (pixels)"},
     [IV_CURVE_SCALE] = {"scale", "Scale (factor)"},
+    [IV_CURVE_SHEAR] = {"shear", "Shear (pixels to the right per row above the centre)"},
 };
 
 const iv_curve_info *iv_curve_get(iv_curve_kind kind) {
@@ -34,6 +35,7 @@ static map map_of(iv_curve_kind kind, double at, bool back) {
     static const double pi = 3.14159265358979323846;
     if (kind == IV_CURVE_SHIFT) return (map){1, 0, 0, 1, back ? at : -at};
     if (kind == IV_CURVE_SCALE) return (map){back ? at : 1 / at, 0, 0, back ? at : 1 / at, 0};
+    if (kind == IV_CURVE_SHEAR) return (map){1, back ? -at : at, 0, 1, 0};
     const double angle = (back ? -at : at) * pi / 180;
     return (map){cos(angle), -sin(angle), sin(angle), cos(angle), 0};
 }

@@ -119,8 +119,9 @@ static bool choose_images(const cli_arguments *arguments, const iv_dataset *imag
 
 /* ------------------------------------------------------------------ curves */
 
-/* Angles all round; shifts from 0 on by half pixels; factors from 1/2 to 2, apart by one factor. */
-enum { N_CURVES = 3, MOST_POINTS = 1000 };
+/* Angles all round; shifts from 0 on by half pixels; factors from 1/2 to 2, apart by one factor;
+ * shears from 0 to 1. */
+enum { N_CURVES = 4, MOST_POINTS = 1000 };
 
 typedef struct {
     iv_curve_kind kinds[N_CURVES];
@@ -133,11 +134,12 @@ typedef struct {
 static double point(iv_curve_kind kind, size_t k, size_t n) {
     if (kind == IV_CURVE_ANGLE) return 360.0 * (double)k / (double)n;
     if (kind == IV_CURVE_SHIFT) return 0.5 * (double)k;
+    if (kind == IV_CURVE_SHEAR) return n > 1 ? (double)k / (double)(n - 1) : 0;
     return n > 1 ? exp2(2.0 * (double)k / (double)(n - 1) - 1) : 1;
 }
 
 static bool read_curves(const cli_arguments *arguments, curves *c) {
-    static const char *const names[N_CURVES] = {"angles", "shifts", "scales"};
+    static const char *const names[N_CURVES] = {"angles", "shifts", "scales", "shears"};
     for (int i = 0; i < N_CURVES; i++) {
         size_t n = 0;
         if (!read_count(arguments, names[i], 1, &n)) return false;
@@ -387,6 +389,7 @@ static const cli_option options[] = {
     {"angles", "N", "curves over N angles all round, with the error of interpolation beside them"},
     {"shifts", "N", "curves over shifts to the right by 0, 1/2, 1, ... N pixels"},
     {"scales", "N", "curves over N scales from 1/2 to 2"},
+    {"shears", "N", "curves over N shears from 0 to 1, by which upper rows go to the right"},
     {"directions", NULL,
      "directions of the affine algebra (LieGG), from the least sensitive one on"},
     {"resamples", "N", "of the intervals' bootstrap (default: 1000)"},

@@ -44,6 +44,7 @@ static void map_of(iv_curve_kind kind, double at, double m[6]) {
     m[0] = m[4] = 1;
     if (kind == IV_CURVE_SHIFT) m[2] = -at;
     if (kind == IV_CURVE_SCALE) m[0] = m[4] = 1 / at;
+    if (kind == IV_CURVE_SHEAR) m[1] = at;
     if (kind == IV_CURVE_ANGLE) {
         m[0] = m[4] = cos(angle);
         m[1] = -sin(angle);
@@ -138,22 +139,24 @@ static void make_network(uint32_t seed, oracle_network *network, iv_network *rea
     remove_folder(&folder);
 }
 
-/* Two networks at once, three curves. */
+/* Two networks at once, a curve of each kind. */
 static void curves_are_the_oracles(void **state) {
     const program *p = *state;
     static const trial trials[] = {{IV_CURVE_ANGLE, 4, {0, 30, 90, 225}},
                                    {IV_CURVE_SHIFT, 3, {0.5, 1, 1.25}},
-                                   {IV_CURVE_SCALE, 3, {0.7, 1, 1.9}}};
-    iv_curve_kind kinds[3];
-    size_t n_points[3];
-    const double *at[3];
+                                   {IV_CURVE_SCALE, 3, {0.7, 1, 1.9}},
+                                   {IV_CURVE_SHEAR, 3, {0, 0.3, 1}}};
+    enum { N_TRIALS = sizeof trials / sizeof *trials };
+    iv_curve_kind kinds[N_TRIALS];
+    size_t n_points[N_TRIALS];
+    const double *at[N_TRIALS];
     iv_error error = {0};
     oracle_network networks[2];
     iv_network read[2];
     iv_group *group;
     iv_audit found;
     for (uint32_t i = 0; i < 2; i++) make_network(70 + i, &networks[i], &read[i]);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < N_TRIALS; i++) {
         kinds[i] = trials[i].kind;
         n_points[i] = trials[i].n_points;
         at[i] = trials[i].at;
@@ -170,11 +173,11 @@ static void curves_are_the_oracles(void **state) {
                                       .kinds = kinds,
                                       .n_points = n_points,
                                       .at = at,
-                                      .n_curves = 3,
+                                      .n_curves = N_TRIALS,
                                       .n_resamples = 2};
     assert_ok(p->context, iv_audit_run(p->context, &options, &found));
-    assert_int_equal(found.n_curves, 3);
-    for (size_t i = 0; i < 3; i++)
+    assert_int_equal(found.n_curves, N_TRIALS);
+    for (size_t i = 0; i < N_TRIALS; i++)
         for (size_t r = 0; r < 2; r++)
             for (size_t k = 0; k < n_points[i]; k++) {
                 const iv_curve_point *point = &found.curves[i].points[r * n_points[i] + k];
