@@ -277,7 +277,7 @@ static vector load_row(__global const float *p) {
     const vector a = LOAD(p), b = LOAD(p + VW - 1);
     return (vector)(a.even, b.odd);
 }
-#elif STEP > 1
+#elif STEP > 1 && VW > 1
 static vector load_row(__global const float *p) {
     float lanes[VW];
     for (uint v = 0; v < VW; v++) lanes[v] = p[v * STEP];

@@ -62,15 +62,17 @@
 #endif
 
 #ifndef GRADIENT
+#define T vector
 static vector of_vector(vector x, float a, float b) {
-    typedef vector T;
     return F;
 }
+#undef T
 
+#define T float
 static float of_number(float x, float a, float b) {
-    typedef float T;
     return F;
 }
+#undef T
 
 __kernel void unary(TENSOR(const float, x), TENSOR(float, y), float a, float b, uint n) {
     const size_t first = get_global_id(0) * VW, r = get_global_id(1);
@@ -84,15 +86,17 @@ __kernel void unary(TENSOR(const float, x), TENSOR(float, y), float a, float b, 
 }
 
 #else
+#define T vector
 static vector pass_vector(vector d, vector z, float a, float b) {
-    typedef vector T;
     return PASSED;
 }
+#undef T
 
+#define T float
 static float pass_number(float d, float z, float a, float b) {
-    typedef float T;
     return PASSED;
 }
+#undef T
 
 __kernel void unary_gradient(TENSOR(const float, dy), TENSOR(const float, z), TENSOR(float, dx),
                              float a, float b, uint n) {

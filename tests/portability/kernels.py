@@ -14,19 +14,36 @@ from concurrent.futures import ThreadPoolExecutor
 clang, sources, made, programs = sys.argv[1:]
 
 # What trainings of a few steps do not build.
+STRIDED = "-DVW=8 -DAXES=%d -DSTEP_0=%d -DSTEP_1=%d -DSTEP_2=1"
 SVD = "-DPACK=1 -DMAX_SWEEPS=30 -DNEGLIGIBLE=1e-30f "
 OTHERS = {
+    "axes.cl": ["", "-DVW=8"],
     "bench.cl": ["-DVW=8 -DCHAINS=8", "-DVW=1 -DCHAINS=8 -DFUSED"],
     "blur.cl": ["-DHEIGHT=28 -DWIDTH=28 -DRADIUS=3", "-DHEIGHT=28 -DWIDTH=28 -DRADIUS=3 -DROWS"],
+    "binary.cl": [STRIDED % (1 + kind % 4, kind % 3, (kind + 1) % 3) + " -DKIND=%d%s" % (kind, side)
+                  for kind in range(7) for side in ("", " -DSIDE=0", " -DSIDE=1")],
+    "convolve.cl": ["-DSIZE_Y=3 -DSIZE_X=3", "-DSIZE_Y=3 -DSIZE_X=3 -DBIAS -DACTIVATION=1",
+                    "-DSIZE_Y=1 -DSIZE_X=1 -DGATE=2", "-DSIZE_Y=1 -DSIZE_X=1 -DVW=1 -DBIAS -DACTIVATION=2",
+                    "-DSIZE_Y=1 -DSIZE_X=1 -DVW=16 -DBIAS"],
+    "convolve_direct.cl": ["-DMR=6 -DNV=4 -DVW=16 -DTILES=8 -DBIAS -DACTIVATION=1", "-DMR=8 -DNV=2 -DVW=8 -DTILES=8",
+                           "-DMR=8 -DNV=1 -DVW=16 -DTILES=8 -DSTEP=1 -DBIAS", "-DMR=4 -DNV=1 -DVW=1 -DTILES=1 -DSTEP=2",
+                           "-DMR=8 -DNV=1 -DVW=8 -DTILES=8 -DSTEP=2 -DGATE=1"],
     "epilogue.cl": ["-DBIAS -DACTIVATION=2", "-DGATE=1", "-DACCUMULATE -DSCALE"],
     "gemm_lists.cl": ["-DMR=8 -DNV=2 -DVW=16"],
+    "moves.cl": ["-DVW=8 -DAXES=4", "-DVW=8 -DAXES=1"],
     "natural.cl": [""],
     "points.cl": [""],
+    "pool.cl": ["-DSIZE_Y=2 -DSIZE_X=2", "-DSIZE_Y=3 -DSIZE_X=3 -DCOUNT_PADDING", "-DSIZE_Y=2 -DSIZE_X=2 -DVW=16 -DSTEP=1",
+                "-DSIZE_Y=3 -DSIZE_X=3 -DVW=16 -DSTEP=2", "-DSIZE_Y=2 -DSIZE_X=2 -DVW=4 -DSTEP=3 -DCOUNT_PADDING"],
     "row_variances.cl": [""],
     "sampled_loss.cl": [""],
     "selftest.cl": [""],
+    "strided.cl": [STRIDED % (axes, step, 1) for axes in range(1, 5) for step in range(3)],
     "svd_vectors.cl": [SVD + "-DVEC=16 -DWANTED_TEAM=1 -DWANTED_GROUP=1",
                        SVD + "-DVEC=1 -DWANTED_TEAM=32 -DWANTED_GROUP=256"],
+    "unary.cl": ["-DVW=8 -DFUNCTION=%d%s" % (function, gradient)
+                 for function in (1, 2, *range(6, 16)) for gradient in ("", " -DGRADIENT")
+                 if (function, gradient) != (10, " -DGRADIENT")],  # of a negation: another one
 }
 
 # Files hold what several kernels need, and not each of them. INVAR_BUILTIN_PREFETCH is for PoCL alone.

@@ -46,6 +46,7 @@ static void a_small_spec_is_written_with_every_default(void **state) {
                               "  newton_hold: 6\n"
                               "  newton_least: 0\n"
                               "  newton_trust: 0.1\n"
+                              "  newton_every: 1\n"
                               "  alpha_rate: 0.5\n"
                               "  batch: 128\n"
                               "  epochs: 100\n"
@@ -79,11 +80,12 @@ static void keys_of_the_other_studies_are_unknown(void **state) {
     expect_message(DIGITS "runs: [{name: a, nu: 3}]\n", NULL,
                    "spec.yaml:4:18: unknown key `nu` in `runs.0`, expected one of name, "
                    "invariance, eta, learned, estimate, method, inducing, iterations, sweep");
-    expect_message(DIGITS PLAIN "training: {momentum: 0.9}\n", NULL,
-                   "spec.yaml:5:12: unknown key `momentum` in `training`, expected one of "
-                   "learning_rate, eta_learning_rate, sigma_rate, annealing, posterior, samples, "
-                   "newton_rate, newton_hold, newton_least, newton_trust, alpha_rate, batch, "
-                   "epochs, beta1, beta2, epsilon, population, checkpoint_seconds");
+    expect_message(
+        DIGITS PLAIN "training: {momentum: 0.9}\n", NULL,
+        "spec.yaml:5:12: unknown key `momentum` in `training`, expected one of "
+        "learning_rate, eta_learning_rate, sigma_rate, annealing, posterior, samples, "
+        "newton_rate, newton_hold, newton_least, newton_trust, newton_every, alpha_rate, "
+        "batch, epochs, beta1, beta2, epsilon, population, checkpoint_seconds");
     expect_message("study: autoencoder\nname: a\nmodel: {samples: 3}\n"
                    "runs: [{name: a, layer: selu}]\n",
                    NULL,
