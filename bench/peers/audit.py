@@ -159,7 +159,7 @@ def race_network(arguments, network, folder):
         return None
     race.say(f"{network}: trying PyTorch's settings")
     trials = {(threads, BATCHES[0]): (run_torch(arguments, network, (threads, BATCHES[0]))[0], "s")
-              for threads in race.settings(arguments.cpus, True)}
+              for threads in race.settings(arguments.cpus, "torch")}
     for threads, _ in race.contenders(trials):
         for batch in BATCHES[1:]:
             trials[threads, batch] = run_torch(arguments, network, (threads, batch))[0], "s"

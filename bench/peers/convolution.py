@@ -90,9 +90,8 @@ def main():
             ours.setdefault(name, []).append(item["value"])
         for name, value in run_peer(arguments, list(forward)).items():
             theirs.setdefault(name, []).append(value)
-    setting = (arguments.threads, 0)
-    print(race.table([race.judge(name, about[name], ours[name], {setting: theirs}, {})
-                      for name in ours]))
+    peer = ("ONNX Runtime", (arguments.threads, 1))
+    print(race.table([race.judge(name, about[name], ours[name], {peer: theirs}, {}) for name in ours]))
 
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ def interval(speedup):
 
 
 def table(items):
-    peers = [p for p in (PYTORCH, JAX, OPENBLAS) if any(p in item["peers"] for item in items)]
+    peers = list(dict.fromkeys(peer for item in items for peer in item["peers"]))
     cuda = any("cuda" in item for item in items)
     lines = [f"{'item':<44}{'unit':<11}{'invar':>11} {'+-':>4}" + "".join(f"{p:>12} {'+-':>4}" for p in peers) +
              f"  {'times as fast as the best':<27}" + (f"{'cuda':>10} {'+-':>4}  times as fast" if cuda else "")]

@@ -86,6 +86,8 @@ def the_best_peer_counts_in_its_better_form():
         assert judged["best"] == "JAX" and judged["speedup"]["ratio"] == 2.0, judged
         assert judged["peers"]["JAX"]["item"] == "step/a-x8" and judged["peers"]["JAX"]["threads"] == 2, judged
         assert judged["peers"]["PyTorch"]["speedup"]["ratio"] == 4.0, judged
+    alone = race.judge("convolution/a", item, [2.0], {("Another", (2, 1)): {"convolution/a": [3.0]}}, {})
+    assert "Another" in race.table([alone]).splitlines()[0] and alone["speedup"]["ratio"] == 1.5
     line = race.table([judged]).splitlines()[1]
     assert line.split()[4] == "8" and line.split()[6] == "4", line
 
