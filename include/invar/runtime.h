@@ -236,6 +236,7 @@ typedef struct {
     char label[64];    /* FILE.FUNCTION of the kernel, or the call's name */
     double start, end; /* microseconds by the device's clock, since the first one started */
     unsigned rank;     /* 0 for a call */
+    uint32_t period;   /* it belongs to one of so many steps */
     size_t global[3], local[3];
 } iv_profile_event;
 
@@ -254,14 +255,15 @@ iv_status iv_sequence_profile(iv_sequence *sequence, uint32_t step, uint32_t n_r
                               iv_profile *profile);
 void iv_profile_clear(iv_profile *profile); /* a zeroed one is fine */
 
-/* Microseconds of all its launches, without what lies between them. */
+/* Microseconds of a step, without what lies between launches; one that belongs to one of several steps
+ * counts by its share. */
 double iv_profile_total(const iv_profile *profile);
 
 /* The launches of one kernel. */
 typedef struct {
     const char *label; /* of the profile */
     size_t n_launches;
-    double microseconds; /* of all of them */
+    double microseconds; /* of all of them, in a step */
 } iv_profile_row;
 
 /* Launches summed by kernel, longest first. The caller frees *rows. IV_ENOMEM. */

@@ -44,7 +44,8 @@ static void fill_in(const iv_sequence *sequence, cl_event (*events)[2], iv_profi
         if (i == 0) origin = start;
         *event = (iv_profile_event){.start = 1e-3 * (double)(start - origin),
                                     .end = 1e-3 * (double)(end - origin),
-                                    .rank = entry->function ? 0 : entry->rank};
+                                    .rank = entry->function ? 0 : entry->rank,
+                                    .period = entry->period};
         memcpy(event->label, entry->label, sizeof event->label);
         memcpy(event->global, entry->global, sizeof event->global);
         memcpy(event->local, entry->local, sizeof event->local);
@@ -101,10 +102,13 @@ void iv_profile_clear(iv_profile *profile) {
 
 /* ------------------------------------------------------------------ sums */
 
+static double of_a_step(const iv_profile_event *event) {
+    return (event->end - event->start) / event->period;
+}
+
 double iv_profile_total(const iv_profile *profile) {
     double total = 0;
-    for (size_t i = 0; i < profile->n_events; i++)
-        total += profile->events[i].end - profile->events[i].start;
+    for (size_t i = 0; i < profile->n_events; i++) total += of_a_step(&profile->events[i]);
     return total;
 }
 
@@ -127,7 +131,7 @@ iv_status iv_profile_sum(const iv_profile *profile, iv_profile_row **out, size_t
         while (k < *n_rows && strcmp(rows[k].label, event->label) != 0) k++;
         if (k == *n_rows) rows[(*n_rows)++].label = event->label;
         rows[k].n_launches++;
-        rows[k].microseconds += event->end - event->start;
+        rows[k].microseconds += of_a_step(event);
     }
     qsort(rows, *n_rows, sizeof *rows, compare_rows);
     return IV_OK;

@@ -449,6 +449,34 @@ static void a_profile_counts_every_kernel_and_call(void **state) {
     tear_down(on);
 }
 
+/* What one step in four has counts a quarter. */
+static void a_profile_counts_launches_of_some_steps_by_their_share(void **state) {
+    (void)state;
+    bench on = set_up(true, COUNT);
+    assert_ok(on.context, append_arguments(on.sequence, (iv_view){on.buffer, 0, 0}, COUNT, 1, 0));
+    iv_sequence_only(on.sequence, 4, 3);
+    assert_ok(on.context, append_axpy(on.sequence, on.buffer, on.buffer, 1, COUNT));
+    iv_profile profile;
+    assert_ok(on.context, iv_sequence_profile(on.sequence, 0, 1, &profile));
+    assert_int_equal(profile.n_events, 2);
+    const double each = profile.events[0].end - profile.events[0].start;
+    const double some = profile.events[1].end - profile.events[1].start;
+    assert_true(some > 0 && profile.events[1].period == 4);
+    assert_true(fabs(iv_profile_total(&profile) - (each + some / 4)) <= 1e-9 * (each + some));
+    iv_profile_row *rows;
+    size_t n_rows;
+    assert_ok(on.context, iv_profile_sum(&profile, &rows, &n_rows, iv_context_error(on.context)));
+    assert_int_equal(n_rows, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const bool is_axpy = strcmp(rows[i].label, "selftest.selftest_axpy") == 0;
+        assert_true(fabs(rows[i].microseconds - (is_axpy ? some / 4 : each)) <=
+                    1e-9 * (each + some));
+    }
+    free(rows);
+    iv_profile_clear(&profile);
+    tear_down(on);
+}
+
 static void a_profile_without_profiling_is_refused(void **state) {
     (void)state;
     bench on = set_up(false, COUNT);
@@ -480,6 +508,7 @@ int main(void) {
         cmocka_unit_test(a_work_group_beyond_the_device_is_refused),
         cmocka_unit_test(more_local_memory_than_the_device_has_is_refused),
         cmocka_unit_test(a_profile_counts_every_kernel_and_call),
+        cmocka_unit_test(a_profile_counts_launches_of_some_steps_by_their_share),
         cmocka_unit_test(a_profile_without_profiling_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
