@@ -62,6 +62,12 @@ def run_peer(arguments, names):
     return json.loads(out.splitlines()[-1])["items"]
 
 
+def side_by_side(about, ours, theirs, threads):
+    """The table of a race: lists of rates by item, Invar's and ONNX Runtime's."""
+    peer = ("ONNX Runtime", (threads, 1))
+    return race.table([race.judge(name, about[name], ours[name], {peer: theirs}, {}) for name in ours])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -90,8 +96,7 @@ def main():
             ours.setdefault(name, []).append(item["value"])
         for name, value in run_peer(arguments, list(forward)).items():
             theirs.setdefault(name, []).append(value)
-    peer = ("ONNX Runtime", (arguments.threads, 1))
-    print(race.table([race.judge(name, about[name], ours[name], {peer: theirs}, {}) for name in ours]))
+    print(side_by_side(about, ours, theirs, arguments.threads))
 
 
 if __name__ == "__main__":

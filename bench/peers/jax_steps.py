@@ -18,6 +18,8 @@ timing.prepare_jax(ARGUMENTS)
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 
+from jax_rotation import rotate  # noqa: E402
+
 POOL, SIDE, MEMBERS = 10240, 28, 8
 PIXELS, CLASSES = SIDE * SIDE, 10
 
@@ -157,23 +159,6 @@ def autoencoder(kind, d, depth):
 # ---------------------------------------------------------------------- marginal-likelihood study
 
 HIDDEN, SAMPLES, BATCH, DATA = 1024, 32, 128, 60000
-
-
-def rotate(images, angle):
-    """images [B, side, side] turned around the middle, bilinear, zero outside."""
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-    grid = jnp.linspace(-1, 1, SIDE)
-    y, x = jnp.meshgrid(grid, grid, indexing="ij")
-    column, row = (cos * x - sin * y + 1) * (SIDE - 1) / 2, (sin * x + cos * y + 1) * (SIDE - 1) / 2
-    left, top = jnp.floor(column), jnp.floor(row)
-    right, bottom = column - left, row - top
-    padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1))).reshape(len(images), -1)
-
-    def at(i, j):
-        index = (jnp.clip(i, -1, SIDE) + 1) * (SIDE + 2) + jnp.clip(j, -1, SIDE) + 1
-        return padded[:, index.astype(jnp.int32)]
-    return (at(top, left) * (1 - bottom) * (1 - right) + at(top, left + 1) * (1 - bottom) * right
-            + at(top + 1, left) * bottom * (1 - right) + at(top + 1, left + 1) * bottom * right)
 
 
 def marginal_likelihood(kind, images, labels):

@@ -24,36 +24,17 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
+from jax_rotation import rotate  # noqa: E402
+
 SIDE, HIDDEN, SAMPLES, CLASSES, BATCH, POOL, DATA = 28, 1024, 32, 10, 250, 10240, 10240
 SIGMA, RATE, RHO, DAMPING = 0.3, 0.1, 0.3, 0.5
 PAIRS = 2
 
 
-def rotate(images, angle):
-    """images [B, 784] -> the same turned by `angle` around the middle, bilinear, zero outside."""
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-    grid = jnp.linspace(-1, 1, SIDE)
-    y, x = jnp.meshgrid(grid, grid, indexing="ij")
-    column, row = (cos * x - sin * y + 1) * (SIDE - 1) / 2, (sin * x + cos * y + 1) * (SIDE - 1) / 2
-    left, top = jnp.floor(column), jnp.floor(row)
-    right_share, bottom_share = column - left, row - top
-
-    def at(i, j):
-        inside = (i >= 0) & (i < SIDE) & (j >= 0) & (j < SIDE)
-        index = jnp.clip(i, 0, SIDE - 1) * SIDE + jnp.clip(j, 0, SIDE - 1)
-        return images[:, index.astype(int).ravel()] * inside.ravel()
-
-    def weight(w):
-        return w.ravel()
-    return (at(top, left) * weight((1 - bottom_share) * (1 - right_share))
-            + at(top, left + 1) * weight((1 - bottom_share) * right_share)
-            + at(top + 1, left) * weight(bottom_share * (1 - right_share))
-            + at(top + 1, left + 1) * weight(bottom_share * right_share))
-
-
 def features(eta, images, weight, bias):
     points = (jnp.arange(SAMPLES) + 0.5) * 2 / SAMPLES - 1
-    turned = jax.vmap(lambda point: rotate(images, point * eta))(points)
+    squares = images.reshape(-1, SIDE, SIDE)
+    turned = jax.vmap(lambda point: rotate(squares, point * eta))(points)
     return jnp.cos(turned @ weight.T + bias).mean(0) * math.sqrt(2 / HIDDEN)
 
 

@@ -98,6 +98,7 @@ def thread_counts(cpus):
 
 def settings(cpus, threads):
     """(the peer's threads, OpenBLAS's): every pair on small machines, else equal or one alone; of JAX, one or all."""
+    assert threads in THREADS.values(), threads
     counts = thread_counts(cpus)
     if threads == "blas":
         return [(1, blas) for blas in counts]

@@ -92,6 +92,25 @@ def the_best_peer_counts_in_its_better_form():
     assert line.split()[4] == "8" and line.split()[6] == "4", line
 
 
+def convolutions_are_laid_out_beside_onnx_runtime():
+    name = "convolution/16x64x56x56-64x3x3"
+    lines = load("convolution").side_by_side({name: {"better": "higher", "unit": "GFLOP/s"}}, {name: [300.0, 330.0]},
+                                             {name: [350.0, 350.0]}, 2).splitlines()
+    assert "ONNX Runtime" in lines[0] and lines[1].split()[2] == "315" and " 0.90 [" in lines[1], lines
+
+
+def jax_turns_images_as_rot90_does():
+    try:
+        import numpy as np
+        rotate = load("jax_rotation").rotate
+    except ImportError as error:
+        raise Skip(str(error))
+    images = np.random.default_rng(0).random((3, 6, 6), np.float32)
+    # a quarter turn moves pixels to pixels, but for the rounding of its cosine
+    assert np.abs(np.asarray(rotate(images, np.pi / 2)).reshape(3, 6, 6) - np.rot90(images, 1, (1, 2))).max() < 1e-5
+    assert np.abs(np.asarray(rotate(images, 0.0)).reshape(3, 6, 6) - images).max() < 1e-6
+
+
 def populations_race_against_single_trainings():
     assert race.peer_items("step/regularization-rotation-4-da-x8")[0] == \
         "step/regularization-rotation-4-da"
@@ -128,6 +147,7 @@ def main():
     tests = [quantiles_are_those_of_invar_bench, a_speedup_is_above_one_where_ours_is_faster,
              settings_cover_every_number_of_threads, only_settings_near_the_fastest_stay,
              the_best_setting_is_judged_item_by_item, the_best_peer_counts_in_its_better_form,
+             convolutions_are_laid_out_beside_onnx_runtime, jax_turns_images_as_rot90_does,
              populations_race_against_single_trainings,
              a_reference_blas_is_noticed, peers_report_the_items_of_invar_bench]
     print(f"1..{len(tests)}")
