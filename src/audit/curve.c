@@ -182,13 +182,6 @@ static void transform(curving *v, size_t first, size_t n, double *error) {
     }
 }
 
-static size_t predicted_class(const float *logits, size_t n_classes) {
-    size_t best = 0;
-    for (size_t c = 1; c < n_classes; c++)
-        if (logits[c] > logits[best]) best = c;
-    return best;
-}
-
 /* The numbers of a piece beside the plain images, of one member. */
 static iv_status add_piece(curving *v, size_t member, size_t piece, const uint8_t *labels, size_t n,
                            iv_curve_numbers *sums) {
@@ -207,7 +200,7 @@ static iv_status add_piece(curving *v, size_t member, size_t piece, const uint8_
     }
     const iv_status status = audit_given_run(v->pairs, n, v->two, v->two_maps, labels, v->found);
     for (size_t i = 0; i < n && status == IV_OK; i++) {
-        sums->accuracy += predicted_class(v->two + (n + i) * c, c) == labels[i];
+        sums->accuracy += audit_predicted(v->two + (n + i) * c, c) == labels[i];
         sums->li += (double)v->found[IV_AUDIT_LI][i];
         sums->di += (double)v->found[IV_AUDIT_DI][i];
         sums->si += (double)v->found[IV_AUDIT_SI][i];

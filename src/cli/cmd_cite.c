@@ -1,6 +1,8 @@
 /* invar cite: what to cite, as BibTeX. */
 #include "cli/cli.h"
 
+#include "runtime/open.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,15 +39,11 @@ static void choose_of_config(chosen *c, const iv_node *config) {
 
 /* `word` names a run directory, a spec file, or a spec that comes with Invar. */
 static iv_status find_spec(const char *word, char **path, iv_error *error) {
-    static const char name[] = "/spec.yaml";
     struct stat facts;
     if (stat(word, &facts) != 0 || !S_ISDIR(facts.st_mode))
         return iv_named_spec_find(word, path, error);
-    const size_t size = strlen(word) + sizeof name;
-    *path = malloc(size);
-    if (!*path) return iv_fail(error, IV_ENOMEM, "out of memory");
-    snprintf(*path, size, "%s%s", word, name);
-    return IV_OK;
+    *path = iv_path_join(word, "spec.yaml");
+    return *path ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory");
 }
 
 static iv_status choose_of_spec(chosen *c, const char *word, iv_error *error) {

@@ -23,11 +23,8 @@ typedef struct {
 } combination;
 
 static iv_status join(const combination *c, const char *dir, const char *name, char **path) {
-    const size_t size = strlen(dir) + strlen(name) + 2;
-    *path = malloc(size);
-    if (!*path) return iv_no_memory(c->x->context);
-    snprintf(*path, size, "%s/%s", dir, name);
-    return IV_OK;
+    *path = iv_path_join(dir, name);
+    return *path ? IV_OK : iv_no_memory(c->x->context);
 }
 
 /* DIR/NAME to the new run's NAME. */

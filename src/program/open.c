@@ -1,16 +1,15 @@
 /* Opening what a run is made of: its spec, its directory, its results. */
 #include "program/program.h"
 
+#include "runtime/open.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 iv_status iv_join_path(const char *dir, const char *name, char **path, iv_error *error) {
-    const size_t size = strlen(dir) + strlen(name) + 2;
-    *path = malloc(size);
-    if (!*path) return iv_fail(error, IV_ENOMEM, "out of memory");
-    snprintf(*path, size, "%s/%s", dir, name);
-    return IV_OK;
+    *path = iv_path_join(dir, name);
+    return *path ? IV_OK : iv_fail(error, IV_ENOMEM, "out of memory");
 }
 
 iv_status iv_open_run(const char *path, iv_run_dir **dir, iv_error *error) {

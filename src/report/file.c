@@ -14,14 +14,6 @@ char *iv_string_copy(const char *string) {
     return copy ? memcpy(copy, string, n) : NULL;
 }
 
-char *iv_path_join(const char *dir, const char *name) {
-    size_t n = strlen(dir);
-    iv_text path = {0};
-    iv_text_format(&path, n && dir[n - 1] == '/' ? "%s%s" : "%s/%s", dir, name);
-    if (path.failed) iv_text_free(&path);
-    return path.data;
-}
-
 iv_status iv_file_write_text(const char *path, iv_text *text, iv_error *error) {
     char *string;
     size_t n = text->length;

@@ -2,6 +2,7 @@
 #ifndef INVAR_REPORT_FILE_H
 #define INVAR_REPORT_FILE_H
 
+#include "runtime/open.h"
 #include "runtime/text_builder.h"
 
 #include <invar/status.h>
@@ -15,9 +16,6 @@ iv_status iv_file_write_text(const char *path, iv_text *text, iv_error *error);
  * without the NUL. IV_EDATA if it cannot be read, or is too large to belong into a run directory's
  * report. */
 iv_status iv_file_read(const char *path, char **data, size_t *n, iv_error *error);
-
-/* DIR/NAME, to be freed by the caller; NULL if memory ran out. */
-char *iv_path_join(const char *dir, const char *name);
 
 /* A copy to be freed by the caller; NULL gives NULL. */
 char *iv_string_copy(const char *string);

@@ -2,9 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+char *iv_path_join(const char *dir, const char *name) {
+    const size_t n = strlen(dir), size = n + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path) snprintf(path, size, n && dir[n - 1] == '/' ? "%s%s" : "%s/%s", dir, name);
+    return path;
+}
 
 /* Not blocking, so that a pipe in the file's place is refused and not waited for. */
 static int open_regular(const char *path, int flags, uint64_t *n_bytes, const char **reason) {

@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* DIR/NAME, to be freed by the caller; NULL if memory ran out. */
+char *iv_path_join(const char *dir, const char *name);
+
 /* Open a regular file to be read: its descriptor, or -1 with the reason in words. A pipe, a device
  * or a directory in its place is refused.
  *
